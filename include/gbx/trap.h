@@ -1,0 +1,42 @@
+/* How a guest's call ended when it did not return: a typed trap with a backtrace. */
+#ifndef GBX_TRAP_H
+#define GBX_TRAP_H
+
+#include "gbx/base.h"
+
+typedef enum gbx_trap_code {
+#define GBX_TRAP(code, slug, text, remedy, exit_code) GBX_TRAP_##code,
+#include "gbx/traps.def"
+#undef GBX_TRAP
+    GBX_TRAP_CODE_COUNT
+} gbx_trap_code;
+
+/* Stable slug, the WebAssembly text's own phrase, one-line remedy ("" where there is none), and the
+ * exit code the command gives. Static storage; thread-safe. */
+GBX_API const char *gbx_trap_slug(gbx_trap_code code);
+GBX_API const char *gbx_trap_text(gbx_trap_code code);
+GBX_API const char *gbx_trap_remedy(gbx_trap_code code);
+GBX_API int gbx_trap_exit_code(gbx_trap_code code);
+
+#define GBX_TRAP_FRAMES 64 /* frames kept of a backtrace, innermost first */
+
+/* One guest frame. `offset` is the byte offset into the module file of the instruction: the number
+ * that `wasm-objdump -d` shows. `name` is borrowed from the module; "" where it has none. */
+typedef struct gbx_frame {
+    uint32_t func_idx;
+    uint32_t offset;
+    const char *name; /* escaped for a terminal, NUL-terminated, never NULL */
+} gbx_frame;
+
+/* Plain data, owned by the caller; filled by a call that trapped. Names are valid while the module
+ * lives. */
+typedef struct gbx_trap {
+    gbx_trap_code code;
+    int32_t exit_status;   /* GBX_TRAP_EXIT: what the guest passed to proc_exit, 0..255 for Go */
+    char message[256];     /* more than the code says, or "" (which host function, which limit) */
+    uint32_t frame_count;  /* frames in `frames` */
+    uint64_t frames_total; /* frames there were */
+    gbx_frame frames[GBX_TRAP_FRAMES];
+} gbx_trap;
+
+#endif

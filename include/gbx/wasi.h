@@ -1,0 +1,55 @@
+/* WASI preview 1, denied by default: a builder collects grants, the linker gets the result.
+ *
+ * With nothing granted a guest has no arguments, no variables, no directories; its standard streams
+ * read as empty and swallow output until they are bound. */
+#ifndef GBX_WASI_H
+#define GBX_WASI_H
+
+#include "gbx/host.h"
+
+typedef struct gbx_wasi gbx_wasi;
+
+/* Thread-safe as an object used by one thread at a time. All strings are copied. Every setter gives
+ * GBX_NO_MEMORY or GBX_ARGUMENT (a NUL or '=' where none may be, an empty name), with words in err. */
+GBX_API gbx_code gbx_wasi_new(gbx_own gbx_wasi **out, gbx_err *err);
+GBX_API void gbx_wasi_release(gbx_wasi *wasi); /* NULL is fine */
+
+GBX_API gbx_code gbx_wasi_arg(gbx_wasi *wasi, const char *arg, gbx_err *err); /* appends; first: argv[0] */
+GBX_API gbx_code gbx_wasi_env(gbx_wasi *wasi, const char *name, const char *value, gbx_err *err);
+
+typedef enum gbx_access { GBX_READ_ONLY, GBX_READ_WRITE } gbx_access;
+
+/* Grant the host directory `host_path` as `guest_path`, which is made absolute ("." is "/", "data" is
+ * "/data"). Opened here, so that a later rename on the host changes nothing. GBX_NOT_FOUND, GBX_IO
+ * (not a directory, no permission). Order is kept: the guest sees the first as descriptor 3. */
+GBX_API gbx_code gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path,
+                              gbx_access access, gbx_err *err);
+
+/* Bind guest descriptor 0, 1 or 2 to a descriptor of the host, which is duplicated; its flags are
+ * never changed. */
+GBX_API gbx_code gbx_wasi_stdio(gbx_wasi *wasi, int guest_fd, int host_fd, gbx_err *err);
+/* Bind 0, 1, 2 to the process's own; a closed one stays unbound. */
+GBX_API gbx_code gbx_wasi_inherit_stdio(gbx_wasi *wasi, gbx_err *err);
+
+/* Replace the clock: `now` gives nanoseconds for WASI clock id 0 (realtime) or 1 (monotonic), `sleep`
+ * is told of waits instead of waiting (NULL: real waits). Default: the host's clocks. */
+GBX_API void gbx_wasi_clock(gbx_wasi *wasi, uint64_t (*now)(void *data, uint32_t clock_id),
+                            void (*sleep)(void *data, uint64_t ns), void *data);
+/* Replace randomness: fill `len` bytes; false is EIO to the guest. Default: the host's. */
+GBX_API void gbx_wasi_random(gbx_wasi *wasi, bool (*fill)(void *data, uint8_t *buf, size_t len),
+                             void *data);
+
+/* Define all calls of wasi_snapshot_preview1. One set of descriptors per call; the gbx_wasi may be
+ * released afterwards, what was built lives with the linker's store. */
+GBX_API gbx_code gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err);
+
+/* A path the guest asked for and was refused, for diagnosis: escaped, oldest first. */
+typedef struct gbx_refusal {
+    const char *call;   /* "path_open" */
+    const char *path;   /* as the guest gave it, escaped, cut at 255 bytes */
+    const char *reason; /* "no grant matches", "outside the grant", "read-only grant" */
+} gbx_refusal;
+/* Refusals of the guest linked last from `wasi`... kept by its store: count, at most 64. */
+GBX_API size_t gbx_store_refusals(const gbx_store *store, const gbx_refusal **out);
+
+#endif

@@ -1,0 +1,125 @@
+/* What interpreter, compiled code and runtime agree on: instances and what they hold, the execution
+ * context, function instances, traps. Data only; whoever changes a field changes all three.
+ *
+ * Values: a value takes one 64-bit slot. i32 and f32 stand in the low half with a zero upper half
+ * (S3); a funcref is a gbx_func pointer, an externref what the host gave, null is 0.
+ *
+ * Threads: everything here belongs to one store, and a store is used by one thread at a time. The
+ * only fields another thread or a signal handler may touch are gbx_exec.stop and gbx_exec.stop_fd. */
+#ifndef GBX_ABI_LAYOUT_H
+#define GBX_ABI_LAYOUT_H
+
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "gbx/trap.h"
+
+struct wasm_module;
+struct wasm_code;
+struct gbx_store;
+
+typedef u64 gbx_slot;
+
+typedef struct gbx_exec gbx_exec;
+typedef struct gbx_instance gbx_instance;
+
+/* A function the host supplies. Arguments stand in slots[0..params), results are written from
+ * slots[0]; the array has room for both. `caller` is the instance whose code made the call (its
+ * memory is what guest pointers point into), NULL when the host calls itself. Anything but
+ * GBX_TRAP_NONE ends the guest's call; GBX_TRAP_EXIT takes x->exit_status, GBX_TRAP_HOST takes
+ * x->message. Never unwinds (no longjmp) over its caller. */
+typedef gbx_trap_code (*gbx_host_fn)(gbx_exec *x, gbx_instance *caller, void *data,
+                                     gbx_slot *slots);
+
+/* A function instance: what tables and funcref values point at. Immutable once made. */
+typedef struct gbx_func {
+    gbx_instance *inst;           /* owner; NULL for a host function */
+    const struct wasm_code *code; /* NULL: a host function */
+    gbx_host_fn host;
+    void *host_data;
+    u32 type_id;  /* canonical in the engine: equal exactly when the types are equal */
+    u32 func_idx; /* in the owner's module; for a host function, 0 */
+    u32 param_count, result_count;
+} gbx_func;
+
+/* A linear memory. The base never moves while the memory lives (S4): what may be reached by growing
+ * is reserved up front. Bytes from `bytes` to `reserved_bytes` are not accessible. */
+typedef struct gbx_memory {
+    u8 *base;
+    u64 bytes;     /* accessible now; a multiple of 64 KiB */
+    u64 max_bytes; /* memory.grow gives -1 beyond: the module's maximum and the store's limit */
+    u64 reserved_bytes;
+    bool guarded;   /* every 32-bit address plus 32-bit offset lands in the reservation */
+    bool has_max;   /* declared in the module; link-time matching needs it */
+    u64 declared_max_pages;
+} gbx_memory;
+
+typedef struct gbx_table {
+    gbx_slot *elems;
+    u64 len, cap;
+    u64 max; /* declared maximum, or the limit */
+    bool has_max;
+    u8 elem_type; /* WASM_FUNCREF, WASM_EXTERNREF */
+} gbx_table;
+
+typedef struct gbx_global {
+    gbx_slot value;
+    u8 type;
+    bool is_mutable;
+} gbx_global;
+
+/* Operations the runtime performs for executing code. Each returns a trap code that the caller tests
+ * (a guest trap never jumps over C frames), checks all bounds before its first write, and, where it
+ * can be long, works in chunks and gives up between them when x->stop is set. */
+typedef struct gbx_libcalls {
+#define GBX_LIBCALL(name, params) gbx_trap_code (*name) params;
+#include "abi/libcalls.def"
+#undef GBX_LIBCALL
+} gbx_libcalls;
+
+/* An instance. The arrays hold imports first, as the module's index spaces do. */
+struct gbx_instance {
+    gbx_memory **memories;
+    gbx_table **tables;
+    gbx_global **globals;
+    gbx_func **funcs;
+    const u32 *type_ids; /* by the module's type index */
+    const struct wasm_module *module;
+    const gbx_libcalls *libcalls;
+    struct gbx_store *store;
+    bool *data_dropped; /* by data segment */
+    bool *elem_dropped; /* by element segment */
+    bool poisoned;      /* a trap left guest state that no later call may rely on */
+};
+
+/* One frame of a backtrace, as the executing tiers record it. */
+typedef struct gbx_frame_ref {
+    const gbx_instance *inst;
+    u32 func_idx;
+    u32 offset; /* into the module file, of the instruction */
+} gbx_frame_ref;
+
+/* The execution context of a running call: stack, stop word, what a trap left. One per store. */
+struct gbx_exec {
+    /* Other threads and signal handlers: 0, or the gbx_trap_code (DEADLINE, CANCELLED) to end with.
+     * Set `stop` first, then write 8 bytes to stop_fd. */
+    _Atomic u32 stop;
+    int stop_fd; /* eventfd that host waits poll beside what they wait for; -1: no one can stop */
+
+    /* The guest's stack: values, frames. Free part starts at `sp` while host code runs. */
+    gbx_slot *stack, *stack_end;
+    gbx_slot *sp;
+    void *frame;   /* innermost guest frame while host code runs; NULL: none (interp's own type) */
+    u32 reentries; /* guest -> host -> guest levels now active */
+
+    /* Left by a trap, read by whoever started the outermost call. */
+    i32 exit_status;
+    char message[256];
+    u32 frame_count;
+    u64 frames_total;
+    gbx_frame_ref frames[GBX_TRAP_FRAMES];
+
+    struct gbx_store *store;
+};
+
+#endif

@@ -1,0 +1,59 @@
+/* Heap allocation with fault injection; see alloc.h. */
+#include "base/alloc.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static atomic_bool alloc_fault_armed;
+static _Atomic u64 alloc_fault_nth;
+static _Atomic u64 alloc_fault_seen;
+
+void
+gbx_base_fault_arm(u64 nth)
+{
+    atomic_store(&alloc_fault_nth, nth);
+    atomic_store(&alloc_fault_seen, 0);
+    atomic_store(&alloc_fault_armed, nth != 0);
+}
+
+bool
+gbx_base_fault_hit(void)
+{
+    if (GBX_LIKELY(!atomic_load_explicit(&alloc_fault_armed, memory_order_relaxed))) return false;
+    return atomic_fetch_add(&alloc_fault_seen, 1) + 1 == atomic_load(&alloc_fault_nth);
+}
+
+u64
+gbx_base_fault_count(void)
+{
+    return atomic_load(&alloc_fault_seen);
+}
+
+void *
+gbx_base_alloc(size_t count, size_t bytes)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, bytes, &total) || gbx_base_fault_hit()) return NULL;
+    return malloc(total ? total : 1);
+}
+
+void *
+gbx_base_alloc_zero(size_t count, size_t bytes)
+{
+    if (gbx_base_fault_hit()) return NULL;
+    return calloc(count ? count : 1, bytes ? bytes : 1);
+}
+
+void *
+gbx_base_realloc(void *old, size_t count, size_t bytes)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, bytes, &total) || gbx_base_fault_hit()) return NULL;
+    return realloc(old, total ? total : 1);
+}
+
+void
+gbx_base_free(void *p)
+{
+    free(p);
+}

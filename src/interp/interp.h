@@ -1,0 +1,18 @@
+/* The interpreter: runs any validated function, in place over the module's bytes with the side table
+ * that validation made. It sees abi/ and wasm/ only; what it cannot do itself it asks of libcalls.
+ *
+ * Guest calls never recurse on the host's stack: frames live in x->stack, so the depth of a guest is
+ * bounded by that region alone (GUEST_STACK_BYTES in limits.def). */
+#ifndef GBX_INTERP_INTERP_H
+#define GBX_INTERP_INTERP_H
+
+#include "abi/layout.h"
+
+/* Call `f` (guest or host function, any instance of x's store) with arguments in
+ * slots[0..params); results are left from slots[0]. The array has max(params, results) slots and may
+ * not overlap x's stack above x->sp. On a trap the frames are recorded in x->frames, innermost
+ * first, and x->sp and x->frame are what they were before.
+ * Re-entrant: host functions may call it with the x they were given. Not thread-safe per x. */
+gbx_trap_code gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots);
+
+#endif

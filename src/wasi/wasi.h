@@ -1,0 +1,63 @@
+/* WASI preview 1 as the rest of the runtime sees it: a configuration, a context built from it, and
+ * the table of calls as host functions. */
+#ifndef GBX_WASI_WASI_H
+#define GBX_WASI_WASI_H
+
+#include "abi/layout.h"
+
+typedef struct wasi_ctx wasi_ctx;
+
+typedef struct wasi_dir_grant {
+    int host_fd;            /* O_PATH|O_DIRECTORY descriptor of the host; duplicated by ctx_new */
+    const char *guest_path; /* absolute and clean: see gbx_wasi_guest_path */
+    bool read_only;
+} wasi_dir_grant;
+
+/* What a guest is given. Everything is borrowed during gbx_wasi_ctx_new only. Zeroed: nothing. */
+typedef struct wasi_config {
+    const char *const *args;
+    u32 arg_count;
+    const char *const *env; /* "NAME=value" */
+    u32 env_count;
+    const wasi_dir_grant *dirs; /* become descriptors 3, 4, ... in this order */
+    u32 dir_count;
+    int stdio[3];   /* host descriptors, duplicated; -1: reads as empty, swallows output */
+    u64 (*clock_now)(void *data, u32 clock_id); /* NULL: the host's clocks */
+    void (*clock_sleep)(void *data, u64 ns);    /* NULL: real waits */
+    void *clock_data;
+    bool (*random_fill)(void *data, u8 *buf, size_t len); /* NULL: the host's */
+    void *random_data;
+    bool force_walker; /* resolve paths without openat2: tests, and kernels that lack it */
+} wasi_config;
+
+gbx_code gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err);
+/* Closes all descriptors; NULL is fine. */
+void gbx_wasi_ctx_free(wasi_ctx *w);
+
+/* One call of preview 1. As a gbx_host_fn its `data` is the wasi_ctx. */
+typedef struct wasi_p1_call {
+    const char *name;
+    const char *params;  /* one letter a parameter: i = i32, I = i64 */
+    const char *results; /* "" (proc_exit) or "i" */
+    gbx_host_fn fn;
+} wasi_p1_call;
+
+/* All 46, in the order of p1.def. */
+const wasi_p1_call *gbx_wasi_p1_calls(u32 *count);
+
+/* The guest name of a granted directory made absolute and clean: "." -> "/", "data" -> "/data",
+ * "./a/../b/" -> "/b". Writes a NUL-terminated string of at most cap bytes; GBX_ARGUMENT where it is
+ * too long, climbs above the root, or contains a NUL (cannot in C strings) or a control character. */
+gbx_code gbx_wasi_guest_path(const char *given, char *out, size_t cap, gbx_err *err);
+
+#define WASI_REFUSALS_MAX 64
+
+/* A refused path call, kept for the diagnosis; oldest first, at most WASI_REFUSALS_MAX. */
+typedef struct wasi_refusal {
+    const char *call;   /* static */
+    const char *reason; /* static */
+    char path[256];     /* escaped, cut, NUL-terminated */
+} wasi_refusal;
+const wasi_refusal *gbx_wasi_refusals(const wasi_ctx *w, u32 *count);
+
+#endif

@@ -1,0 +1,203 @@
+/* The module as decoded and validated: immutable, shared by all its instances and any threads.
+ *
+ * Index spaces hold imports first, then the module's own. Offsets are bytes into the module file:
+ * the one coordinate of all messages, traps and dumps. */
+#ifndef GBX_WASM_MODULE_H
+#define GBX_WASM_MODULE_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/reader.h"
+#include "wasm/limits.h"
+
+/* Value types, as the binary format spells them. 0 is the validator's "any" below a branch. */
+enum {
+    WASM_ANY = 0,
+    WASM_I32 = 0x7f,
+    WASM_I64 = 0x7e,
+    WASM_F32 = 0x7d,
+    WASM_F64 = 0x7c,
+    WASM_V128 = 0x7b,
+    WASM_FUNCREF = 0x70,
+    WASM_EXTERNREF = 0x6f,
+};
+typedef u8 wasm_valtype;
+
+typedef struct wasm_functype {
+    u32 param_count, result_count;
+    const wasm_valtype *params, *results;
+    u32 canon; /* lowest type index of this module that is structurally equal */
+} wasm_functype;
+
+typedef struct wasm_limits {
+    u64 min, max; /* pages or elements; max is meaningful with has_max only */
+    bool has_max;
+} wasm_limits;
+
+typedef struct wasm_tabletype {
+    wasm_valtype elem;
+    wasm_limits limits;
+} wasm_tabletype;
+
+typedef struct wasm_globaltype {
+    wasm_valtype type;
+    bool is_mutable;
+} wasm_globaltype;
+
+/* A constant expression: validated bytes [off, end), the final `end` included. */
+typedef struct wasm_const {
+    u32 off, end;
+} wasm_const;
+
+/* ORDER: the binary format's kind bytes */
+typedef enum wasm_extern {
+    WASM_EXTERN_FUNC,
+    WASM_EXTERN_TABLE,
+    WASM_EXTERN_MEMORY,
+    WASM_EXTERN_GLOBAL,
+} wasm_extern;
+
+typedef struct wasm_import {
+    rd_name module, name;
+    wasm_extern kind;
+    u32 idx; /* in the index space of its kind: look there for its type */
+} wasm_import;
+
+typedef struct wasm_export {
+    rd_name name;
+    wasm_extern kind;
+    u32 idx;
+} wasm_export;
+
+typedef struct wasm_global {
+    wasm_globaltype type;
+    wasm_const init; /* {0,0} when imported */
+} wasm_global;
+
+typedef enum wasm_segment_mode {
+    WASM_SEGMENT_ACTIVE,
+    WASM_SEGMENT_PASSIVE,
+    WASM_SEGMENT_DECLARED, /* element segments only */
+} wasm_segment_mode;
+
+/* An element segment: `count` items starting at byte `items_off`, each a LEB128 function index, or a
+ * constant expression when `is_exprs`. */
+typedef struct wasm_elem {
+    wasm_segment_mode mode;
+    wasm_valtype type;
+    bool is_exprs;
+    u32 table_idx;
+    wasm_const offset; /* active only */
+    u32 count;
+    u32 items_off, items_end;
+} wasm_elem;
+
+typedef struct wasm_data {
+    wasm_segment_mode mode;
+    u32 mem_idx;
+    wasm_const offset; /* active only */
+    u32 bytes_off, bytes_len;
+} wasm_data;
+
+/* Where a branch goes, in the order the interpreter meets branches. Deltas are relative to the byte
+ * behind the branch's opcode and to the branch's own entry (for br_table: its first entry).
+ * shuffle: 0, or drop << 10 | keep: slide the `keep` topmost slots down over `drop` slots. */
+typedef struct wasm_side {
+    i32 pc_delta;
+    i32 side_delta;
+    u32 shuffle;
+} wasm_side;
+#define WASM_SIDE_KEEP(shuffle) ((shuffle) & 0x3ffu)
+#define WASM_SIDE_DROP(shuffle) ((shuffle) >> 10)
+
+/* A function with a body. Counts are slots. */
+typedef struct wasm_code {
+    const u8 *entry;       /* first instruction to run: local declarations and leading blocks skipped */
+    const wasm_side *side; /* entry of the first branch at or behind `entry` */
+    u32 param_count, result_count;
+    u32 local_count; /* parameters included */
+    u32 stack_max;   /* operand slots that are ever live at once */
+    u32 func_idx, type_idx;
+    u32 body_off, body_end; /* local declarations to one past the final `end` */
+} wasm_code;
+
+typedef struct wasm_custom {
+    rd_name name;
+    u32 off, end; /* payload behind the name */
+} wasm_custom;
+
+typedef struct wasm_module {
+    u8 *bytes; /* a private copy (S1), owned. Inside bodies an opcode may be replaced by a fused one
+                  that stands for it and its successors: read bodies through wasm/opcodes.h */
+    size_t len;
+
+    u32 type_count;
+    wasm_functype *types;
+
+    u32 import_count;
+    wasm_import *imports;
+    u32 imported_funcs, imported_tables, imported_memories, imported_globals;
+
+    u32 func_count; /* imports included, as in all index spaces below */
+    u32 *func_types; /* type index by function index */
+    wasm_code *codes; /* by func_idx - imported_funcs */
+
+    u32 table_count;
+    wasm_tabletype *tables;
+    u32 memory_count;
+    wasm_limits *memories;
+    u32 global_count;
+    wasm_global *globals;
+
+    u32 export_count;
+    wasm_export *exports;
+
+    bool has_start;
+    u32 start_func;
+
+    u32 elem_count;
+    wasm_elem *elems;
+    u32 data_count;
+    wasm_data *datas;
+
+    u32 custom_count;
+    wasm_custom *customs;
+
+    u64 code_bytes; /* size of the code section */
+
+    /* Function names, found in the name section when the module is opened ("" where absent). */
+    u32 name_sub_off, name_sub_end; /* function-name subsection; 0,0: none */
+
+    arena arena; /* owns everything above but `bytes` */
+} wasm_module;
+
+/* Decode and validate `bytes`, which the module takes over (allocated by gbx_base_alloc; freed on
+ * failure too). On failure *out is NULL and err says what, at which offset, in which section and
+ * function. Thread-safe. */
+GBX_MUST_USE gbx_code gbx_wasm_module_new(u8 *bytes, size_t len, wasm_module **out, gbx_err *err);
+void gbx_wasm_module_free(wasm_module *m); /* NULL is fine */
+
+/* The export called `name`, or NULL. */
+const wasm_export *gbx_wasm_find_export(const wasm_module *m, const char *name, size_t name_len);
+
+/* The name of a function from the name section, borrowed and not escaped; {"",0} where it has none.
+ * Walks the subsection: for messages, not for hot paths. */
+rd_name gbx_wasm_func_name(const wasm_module *m, u32 func_idx);
+
+/* True when both types have the same parameters and results. */
+bool gbx_wasm_functype_equal(const wasm_functype *a, const wasm_functype *b);
+
+/* "(i32, i64) -> (f32)", cut to fit; for messages. */
+void gbx_wasm_functype_print(const wasm_functype *t, char *buf, size_t cap);
+const char *gbx_wasm_valtype_text(wasm_valtype t);
+
+/* Evaluate a validated constant expression. `global_get` gives the value of a global by index and
+ * `func_ref` the slot of a function reference; data is passed through. Cannot fail. */
+typedef struct wasm_const_env {
+    u64 (*global_get)(void *data, u32 global_idx);
+    u64 (*func_ref)(void *data, u32 func_idx);
+    void *data;
+} wasm_const_env;
+u64 gbx_wasm_const_eval(const wasm_module *m, wasm_const c, const wasm_const_env *env);
+
+#endif
