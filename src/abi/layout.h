@@ -87,6 +87,7 @@ struct gbx_instance {
     const struct wasm_module *module;
     const gbx_libcalls *libcalls;
     struct gbx_store *store;
+    u32 memory_count;   /* entries of memories: what host functions may reach without the module */
     bool *data_dropped; /* by data segment */
     bool *elem_dropped; /* by element segment */
     bool poisoned;      /* a trap left guest state that no later call may rely on */

@@ -39,6 +39,8 @@ GBX_NORETURN void gbx_base_assert_fail(const char *file, int line, const char *w
         if (GBX_UNLIKELY(!(cond))) gbx_base_assert_fail(__FILE__, __LINE__, #cond); \
     } while (0)
 
+#define GBX_UNREACHABLE(why) gbx_base_assert_fail(__FILE__, __LINE__, (why))
+
 #ifndef GBX_CHECK
 #define GBX_CHECK 1
 #endif

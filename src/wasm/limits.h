@@ -4,8 +4,11 @@
 
 #include "base/base.h"
 
-/* WASM_MAX_TYPES and so on. */
-#define GBX_LIMIT(name, value, slug, reason) static const u64 WASM_MAX_##name __attribute__((unused)) = (value);
+/* WASM_MAX_TYPES and so on, and what is said when one is passed: WASM_WHY_TYPES. */
+#define GBX_LIMIT(name, value, slug, reason)                          \
+    static const u64 WASM_MAX_##name __attribute__((unused)) = (value); \
+    static const char WASM_WHY_##name[] __attribute__((unused)) =       \
+            "over the limit " slug " (" #value ")";
 #include "wasm/limits.def"
 #undef GBX_LIMIT
 

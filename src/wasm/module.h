@@ -100,7 +100,7 @@ typedef struct wasm_data {
 } wasm_data;
 
 /* Where a branch goes, in the order the interpreter meets branches. Deltas are relative to the byte
- * behind the branch's opcode and to the branch's own entry (for br_table: its first entry).
+ * behind the branch's opcode and to this very entry.
  * shuffle: 0, or drop << 10 | keep: slide the `keep` topmost slots down over `drop` slots. */
 typedef struct wasm_side {
     i32 pc_delta;
@@ -119,6 +119,7 @@ typedef struct wasm_code {
     u32 stack_max;   /* operand slots that are ever live at once */
     u32 func_idx, type_idx;
     u32 body_off, body_end; /* local declarations to one past the final `end` */
+    u32 insns_off;          /* first instruction, behind the local declarations */
 } wasm_code;
 
 typedef struct wasm_custom {
@@ -191,7 +192,7 @@ bool gbx_wasm_functype_equal(const wasm_functype *a, const wasm_functype *b);
 void gbx_wasm_functype_print(const wasm_functype *t, char *buf, size_t cap);
 const char *gbx_wasm_valtype_text(wasm_valtype t);
 
-/* Evaluate a validated constant expression. `global_get` gives the value of a global by index and
+/* Evaluate a validated constant expression; the value takes one slot. `global_get` gives the value of a global by index and
  * `func_ref` the slot of a function reference; data is passed through. Cannot fail. */
 typedef struct wasm_const_env {
     u64 (*global_get)(void *data, u32 global_idx);

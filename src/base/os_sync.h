@@ -1,0 +1,30 @@
+/* Time, wake-ups and threads from the operating system. */
+#ifndef GBX_BASE_OS_SYNC_H
+#define GBX_BASE_OS_SYNC_H
+
+#include <pthread.h>
+
+#include "base/base.h"
+
+/* Nanoseconds of the monotonic clock. Async-signal-safe, cannot fail. */
+GBX_MUST_USE u64 gbx_base_os_now_ns(void);
+
+/* 64 bits that a module's author cannot guess, for keyed hashes. */
+GBX_MUST_USE u64 gbx_base_os_seed(void);
+
+/* An event: a descriptor that polls readable from `set` until `clear`. -1 where none can be had (no
+ * descriptors left). */
+GBX_MUST_USE int gbx_base_os_event_open(void);
+void gbx_base_os_event_set(int fd); /* async-signal-safe, keeps errno; fd -1: nothing */
+void gbx_base_os_event_clear(int fd);
+void gbx_base_os_event_close(int fd); /* -1: nothing */
+
+/* A mutex and a condition whose waits end at a time of gbx_base_os_now_ns. Cannot fail on Linux. */
+void gbx_base_os_cond_init(pthread_cond_t *c);
+void gbx_base_os_cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m, u64 ns /* UINT64_MAX: ever */);
+
+/* Start a thread of ours: small stack, all signals blocked, so that handlers of the host's run on the
+ * host's own threads. False where the system refuses one. */
+GBX_MUST_USE bool gbx_base_os_thread_start(pthread_t *out, void *(*run)(void *data), void *data);
+
+#endif

@@ -1,0 +1,691 @@
+/* The interpreter's loop. Contract: interp.h; arithmetic: numeric.def; side table: wasm/validate.c.
+ *
+ * State of a running function, kept in machine registers where the compiler can:
+ *   pc    next byte of the body       side  entry of the next branch in byte order
+ *   fp    locals                      tos   the topmost operand
+ *   sp    operands below the topmost: they end at sp[-1]
+ * With h operands sp is base + h: pushing stores tos at *sp first, so that with none there a slot of
+ * rubbish lies below the operands, which is why frames have one slot more than the operands need.
+ *
+ * A frame on the guest's stack:
+ *
+ *     fp                    fp + local_count       operands' base
+ *      | parameters | locals | interp_rec           | rubbish | operand 0 | ...   -> higher addresses
+ *        ^ the caller's topmost operands: arguments are passed by overlapping
+ *
+ * A call spills tos, so the arguments stand at sp + 1 - params, which becomes the callee's fp; results
+ * are left from that same slot. Returning therefore needs no move where there is at most one result,
+ * and with no result the slot before fp holds the caller's topmost operand.
+ *
+ * Calls never recurse in C. Two bytes of our own, on which returns may land, end what is special:
+ * OP_RETURN_HOST leaves the loop, OP_RETURN_INSTANCE restores the caller's instance.
+ *
+ * RULE: S14. The stop word is looked at where a cycle must pass: at every taken branch that goes
+ * backwards and at every call.
+ *
+ * SAFETY: bodies are validated: operand types, heights and indices are right and the side table's
+ * targets are instructions of the same body. Whatever depends on run-time values is compared here:
+ * addresses with the memory's length, table indices with the table's, callee types, the stack's end
+ * at each call (stack_max is what validation counted). Traps return; nothing unwinds over C. */
+#include "interp/interp.h"
+
+#include "interp/numeric.h"
+#include "wasm/fuse.h"
+#include "wasm/opcodes.h"
+
+typedef struct interp_rec interp_rec;
+struct interp_rec {
+    const u8 *ret_pc;
+    const wasm_side *ret_side;
+    gbx_slot *ret_fp;
+    interp_rec *caller;
+    const gbx_func *func; /* of this frame */
+    const u8 *resume;     /* while this frame's call crosses to the host or to another instance: its pc */
+};
+#define INTERP_REC_SLOTS (sizeof(interp_rec) / sizeof(gbx_slot))
+#define INTERP_SLACK 4u /* the rubbish slot, and tos spilt above the operands by a call */
+
+enum { OP_RETURN_HOST = 0xf8, OP_RETURN_INSTANCE = 0xf9 };
+static const u8 interp_return_host[1] = {OP_RETURN_HOST};
+static const u8 interp_return_instance[1] = {OP_RETURN_INSTANCE};
+static const u8 interp_return[1] = {OP_RETURN};
+
+/* The current memory as two values that stay in registers; they change only when other code ran. */
+typedef struct interp_mem {
+    u8 *base;
+    u64 bytes;
+} interp_mem;
+
+static inline interp_mem
+interp_mem_of(const gbx_instance *inst)
+{
+    if (inst->module->memory_count == 0) return (interp_mem){0};
+    return (interp_mem){inst->memories[0]->base, inst->memories[0]->bytes};
+}
+
+typedef struct interp_leb {
+    const u8 *pc;
+    u64 value;
+} interp_leb;
+
+/* LEB128 of more than one byte; `pc` is behind the first, which is given. Validated: it ends. */
+__attribute__((noinline)) static interp_leb
+interp_leb_u(const u8 *pc, u64 first)
+{
+    u64 value = first & 0x7f;
+    for (unsigned shift = 7;; shift += 7) {
+        u8 const b = *pc++;
+        if (shift < 64) value |= (u64)(b & 0x7f) << shift;
+        if (!(b & 0x80)) return (interp_leb){pc, value};
+    }
+}
+
+__attribute__((noinline)) static interp_leb
+interp_leb_s(const u8 *pc, u64 first)
+{
+    u64 value = first & 0x7f;
+    for (unsigned shift = 7;;) {
+        u8 const b = *pc++;
+        if (shift < 64) value |= (u64)(b & 0x7f) << shift;
+        shift += 7;
+        if (b & 0x80) continue;
+        if (shift < 64 && b & 0x40) value |= ~(u64)0 << shift;
+        return (interp_leb){pc, value};
+    }
+}
+
+/* Record the frames from `rec` outwards, through the host's frames between guest calls, too. */
+static void
+interp_record_trap(gbx_exec *x, const interp_rec *rec, const u8 *pc)
+{
+    x->frame_count = 0;
+    x->frames_total = 0;
+    while (rec) {
+        const gbx_instance *const inst = rec->func->inst;
+        const wasm_code *const code = rec->func->code;
+        if (x->frame_count < GBX_LEN(x->frames))
+            x->frames[x->frame_count++] = (gbx_frame_ref){
+                inst, code->func_idx, gbx_wasm_insn_before(inst->module, code, pc)};
+        x->frames_total++;
+        const interp_rec *const caller = rec->caller;
+        bool const crosses = rec->ret_pc == interp_return_host || rec->ret_pc == interp_return_instance;
+        if (caller) pc = crosses ? caller->resume : rec->ret_pc;
+        rec = caller;
+    }
+}
+
+/* The instructions behind 0xFC that are not plain arithmetic take their operands as an array of slots,
+ * lowest first, and leave their result, if any, in args[0]. */
+static gbx_trap_code
+interp_bulk(gbx_exec *x, gbx_instance *inst, u32 sub, u32 first, u32 second, gbx_slot *args)
+{
+    const gbx_libcalls *const lib = inst->libcalls;
+    u64 len = 0;
+    gbx_trap_code code = GBX_TRAP_NONE;
+    switch (sub) {
+    case OP_FC_MEMORY_INIT:
+        return lib->memory_init(x, inst, first, second, (u32)args[0], (u32)args[1], (u32)args[2]);
+    case OP_FC_DATA_DROP: return lib->data_drop(x, inst, first);
+    case OP_FC_MEMORY_COPY:
+        return lib->memory_copy(x, inst, first, second, (u32)args[0], (u32)args[1], (u32)args[2]);
+    case OP_FC_MEMORY_FILL:
+        return lib->memory_fill(x, inst, first, (u32)args[0], (u8)args[1], (u32)args[2]);
+    case OP_FC_TABLE_INIT:
+        return lib->table_init(x, inst, first, second, (u32)args[0], (u32)args[1], (u32)args[2]);
+    case OP_FC_ELEM_DROP: return lib->elem_drop(x, inst, first);
+    case OP_FC_TABLE_COPY:
+        return lib->table_copy(x, inst, first, second, (u32)args[0], (u32)args[1], (u32)args[2]);
+    case OP_FC_TABLE_GROW:
+        code = lib->table_grow(x, inst, first, args[0], (u32)args[1], &len);
+        args[0] = (u32)len;
+        return code;
+    case OP_FC_TABLE_SIZE: args[0] = (u32)inst->tables[first]->len; return GBX_TRAP_NONE;
+    default: return lib->table_fill(x, inst, first, (u32)args[0], args[1], (u32)args[2]);
+    }
+}
+
+/* Operands taken and results given by the instructions of interp_bulk. */
+static const struct {
+    u8 takes, gives;
+} interp_bulk_shape[OP_FC_COUNT] = {
+    [OP_FC_MEMORY_INIT] = {3, 0}, [OP_FC_DATA_DROP] = {0, 0},  [OP_FC_MEMORY_COPY] = {3, 0},
+    [OP_FC_MEMORY_FILL] = {3, 0}, [OP_FC_TABLE_INIT] = {3, 0}, [OP_FC_ELEM_DROP] = {0, 0},
+    [OP_FC_TABLE_COPY] = {3, 0},  [OP_FC_TABLE_GROW] = {2, 1}, [OP_FC_TABLE_SIZE] = {0, 1},
+    [OP_FC_TABLE_FILL] = {3, 0},
+};
+
+/* Computed goto is an extension that both compilers have had for decades; table entries that are not
+ * opcodes are overridden defaults. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+#ifdef __clang__
+#pragma GCC diagnostic ignored "-Winitializer-overrides"
+#else
+#pragma GCC diagnostic ignored "-Woverride-init"
+#endif
+
+#define INTERP_STOPPED() \
+    GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_relaxed) != 0)
+#define CASE(name) L_##name
+#define NEXT goto *labels[*pc++]
+#define TRAP(what)               \
+    do {                         \
+        trap = GBX_TRAP_##what;  \
+        goto trapped;            \
+    } while (0)
+#define READ_U32(var)                                      \
+    u32 var = *pc++;                                       \
+    if (GBX_UNLIKELY(var & 0x80)) {                        \
+        interp_leb const leb_ = interp_leb_u(pc, var);     \
+        pc = leb_.pc;                                      \
+        var = (u32)leb_.value;                             \
+    }
+#define SKIP_LEB() \
+    while (*pc++ & 0x80) {}
+#define PUSH(value)        \
+    do {                   \
+        *sp++ = tos;       \
+        tos = (value);     \
+    } while (0)
+#define POP_TO(var)      \
+    gbx_slot const var = tos; \
+    tos = *--sp
+#define TAKE_BRANCH(entry)                                                      \
+    do {                                                                        \
+        const wasm_side *const e_ = (entry);                                    \
+        pc += e_->pc_delta;                                                     \
+        side = e_ + e_->side_delta;                                             \
+        if (GBX_UNLIKELY(e_->shuffle)) {                                        \
+            u32 const keep_ = WASM_SIDE_KEEP(e_->shuffle);                      \
+            sp -= WASM_SIDE_DROP(e_->shuffle);                                  \
+            if (keep_ == 0)                                                     \
+                tos = *sp;                                                      \
+            else                                                                \
+                memmove(sp - (keep_ - 1), sp + WASM_SIDE_DROP(e_->shuffle) - (keep_ - 1), \
+                        (keep_ - 1) * sizeof *sp);                              \
+        }                                                                       \
+        if (e_->pc_delta < 0 && INTERP_STOPPED()) goto stopped;                 \
+        NEXT;                                                                   \
+    } while (0)
+#define LOAD(name, type, convert)                                              \
+    CASE(name) : {                                                             \
+        pc++;                                                                  \
+        READ_U32(offset)                                                       \
+        u64 const at = (u64)(u32)tos + offset;                                 \
+        if (GBX_UNLIKELY(at + sizeof(type) > mem.bytes)) TRAP(MEM_OOB);        \
+        type v;                                                                \
+        memcpy(&v, mem.base + at, sizeof v);                                   \
+        tos = convert;                                                         \
+        NEXT;                                                                  \
+    }
+#define STORE(name, type)                                                      \
+    CASE(name) : {                                                             \
+        pc++;                                                                  \
+        READ_U32(offset)                                                       \
+        type const v = (type)tos;                                              \
+        u64 const at = (u64)(u32) * --sp + offset;                             \
+        if (GBX_UNLIKELY(at + sizeof(type) > mem.bytes)) TRAP(MEM_OOB);        \
+        memcpy(mem.base + at, &v, sizeof v);                                   \
+        tos = *--sp;                                                           \
+        NEXT;                                                                  \
+    }
+
+/* Runs the frame `rec`, whose locals start at fp, until it returns to the host. Results are left from
+ * fp. STYLE: one function because it is one opcode switch. */
+static gbx_trap_code
+interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
+{
+    static const void *const labels[256] = {
+        [0 ... 255] = &&CASE(BAD),
+#define OP(number, name, text, imm, a, b, out, meaning) [number] = &&CASE(name),
+#define OP_FC(number, name, text, imm, a, b, out, meaning)
+#include "wasm/opcodes.def"
+#undef OP
+#undef OP_FC
+        [OP_PREFIX_FC] = &&CASE(FC),
+        [OP_RETURN_HOST] = &&CASE(RETURN_HOST),
+        [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),
+    };
+    gbx_instance *inst = rec->func->inst;
+    interp_mem mem = interp_mem_of(inst);
+    const u8 *pc = rec->func->code->entry;
+    const wasm_side *side = rec->func->code->side;
+    gbx_slot *sp = (gbx_slot *)(rec + 1);
+    gbx_slot tos = 0;
+    gbx_trap_code trap;
+    const gbx_func *callee;
+    const u8 *after_host;
+
+    NEXT;
+
+    /* Control. */
+    CASE(UNREACHABLE) : TRAP(UNREACHABLE);
+    CASE(NOP) : CASE(END) : NEXT;
+    CASE(BLOCK) : CASE(LOOP) : {
+        SKIP_LEB();
+        NEXT;
+    }
+    CASE(IF) : {
+        POP_TO(cond);
+        if (!(u32)cond) TAKE_BRANCH(side);
+        SKIP_LEB();
+        side++;
+        NEXT;
+    }
+    CASE(ELSE) : CASE(BR) : TAKE_BRANCH(side);
+    CASE(BR_IF) : {
+        POP_TO(cond);
+        if ((u32)cond) TAKE_BRANCH(side);
+        SKIP_LEB();
+        side++;
+        NEXT;
+    }
+    CASE(BR_TABLE) : {
+        POP_TO(slot);
+        u32 const idx = (u32)slot;
+        u32 count = *pc;
+        if (GBX_UNLIKELY(count & 0x80)) count = (u32)interp_leb_u(pc + 1, count).value;
+        TAKE_BRANCH(side + (idx < count ? idx : count));
+    }
+    CASE(RETURN) : {
+        u32 const results = rec->func->code->result_count;
+        if (GBX_LIKELY(results == 1)) {
+            sp = fp;
+        } else if (results == 0) {
+            sp = fp - 1;
+            tos = *sp;
+        } else {
+            memmove(fp, sp - (results - 1), (results - 1) * sizeof *sp);
+            sp = fp + (results - 1);
+        }
+        pc = rec->ret_pc;
+        side = rec->ret_side;
+        fp = rec->ret_fp;
+        rec = rec->caller;
+        NEXT;
+    }
+    CASE(RETURN_HOST) : {
+        *sp = tos;
+        return GBX_TRAP_NONE;
+    }
+    CASE(RETURN_INSTANCE) : {
+        inst = rec->func->inst;
+        mem = interp_mem_of(inst);
+        pc = rec->resume;
+        NEXT;
+    }
+    CASE(CALL) : {
+        READ_U32(idx)
+        callee = inst->funcs[idx];
+    }
+calling: {
+        const wasm_code *const code = callee->code;
+        *sp = tos;
+        gbx_slot *const args = sp + 1 - callee->param_count;
+        if (GBX_UNLIKELY(!code)) {
+            after_host = pc;
+            goto calling_host;
+        }
+        interp_rec *const next = (interp_rec *)(args + code->local_count);
+        gbx_slot *const base = (gbx_slot *)(next + 1);
+        if (GBX_UNLIKELY((u64)((u8 *)x->stack_end - (u8 *)base) <
+                         (code->stack_max + INTERP_SLACK) * sizeof *base ||
+                         base > x->stack_end))
+            TRAP(STACK_EXHAUSTED);
+        if (INTERP_STOPPED()) goto stopped;
+        for (gbx_slot *p = args + code->param_count; p < (gbx_slot *)next; p++) *p = 0;
+        *next = (interp_rec){pc, side, fp, rec, callee, NULL};
+        if (GBX_UNLIKELY(callee->inst != inst)) {
+            rec->resume = pc;
+            next->ret_pc = interp_return_instance;
+            inst = callee->inst;
+            mem = interp_mem_of(inst);
+        }
+        rec = next;
+        fp = args;
+        sp = base;
+        pc = code->entry;
+        side = code->side;
+        NEXT;
+    }
+calling_host: {
+        gbx_slot *const args = sp + 1 - callee->param_count;
+        u32 const most = callee->param_count > callee->result_count ? callee->param_count
+                                                                    : callee->result_count;
+        if (GBX_UNLIKELY((u64)(x->stack_end - args) < most + INTERP_SLACK)) TRAP(STACK_EXHAUSTED);
+        if (INTERP_STOPPED()) goto stopped;
+        x->sp = args + most + 1;
+        x->frame = rec;
+        rec->resume = pc;
+        x->frame_count = 0;
+        trap = callee->host(x, inst, callee->host_data, args);
+        if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto host_trapped;
+        mem = interp_mem_of(inst);
+        sp = args + callee->result_count - 1;
+        tos = *sp;
+        pc = after_host;
+        NEXT;
+    }
+    CASE(CALL_INDIRECT) : {
+        READ_U32(type_idx)
+        READ_U32(table_idx)
+        POP_TO(slot);
+        const gbx_table *const table = inst->tables[table_idx];
+        if (GBX_UNLIKELY((u32)slot >= table->len)) TRAP(UNDEFINED_ELEMENT);
+        callee = (const gbx_func *)(uintptr_t)table->elems[(u32)slot];
+        if (GBX_UNLIKELY(!callee)) TRAP(UNINITIALIZED_ELEMENT);
+        if (GBX_UNLIKELY(callee->type_id != inst->type_ids[type_idx])) TRAP(INDIRECT_TYPE);
+        goto calling;
+    }
+    CASE(RETURN_CALL) : {
+        READ_U32(idx)
+        callee = inst->funcs[idx];
+        goto tail_calling;
+    }
+    CASE(RETURN_CALL_INDIRECT) : {
+        READ_U32(type_idx)
+        READ_U32(table_idx)
+        POP_TO(slot);
+        const gbx_table *const table = inst->tables[table_idx];
+        if (GBX_UNLIKELY((u32)slot >= table->len)) TRAP(UNDEFINED_ELEMENT);
+        callee = (const gbx_func *)(uintptr_t)table->elems[(u32)slot];
+        if (GBX_UNLIKELY(!callee)) TRAP(UNINITIALIZED_ELEMENT);
+        if (GBX_UNLIKELY(callee->type_id != inst->type_ids[type_idx])) TRAP(INDIRECT_TYPE);
+    }
+tail_calling: {
+        const wasm_code *const code = callee->code;
+        if (!code) { /* the host's results are the caller's: called as usual, then returned */
+            *sp = tos;
+            after_host = interp_return;
+            goto calling_host;
+        }
+        *sp = tos;
+        interp_rec saved = *rec;
+        interp_rec *const next = (interp_rec *)(fp + code->local_count);
+        gbx_slot *const base = (gbx_slot *)(next + 1);
+        if (GBX_UNLIKELY((u64)((u8 *)x->stack_end - (u8 *)base) <
+                         (code->stack_max + INTERP_SLACK) * sizeof *base ||
+                         base > x->stack_end))
+            TRAP(STACK_EXHAUSTED);
+        if (INTERP_STOPPED()) goto stopped;
+        if (callee->inst != inst) {
+            if (saved.ret_pc != interp_return_host && saved.ret_pc != interp_return_instance) {
+                saved.caller->resume = saved.ret_pc;
+                saved.ret_pc = interp_return_instance;
+            }
+            inst = callee->inst;
+            mem = interp_mem_of(inst);
+        }
+        memmove(fp, sp + 1 - code->param_count, code->param_count * sizeof *fp);
+        for (gbx_slot *p = fp + code->param_count; p < (gbx_slot *)next; p++) *p = 0;
+        saved.func = callee;
+        *next = saved;
+        rec = next;
+        sp = base;
+        pc = code->entry;
+        side = code->side;
+        NEXT;
+    }
+
+    /* Variables and operands. */
+    CASE(DROP) : {
+        tos = *--sp;
+        NEXT;
+    }
+    CASE(SELECT_T) : {
+        SKIP_LEB();
+        pc++; /* one type, as validated */
+    }
+    CASE(SELECT) : {
+        u32 const cond = (u32)tos;
+        gbx_slot const b = *--sp;
+        gbx_slot const a = *--sp;
+        tos = cond ? a : b;
+        NEXT;
+    }
+    CASE(LOCAL_GET) : {
+        READ_U32(idx)
+        PUSH(fp[idx]);
+        NEXT;
+    }
+    CASE(LOCAL_SET) : {
+        READ_U32(idx)
+        fp[idx] = tos;
+        tos = *--sp;
+        NEXT;
+    }
+    CASE(LOCAL_TEE) : {
+        READ_U32(idx)
+        fp[idx] = tos;
+        NEXT;
+    }
+    CASE(GLOBAL_GET) : {
+        READ_U32(idx)
+        PUSH(inst->globals[idx]->value);
+        NEXT;
+    }
+    CASE(GLOBAL_SET) : {
+        READ_U32(idx)
+        inst->globals[idx]->value = tos;
+        tos = *--sp;
+        NEXT;
+    }
+    CASE(TABLE_GET) : {
+        READ_U32(idx)
+        const gbx_table *const table = inst->tables[idx];
+        if (GBX_UNLIKELY((u32)tos >= table->len)) TRAP(TABLE_OOB);
+        tos = table->elems[(u32)tos];
+        NEXT;
+    }
+    CASE(TABLE_SET) : {
+        READ_U32(idx)
+        const gbx_table *const table = inst->tables[idx];
+        gbx_slot const value = tos;
+        u32 const at = (u32) * --sp;
+        if (GBX_UNLIKELY(at >= table->len)) TRAP(TABLE_OOB);
+        table->elems[at] = value;
+        tos = *--sp;
+        NEXT;
+    }
+    CASE(REF_NULL) : {
+        SKIP_LEB();
+        PUSH(0);
+        NEXT;
+    }
+    CASE(REF_IS_NULL) : {
+        tos = tos == 0;
+        NEXT;
+    }
+    CASE(REF_FUNC) : {
+        READ_U32(idx)
+        PUSH((gbx_slot)(uintptr_t)inst->funcs[idx]);
+        NEXT;
+    }
+
+    /* Memory. */
+    LOAD(I32_LOAD, u32, v)
+    LOAD(I64_LOAD, u64, v)
+    LOAD(F32_LOAD, u32, v)
+    LOAD(F64_LOAD, u64, v)
+    LOAD(I32_LOAD8_S, i8, SLOT_PUT_i32(v))
+    LOAD(I32_LOAD8_U, u8, v)
+    LOAD(I32_LOAD16_S, i16, SLOT_PUT_i32(v))
+    LOAD(I32_LOAD16_U, u16, v)
+    LOAD(I64_LOAD8_S, i8, SLOT_PUT_i64((i64)v))
+    LOAD(I64_LOAD8_U, u8, v)
+    LOAD(I64_LOAD16_S, i16, SLOT_PUT_i64((i64)v))
+    LOAD(I64_LOAD16_U, u16, v)
+    LOAD(I64_LOAD32_S, i32, SLOT_PUT_i64((i64)v))
+    LOAD(I64_LOAD32_U, u32, v)
+    STORE(I32_STORE, u32)
+    STORE(I64_STORE, u64)
+    STORE(F32_STORE, u32)
+    STORE(F64_STORE, u64)
+    STORE(I32_STORE8, u8)
+    STORE(I32_STORE16, u16)
+    STORE(I64_STORE8, u8)
+    STORE(I64_STORE16, u16)
+    STORE(I64_STORE32, u32)
+    CASE(MEMORY_SIZE) : {
+        pc++;
+        PUSH(mem.bytes >> 16);
+        NEXT;
+    }
+    CASE(MEMORY_GROW) : {
+        u64 old_pages = 0;
+        u32 const mem_idx = *pc++;
+        trap = inst->libcalls->memory_grow(x, inst, mem_idx, (u32)tos, &old_pages);
+        if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
+        mem = interp_mem_of(inst);
+        tos = (u32)old_pages;
+        NEXT;
+    }
+
+    /* Constants. */
+    CASE(I32_CONST) : {
+        u64 v = *pc++;
+        if (GBX_UNLIKELY(v & 0x80)) {
+            interp_leb const leb = interp_leb_s(pc, v);
+            pc = leb.pc;
+            v = leb.value;
+        } else {
+            v = (v ^ 0x40) - 0x40;
+        }
+        PUSH((u32)v);
+        NEXT;
+    }
+    CASE(I64_CONST) : {
+        u64 v = *pc++;
+        if (GBX_UNLIKELY(v & 0x80)) {
+            interp_leb const leb = interp_leb_s(pc, v);
+            pc = leb.pc;
+            v = leb.value;
+        } else {
+            v = (v ^ 0x40) - 0x40;
+        }
+        PUSH(v);
+        NEXT;
+    }
+    CASE(F32_CONST) : {
+        u32 v;
+        memcpy(&v, pc, sizeof v);
+        pc += sizeof v;
+        PUSH(v);
+        NEXT;
+    }
+    CASE(F64_CONST) : {
+        u64 v;
+        memcpy(&v, pc, sizeof v);
+        pc += sizeof v;
+        PUSH(v);
+        NEXT;
+    }
+
+    /* Arithmetic, one row of numeric.def each. */
+#define UN(name, in, out, expr)              \
+    CASE(name) : {                           \
+        in const v = SLOT_GET_##in(tos);     \
+        tos = SLOT_PUT_##out(expr);          \
+        NEXT;                                \
+    }
+#define BIN(name, in, out, expr)             \
+    CASE(name) : {                           \
+        in const b = SLOT_GET_##in(tos);     \
+        in const a = SLOT_GET_##in(*--sp);   \
+        tos = SLOT_PUT_##out(expr);          \
+        NEXT;                                \
+    }
+#define DIV(name, in, expr, overflows)                 \
+    CASE(name) : {                                     \
+        in const b = SLOT_GET_##in(tos);               \
+        in const a = SLOT_GET_##in(*--sp);             \
+        if (GBX_UNLIKELY(b == 0)) TRAP(INT_DIV_ZERO);  \
+        if (GBX_UNLIKELY(overflows)) TRAP(INT_OVERFLOW); \
+        tos = SLOT_PUT_##in(expr);                     \
+        NEXT;                                          \
+    }
+#define TRUNC(name, in, out, low, high)                             \
+    CASE(name) : {                                                  \
+        in const v = SLOT_GET_##in(tos);                            \
+        if (GBX_UNLIKELY(v != v)) TRAP(BAD_CONVERSION);             \
+        if (GBX_UNLIKELY(!(v > (low) && v < (high)))) TRAP(INT_OVERFLOW); \
+        tos = SLOT_PUT_##out((out)v);                               \
+        NEXT;                                                       \
+    }
+#include "interp/numeric.def"
+#undef UN
+#undef BIN
+#undef DIV
+#undef TRUNC
+
+    CASE(FC) : {
+        READ_U32(sub)
+        switch (sub) {
+        case OP_FC_I32_TRUNC_SAT_F32_S: tos = SLOT_PUT_i32(interp_sat_i32((f64)interp_to_f32(tos))); NEXT;
+        case OP_FC_I32_TRUNC_SAT_F32_U: tos = interp_sat_u32((f64)interp_to_f32(tos)); NEXT;
+        case OP_FC_I32_TRUNC_SAT_F64_S: tos = SLOT_PUT_i32(interp_sat_i32(interp_to_f64(tos))); NEXT;
+        case OP_FC_I32_TRUNC_SAT_F64_U: tos = interp_sat_u32(interp_to_f64(tos)); NEXT;
+        case OP_FC_I64_TRUNC_SAT_F32_S: tos = SLOT_PUT_i64(interp_sat_i64((f64)interp_to_f32(tos))); NEXT;
+        case OP_FC_I64_TRUNC_SAT_F32_U: tos = interp_sat_u64((f64)interp_to_f32(tos)); NEXT;
+        case OP_FC_I64_TRUNC_SAT_F64_S: tos = SLOT_PUT_i64(interp_sat_i64(interp_to_f64(tos))); NEXT;
+        case OP_FC_I64_TRUNC_SAT_F64_U: tos = interp_sat_u64(interp_to_f64(tos)); NEXT;
+        default: break;
+        }
+        READ_U32(first)
+        u32 second = 0;
+        if (gbx_wasm_ops_fc[sub].imm == IMM_IDX2) {
+            READ_U32(idx)
+            second = idx;
+        }
+        *sp = tos;
+        gbx_slot *const args = sp + 1 - interp_bulk_shape[sub].takes;
+        trap = interp_bulk(x, inst, sub, first, second, args);
+        if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
+        sp = args + interp_bulk_shape[sub].gives - 1;
+        tos = *sp;
+        NEXT;
+    }
+    CASE(BAD) : GBX_UNREACHABLE("validated code holds known opcodes only");
+
+host_trapped:
+    /* A guest call that the host made in between has recorded the frames, ours among them. */
+    if (x->frame_count) return trap;
+    goto trapped;
+stopped:
+    trap = (gbx_trap_code)atomic_load_explicit(&x->stop, memory_order_acquire);
+trapped:
+    interp_record_trap(x, rec, pc);
+    return trap;
+}
+#pragma GCC diagnostic pop
+
+gbx_trap_code
+gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
+{
+    if (!f->code) {
+        x->frame_count = 0;
+        x->frames_total = 0;
+        return f->host(x, NULL, f->host_data, slots);
+    }
+    gbx_slot *const saved_sp = x->sp;
+    void *const saved_frame = x->frame;
+    /* One slot is left free below: a function without results leaves rubbish there. */
+    gbx_slot *const fp = x->sp + 1;
+    interp_rec *const rec = (interp_rec *)(fp + f->code->local_count);
+    u64 const need = f->code->local_count + INTERP_REC_SLOTS + f->code->stack_max + 1 + INTERP_SLACK;
+    gbx_trap_code trap;
+    if (x->reentries >= WASM_MAX_REENTRY || (u64)(x->stack_end - x->sp) < need) {
+        interp_record_trap(x, saved_frame, saved_frame ? ((interp_rec *)saved_frame)->resume : NULL);
+        return GBX_TRAP_STACK_EXHAUSTED;
+    }
+    memcpy(fp, slots, f->param_count * sizeof *fp);
+    memset(fp + f->param_count, 0, (f->code->local_count - f->param_count) * sizeof *fp);
+    *rec = (interp_rec){interp_return_host, NULL, NULL, saved_frame, f, NULL};
+    x->reentries++;
+    trap = interp_run(x, rec, fp);
+    x->reentries--;
+    if (trap == GBX_TRAP_NONE) memcpy(slots, fp, f->result_count * sizeof *slots);
+    x->sp = saved_sp;
+    x->frame = saved_frame;
+    return trap;
+}

@@ -1,0 +1,453 @@
+/* Blocks and branches of the validator, and the side table they fill; the essay is in validate.c. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "wasm/validate_int.h"
+
+static inline val_ctrl *
+control_top(val *v)
+{
+    return &v->ctrls[v->ctrl_len - 1];
+}
+
+static u32
+control_u32(val *v)
+{
+    if (GBX_LIKELY(*v->pc < 0x80)) return *v->pc++;
+    return (u32)gbx_wasm_val_leb(v, LEB_U32);
+}
+
+/* Grow an array of the validator's to hold `need` items. */
+static bool
+control_grow(val *v, void **items, u32 *cap, u64 need, size_t bytes)
+{
+    if (need <= *cap) return true;
+    u64 const grown_cap = max_u64(need, (u64)*cap * 2 + 64);
+    void *const grown = grown_cap <= UINT32_MAX ? gbx_base_realloc(*items, grown_cap, bytes) : NULL;
+    if (!grown) return gbx_wasm_val_fail(v, v->insn, GBX_NO_MEMORY, "out of memory");
+    *items = grown;
+    *cap = (u32)grown_cap;
+    return true;
+}
+
+static bool
+control_side_room(val *v, u64 more)
+{
+    void *items = v->side;
+    bool const ok = control_grow(v, &items, &v->side_cap, v->side_len + more, sizeof *v->side);
+    v->side = items;
+    return ok;
+}
+
+const u8 *
+gbx_wasm_val_skip(val *v, const u8 *pc)
+{
+    if (pc >= v->skip_from && pc < v->skip_to) return v->skip_to;
+    const u8 *const from = pc;
+    const u8 *const last = v->end - 1; /* the final end is never skipped: it returns */
+    while (pc < last) {
+        bool const opens = (*pc == OP_BLOCK || *pc == OP_LOOP) && pc[1] < 0x80;
+        if (opens)
+            pc += 2;
+        else if (*pc == OP_END || *pc == OP_NOP)
+            pc++;
+        else
+            break;
+    }
+    if (pc > last) pc = last; /* a damaged opening at the very end; refused when it is reached */
+    v->skip_from = from;
+    v->skip_to = pc;
+    return pc;
+}
+
+static bool
+control_push(val *v, val_ctrl c)
+{
+    if (v->ctrl_len >= WASM_MAX_NESTING)
+        return gbx_wasm_val_fail(v, v->insn, GBX_LIMIT, WASM_WHY_NESTING);
+    void *items = v->ctrls;
+    bool const ok = control_grow(v, &items, &v->ctrl_cap, (u64)v->ctrl_len + 1, sizeof *v->ctrls);
+    v->ctrls = items;
+    if (!ok) return false;
+    c.height = (u32)(v->sp - v->types);
+    v->ctrls[v->ctrl_len++] = c;
+    v->floor = v->sp;
+    return gbx_wasm_val_push_types(v, c.params, c.param_count);
+}
+
+bool
+gbx_wasm_val_open_body(val *v)
+{
+    val_ctrl c = {.op = OP_CALL};
+    c.results = v->type->results;
+    c.result_count = v->type->result_count;
+    c.params = v->type->params; /* they are locals: none on the operand stack */
+    return control_push(v, c);
+}
+
+/* A block type: empty, one value type, or the index of a function type. */
+static bool
+control_block_type(val *v, val_ctrl *c)
+{
+    static const wasm_valtype single[256] = {
+        [WASM_I32] = WASM_I32,         [WASM_I64] = WASM_I64, [WASM_F32] = WASM_F32,
+        [WASM_F64] = WASM_F64,         [WASM_FUNCREF] = WASM_FUNCREF,
+        [WASM_EXTERNREF] = WASM_EXTERNREF,
+    };
+    u8 const b = *v->pc;
+    c->params = c->results = single;
+    if (b == 0x40) {
+        v->pc++;
+        return true;
+    }
+    if (single[b]) {
+        v->pc++;
+        c->results = &single[b];
+        c->result_count = 1;
+        return true;
+    }
+    if (b < 0x80 && b & 0x40) {
+        reader r = rd_init(v->m->bytes, (u64)(v->pc - v->m->bytes), v->m->len);
+        (void)gbx_wasm_read_valtype(&r); /* names the feature the type belongs to */
+        return gbx_wasm_val_fail(v, v->pc, r.code, r.why);
+    }
+    const u8 *const at = v->pc;
+    i64 const idx = (i64)gbx_wasm_val_leb(v, LEB_I33);
+    if (v->why) return false;
+    if (idx < 0) return gbx_wasm_val_fail(v, at, GBX_MALFORMED, "malformed block type");
+    if ((u64)idx >= v->m->type_count) return gbx_wasm_val_fail(v, at, GBX_INVALID, "unknown type");
+    const wasm_functype *const t = &v->m->types[idx];
+    c->params = t->params;
+    c->param_count = t->param_count;
+    c->results = t->results;
+    c->result_count = t->result_count;
+    return true;
+}
+
+/* Look ahead from a loop's head for the br_table of a dispatch: only block openings, then local.get.
+ * Reads bytes that are validated later; what they say counts only when the walk arrives there. */
+static void
+control_expect_dispatch(val *v)
+{
+    const u8 *p = v->pc;
+    while (p + 2 < v->end && p[0] == OP_BLOCK && p[1] == 0x40) p += 2;
+    if (p + 3 >= v->end || p[0] != OP_LOCAL_GET || p[1] >= 0x80 || p[2] != OP_BR_TABLE) return;
+    v->disp_at = p + 2;
+    v->disp_local = p[1];
+    v->disp_loop = v->ctrl_len - 1;
+}
+
+bool
+gbx_wasm_val_block(val *v, u8 op)
+{
+    val_ctrl c = {.op = op};
+    const u8 *const origin = v->pc;
+    if (!control_block_type(v, &c)) return false;
+    if (op == OP_IF) {
+        if (!gbx_wasm_val_pop(v, WASM_I32) || !control_side_room(v, 1)) return false;
+        v->side[v->side_len] = (wasm_side){.pc_delta = (i32)(origin - v->m->bytes)};
+        c.else_fix = ++v->side_len;
+    }
+    if (!gbx_wasm_val_pop_types(v, c.params, c.param_count)) return false;
+    if (op == OP_LOOP) {
+        c.loop_pc = gbx_wasm_val_skip(v, v->pc);
+        c.loop_side = v->side_len;
+    }
+    if (!control_push(v, c)) return false;
+    if (op == OP_LOOP && c.param_count == 0) control_expect_dispatch(v);
+    return true;
+}
+
+/* Point entry `idx` at `pc` and side entry `side`. While it waits, its pc_delta is its origin. */
+static void
+control_resolve(val *v, u32 idx, const u8 *pc, u32 side)
+{
+    wasm_side *const e = &v->side[idx];
+    e->pc_delta = (i32)((pc - v->m->bytes) - e->pc_delta);
+    e->side_delta = (i32)((i64)side - (i64)idx);
+}
+
+static void
+control_resolve_chain(val *v, u32 fix, const u8 *pc)
+{
+    while (fix) {
+        u32 const next = (u32)v->side[fix - 1].side_delta;
+        control_resolve(v, fix - 1, pc, v->side_len);
+        fix = next;
+    }
+}
+
+/* Results are there and nothing else: how a branch of a block must end. */
+static bool
+control_check_results(val *v, const val_ctrl *c)
+{
+    if (!gbx_wasm_val_pop_types(v, c->results, c->result_count)) return false;
+    if (v->sp != v->floor)
+        return gbx_wasm_val_fail(v, v->insn, GBX_INVALID,
+                                 "type mismatch: values remain on the stack at the end of a block");
+    return true;
+}
+
+/* An entry for a jump out of `c`, waiting for its end. */
+static void
+control_chain(val *v, val_ctrl *c, const u8 *origin, u32 shuffle)
+{
+    v->side[v->side_len] = (wasm_side){
+        .pc_delta = (i32)(origin - v->m->bytes), .side_delta = (i32)c->fix, .shuffle = shuffle};
+    c->fix = ++v->side_len;
+}
+
+bool
+gbx_wasm_val_else(val *v)
+{
+    val_ctrl *const c = control_top(v);
+    if (c->op != OP_IF)
+        return gbx_wasm_val_fail(v, v->insn, GBX_MALFORMED, "unexpected else: no if is open");
+    if (!control_check_results(v, c) || !control_side_room(v, 1)) return false;
+    control_chain(v, c, v->pc, 0);
+    control_resolve(v, c->else_fix - 1, gbx_wasm_val_skip(v, v->pc), v->side_len);
+    c->else_fix = 0;
+    c->op = OP_ELSE;
+    c->unreachable = false;
+    return gbx_wasm_val_push_types(v, c->params, c->param_count);
+}
+
+bool
+gbx_wasm_val_end(val *v)
+{
+    val_ctrl const c = *control_top(v);
+    if (!control_check_results(v, &c)) return false;
+    if (c.op == OP_CALL) {
+        control_resolve_chain(v, c.fix, v->insn);
+        v->ctrl_len = 0;
+        return true;
+    }
+    if (c.op == OP_IF) {
+        /* Without an else the false edge leaves the parameters as results. */
+        if (c.param_count != c.result_count || memcmp(c.params, c.results, c.param_count) != 0)
+            return gbx_wasm_val_fail(v, v->insn, GBX_INVALID,
+                                     "type mismatch: an if without else must give what it takes");
+        control_resolve(v, c.else_fix - 1, gbx_wasm_val_skip(v, v->pc), v->side_len);
+    }
+    if (c.fix) control_resolve_chain(v, c.fix, gbx_wasm_val_skip(v, v->pc));
+    v->ctrl_len--;
+    if (c.lead_of) v->ctrls[c.lead_of - 1].disp_open = v->ctrl_len - 1;
+    v->floor = v->types + control_top(v)->height;
+    return gbx_wasm_val_push_types(v, c.results, c.result_count);
+}
+
+static const wasm_valtype *
+control_label(const val_ctrl *c, u32 *count)
+{
+    bool const is_loop = c->op == OP_LOOP;
+    *count = is_loop ? c->param_count : c->result_count;
+    return is_loop ? c->params : c->results;
+}
+
+/* The block a branch of the depth at `pc` leaves for; NULL after a failure. */
+static val_ctrl *
+control_read_label(val *v)
+{
+    u32 const depth = control_u32(v);
+    if (v->why) return NULL;
+    if (depth >= v->ctrl_len) {
+        gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown label");
+        return NULL;
+    }
+    return &v->ctrls[v->ctrl_len - 1 - depth];
+}
+
+/* drop << 10 | keep for a branch to `c` that carries `keep` values with `height` operands there; a
+ * branch to the body's end needs none, since return takes the topmost values. In code that is never
+ * reached heights mean nothing; what is computed there is never used. */
+static u32
+control_shuffle(const val_ctrl *c, u32 height, u32 keep)
+{
+    if (c->op == OP_CALL || height <= c->height + keep) return 0;
+    return (height - c->height - keep) << 10 | keep;
+}
+
+static void
+control_emit(val *v, val_ctrl *c, const u8 *origin, u32 shuffle)
+{
+    if (c->op != OP_LOOP) {
+        control_chain(v, c, origin, shuffle);
+        return;
+    }
+    v->side[v->side_len] = (wasm_side){.pc_delta = (i32)(origin - v->m->bytes), .shuffle = shuffle};
+    control_resolve(v, v->side_len, c->loop_pc, c->loop_side);
+    v->side_len++;
+}
+
+/* RULE: S7. Emit the entry of `const K; set L; br loop` as a jump to where the loop's br_table sends K.
+ * False when the table leads back to the loop itself: then the plain entry serves. */
+static bool
+control_emit_threaded(val *v, const val_ctrl *loop, const u8 *origin)
+{
+    u32 const loop_idx = (u32)(loop - v->ctrls);
+    u32 const k = (u32)min_u64(v->const_value, loop->disp_count - 1);
+    u32 const target = v->targets[loop->disp_target + k];
+    u32 const height = (u32)(v->sp - v->types);
+    if (target == loop_idx) return false;
+    if (target < loop_idx || target <= loop->disp_open) {
+        val_ctrl *const c = &v->ctrls[target];
+        control_emit(v, c, origin, control_shuffle(c, height, 0));
+        return true;
+    }
+    /* The block has ended: its entry in the br_table is resolved. */
+    u32 const entry = loop->disp_side - 1 + k;
+    const u8 *const pc = loop->disp_origin + v->side[entry].pc_delta;
+    u32 const side = (u32)((i64)entry + v->side[entry].side_delta);
+    v->side[v->side_len] = (wasm_side){.pc_delta = (i32)(origin - v->m->bytes),
+                                       .shuffle = control_shuffle(loop, height, 0)};
+    control_resolve(v, v->side_len, pc, side);
+    v->side_len++;
+    return true;
+}
+
+bool
+gbx_wasm_val_br(val *v)
+{
+    const u8 *const origin = v->pc;
+    val_ctrl *const c = control_read_label(v);
+    if (!c || !control_side_room(v, 1)) return false;
+    u32 count;
+    const wasm_valtype *const types = control_label(c, &count);
+    u32 const height = (u32)(v->sp - v->types);
+    if (!gbx_wasm_val_pop_types(v, types, count)) return false;
+    bool const threads = c->disp_side && v->set_end == v->insn && v->set_local == c->disp_local;
+    if (!threads || !control_emit_threaded(v, c, origin))
+        control_emit(v, c, origin, control_shuffle(c, height, count));
+    gbx_wasm_val_unreachable(v);
+    return true;
+}
+
+bool
+gbx_wasm_val_br_if(val *v)
+{
+    const u8 *const origin = v->pc;
+    val_ctrl *const c = control_read_label(v);
+    if (!c || !control_side_room(v, 1) || !gbx_wasm_val_pop(v, WASM_I32)) return false;
+    u32 count;
+    const wasm_valtype *const types = control_label(c, &count);
+    u32 const height = (u32)(v->sp - v->types);
+    if (!gbx_wasm_val_pop_types(v, types, count)) return false;
+    control_emit(v, c, origin, control_shuffle(c, height, count));
+    return gbx_wasm_val_push_types(v, types, count);
+}
+
+/* The types of a br_table's label against the stack, which is left as it was: below a branch the
+ * labels of one table may differ in type as long as each fits. */
+static bool
+control_check_table_label(val *v, const val_ctrl *c, u32 arity)
+{
+    u32 count;
+    const wasm_valtype *const types = control_label(c, &count);
+    if (count != arity)
+        return gbx_wasm_val_fail(v, v->insn, GBX_INVALID,
+                                 "type mismatch: labels of a br_table take different numbers of values");
+    if (count == 0) return true;
+    u32 const have = (u32)min_u64((u64)(v->sp - v->floor), count);
+    wasm_valtype *const saved = v->sp;
+    bool ok = true;
+    for (u32 i = 0; i < count && ok; i++) {
+        if (i < have || !control_top(v)->unreachable) ok = gbx_wasm_val_pop(v, types[count - 1 - i]);
+    }
+    v->sp = saved;
+    return ok;
+}
+
+/* Remember this br_table as the dispatch of the loop that looked ahead to it. */
+static bool
+control_note_dispatch(val *v, u32 first_side, u32 count, const u8 *origin)
+{
+    val_ctrl *const loop = &v->ctrls[v->disp_loop];
+    if (control_top(v)->unreachable) return true;
+    loop->disp_side = first_side + 1;
+    loop->disp_count = count;
+    loop->disp_target = v->target_len - count;
+    loop->disp_local = v->disp_local;
+    loop->disp_origin = origin;
+    loop->disp_open = v->ctrl_len - 1;
+    for (u32 i = v->disp_loop + 1; i < v->ctrl_len; i++) v->ctrls[i].lead_of = v->disp_loop + 1;
+    return true;
+}
+
+bool
+gbx_wasm_val_br_table(val *v)
+{
+    const u8 *const origin = v->pc;
+    bool const is_dispatch = v->disp_at == v->insn;
+    u32 const targets = control_u32(v);
+    if (v->why || !gbx_wasm_val_pop(v, WASM_I32)) return false;
+    if (targets > WASM_MAX_BR_TABLE)
+        return gbx_wasm_val_fail(v, v->insn, targets >= v->end - v->pc ? GBX_MALFORMED : GBX_LIMIT,
+                                 targets >= v->end - v->pc ? "unexpected end in a br_table"
+                                                           : WASM_WHY_BR_TABLE);
+    u32 const height = (u32)(v->sp - v->types);
+    u32 const first = v->side_len;
+    u32 arity = 0;
+    if (!control_side_room(v, (u64)targets + 1)) return false;
+    void *items = v->targets;
+    bool const ok = !is_dispatch || control_grow(v, &items, &v->target_cap,
+                                                 (u64)v->target_len + targets + 1, sizeof *v->targets);
+    v->targets = items;
+    if (!ok) return false;
+    for (u32 i = 0; i <= targets; i++) {
+        if (v->pc >= v->end) return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end");
+        val_ctrl *const c = control_read_label(v);
+        if (!c) return false;
+        if (i == 0) (void)control_label(c, &arity);
+        if (!control_check_table_label(v, c, arity)) return false;
+        control_emit(v, c, origin, control_shuffle(c, height, arity));
+        if (is_dispatch) v->targets[v->target_len++] = (u32)(c - v->ctrls);
+    }
+    if (is_dispatch && !control_note_dispatch(v, first, targets + 1, origin)) return false;
+    gbx_wasm_val_unreachable(v);
+    return true;
+}
+
+bool
+gbx_wasm_val_return(val *v)
+{
+    if (!gbx_wasm_val_pop_types(v, v->type->results, v->type->result_count)) return false;
+    gbx_wasm_val_unreachable(v);
+    return true;
+}
+
+/* Arguments off, results on; a tail call must give what the function gives, and ends the block. */
+static bool
+control_call_type(val *v, const wasm_functype *t, bool tail)
+{
+    if (!gbx_wasm_val_pop_types(v, t->params, t->param_count)) return false;
+    if (!tail) return gbx_wasm_val_push_types(v, t->results, t->result_count);
+    if (t->result_count != v->type->result_count ||
+        memcmp(t->results, v->type->results, t->result_count) != 0)
+        return gbx_wasm_val_fail(v, v->insn, GBX_INVALID,
+                                 "type mismatch: a tail call must give the function's own results");
+    gbx_wasm_val_unreachable(v);
+    return true;
+}
+
+bool
+gbx_wasm_val_call(val *v, bool tail)
+{
+    u32 const idx = control_u32(v);
+    if (v->why) return false;
+    if (idx >= v->m->func_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown function");
+    return control_call_type(v, &v->m->types[v->m->func_types[idx]], tail);
+}
+
+bool
+gbx_wasm_val_call_indirect(val *v, bool tail)
+{
+    u32 const type_idx = control_u32(v);
+    u32 const table_idx = control_u32(v);
+    if (v->why) return false;
+    if (table_idx >= v->m->table_count)
+        return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown table");
+    if (v->m->tables[table_idx].elem != WASM_FUNCREF)
+        return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "type mismatch: the table holds no functions");
+    if (type_idx >= v->m->type_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown type");
+    return gbx_wasm_val_pop(v, WASM_I32) && control_call_type(v, &v->m->types[type_idx], tail);
+}

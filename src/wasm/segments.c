@@ -1,0 +1,250 @@
+/* Constant expressions, element and data segments: decoding, validation, evaluation.
+ *
+ * A constant expression is kept as its bytes and evaluated at instantiation; its operand stack is
+ * bounded by CONST_EXPR_STACK. Extended constants (i32/i64 add, sub, mul) are in.
+ *
+ * SAFETY: bytes are read through the sticky reader; evaluation walks only what was validated.
+ * SPEC: core/valid/instructions.html#constant-expressions, core/binary/modules.html#element-section */
+#include <string.h>
+
+#include "wasm/opcodes.h"
+#include "wasm/wasm_int.h"
+
+/* The types pending while a constant expression is read. */
+typedef struct const_stack {
+    wasm_valtype types[1024];
+    u32 len;
+} const_stack;
+_Static_assert(sizeof((const_stack){0}.types) == 1024, "as CONST_EXPR_STACK in limits.def");
+
+static void
+const_push(decoder *d, const_stack *s, wasm_valtype t)
+{
+    if (s->len == GBX_LEN(s->types))
+        gbx_base_rd_fail(&d->r, GBX_LIMIT, rd_offset(&d->r), WASM_WHY_CONST_EXPR_STACK);
+    else
+        s->types[s->len++] = t;
+}
+
+static void
+const_pop(decoder *d, const_stack *s, u64 off, wasm_valtype want)
+{
+    if (s->len == 0 || s->types[s->len - 1] != want)
+        gbx_wasm_invalid(d, off, "type mismatch in a constant expression");
+    else
+        s->len--;
+}
+
+static wasm_valtype
+const_global(decoder *d, u64 off)
+{
+    u32 const idx = gbx_base_rd_u32(&d->r);
+    if (!rd_ok(&d->r)) return WASM_I32;
+    if (idx >= d->m->imported_globals) {
+        gbx_wasm_invalid(d, off, "unknown global in a constant expression (imported ones only)");
+        return WASM_I32;
+    }
+    if (d->m->globals[idx].type.is_mutable)
+        gbx_wasm_invalid(d, off, "constant expression required: the global is mutable");
+    return d->m->globals[idx].type.type;
+}
+
+static void
+const_insn(decoder *d, const_stack *s, u8 op, u64 off)
+{
+    reader *const r = &d->r;
+    switch (op) {
+    case OP_I32_CONST: (void)gbx_base_rd_i32(r); const_push(d, s, WASM_I32); break;
+    case OP_I64_CONST: (void)gbx_base_rd_i64(r); const_push(d, s, WASM_I64); break;
+    case OP_F32_CONST: (void)gbx_base_rd_fixed32(r); const_push(d, s, WASM_F32); break;
+    case OP_F64_CONST: (void)gbx_base_rd_fixed64(r); const_push(d, s, WASM_F64); break;
+    case OP_GLOBAL_GET: const_push(d, s, const_global(d, off)); break;
+    case OP_REF_NULL: const_push(d, s, gbx_wasm_read_reftype(r)); break;
+    case OP_REF_FUNC: {
+        u32 const idx = gbx_base_rd_u32(r);
+        if (rd_ok(r) && idx >= d->m->func_count) gbx_wasm_invalid(d, off, "unknown function");
+        if (rd_ok(r)) d->func_refs[idx] = 1;
+        const_push(d, s, WASM_FUNCREF);
+        break;
+    }
+    case OP_I32_ADD:
+    case OP_I32_SUB:
+    case OP_I32_MUL:
+    case OP_I64_ADD:
+    case OP_I64_SUB:
+    case OP_I64_MUL: {
+        wasm_valtype const t = gbx_wasm_ops[op].out;
+        const_pop(d, s, off, t);
+        const_pop(d, s, off, t);
+        const_push(d, s, t);
+        break;
+    }
+    case 0xfd: gbx_base_rd_fail(r, GBX_UNSUPPORTED, off, "SIMD is not supported"); break;
+    case 0xfb: gbx_base_rd_fail(r, GBX_UNSUPPORTED, off, "garbage collection is not supported"); break;
+    default:
+        if (gbx_wasm_ops[op].text || op == OP_PREFIX_FC)
+            gbx_wasm_invalid(d, off, "constant expression required");
+        else
+            gbx_base_rd_fail(r, GBX_MALFORMED, off, "illegal opcode");
+    }
+}
+
+wasm_const
+gbx_wasm_read_const(decoder *d, wasm_valtype type)
+{
+    reader *const r = &d->r;
+    const_stack s;
+    s.len = 0;
+    wasm_const c = {.off = (u32)rd_offset(r)};
+    while (rd_ok(r)) {
+        u64 const off = rd_offset(r);
+        u8 const op = gbx_base_rd_u8(r);
+        if (!rd_ok(r)) break;
+        if (op == OP_END) {
+            const_pop(d, &s, off, type);
+            if (rd_ok(r) && s.len) gbx_wasm_invalid(d, off, "type mismatch in a constant expression");
+            break;
+        }
+        const_insn(d, &s, op, off);
+    }
+    c.end = (u32)rd_offset(r);
+    return c;
+}
+
+static u64
+const_binary(u8 op, u64 a, u64 b)
+{
+    switch (op) {
+    case OP_I32_ADD: return (u32)(a + b);
+    case OP_I32_SUB: return (u32)(a - b);
+    case OP_I32_MUL: return (u32)(a * b);
+    case OP_I64_ADD: return a + b;
+    case OP_I64_SUB: return a - b;
+    default: return a * b;
+    }
+}
+
+u64
+gbx_wasm_const_eval(const wasm_module *m, wasm_const c, const wasm_const_env *env)
+{
+    reader r = rd_init(m->bytes, c.off, c.end);
+    u64 stack[1024];
+    u32 len = 0;
+    for (;;) {
+        u8 const op = gbx_base_rd_u8(&r);
+        GBX_ASSERT(rd_ok(&r));
+        switch (op) {
+        case OP_I32_CONST: stack[len++] = (u32)gbx_base_rd_i32(&r); break;
+        case OP_I64_CONST: stack[len++] = (u64)gbx_base_rd_i64(&r); break;
+        case OP_F32_CONST: stack[len++] = gbx_base_rd_fixed32(&r); break;
+        case OP_F64_CONST: stack[len++] = gbx_base_rd_fixed64(&r); break;
+        case OP_GLOBAL_GET: stack[len++] = env->global_get(env->data, gbx_base_rd_u32(&r)); break;
+        case OP_REF_NULL: (void)gbx_base_rd_u8(&r); stack[len++] = 0; break;
+        case OP_REF_FUNC: stack[len++] = env->func_ref(env->data, gbx_base_rd_u32(&r)); break;
+        case OP_END: return stack[0];
+        default:
+            len--;
+            stack[len - 1] = const_binary(op, stack[len - 1], stack[len]);
+        }
+    }
+}
+
+static u32
+segment_table(decoder *d, wasm_elem *e, bool explicit_idx)
+{
+    u64 const off = rd_offset(&d->r);
+    e->table_idx = explicit_idx ? gbx_base_rd_u32(&d->r) : 0;
+    if (rd_ok(&d->r) && e->table_idx >= d->m->table_count) gbx_wasm_invalid(d, off, "unknown table");
+    return e->table_idx;
+}
+
+static void
+segment_elem_items(decoder *d, wasm_elem *e)
+{
+    e->count = gbx_base_rd_count(&d->r, WASM_MAX_SEGMENT_ELEMS, WASM_WHY_SEGMENT_ELEMS);
+    e->items_off = (u32)rd_offset(&d->r);
+    for (u32 i = 0; rd_ok(&d->r) && i < e->count; i++) {
+        if (e->is_exprs) {
+            (void)gbx_wasm_read_const(d, e->type);
+            continue;
+        }
+        u64 const off = rd_offset(&d->r);
+        u32 const idx = gbx_base_rd_u32(&d->r);
+        if (rd_ok(&d->r) && idx >= d->m->func_count) gbx_wasm_invalid(d, off, "unknown function");
+        if (rd_ok(&d->r)) d->func_refs[idx] = 1;
+    }
+    e->items_end = (u32)rd_offset(&d->r);
+}
+
+/* The flags: bit 0 passive or declared, bit 1 explicit table or declared, bit 2 expressions. */
+static void
+segment_elem(decoder *d, wasm_elem *e)
+{
+    u64 const off = rd_offset(&d->r);
+    u32 const flags = gbx_base_rd_u32(&d->r);
+    if (flags > 7) {
+        gbx_base_rd_fail(&d->r, GBX_MALFORMED, off, "malformed elements segment kind");
+        return;
+    }
+    e->mode = !(flags & 1) ? WASM_SEGMENT_ACTIVE
+              : flags & 2  ? WASM_SEGMENT_DECLARED
+                           : WASM_SEGMENT_PASSIVE;
+    e->is_exprs = flags & 4;
+    e->type = WASM_FUNCREF;
+    if (e->mode == WASM_SEGMENT_ACTIVE) {
+        segment_table(d, e, flags & 2);
+        if (rd_ok(&d->r)) e->offset = gbx_wasm_read_const(d, WASM_I32);
+    }
+    if (flags & 3) {
+        u64 const kind_off = rd_offset(&d->r);
+        if (e->is_exprs)
+            e->type = gbx_wasm_read_reftype(&d->r);
+        else if (gbx_base_rd_u8(&d->r) != 0)
+            gbx_base_rd_fail(&d->r, GBX_MALFORMED, kind_off, "malformed element kind");
+    }
+    segment_elem_items(d, e);
+    if (rd_ok(&d->r) && e->mode == WASM_SEGMENT_ACTIVE && d->m->tables[e->table_idx].elem != e->type)
+        gbx_wasm_invalid(d, off, "type mismatch between an element segment and its table");
+}
+
+gbx_code
+gbx_wasm_decode_elems(decoder *d)
+{
+    wasm_module *const m = d->m;
+    u32 const count = gbx_base_rd_count(&d->r, WASM_MAX_ELEM_SEGMENTS, WASM_WHY_ELEM_SEGMENTS);
+    m->elems = gbx_base_arena_alloc(&m->arena, count, sizeof *m->elems);
+    if (!m->elems) return gbx_base_err_set(d->err, GBX_NO_MEMORY, GBX_NO_OFFSET, "out of memory");
+    for (u32 i = 0; rd_ok(&d->r) && i < count; i++) segment_elem(d, &m->elems[m->elem_count++]);
+    return gbx_base_rd_done(&d->r, d->err);
+}
+
+static void
+segment_data(decoder *d, wasm_data *s)
+{
+    u64 const off = rd_offset(&d->r);
+    u32 const flags = gbx_base_rd_u32(&d->r);
+    if (flags > 2) {
+        gbx_base_rd_fail(&d->r, GBX_MALFORMED, off, "malformed data segment kind");
+        return;
+    }
+    s->mode = flags == 1 ? WASM_SEGMENT_PASSIVE : WASM_SEGMENT_ACTIVE;
+    if (s->mode == WASM_SEGMENT_ACTIVE) {
+        s->mem_idx = flags == 2 ? gbx_base_rd_u32(&d->r) : 0;
+        if (rd_ok(&d->r) && s->mem_idx >= d->m->memory_count) gbx_wasm_invalid(d, off, "unknown memory");
+        if (rd_ok(&d->r)) s->offset = gbx_wasm_read_const(d, WASM_I32);
+    }
+    s->bytes_len = gbx_base_rd_u32(&d->r);
+    s->bytes_off = (u32)rd_offset(&d->r);
+    (void)gbx_base_rd_bytes(&d->r, s->bytes_len);
+}
+
+gbx_code
+gbx_wasm_decode_datas(decoder *d)
+{
+    wasm_module *const m = d->m;
+    u32 const count = gbx_base_rd_count(&d->r, WASM_MAX_DATA_SEGMENTS, WASM_WHY_DATA_SEGMENTS);
+    m->datas = gbx_base_arena_alloc(&m->arena, count, sizeof *m->datas);
+    if (!m->datas) return gbx_base_err_set(d->err, GBX_NO_MEMORY, GBX_NO_OFFSET, "out of memory");
+    for (u32 i = 0; rd_ok(&d->r) && i < count; i++) segment_data(d, &m->datas[m->data_count++]);
+    return gbx_base_rd_done(&d->r, d->err);
+}

@@ -1,0 +1,95 @@
+/* The validator's state, shared by validate.c (types) and control.c (blocks, branches, side table). */
+#ifndef GBX_WASM_VALIDATE_INT_H
+#define GBX_WASM_VALIDATE_INT_H
+
+#include "wasm/opcodes.h"
+#include "wasm/wasm_int.h"
+
+#define VAL_SLACK 16u /* operand types that may be pushed before room is looked for again */
+
+/* An open block. Heights and counts are operands; side and target numbers are indices. */
+typedef struct val_ctrl {
+    const wasm_valtype *params, *results;
+    u32 param_count, result_count;
+    u32 height;      /* operands below the block's own */
+    u32 fix;         /* side entries that wait for the end: index of the last + 1; 0: none */
+    u32 else_fix;    /* `if`: its false edge's entry + 1; 0: resolved */
+    u32 loop_side;   /* `loop`: its target */
+    const u8 *loop_pc;
+    u8 op;           /* OP_BLOCK, OP_LOOP, OP_IF, OP_ELSE; OP_CALL for the body itself */
+    bool unreachable;
+    /* Dispatch loops; see the head of validate.c. */
+    u32 lead_of;     /* a leading block: index of its loop + 1 */
+    u32 disp_open;   /* a dispatch loop: index of the innermost leading block still open */
+    u32 disp_side;   /* its br_table's first entry + 1; 0: not a dispatch loop */
+    u32 disp_count;  /* entries, the default included */
+    u32 disp_target; /* first index into val.targets */
+    u32 disp_local;
+    const u8 *disp_origin;
+} val_ctrl;
+
+typedef struct val {
+    wasm_module *m;
+    const u8 *pc, *end, *insn; /* next byte, end of the body, current instruction */
+    wasm_valtype *sp, *floor;  /* top of the operand types, and where the innermost block's begin */
+    wasm_valtype *sp_max, *types_high;
+    wasm_valtype *types;
+    u64 types_cap;
+    wasm_valtype *locals;
+    u32 local_count;
+    const wasm_functype *type;
+
+    val_ctrl *ctrls;
+    u32 ctrl_len, ctrl_cap;
+    wasm_side *side;
+    u32 side_len, side_cap;
+    u32 *targets; /* block indices that dispatch br_tables name */
+    u32 target_len, target_cap;
+
+    /* The latest `i32.const; local.set`, and where a dispatch br_table is expected. */
+    const u8 *const_end, *set_end;
+    u32 const_value, set_local, last_idx;
+    const u8 *disp_at;
+    u32 disp_loop, disp_local;
+    const u8 *skip_from, *skip_to; /* the latest run of bytes that do nothing */
+
+    const u8 *func_refs;
+    bool has_data_count, uses_data_idx;
+    u32 data_count;
+
+    const char *why; /* the first failure */
+    gbx_code code;
+    const u8 *why_at;
+    char text[128];
+} val;
+
+typedef enum val_leb { LEB_U32, LEB_I32, LEB_I33, LEB_I64 } val_leb;
+
+/* All of these return false after a failure, which is remembered in v. */
+bool gbx_wasm_val_fail(val *v, const u8 *at, gbx_code code, const char *why);
+u64 gbx_wasm_val_leb(val *v, val_leb kind);
+bool gbx_wasm_val_reserve(val *v, u64 more);
+bool gbx_wasm_val_pop(val *v, wasm_valtype want);
+bool gbx_wasm_val_pop_types(val *v, const wasm_valtype *types, u32 count);
+bool gbx_wasm_val_push_types(val *v, const wasm_valtype *types, u32 count);
+void gbx_wasm_val_unreachable(val *v);
+
+/* control.c: one call per instruction, v->pc behind the opcode. */
+bool gbx_wasm_val_open_body(val *v);
+bool gbx_wasm_val_block(val *v, u8 op);
+bool gbx_wasm_val_else(val *v);
+bool gbx_wasm_val_end(val *v);
+bool gbx_wasm_val_br(val *v);
+bool gbx_wasm_val_br_if(val *v);
+bool gbx_wasm_val_br_table(val *v);
+bool gbx_wasm_val_return(val *v);
+bool gbx_wasm_val_call(val *v, bool tail);
+bool gbx_wasm_val_call_indirect(val *v, bool tail);
+
+/* The first byte at or behind `pc` that does something when it is reached by a branch. */
+const u8 *gbx_wasm_val_skip(val *v, const u8 *pc);
+
+/* fuse.c */
+void gbx_wasm_fuse_body(wasm_module *m, const wasm_code *c);
+
+#endif

@@ -1,0 +1,39 @@
+/* What the files of this folder share: the decoder's state, and the steps it consists of. */
+#ifndef GBX_WASM_WASM_INT_H
+#define GBX_WASM_WASM_INT_H
+
+#include "wasm/module.h"
+
+typedef struct decoder {
+    wasm_module *m;
+    reader r;             /* over the section being read */
+    gbx_err *err;
+    u32 declared_funcs;   /* in the function section */
+    bool has_data_count;
+    u32 data_count;
+    bool uses_data_idx;   /* a body names a data segment, which asks for a data count section */
+    u8 *func_refs;        /* by function index: 1 where ref.func may name it; module arena */
+} decoder;
+
+/* An error found by validation, at `offset`, remembered in d->r like a malformed byte. */
+void gbx_wasm_invalid(decoder *d, u64 offset, const char *why);
+
+/* Readers of types; each fails stickily with the feature's name for types we know and refuse. */
+wasm_valtype gbx_wasm_read_valtype(reader *r);
+wasm_valtype gbx_wasm_read_reftype(reader *r);
+/* Reads and checks the flags byte; `is_table` chooses the words of messages. */
+wasm_limits gbx_wasm_read_limits(reader *r, bool is_table);
+
+/* Reads a constant expression that must give `type`. */
+wasm_const gbx_wasm_read_const(decoder *d, wasm_valtype type);
+
+gbx_code gbx_wasm_decode_elems(decoder *d);
+gbx_code gbx_wasm_decode_datas(decoder *d);
+
+/* Validate all bodies and make their side tables. `m` is complete but for the codes' facts. */
+gbx_code gbx_wasm_validate_bodies(decoder *d);
+
+/* Find the function-name subsection; damaged name sections are ignored, as the text wants it. */
+void gbx_wasm_index_names(wasm_module *m);
+
+#endif
