@@ -45,7 +45,7 @@ struct interp_rec {
 #define INTERP_REC_SLOTS (sizeof(interp_rec) / sizeof(gbx_slot))
 #define INTERP_SLACK 4u /* the rubbish slot, and tos spilt above the operands by a call */
 
-enum { OP_RETURN_HOST = 0xf8, OP_RETURN_INSTANCE = 0xf9 };
+enum { OP_RETURN_HOST = 0xfe, OP_RETURN_INSTANCE = 0xff };
 static const u8 interp_return_host[1] = {OP_RETURN_HOST};
 static const u8 interp_return_instance[1] = {OP_RETURN_INSTANCE};
 static const u8 interp_return[1] = {OP_RETURN};
@@ -80,18 +80,27 @@ interp_leb_u(const u8 *pc, u64 first)
     }
 }
 
-__attribute__((noinline)) static interp_leb
-interp_leb_s(const u8 *pc, u64 first)
+/* Signed LEB128 of more than one byte; `pc` is behind the first. Eight bytes are looked at at once: their
+ * groups of seven bits are pushed together pairwise. The module's copy is padded, so they are there. */
+static inline interp_leb
+interp_leb_s(const u8 *pc)
 {
-    u64 value = first & 0x7f;
-    for (unsigned shift = 7;;) {
-        u8 const b = *pc++;
-        if (shift < 64) value |= (u64)(b & 0x7f) << shift;
-        shift += 7;
-        if (b & 0x80) continue;
-        if (shift < 64 && b & 0x40) value |= ~(u64)0 << shift;
-        return (interp_leb){pc, value};
+    u64 w;
+    memcpy(&w, pc - 1, sizeof w);
+    u64 const ends = ~w & 0x8080808080808080u;
+    if (GBX_UNLIKELY(!ends)) {
+        interp_leb leb = interp_leb_u(pc, pc[-1]);
+        unsigned const bits = 7 * (unsigned)(leb.pc - pc + 1);
+        if (bits < 64 && leb.pc[-1] & 0x40) leb.value |= ~(u64)0 << bits;
+        return leb;
     }
+    unsigned const len = (unsigned)__builtin_ctzll(ends) / 8 + 1;
+    w &= 0x7f7f7f7f7f7f7f7fu;
+    w = (w & 0x007f007f007f007fu) | (w & 0x7f007f007f007f00u) >> 1;
+    w = (w & 0x00003fff00003fffu) | (w & 0x3fff00003fff0000u) >> 2;
+    w = (w & 0x000000000fffffffu) | (w & 0x0fffffff00000000u) >> 4;
+    unsigned const unused = 64 - 7 * len;
+    return (interp_leb){pc - 1 + len, (u64)((i64)(w << unused) >> unused)};
 }
 
 /* Record the frames from `rec` outwards, through the host's frames between guest calls, too. */
@@ -112,6 +121,27 @@ interp_record_trap(gbx_exec *x, const interp_rec *rec, const u8 *pc)
         if (caller) pc = crosses ? caller->resume : rec->ret_pc;
         rec = caller;
     }
+}
+
+/* When a function's sequences are marked (wasm/fuse.def): at its so-manieth call, and in the function
+ * that happens to run whenever so many branches went backwards, which finds loops that never return.
+ * Tests compile with 1 to have everything marked at once.
+ * PERF: marking at the first call costs hello, of whose 441 functions 203 are called once, 8 % of its
+ * run; from 16 on nothing can be told from never marking it. */
+#ifndef INTERP_WARM_CALLS
+#define INTERP_WARM_CALLS 16u
+#endif
+#ifndef INTERP_WARM_EDGES
+#define INTERP_WARM_EDGES 256u
+#endif
+
+static void
+interp_warm(const gbx_func *f)
+{
+    wasm_code *const code = f->code;
+    if (atomic_load_explicit(&code->start, memory_order_relaxed) == code->entry) return;
+    gbx_wasm_fuse_body(f->inst->module, code);
+    atomic_store_explicit(&code->start, code->entry, memory_order_relaxed);
 }
 
 /* The instructions behind 0xFC that are not plain arithmetic take their operands as an array of slots,
@@ -167,7 +197,7 @@ static const struct {
 #define INTERP_STOPPED() \
     GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_relaxed) != 0)
 #define CASE(name) L_##name
-#define NEXT goto *labels[*pc++]
+#define NEXT goto *labels[__atomic_load_n(pc++, __ATOMIC_RELAXED)]
 #define TRAP(what)               \
     do {                         \
         trap = GBX_TRAP_##what;  \
@@ -179,6 +209,15 @@ static const struct {
         interp_leb const leb_ = interp_leb_u(pc, var);     \
         pc = leb_.pc;                                      \
         var = (u32)leb_.value;                             \
+    }
+#define READ_I64(var)                                      \
+    u64 var = *pc++;                                       \
+    if (var & 0x80) {                                      \
+        interp_leb const leb_ = interp_leb_s(pc);          \
+        pc = leb_.pc;                                      \
+        var = leb_.value;                                  \
+    } else {                                               \
+        var = (var ^ 0x40) - 0x40;                         \
     }
 #define SKIP_LEB() \
     while (*pc++ & 0x80) {}
@@ -195,18 +234,33 @@ static const struct {
         const wasm_side *const e_ = (entry);                                    \
         pc += e_->pc_delta;                                                     \
         side = e_ + e_->side_delta;                                             \
-        if (GBX_UNLIKELY(e_->shuffle)) {                                        \
-            u32 const keep_ = WASM_SIDE_KEEP(e_->shuffle);                      \
-            sp -= WASM_SIDE_DROP(e_->shuffle);                                  \
-            if (keep_ == 0)                                                     \
-                tos = *sp;                                                      \
-            else                                                                \
-                memmove(sp - (keep_ - 1), sp + WASM_SIDE_DROP(e_->shuffle) - (keep_ - 1), \
-                        (keep_ - 1) * sizeof *sp);                              \
+        shuffle = e_->shuffle;                                                  \
+        if (GBX_UNLIKELY(shuffle)) goto shuffling;                              \
+        if (e_->pc_delta < 0) {                                                 \
+            if (INTERP_STOPPED()) goto stopped;                                 \
+            if (GBX_UNLIKELY(--until_warm == 0)) goto warming;                  \
         }                                                                       \
-        if (e_->pc_delta < 0 && INTERP_STOPPED()) goto stopped;                 \
         NEXT;                                                                   \
     } while (0)
+#define IF_ELSE(cond)                   \
+    do {                                \
+        if (!(cond)) TAKE_BRANCH(side); \
+        SKIP_LEB();                     \
+        side++;                         \
+        NEXT;                           \
+    } while (0)
+/* `pc` at the offset; at + offset is compared before memory is touched. */
+#define LOAD64_AT(at, var)                                          \
+    READ_U32(offset_##var)                                          \
+    at += offset_##var;                                             \
+    u64 var;                                                        \
+    if (GBX_UNLIKELY(at + sizeof var > mem.bytes)) TRAP(MEM_OOB);   \
+    memcpy(&var, mem.base + at, sizeof var);
+#define STORE64_AT(at, var)                                         \
+    READ_U32(offset_to)                                             \
+    at += offset_to;                                                \
+    if (GBX_UNLIKELY(at + sizeof var > mem.bytes)) TRAP(MEM_OOB);   \
+    memcpy(mem.base + at, &var, sizeof var);
 #define LOAD(name, type, convert)                                              \
     CASE(name) : {                                                             \
         pc++;                                                                  \
@@ -242,19 +296,26 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
 #include "wasm/opcodes.def"
 #undef OP
 #undef OP_FC
+#define FUSE(number, name, count, seq) [number] = &&CASE(name),
+#define FUSE_FIRST(number, name, first) [number] = &&CASE(name),
+#include "wasm/fuse.def"
+#undef FUSE
+#undef FUSE_FIRST
         [OP_PREFIX_FC] = &&CASE(FC),
         [OP_RETURN_HOST] = &&CASE(RETURN_HOST),
         [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),
     };
     gbx_instance *inst = rec->func->inst;
     interp_mem mem = interp_mem_of(inst);
-    const u8 *pc = rec->func->code->entry;
+    const u8 *pc = atomic_load_explicit(&rec->func->code->start, memory_order_relaxed);
     const wasm_side *side = rec->func->code->side;
     gbx_slot *sp = (gbx_slot *)(rec + 1);
     gbx_slot tos = 0;
     gbx_trap_code trap;
     const gbx_func *callee;
     const u8 *after_host;
+    u32 shuffle;
+    u32 until_warm = INTERP_WARM_EDGES;
 
     NEXT;
 
@@ -267,10 +328,7 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
     }
     CASE(IF) : {
         POP_TO(cond);
-        if (!(u32)cond) TAKE_BRANCH(side);
-        SKIP_LEB();
-        side++;
-        NEXT;
+        IF_ELSE((u32)cond);
     }
     CASE(ELSE) : CASE(BR) : TAKE_BRANCH(side);
     CASE(BR_IF) : {
@@ -319,7 +377,7 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
         callee = inst->funcs[idx];
     }
 calling: {
-        const wasm_code *const code = callee->code;
+        wasm_code *const code = callee->code;
         *sp = tos;
         gbx_slot *const args = sp + 1 - callee->param_count;
         if (GBX_UNLIKELY(!code)) {
@@ -344,7 +402,7 @@ calling: {
         rec = next;
         fp = args;
         sp = base;
-        pc = code->entry;
+        pc = atomic_load_explicit(&code->start, memory_order_relaxed);
         side = code->side;
         NEXT;
     }
@@ -393,7 +451,7 @@ calling_host: {
         if (GBX_UNLIKELY(callee->type_id != inst->type_ids[type_idx])) TRAP(INDIRECT_TYPE);
     }
 tail_calling: {
-        const wasm_code *const code = callee->code;
+        wasm_code *const code = callee->code;
         if (!code) { /* the host's results are the caller's: called as usual, then returned */
             *sp = tos;
             after_host = interp_return;
@@ -422,7 +480,7 @@ tail_calling: {
         *next = saved;
         rec = next;
         sp = base;
-        pc = code->entry;
+        pc = atomic_load_explicit(&code->start, memory_order_relaxed);
         side = code->side;
         NEXT;
     }
@@ -543,26 +601,12 @@ tail_calling: {
 
     /* Constants. */
     CASE(I32_CONST) : {
-        u64 v = *pc++;
-        if (GBX_UNLIKELY(v & 0x80)) {
-            interp_leb const leb = interp_leb_s(pc, v);
-            pc = leb.pc;
-            v = leb.value;
-        } else {
-            v = (v ^ 0x40) - 0x40;
-        }
+        READ_I64(v)
         PUSH((u32)v);
         NEXT;
     }
     CASE(I64_CONST) : {
-        u64 v = *pc++;
-        if (GBX_UNLIKELY(v & 0x80)) {
-            interp_leb const leb = interp_leb_s(pc, v);
-            pc = leb.pc;
-            v = leb.value;
-        } else {
-            v = (v ^ 0x40) - 0x40;
-        }
+        READ_I64(v)
         PUSH(v);
         NEXT;
     }
@@ -618,6 +662,8 @@ tail_calling: {
 #undef DIV
 #undef TRUNC
 
+#include "interp/fused.inc"
+
     CASE(FC) : {
         READ_U32(sub)
         switch (sub) {
@@ -647,6 +693,28 @@ tail_calling: {
     }
     CASE(BAD) : GBX_UNREACHABLE("validated code holds known opcodes only");
 
+    CASE(COLD) : {
+        wasm_code *const code = rec->func->code;
+        u32 const heat = atomic_load_explicit(&code->heat, memory_order_relaxed) + 1;
+        atomic_store_explicit(&code->heat, heat, memory_order_relaxed);
+        if (heat >= INTERP_WARM_CALLS) interp_warm(rec->func);
+        pc = code->entry;
+        NEXT;
+    }
+warming:
+    until_warm = INTERP_WARM_EDGES;
+    interp_warm(rec->func);
+    NEXT;
+shuffling: {
+        u32 const keep = WASM_SIDE_KEEP(shuffle), drop = WASM_SIDE_DROP(shuffle);
+        sp -= drop;
+        if (keep)
+            memmove(sp - (keep - 1), sp + drop - (keep - 1), (keep - 1) * sizeof *sp);
+        else
+            tos = *sp;
+        if (INTERP_STOPPED()) goto stopped;
+        NEXT;
+    }
 host_trapped:
     /* A guest call that the host made in between has recorded the frames, ours among them. */
     if (x->frame_count) return trap;

@@ -45,19 +45,37 @@ gbx_wasm_val_skip(val *v, const u8 *pc)
     if (pc >= v->skip_from && pc < v->skip_to) return v->skip_to;
     const u8 *const from = pc;
     const u8 *const last = v->end - 1; /* the final end is never skipped: it returns */
-    while (pc < last) {
-        bool const opens = (*pc == OP_BLOCK || *pc == OP_LOOP) && pc[1] < 0x80;
-        if (opens)
-            pc += 2;
-        else if (*pc == OP_END || *pc == OP_NOP)
-            pc++;
-        else
-            break;
-    }
-    if (pc > last) pc = last; /* a damaged opening at the very end; refused when it is reached */
+    while (pc < last && (*pc == OP_END || *pc == OP_NOP)) pc++;
     v->skip_from = from;
     v->skip_to = pc;
     return pc;
+}
+
+/* One behind the block openings that stand at `pc`, of the plain kind that take no parameters. */
+static const u8 *
+control_run(const val *v, const u8 *pc, u32 *count)
+{
+    *count = 0;
+    while (pc + 1 < v->end && (*pc == OP_BLOCK || *pc == OP_LOOP) && pc[1] < 0x80 && pc[1] >= 0x40) {
+        pc += 2;
+        ++*count;
+    }
+    return pc;
+}
+
+/* At the first of several block openings in a row: mark it to jump over all of them. Later ones of the
+ * run are reached by nobody but a loop's own branches, which have a target behind the run. */
+static bool
+control_mark_run(val *v, u8 op)
+{
+    u32 count;
+    const u8 *const end = control_run(v, v->insn, &count);
+    v->run_end = end;
+    if (count < 2) return true;
+    if (!control_side_room(v, 1)) return false;
+    v->side[v->side_len++] = (wasm_side){.pc_delta = (i32)(end - v->insn - 1), .side_delta = 1};
+    v->m->bytes[v->insn - v->m->bytes] = op == OP_LOOP ? FUSED_LOOPS : FUSED_BLOCKS;
+    return true;
 }
 
 static bool
@@ -142,6 +160,7 @@ gbx_wasm_val_block(val *v, u8 op)
 {
     val_ctrl c = {.op = op};
     const u8 *const origin = v->pc;
+    if (op != OP_IF && v->insn >= v->run_end && !control_mark_run(v, op)) return false;
     if (!control_block_type(v, &c)) return false;
     if (op == OP_IF) {
         if (!gbx_wasm_val_pop(v, WASM_I32) || !control_side_room(v, 1)) return false;
@@ -150,7 +169,7 @@ gbx_wasm_val_block(val *v, u8 op)
     }
     if (!gbx_wasm_val_pop_types(v, c.params, c.param_count)) return false;
     if (op == OP_LOOP) {
-        c.loop_pc = gbx_wasm_val_skip(v, v->pc);
+        c.loop_pc = v->pc < v->run_end ? v->run_end : v->pc;
         c.loop_side = v->side_len;
     }
     if (!control_push(v, c)) return false;

@@ -1,13 +1,126 @@
+/* Matching of fused sequences in a validated body; see fuse.def.
+ *
+ * One walk with the latest eight opcodes in a word. A sequence is marked when its last instruction is
+ * met; it may not cut into the one marked before, but may extend it.
+ *
+ * SAFETY: bytes are only ever replaced at the start of an instruction that has been validated, by a
+ * byte that no module can bring (validation refuses it), inside our own copy. Labels end a run, so no
+ * branch can land inside a sequence. */
 #include "wasm/fuse.h"
 
-#include "wasm/validate_int.h"
+#include <string.h>
 
-#define X(i) i, i + 1, i + 2, i + 3, i + 4, i + 5, i + 6, i + 7, i + 8, i + 9, i + 10, i + 11, i + 12, i + 13, i + 14, i + 15
-const u8 gbx_wasm_unfuse[256] = {X(0), X(16), X(32), X(48), X(64), X(80), X(96), X(112), X(128), X(144), X(160), X(176), X(192), X(208), X(224), X(240)};
+#define SEQ1(a) ((u64)OP_##a)
+#define SEQ2(a, b) (SEQ1(a) << 8 | OP_##b)
+#define SEQ3(a, b, c) (SEQ2(a, b) << 8 | OP_##c)
+#define SEQ4(a, b, c, d) (SEQ3(a, b, c) << 8 | OP_##d)
+#define SEQ5(a, b, c, d, e) (SEQ4(a, b, c, d) << 8 | OP_##e)
+#define SEQ6(a, b, c, d, e, f) (SEQ5(a, b, c, d, e) << 8 | OP_##f)
+#define SEQ7(a, b, c, d, e, f, g) (SEQ6(a, b, c, d, e, f) << 8 | OP_##g)
+#define SEQ8(a, b, c, d, e, f, g, h) (SEQ7(a, b, c, d, e, f, g) << 8 | OP_##h)
+
+/* Both tables set some entries twice, on purpose: the later one counts. */
+#pragma GCC diagnostic push
+#ifdef __clang__
+#pragma GCC diagnostic ignored "-Winitializer-overrides"
+#else
+#pragma GCC diagnostic ignored "-Woverride-init"
+#endif
+static const bool fuse_ends[256] = {
+#define FUSE(number, name, count, seq) [(seq) & 0xff] = true,
+#define FUSE_FIRST(number, name, first)
+#include "wasm/fuse.def"
+#undef FUSE
+#undef FUSE_FIRST
+};
+
+#define FUSE_ROW(i) (i), (i) + 1, (i) + 2, (i) + 3, (i) + 4, (i) + 5, (i) + 6, (i) + 7
+#define FUSE_ROWS(i) FUSE_ROW(i), FUSE_ROW((i) + 8), FUSE_ROW((i) + 16), FUSE_ROW((i) + 24)
+const u8 gbx_wasm_unfuse[256] = {
+    FUSE_ROWS(0), FUSE_ROWS(32), FUSE_ROWS(64), FUSE_ROWS(96),
+    FUSE_ROWS(128), FUSE_ROWS(160), FUSE_ROWS(192), FUSE_ROWS(224),
+#define FUSE(number, name, count, seq) [number] = (u8)((seq) >> 8 * ((count) - 1)),
+#define FUSE_FIRST(number, name, first) [number] = OP_##first,
+#include "wasm/fuse.def"
+#undef FUSE
+#undef FUSE_FIRST
+};
+#pragma GCC diagnostic pop
+
+const u8 gbx_wasm_cold[1] = {FUSED_COLD};
+
+/* What the walk remembers. */
+typedef struct fuse_state {
+    u64 ops;        /* the latest eight opcodes, the newest lowest; 0 (unreachable) ends a run */
+    const u8 *at[8]; /* where they stand, by count modulo 8 */
+    u32 count;
+    u32 start, end; /* counts of the latest marked sequence: its first, and one past its last */
+} fuse_state;
+
+/* The longest row that fits: its length, 0 for none, and its byte. */
+typedef struct fuse_found {
+    u32 count;
+    u8 fused;
+} fuse_found;
+
+/* PERF: inlined with `last` known, each use keeps only the rows that end with it. */
+__attribute__((always_inline)) static inline fuse_found
+fuse_find(const fuse_state *s, u8 last)
+{
+    fuse_found best = {0, 0};
+#define FUSE(number, name, len, seq)                                                          \
+    if ((u8)(seq) == last && (len) > best.count &&                                            \
+        (s->ops & ~(u64)0 >> (64 - 8 * (len))) == (seq) &&                                    \
+        (s->count - (len) >= s->end || s->count - (len) == s->start))                         \
+        best = (fuse_found){(len), (number)};
+#define FUSE_FIRST(number, name, first)
+#include "wasm/fuse.def"
+#undef FUSE
+#undef FUSE_FIRST
+    return best;
+}
+
+static void
+fuse_match(fuse_state *s, u8 *bytes)
+{
+    fuse_found best;
+    switch ((u8)s->ops) {
+    case OP_LOCAL_GET: best = fuse_find(s, OP_LOCAL_GET); break;
+    case OP_LOCAL_SET: best = fuse_find(s, OP_LOCAL_SET); break;
+    case OP_I64_CONST: best = fuse_find(s, OP_I64_CONST); break;
+    case OP_I64_LOAD: best = fuse_find(s, OP_I64_LOAD); break;
+    case OP_I64_STORE: best = fuse_find(s, OP_I64_STORE); break;
+    case OP_I64_ADD: best = fuse_find(s, OP_I64_ADD); break;
+    case OP_I32_WRAP_I64: best = fuse_find(s, OP_I32_WRAP_I64); break;
+    case OP_IF: best = fuse_find(s, OP_IF); break;
+    case OP_BR: best = fuse_find(s, OP_BR); break;
+    case OP_GLOBAL_SET: best = fuse_find(s, OP_GLOBAL_SET); break;
+    case OP_CALL: best = fuse_find(s, OP_CALL); break;
+    default: best = fuse_find(s, (u8)s->ops);
+    }
+    if (!best.count) return;
+    s->start = s->count - best.count;
+    s->end = s->count;
+    __atomic_store_n(bytes + (s->at[s->start & 7] - bytes), best.fused, __ATOMIC_RELAXED);
+}
 
 void
-gbx_wasm_fuse_body(wasm_module *m, const wasm_code *c)
+gbx_wasm_fuse_body(const wasm_module *m, wasm_code *code)
 {
-    (void)m;
-    (void)c;
+    fuse_state s = {0};
+    const u8 *pc = m->bytes + code->insns_off;
+    const u8 *const end = m->bytes + code->body_end;
+    while (pc < end) {
+        u8 const op = gbx_wasm_unfuse[__atomic_load_n(pc, __ATOMIC_RELAXED)];
+        u32 const len = gbx_wasm_insn_len(pc);
+        bool const is_index = gbx_wasm_ops[op].imm == IMM_IDX && op != OP_CALL;
+        if (op == OP_BLOCK || op == OP_LOOP || op == OP_ELSE || op == OP_END || (is_index && len > 2)) {
+            s.ops = 0;
+        } else {
+            s.ops = s.ops << 8 | op;
+            s.at[s.count++ & 7] = pc;
+            if (fuse_ends[op]) fuse_match(&s, m->bytes);
+        }
+        pc += len;
+    }
 }

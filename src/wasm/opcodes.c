@@ -48,7 +48,8 @@ u32
 gbx_wasm_insn_len(const u8 *pc)
 {
     const u8 *const start = pc;
-    u8 const op = gbx_wasm_unfuse[*pc++];
+    u8 const op = gbx_wasm_unfuse[__atomic_load_n(pc, __ATOMIC_RELAXED)];
+    pc++;
     op_imm imm = gbx_wasm_ops[op].imm;
     if (op == OP_PREFIX_FC) {
         u32 const sub = opcode_read_u32(&pc);

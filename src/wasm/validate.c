@@ -7,7 +7,8 @@
  * its `end` is reached; while an entry waits, pc_delta holds the offset its branch counts from and
  * side_delta the next link.
  *
- * Targets skip what does nothing at run time: openings of blocks, nested ends, nops.
+ * Targets skip what does nothing at run time (nested ends, nops, the openings behind a loop's head), and
+ * a run of block openings is jumped over by the first of them, with a side entry of its own.
  *
  * Dispatch threading (RULE: S7). Where a loop's head is block openings only, then `local.get L;
  * br_table`, a `i32.const K; local.set L; br loop` can only arrive at the br_table's target for K,
@@ -195,13 +196,17 @@ validate_memarg(val *v, unsigned bytes_log2)
 }
 
 static bool
-validate_local(val *v, wasm_valtype *type)
+validate_local(val *v, u8 op)
 {
     u32 const idx = validate_u32(v);
-    if (GBX_UNLIKELY(idx >= v->local_count))
-        return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown local");
-    *type = v->locals[idx];
-    v->last_idx = idx;
+    if (idx >= v->local_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown local");
+    wasm_valtype const t = v->locals[idx];
+    if (op != OP_LOCAL_GET && !gbx_wasm_val_pop(v, t)) return false;
+    if (op != OP_LOCAL_SET) validate_push(v, t);
+    if (op == OP_LOCAL_SET && v->insn == v->const_end) {
+        v->set_end = v->pc;
+        v->set_local = idx;
+    }
     return true;
 }
 
@@ -404,7 +409,9 @@ validate_insn(val *v, u8 op)
     case OP_BR: return gbx_wasm_val_br(v);
     case OP_BR_IF: return gbx_wasm_val_br_if(v);
     case OP_BR_TABLE: return gbx_wasm_val_br_table(v);
-    case OP_RETURN: return gbx_wasm_val_return(v);
+    case OP_RETURN:
+        if (v->type->result_count == 1) v->m->bytes[v->insn - v->m->bytes] = FUSED_RETURN1;
+        return gbx_wasm_val_return(v);
     case OP_CALL: return gbx_wasm_val_call(v, false);
     case OP_CALL_INDIRECT: return gbx_wasm_val_call_indirect(v, false);
     case OP_RETURN_CALL: return gbx_wasm_val_call(v, true);
@@ -421,6 +428,14 @@ validate_insn(val *v, u8 op)
     case OP_MEMORY_GROW:
         return validate_memory_idx(v) && gbx_wasm_val_pop(v, WASM_I32) &&
                (validate_push(v, WASM_I32), true);
+    case OP_LOCAL_GET:
+    case OP_LOCAL_SET:
+    case OP_LOCAL_TEE: return validate_local(v, op);
+    case OP_I32_CONST:
+        v->const_value = (u32)gbx_wasm_val_leb(v, LEB_I32);
+        v->const_end = v->pc;
+        validate_push(v, WASM_I32);
+        return true;
     case OP_I64_CONST: (void)gbx_wasm_val_leb(v, LEB_I64); validate_push(v, WASM_I64); return true;
     case OP_F32_CONST: v->pc += 4; validate_push(v, WASM_F32); return true;
     case OP_F64_CONST: v->pc += 8; validate_push(v, WASM_F64); return true;
@@ -444,44 +459,106 @@ validate_insn(val *v, u8 op)
     }
 }
 
-/* The body, instruction by instruction; the ones Go emits most stand first. */
+/* A plain instruction whose operands are there with the right types: true, and *top is what they leave.
+ * Anything else, right or wrong, is left to the slow path. */
+static inline bool
+validate_plain(const op_row *row, wasm_valtype **top, const wasm_valtype *floor)
+{
+    wasm_valtype *sp = *top;
+    if (row->b) {
+        if (sp - floor < 2 || sp[-1] != row->b || sp[-2] != row->a) return false;
+        sp -= 2;
+    } else if (row->a) {
+        if (sp == floor || sp[-1] != row->a) return false;
+        sp--;
+    }
+    if (row->out) *sp++ = row->out;
+    *top = sp;
+    return true;
+}
+
+/* One instruction on the fast path: one-byte immediates, operands in place. False: not taken, nothing
+ * changed. `*pc` is behind the opcode. */
+static inline bool
+validate_fast(val *v, u8 op, const u8 **pc, wasm_valtype **top)
+{
+    const op_row *const row = &gbx_wasm_ops[op];
+    wasm_valtype *const sp = *top;
+    u8 const imm = **pc;
+    switch (row->imm) {
+    case IMM_NONE: return row->a && validate_plain(row, top, v->floor);
+    case IMM_IDX: {
+        if (op < OP_LOCAL_GET || op > OP_LOCAL_TEE || imm >= 0x80 || imm >= v->local_count) return false;
+        wasm_valtype const t = v->locals[imm];
+        if (op == OP_LOCAL_GET) {
+            *sp = t;
+            *top = sp + 1;
+        } else {
+            if (sp == v->floor || sp[-1] != t) return false;
+            if (op == OP_LOCAL_SET) {
+                *top = sp - 1;
+                if (v->insn == v->const_end) {
+                    v->set_end = *pc + 1;
+                    v->set_local = imm;
+                }
+            }
+        }
+        ++*pc;
+        return true;
+    }
+    case IMM_I32:
+        if (imm >= 0x40) return false;
+        v->const_value = imm;
+        v->const_end = ++*pc;
+        *sp = WASM_I32;
+        *top = sp + 1;
+        return true;
+    case IMM_I64:
+        if (imm >= 0x80) return false;
+        ++*pc;
+        *sp = WASM_I64;
+        *top = sp + 1;
+        return true;
+    case IMM_MEM1:
+    case IMM_MEM2:
+    case IMM_MEM4:
+    case IMM_MEM8:
+        if (imm > row->imm - IMM_MEM1 || (*pc)[1] >= 0x80 || !v->has_memory ||
+            !validate_plain(row, top, v->floor))
+            return false;
+        *pc += 2;
+        return true;
+    default: return false;
+    }
+}
+
+/* The body, instruction by instruction. */
 static bool
 validate_insns(val *v)
 {
+    const u8 *pc = v->pc;
+    wasm_valtype *sp = v->sp;
     while (v->ctrl_len) {
-        if (GBX_UNLIKELY(v->pc >= v->end))
+        if (GBX_UNLIKELY(pc >= v->end))
             return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end: END opcode expected");
-        if (GBX_UNLIKELY(v->sp >= v->types_high) && !gbx_wasm_val_reserve(v, VAL_SLACK)) return false;
-        v->insn = v->pc;
-        u8 const op = *v->pc++;
-        wasm_valtype t;
-        switch (op) {
-        case OP_LOCAL_GET:
-            if (!validate_local(v, &t)) return false;
-            validate_push(v, t);
-            break;
-        case OP_LOCAL_SET:
-            if (!validate_local(v, &t) || !gbx_wasm_val_pop(v, t)) return false;
-            if (v->insn == v->const_end) {
-                v->set_end = v->pc;
-                v->set_local = v->last_idx;
-            }
-            break;
-        case OP_LOCAL_TEE:
-            if (!validate_local(v, &t) || !gbx_wasm_val_pop(v, t)) return false;
-            validate_push(v, t);
-            break;
-        case OP_I32_CONST:
-            v->const_value = (u32)(*v->pc < 0x40 ? *v->pc++ : gbx_wasm_val_leb(v, LEB_I32));
-            v->const_end = v->pc;
-            validate_push(v, WASM_I32);
-            break;
-        default:
-            if (!validate_insn(v, op)) return false;
+        if (GBX_UNLIKELY(sp >= v->types_high)) {
+            v->sp = sp;
+            if (!gbx_wasm_val_reserve(v, VAL_SLACK)) return false;
+            sp = v->sp;
         }
-        if (GBX_UNLIKELY(v->why)) return false;
-        if (v->sp > v->sp_max) v->sp_max = v->sp;
+        u8 const op = *pc;
+        v->insn = pc++;
+        if (!validate_fast(v, op, &pc, &sp)) {
+            v->pc = pc;
+            v->sp = sp;
+            if (!validate_insn(v, op) || GBX_UNLIKELY(v->why)) return false;
+            pc = v->pc;
+            sp = v->sp;
+        }
+        if (sp > v->sp_max) v->sp_max = sp;
     }
+    v->pc = pc;
+    v->sp = sp;
     return true;
 }
 
@@ -525,6 +602,7 @@ validate_body(val *v, wasm_code *c, u32 func_idx)
     v->insn = v->pc;
     v->const_end = v->set_end = v->disp_at = NULL;
     v->skip_from = v->skip_to = NULL;
+    v->run_end = v->pc;
     v->side_len = 0;
     v->ctrl_len = 0;
     v->target_len = 0;
@@ -537,19 +615,19 @@ validate_body(val *v, wasm_code *c, u32 func_idx)
     if (v->pc != v->end)
         return gbx_wasm_val_fail(v, v->pc, GBX_MALFORMED,
                                  "section size mismatch: the body goes on behind its final end");
-    m->bytes[c->body_end - 1] = OP_RETURN;
+    m->bytes[c->body_end - 1] = v->type->result_count == 1 ? FUSED_RETURN1 : OP_RETURN;
 
     wasm_side *const side = gbx_base_arena_alloc(&m->arena, v->side_len, sizeof *side);
     if (!side) return gbx_wasm_val_fail(v, v->end, GBX_NO_MEMORY, "out of memory");
     if (v->side_len) memcpy(side, v->side, v->side_len * sizeof *side);
     c->side = side;
+    atomic_init(&c->start, gbx_wasm_cold);
     c->param_count = v->type->param_count;
     c->result_count = v->type->result_count;
     c->local_count = v->local_count;
     c->stack_max = (u32)(v->sp_max - v->types);
     c->func_idx = func_idx;
     c->type_idx = type_idx;
-    gbx_wasm_fuse_body(m, c);
     return true;
 }
 
@@ -572,7 +650,7 @@ gbx_wasm_validate_bodies(decoder *d)
     wasm_module *const m = d->m;
     gbx_code code = GBX_OK;
     val v = {.m = m, .func_refs = d->func_refs, .has_data_count = d->has_data_count,
-             .data_count = d->data_count};
+             .data_count = d->data_count, .has_memory = m->memory_count != 0};
     v.types_cap = 1024;
     v.types = gbx_base_alloc(v.types_cap, 1);
     v.types_high = v.types + (v.types_cap - VAL_SLACK);

@@ -2,7 +2,7 @@
 #ifndef GBX_WASM_VALIDATE_INT_H
 #define GBX_WASM_VALIDATE_INT_H
 
-#include "wasm/opcodes.h"
+#include "wasm/fuse.h"
 #include "wasm/wasm_int.h"
 
 #define VAL_SLACK 16u /* operand types that may be pushed before room is looked for again */
@@ -48,13 +48,14 @@ typedef struct val {
 
     /* The latest `i32.const; local.set`, and where a dispatch br_table is expected. */
     const u8 *const_end, *set_end;
-    u32 const_value, set_local, last_idx;
+    u32 const_value, set_local;
     const u8 *disp_at;
     u32 disp_loop, disp_local;
-    const u8 *skip_from, *skip_to; /* the latest run of bytes that do nothing */
+    const u8 *skip_from, *skip_to; /* the latest run of ends and nops */
+    const u8 *run_end;             /* where the latest run of block openings ends */
 
     const u8 *func_refs;
-    bool has_data_count, uses_data_idx;
+    bool has_data_count, uses_data_idx, has_memory;
     u32 data_count;
 
     const char *why; /* the first failure */
@@ -86,10 +87,7 @@ bool gbx_wasm_val_return(val *v);
 bool gbx_wasm_val_call(val *v, bool tail);
 bool gbx_wasm_val_call_indirect(val *v, bool tail);
 
-/* The first byte at or behind `pc` that does something when it is reached by a branch. */
+/* The first byte at or behind `pc` that is neither an end nor a nop. */
 const u8 *gbx_wasm_val_skip(val *v, const u8 *pc);
-
-/* fuse.c */
-void gbx_wasm_fuse_body(wasm_module *m, const wasm_code *c);
 
 #endif
