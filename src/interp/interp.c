@@ -45,7 +45,7 @@ struct interp_rec {
 #define INTERP_REC_SLOTS (sizeof(interp_rec) / sizeof(gbx_slot))
 #define INTERP_SLACK 4u /* the rubbish slot, and tos spilt above the operands by a call */
 
-enum { OP_RETURN_HOST = 0xfe, OP_RETURN_INSTANCE = 0xff };
+enum { OP_RETURN_HOST = 0x08, OP_RETURN_INSTANCE = 0x0a };
 static const u8 interp_return_host[1] = {OP_RETURN_HOST};
 static const u8 interp_return_instance[1] = {OP_RETURN_INSTANCE};
 static const u8 interp_return[1] = {OP_RETURN};
