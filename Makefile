@@ -1,29 +1,53 @@
-# The truth about building glovebox. Variants live side by side in build/<variant>:
-#   make                  release: build/release/glovebox, libgbx.a
-#   make SAN=address,undefined   a sanitizer build in build/san-address-undefined
-#   make CC=clang         the same with clang, in build/release-clang
-#   make DEBUG=1          -O0 -g, slow assertions
+# The truth about building glovebox. Variants live side by side, each in a directory of build/:
+#
+#   make                         build/release: the command, the library, no warnings
+#   make SAN=address,undefined   build/san-address-undefined, with slow assertions
+#   make DEBUG=1                 build/debug: -O0, slow assertions
+#   make CC=clang                build/release-clang, and so on
+#   make OUT=DIR                 any variant somewhere else
+#
+#   make units      every unit test, as $(OUT)/test/.../test_x; each runs alone
+#   make unity      all sources as one: finds names that clash
+#   make headers    every header compiled alone
+#   make quick      ./check quick: style, release build, unit tests, command line; under 60 s
+#   make tidy       clang-tidy over all sources
+#   make bless      write what is generated and kept: docs/, goldens; review with git diff
+#   make install    PREFIX=/usr/local DESTDIR=: command, library, headers, pkg-config
+#
+# CI=true turns warnings into errors.
 
-CC ?= gcc
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 SAN ?=
 DEBUG ?=
 WERROR ?= $(if $(CI),-Werror)
+PREFIX ?= /usr/local
+DESTDIR ?=
 
-VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),$(if $(DEBUG),debug,release))
 comma := ,
-VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),$(if $(DEBUG),debug,release))$(if $(filter gcc,$(notdir $(CC))),,-$(notdir $(CC)))
+CC_NAME := $(notdir $(firstword $(CC)))
+VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),$(if $(DEBUG),debug,release))$(if $(filter gcc,$(CC_NAME)),,-$(CC_NAME))
 OUT := build/$(VARIANT)
 
+# What only one of the compilers, or one of the machines, understands.
+IS_CLANG := $(findstring clang,$(CC_NAME))
+MACHINE := $(shell $(CC) -dumpmachine)
+HARDEN_MACHINE := $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection=full)$(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard)
+
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-HARDEN := -fstack-protector-strong -fcf-protection=full -fPIE -ftrivial-auto-var-init=zero
-OPT := $(if $(DEBUG),-O0 -DGBX_CHECK=2,-O2)
+HARDEN := -fstack-protector-strong -fPIE $(HARDEN_MACHINE) $(if $(IS_CLANG),,-ftrivial-auto-var-init=zero)
+OPT := $(if $(DEBUG),-O0,-O2)
+SLOW_CHECKS := $(if $(SAN)$(DEBUG),-DGBX_CHECK=2)
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE
 CFLAGS_ALL = -std=gnu17 -g $(OPT) $(WARN) $(WERROR) $(HARDEN) -fvisibility=hidden -pthread \
-	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -DGBX_CHECK=2) $(CFLAGS)
-LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+	$(SLOW_CHECKS) $(SAN_FLAGS) $(CFLAGS)
+LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now $(SAN_FLAGS) $(LDFLAGS)
+LDLIBS_ALL = -lm $(LDLIBS)
+
+# Flags of one file: CFLAGS_<path with _ for />, each with its reason.
+include flags.mk
 
 # One folder a layer; the command is the only one that is not in the library.
 LIB_SRC := $(wildcard src/base/*.c src/wasm/*.c src/abi/*.c src/interp/*.c src/runtime/*.c \
@@ -31,12 +55,13 @@ LIB_SRC := $(wildcard src/base/*.c src/wasm/*.c src/abi/*.c src/interp/*.c src/r
 CLI_SRC := $(wildcard src/cli/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(OUT)/%.o)
+HEADERS := $(wildcard include/gbx/*.h src/*/*.h)
 
-# Unit tests: test/unit/test_x.c links the library and cmocka, and becomes $(OUT)/test/test_x.
+# Unit tests: test/unit/test_x.c links the library and cmocka, and becomes $(OUT)/test/unit/test_x.
 UNIT_SRC := $(wildcard test/unit/test_*.c test/wasi/test_*.c test/api/test_*.c)
-UNIT_BIN := $(patsubst %.c,$(OUT)/%,$(UNIT_SRC))
+UNIT_BIN := $(UNIT_SRC:%.c=$(OUT)/%)
 
-.PHONY: all lib units clean
+.PHONY: all lib units unity headers tidy quick bless install clean
 all: $(OUT)/glovebox
 lib: $(OUT)/libgbx.a
 units: $(UNIT_BIN)
@@ -46,18 +71,49 @@ $(OUT)/%.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS_$(subst /,_,$<)) -MMD -MP -c $< -o $@
 
 $(OUT)/libgbx.a: $(LIB_OBJ)
+	@mkdir -p $(@D)
 	rm -f $@
 	$(AR) rcs $@ $^
 
 $(OUT)/glovebox: $(CLI_OBJ) $(OUT)/libgbx.a
-	$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS_ALL) -o $@
+	$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS_ALL) $(LDLIBS_ALL) -o $@
 
 $(OUT)/test/%: test/%.c $(OUT)/libgbx.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itest $(CFLAGS_ALL) -MMD -MP $< $(OUT)/libgbx.a $(LDFLAGS_ALL) -lcmocka -o $@
+	$(CC) $(CPPFLAGS) -Itest $(CFLAGS_ALL) -MMD -MP $< $(OUT)/libgbx.a $(LDFLAGS_ALL) -lcmocka $(LDLIBS_ALL) -o $@
+
+# The file is written only when the list of sources changes, and compiled when any of them does.
+unity: $(OUT)/all.o
+$(OUT)/all.o: $(LIB_SRC) $(CLI_SRC)
+	@mkdir -p $(@D)
+	@for f in $(LIB_SRC) $(CLI_SRC); do printf '#include "%s"\n' "$(CURDIR)/$$f"; done >$(OUT)/all.c
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-shadow -MMD -MP -c $(OUT)/all.c -o $@
+
+headers: $(HEADERS:%=$(OUT)/headers/%.ok)
+$(OUT)/headers/%.ok: %
+	@mkdir -p $(@D)
+	@printf '#include "%s"\n' "$(patsubst include/%,%,$(patsubst src/%,%,$<))" | \
+		$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-unused-function -MMD -MP -MF $(@:.ok=.d) -MT $@ -x c -fsyntax-only -
+	@touch $@
+
+tidy:
+	clang-tidy --quiet $(LIB_SRC) $(CLI_SRC) -- $(CPPFLAGS) -std=gnu17
+
+quick:
+	./check quick
+
+bless:
+	python3 tools/gendocs.py --write
+
+install: $(OUT)/glovebox $(OUT)/libgbx.a
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/gbx
+	install -m 755 $(OUT)/glovebox $(DESTDIR)$(PREFIX)/bin/glovebox
+	install -m 644 $(OUT)/libgbx.a $(DESTDIR)$(PREFIX)/lib/libgbx.a
+	install -m 644 include/gbx/*.h include/gbx/*.def $(DESTDIR)$(PREFIX)/include/gbx
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/^.define GBX_VERSION "\(.*\)"/\1/p' include/gbx/base.h)|" \
+		tools/glovebox.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/glovebox.pc
 
 clean:
 	rm -rf build
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d)
--include $(UNIT_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT_BIN:=.d) $(OUT)/all.d $(HEADERS:%=$(OUT)/headers/%.d)

@@ -1,10 +1,13 @@
-/* The engine: what all modules and stores of a process share (canonical types, the watchdog that
- * fires deadlines). Any number of engines may live side by side; objects of one never meet those of
- * another. Reference-counted: modules and stores keep their engine alive. */
+/* The engine: what all modules and stores of a process share (canonical types, guest stacks, the
+ * thread that fires deadlines). Any number of engines may live side by side; objects of one never meet
+ * those of another: using them together is GBX_ARGUMENT. Reference-counted: modules and stores keep
+ * their engine alive. */
 #ifndef GBX_ENGINE_H
 #define GBX_ENGINE_H
 
 #include "gbx/error.h"
+
+GBX_DECLS_BEGIN
 
 typedef struct gbx_engine gbx_engine;
 
@@ -13,10 +16,17 @@ typedef struct gbx_engine_opts {
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 
-/* A new engine. opts may be NULL. On failure *out is NULL: GBX_NO_MEMORY. Thread-safe. */
+/* A new engine. opts may be NULL: defaults. The caller owns *out. No thread is started before the first
+ * call that has a deadline.
+ * On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT (out is NULL, or opts of another version).
+ * Thread-safe. */
 GBX_API gbx_code gbx_engine_new(const gbx_engine_opts *opts, gbx_own gbx_engine **out,
                                 gbx_err *err);
-/* Give the caller's reference back; NULL is fine. Thread-safe. */
+
+/* Give the caller's reference back; NULL is fine. The engine ends with its last module and store.
+ * Thread-safe. */
 GBX_API void gbx_engine_release(gbx_engine *engine);
+
+GBX_DECLS_END
 
 #endif

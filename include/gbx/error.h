@@ -1,10 +1,12 @@
 /* Failures the host can see: a closed set of codes, and a message the caller owns.
  *
- * A guest's own fault is a trap (store.h), not an error; see gbx/traps.def for those. */
+ * A guest's own fault is a trap (trap.h), not an error; see gbx/traps.def for those. */
 #ifndef GBX_ERROR_H
 #define GBX_ERROR_H
 
 #include "gbx/base.h"
+
+GBX_DECLS_BEGIN
 
 typedef enum gbx_code {
 #define GBX_ERROR(code, slug, text, remedy) GBX_##code,
@@ -28,5 +30,7 @@ typedef struct gbx_err {
 GBX_API const char *gbx_code_slug(gbx_code code);
 GBX_API const char *gbx_code_text(gbx_code code);
 GBX_API const char *gbx_code_remedy(gbx_code code);
+
+GBX_DECLS_END
 
 #endif

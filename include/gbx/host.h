@@ -1,36 +1,90 @@
-/* The linker: what a module's imports are bound to. */
+/* The linker: what a module's imports are bound to.
+ *
+ * Belongs to one store and is used by the store's thread. What is defined lives as long as the store;
+ * a linker may serve any number of instances and be released before them. */
 #ifndef GBX_HOST_H
 #define GBX_HOST_H
 
 #include "gbx/store.h"
 
-/* A linker belongs to one store and must be released before it (or with it: releasing the store
- * leaves the linker unusable but releasable). */
+GBX_DECLS_BEGIN
+
+/* A new, empty linker of `store`. The caller owns *out. It should be released before the store; once the
+ * store is gone all that can be done with it is to release it.
+ * On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT. */
 GBX_API gbx_code gbx_linker_new(gbx_store *store, gbx_own gbx_linker **out, gbx_err *err);
 GBX_API void gbx_linker_release(gbx_linker *linker); /* NULL is fine */
 
 /* What a host function is told about its caller. Valid during the call only. */
 typedef struct gbx_caller gbx_caller;
-/* The calling instance's first memory, borrowed until guest code runs; false where it has none. */
-GBX_API bool gbx_caller_memory(gbx_caller *caller, uint8_t **data, size_t *bytes);
-GBX_API gbx_instance *gbx_caller_instance(gbx_caller *caller);
-/* The message of the trap when the function returns GBX_TRAP_HOST; cut at 255 bytes. */
-GBX_API void gbx_caller_set_message(gbx_caller *caller, const char *text);
 
-/* A host function: reads `args`, fills `results` (types already set). Anything but GBX_TRAP_NONE ends
- * the guest's call with that trap. */
+/* The calling instance; NULL when the host itself called the function. */
+GBX_API gbx_instance *gbx_caller_instance(gbx_caller *caller);
+
+/* The calling instance's first memory, borrowed until guest code runs (a nested gbx_func_call may grow
+ * it); false where it has none. */
+GBX_API bool gbx_caller_memory(gbx_caller *caller, uint8_t **data, size_t *bytes);
+
+/* Copy `len` bytes out of or into that memory at guest address `addr`. False, and nothing is copied,
+ * where the range does not lie inside the memory or there is none: guests pass any number as pointer. */
+GBX_API bool gbx_caller_read(gbx_caller *caller, uint32_t addr, void *buf, size_t len);
+GBX_API bool gbx_caller_write(gbx_caller *caller, uint32_t addr, const void *data, size_t len);
+
+/* The message of the trap when the function returns a trap code; escaped, cut at 255 bytes. */
+GBX_API void gbx_caller_set_message(gbx_caller *caller, const char *text);
+/* The status of the trap when the function returns GBX_TRAP_EXIT; 0 where it is not set. */
+GBX_API void gbx_caller_set_exit(gbx_caller *caller, int32_t status);
+
+/* A host function: reads `args`, fills `results`, whose types are set and values zero. Anything but
+ * GBX_TRAP_NONE ends the guest's call with that trap. It runs on the thread and the native stack of
+ * gbx_func_call's caller; it must return (no longjmp, no exception across it). */
 typedef gbx_trap_code (*gbx_host_callback)(gbx_caller *caller, void *data, const gbx_val *args,
                                            gbx_val *results);
 
-/* Define import `module`.`name`; a later definition of the same pair replaces the earlier. Strings and
- * types are copied, `data` is passed through. GBX_NO_MEMORY, GBX_ARGUMENT. */
+/* Define import `module`.`name` as a host function; a later definition of the same pair replaces the
+ * earlier for instances made from then on. Strings and types are copied, `data` is passed through and
+ * must live as long as the store. At most 1,000 parameters and 1,000 results.
+ * GBX_NO_MEMORY, GBX_ARGUMENT. */
 GBX_API gbx_code gbx_linker_define_func(gbx_linker *linker, const char *module, const char *name,
                                         const gbx_valtype *params, size_t param_count,
                                         const gbx_valtype *results, size_t result_count,
                                         gbx_host_callback callback, void *data, gbx_err *err);
 
-/* Define every export of `instance` under the module name `module`. */
+/* Define every export of `instance`, of the same store, under the module name `module`.
+ * GBX_NO_MEMORY, GBX_ARGUMENT; on failure some may be defined. */
 GBX_API gbx_code gbx_linker_define_instance(gbx_linker *linker, const char *module,
                                             gbx_instance *instance, gbx_err *err);
+
+/* Define a memory of its own of `min_pages` pages of 64 KiB, which may grow to `max_pages`
+ * (GBX_UNLIMITED: no maximum declared) within the store's limit. Zeroed. GBX_LIMIT (more than the store
+ * allows), GBX_NO_MEMORY, GBX_ARGUMENT. */
+GBX_API gbx_code gbx_linker_define_memory(gbx_linker *linker, const char *module, const char *name,
+                                          uint64_t min_pages, uint64_t max_pages, gbx_err *err);
+
+/* Define a table of its own of `min` null references of `type` (GBX_FUNCREF or GBX_EXTERNREF), which
+ * may grow to `max` (GBX_UNLIMITED: no maximum declared). GBX_LIMIT, GBX_NO_MEMORY, GBX_ARGUMENT. */
+GBX_API gbx_code gbx_linker_define_table(gbx_linker *linker, const char *module, const char *name,
+                                         gbx_valtype type, uint64_t min, uint64_t max,
+                                         gbx_err *err);
+
+/* Define a global of the type and value of `value`. GBX_NO_MEMORY, GBX_ARGUMENT. */
+GBX_API gbx_code gbx_linker_define_global(gbx_linker *linker, const char *module, const char *name,
+                                          gbx_val value, bool is_mutable, gbx_err *err);
+
+/* An import that is not supplied as it is wanted. Strings are escaped and valid during the report. */
+typedef struct gbx_link_problem {
+    const char *module_name, *name;
+    const char *wanted; /* the module's type for it, as gbx_extern_info.signature */
+    const char *given;  /* what the linker has by that name; NULL: nothing */
+} gbx_link_problem;
+typedef void (*gbx_link_report)(void *data, const gbx_link_problem *problem);
+
+/* Would `linker` (NULL: nothing is supplied) do for `module`? Each import that is missing or of another
+ * type is given to `report` (may be NULL), in the module's order; the first ones stand in err.
+ * GBX_OK, GBX_UNKNOWN_IMPORT (at least one is missing), GBX_IMPORT_TYPE, GBX_ARGUMENT. */
+GBX_API gbx_code gbx_linker_check(gbx_linker *linker, const gbx_module *module,
+                                  gbx_link_report report, void *data, gbx_err *err);
+
+GBX_DECLS_END
 
 #endif

@@ -1,8 +1,11 @@
-/* Modules: WebAssembly bytes, decoded and validated once, shared by any number of instances. */
+/* Modules: WebAssembly bytes, decoded and validated once, shared by any number of instances in any
+ * number of stores and threads. Immutable; reference-counted: instances keep their module alive. */
 #ifndef GBX_MODULE_H
 #define GBX_MODULE_H
 
 #include "gbx/engine.h"
+
+GBX_DECLS_BEGIN
 
 typedef struct gbx_module gbx_module;
 
@@ -11,22 +14,25 @@ typedef struct gbx_compile_opts {
 } gbx_compile_opts;
 #define GBX_COMPILE_OPTS_INIT {.size = sizeof(gbx_compile_opts)}
 
-/* Decode and validate `wasm`, which is copied. opts may be NULL. Thread-safe on one engine.
+/* Decode and validate `wasm`, which is copied. opts may be NULL: defaults. The caller owns *out.
  * On failure *out is NULL and err says what is wrong at which byte offset, in which section and
- * function: GBX_BAD_MAGIC, GBX_COMPONENT, GBX_TRUNCATED, GBX_MALFORMED, GBX_INVALID,
- * GBX_UNSUPPORTED, GBX_LIMIT, GBX_NO_MEMORY. */
+ * function: GBX_BAD_MAGIC (with what the bytes are instead: ELF, gzip, HTML, text, ...),
+ * GBX_COMPONENT, GBX_TRUNCATED, GBX_MALFORMED, GBX_INVALID, GBX_UNSUPPORTED, GBX_LIMIT,
+ * GBX_NO_MEMORY, GBX_ARGUMENT. Thread-safe on one engine. */
 GBX_API gbx_code gbx_module_compile(gbx_engine *engine, gbx_bytes wasm,
                                     const gbx_compile_opts *opts, gbx_own gbx_module **out,
                                     gbx_err *err);
 
-/* The same from a file of the host, read once into memory that no other process can change. Also
- * GBX_NOT_FOUND, GBX_IO; a file that is no module (ELF, text, gzip, HTML, ...) is named as what it
- * is in the message. */
+/* The same from the file of the host at `path` (NUL-terminated), read once into memory that no other
+ * process can change; later changes of the file change nothing. Also GBX_NOT_FOUND (no such file) and
+ * GBX_IO (a directory, no permission, a failing read). The path stands in the message, escaped. A
+ * FIFO or /dev/stdin is read to its end. Thread-safe on one engine. */
 GBX_API gbx_code gbx_module_compile_file(gbx_engine *engine, const char *path,
                                          const gbx_compile_opts *opts, gbx_own gbx_module **out,
                                          gbx_err *err);
 
-GBX_API void gbx_module_release(gbx_module *module); /* NULL is fine; thread-safe */
+/* Give the caller's reference back; NULL is fine. Thread-safe. */
+GBX_API void gbx_module_release(gbx_module *module);
 
 typedef enum gbx_extern_kind {
     GBX_EXTERN_FUNC,
@@ -35,9 +41,10 @@ typedef enum gbx_extern_kind {
     GBX_EXTERN_GLOBAL
 } gbx_extern_kind;
 
-/* One import or export. Strings are borrowed from the module, escaped for a terminal and
- * NUL-terminated; `module_name` is "" for exports. `signature` reads "(i32, i64) -> (i32)" for
- * functions and describes the type of the others. */
+/* One import or export. Strings are borrowed from the module, escaped for a terminal, cut after 1,024
+ * bytes of a name, and NUL-terminated; `module_name` is "" for exports. `signature` reads
+ * "(i32, i64) -> (i32)" for functions; for others it describes the type: "memory of 17 or more pages",
+ * "table of 4 to 8 funcref", "mutable i32". */
 typedef struct gbx_extern_info {
     gbx_extern_kind kind;
     const char *module_name;
@@ -45,10 +52,16 @@ typedef struct gbx_extern_info {
     const char *signature;
 } gbx_extern_info;
 
+/* How many imports and exports a module has; 0 for NULL. Thread-safe. */
 GBX_API size_t gbx_module_import_count(const gbx_module *module);
 GBX_API size_t gbx_module_export_count(const gbx_module *module);
-/* False when idx is out of range. Thread-safe. */
+
+/* Describe import or export `idx`, in the module's order. The same import may stand there more than
+ * once. False when idx is out of range, or, the first time it is asked for, when memory is short;
+ * *out is then untouched. Thread-safe. */
 GBX_API bool gbx_module_import(const gbx_module *module, size_t idx, gbx_extern_info *out);
 GBX_API bool gbx_module_export(const gbx_module *module, size_t idx, gbx_extern_info *out);
+
+GBX_DECLS_END
 
 #endif

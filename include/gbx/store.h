@@ -1,12 +1,15 @@
 /* Stores and instances: one tenant's state and bounds, and calls into it.
  *
- * A store and everything in it is used by one thread at a time; only gbx_store_cancel may be called
- * from another thread or a signal handler. Releasing the store frees its instances. */
+ * A store and everything in it is used by one thread at a time (it may move between threads); only
+ * gbx_store_cancel may be called from another thread or a signal handler. Releasing the store frees its
+ * instances, their functions and memories, and what was defined in its linkers. */
 #ifndef GBX_STORE_H
 #define GBX_STORE_H
 
 #include "gbx/module.h"
 #include "gbx/trap.h"
+
+GBX_DECLS_BEGIN
 
 typedef struct gbx_store gbx_store;
 typedef struct gbx_instance gbx_instance;
@@ -14,21 +17,29 @@ typedef struct gbx_instance gbx_instance;
 #define GBX_UNLIMITED UINT64_MAX
 
 typedef struct gbx_store_opts {
-    size_t size;            /* set by GBX_STORE_OPTS_INIT */
-    uint64_t timeout_ns;    /* wall-clock bound of each outermost call; 0: 30 s; GBX_UNLIMITED */
-    uint64_t memory_bytes;  /* of each memory, rounded down to 64 KiB; 0: 256 MiB; GBX_UNLIMITED: 4 GiB */
-    uint64_t stack_bytes;   /* guest stack, reserved and lazily used; 0: the limit in docs/limits.md */
-    uint64_t table_elems;   /* of each table; 0: 10,000,000 */
+    size_t size;           /* set by GBX_STORE_OPTS_INIT */
+    uint64_t timeout_ns;   /* wall-clock bound of each outermost call, waits included; 0: 30 s;
+                              GBX_UNLIMITED */
+    uint64_t memory_bytes; /* of each memory, rounded down to 64 KiB; 0: 256 MiB; GBX_UNLIMITED:
+                              4 GiB, which is as much as there can be */
+    uint64_t stack_bytes;  /* guest stack of a running call, reserved and lazily used, rounded up to
+                              64 KiB; 0: the limit guest-stack in docs/limits.md, or less where the
+                              address space is short. At most that limit */
+    uint64_t table_elems;  /* of each table; 0: 10,000,000 */
 } gbx_store_opts;
 #define GBX_STORE_OPTS_INIT {.size = sizeof(gbx_store_opts)}
 
-/* A new, empty store. opts may be NULL. Failures: GBX_NO_MEMORY, GBX_ARGUMENT. */
+/* A new, empty store. opts may be NULL: defaults, all of them finite. The caller owns *out; it keeps the
+ * engine alive. On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT. Thread-safe on one engine. */
 GBX_API gbx_code gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts,
                                gbx_own gbx_store **out, gbx_err *err);
-GBX_API void gbx_store_release(gbx_store *store); /* NULL is fine */
 
-/* End the running call, or the next one if none runs, with GBX_TRAP_CANCELLED. Async-signal-safe and
- * thread-safe while the store lives. */
+/* Free the store and all that is in it; NULL is fine. Not while a call runs in it. */
+GBX_API void gbx_store_release(gbx_store *store);
+
+/* End the running call with GBX_TRAP_CANCELLED, a wait in a system call too; or the next call before it
+ * begins, if none runs. A call that ends by itself at that moment uses the cancellation up.
+ * Async-signal-safe and thread-safe while the store lives; NULL is fine. */
 GBX_API void gbx_store_cancel(gbx_store *store);
 
 /* A value that crosses the border, tagged with its type. */
@@ -41,6 +52,9 @@ typedef enum gbx_valtype {
     GBX_EXTERNREF
 } gbx_valtype;
 
+/* References are 0 for null. A GBX_FUNCREF is a gbx_func * as a number, of a function of the same store;
+ * no other number may be made up. A GBX_EXTERNREF is any number of the host's choosing: a guest can
+ * pass it around and give it back, not look into it. */
 typedef struct gbx_val {
     gbx_valtype type;
     union {
@@ -48,36 +62,55 @@ typedef struct gbx_val {
         int64_t i64;
         float f32;
         double f64;
-        uint64_t ref; /* opaque; 0 is null */
+        uint64_t ref;
     } of;
 } gbx_val;
 
 typedef struct gbx_linker gbx_linker; /* host.h */
 
-/* Instantiate `module` with the imports `linker` supplies (NULL: none), run its start function if it
- * has one. All imports that are missing or mismatched are reported at once, in err.
- * Failures: GBX_UNKNOWN_IMPORT, GBX_IMPORT_TYPE, GBX_TRAPPED (trap, if not NULL, says which; a
- * segment outside its memory counts as one), GBX_LIMIT, GBX_NO_MEMORY. *out is owned by the store. */
+/* Instantiate `module` with the imports `linker` supplies (NULL: none), apply its segments, run its
+ * start function if it has one. The start function is a call: it has the store's deadline and may be
+ * cancelled. *out is owned by the store.
+ * All imports that are missing or of another type are reported at once; the first ones stand in err,
+ * gbx_linker_check gives them all.
+ * On failure *out is NULL: GBX_UNKNOWN_IMPORT, GBX_IMPORT_TYPE, GBX_TRAPPED (trap, if not NULL, says
+ * which; a segment outside its memory or table counts as one), GBX_LIMIT (the module starts with more
+ * memory or table than the store allows), GBX_NO_MEMORY, GBX_ARGUMENT (a required argument is NULL,
+ * objects of different engines or stores). trap->code is GBX_TRAP_NONE unless GBX_TRAPPED. */
 GBX_API gbx_code gbx_instance_new(gbx_store *store, const gbx_module *module, gbx_linker *linker,
                                   gbx_instance **out, gbx_trap *trap, gbx_err *err);
 
 typedef struct gbx_func gbx_func; /* a function of an instance, owned by its store */
 
-/* The exported function `name`, NULL where there is none. */
+/* The exported function `name` (NUL-terminated), NULL where there is none. The same function each
+ * time: look it up once and keep it. */
 GBX_API gbx_func *gbx_instance_func(gbx_instance *instance, const char *name);
-/* Parameters and results of a function; out arrays are borrowed. */
+
+/* Parameters and results of a function: their number, and in *out (may be NULL) their types, borrowed
+ * while the store lives. */
 GBX_API size_t gbx_func_params(const gbx_func *func, const gbx_valtype **out);
 GBX_API size_t gbx_func_results(const gbx_func *func, const gbx_valtype **out);
 
-/* Call `func` with `args`; results are written to `results`. Returns GBX_TRAP_NONE when it returned;
- * otherwise what ended it, with details in *trap (may be NULL). Counts and types must match the
- * function's, else GBX_TRAP_HOST with a message. May be called from a host function of the same
- * store. */
+/* Call `func` with `args`; its results are written to `results`, all of them or, when it trapped, none.
+ * Returns GBX_TRAP_NONE when it returned; otherwise what ended it, with details in *trap (may be
+ * NULL). The guest exiting by itself is GBX_TRAP_EXIT, and trap->exit_status says with what.
+ * Counts and types must match the function's, else nothing is called: GBX_TRAP_HOST with a message.
+ * GBX_TRAP_NO_HOST_MEMORY: no address space for a stack, no descriptor or thread for the deadline.
+ * May be called from a host function of the same store: such calls nest in the outermost one, share its
+ * deadline and end with it. After a trap further calls are allowed, but the guest's memory is as the
+ * trap left it, and few programs can go on from there. */
 GBX_API gbx_trap_code gbx_func_call(gbx_func *func, const gbx_val *args, size_t arg_count,
                                     gbx_val *results, size_t result_count, gbx_trap *trap);
 
 /* Exported memory `name`: its bytes, borrowed until guest code runs; false where there is none. */
 GBX_API bool gbx_instance_memory(gbx_instance *instance, const char *name, uint8_t **data,
                                  size_t *bytes);
+
+/* Exported global `name`: its value now; false where there is none. */
+GBX_API bool gbx_instance_global(gbx_instance *instance, const char *name, gbx_val *out);
+/* Set it; false where there is none, where it is constant, or where the value's type is another. */
+GBX_API bool gbx_instance_set_global(gbx_instance *instance, const char *name, gbx_val value);
+
+GBX_DECLS_END
 
 #endif

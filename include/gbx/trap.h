@@ -4,6 +4,8 @@
 
 #include "gbx/base.h"
 
+GBX_DECLS_BEGIN
+
 typedef enum gbx_trap_code {
 #define GBX_TRAP(code, slug, text, remedy, exit_code) GBX_TRAP_##code,
 #include "gbx/traps.def"
@@ -28,15 +30,19 @@ typedef struct gbx_frame {
     const char *name; /* escaped for a terminal, NUL-terminated, never NULL */
 } gbx_frame;
 
-/* Plain data, owned by the caller; filled by a call that trapped. Names are valid while the module
- * lives. */
+/* Plain data, owned by the caller. A call that takes one sets `code`, to GBX_TRAP_NONE where nothing
+ * trapped, and all else only when something did. Names are valid while their modules live, which is
+ * at least as long as the store. */
 typedef struct gbx_trap {
     gbx_trap_code code;
     int32_t exit_status;   /* GBX_TRAP_EXIT: what the guest passed to proc_exit, 0..255 for Go */
-    char message[256];     /* more than the code says, or "" (which host function, which limit) */
+    char message[256];     /* more than the code says, or "" (which host function, which limit);
+                              one line of UTF-8 without control characters */
     uint32_t frame_count;  /* frames in `frames` */
     uint64_t frames_total; /* frames there were */
     gbx_frame frames[GBX_TRAP_FRAMES];
 } gbx_trap;
+
+GBX_DECLS_END
 
 #endif

@@ -1,55 +1,68 @@
 /* WASI preview 1, denied by default: a builder collects grants, the linker gets the result.
  *
  * With nothing granted a guest has no arguments, no variables, no directories; its standard streams
- * read as empty and swallow output until they are bound. */
+ * read as empty and swallow output until they are bound. Clocks and randomness are the host's. */
 #ifndef GBX_WASI_H
 #define GBX_WASI_H
 
 #include "gbx/host.h"
 
+GBX_DECLS_BEGIN
+
 typedef struct gbx_wasi gbx_wasi;
 
-/* Thread-safe as an object used by one thread at a time. All strings are copied. Every setter gives
- * GBX_NO_MEMORY or GBX_ARGUMENT (a NUL or '=' where none may be, an empty name), with words in err. */
+/* A new builder with nothing granted. The caller owns *out. One thread at a time per builder. All strings
+ * are NUL-terminated UTF-8 or any other bytes, and copied. Every setter gives GBX_NO_MEMORY or
+ * GBX_ARGUMENT (NULL, an empty name, '=' where none may be), with words in err; a failed setter
+ * changes nothing. */
 GBX_API gbx_code gbx_wasi_new(gbx_own gbx_wasi **out, gbx_err *err);
 GBX_API void gbx_wasi_release(gbx_wasi *wasi); /* NULL is fine */
 
-GBX_API gbx_code gbx_wasi_arg(gbx_wasi *wasi, const char *arg, gbx_err *err); /* appends; first: argv[0] */
+/* Append an argument; the first is argv[0], the program's name. */
+GBX_API gbx_code gbx_wasi_arg(gbx_wasi *wasi, const char *arg, gbx_err *err);
+/* Set a variable; setting the same name again replaces its value. */
 GBX_API gbx_code gbx_wasi_env(gbx_wasi *wasi, const char *name, const char *value, gbx_err *err);
 
 typedef enum gbx_access { GBX_READ_ONLY, GBX_READ_WRITE } gbx_access;
 
-/* Grant the host directory `host_path` as `guest_path`, which is made absolute ("." is "/", "data" is
- * "/data"). Opened here, so that a later rename on the host changes nothing. GBX_NOT_FOUND, GBX_IO
- * (not a directory, no permission). Order is kept: the guest sees the first as descriptor 3. */
+/* Grant the host directory `host_path` as `guest_path`, which is made absolute and clean ("." is "/",
+ * "data" is "/data"). Opened here, so that a later rename on the host changes nothing. GBX_NOT_FOUND,
+ * GBX_IO (not a directory, no permission), GBX_ARGUMENT (a guest path above "/", or granted before).
+ * Order is kept: the guest sees the first as descriptor 3. */
 GBX_API gbx_code gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path,
                               gbx_access access, gbx_err *err);
 
 /* Bind guest descriptor 0, 1 or 2 to a descriptor of the host, which is duplicated; its flags are
- * never changed. */
+ * never changed. GBX_IO where host_fd is not open or no descriptor is left. */
 GBX_API gbx_code gbx_wasi_stdio(gbx_wasi *wasi, int guest_fd, int host_fd, gbx_err *err);
 /* Bind 0, 1, 2 to the process's own; a closed one stays unbound. */
 GBX_API gbx_code gbx_wasi_inherit_stdio(gbx_wasi *wasi, gbx_err *err);
 
 /* Replace the clock: `now` gives nanoseconds for WASI clock id 0 (realtime) or 1 (monotonic), `sleep`
- * is told of waits instead of waiting (NULL: real waits). Default: the host's clocks. */
+ * is told of waits instead of waiting (NULL: real waits). now NULL: the host's clocks, the default. */
 GBX_API void gbx_wasi_clock(gbx_wasi *wasi, uint64_t (*now)(void *data, uint32_t clock_id),
                             void (*sleep)(void *data, uint64_t ns), void *data);
-/* Replace randomness: fill `len` bytes; false is EIO to the guest. Default: the host's. */
+/* Replace randomness: fill `len` bytes; false is EIO to the guest. NULL: the host's, the default. */
 GBX_API void gbx_wasi_random(gbx_wasi *wasi, bool (*fill)(void *data, uint8_t *buf, size_t len),
                              void *data);
 
-/* Define all calls of wasi_snapshot_preview1. One set of descriptors per call; the gbx_wasi may be
- * released afterwards, what was built lives with the linker's store. */
+/* Define all calls of wasi_snapshot_preview1 in `linker`. Each call of this function makes one set of
+ * descriptors, shared by the instances linked from then on; it lives with the linker's store, and the
+ * builder may be changed, used again or released afterwards.
+ * GBX_NO_MEMORY, GBX_IO (no descriptors left), GBX_ARGUMENT. */
 GBX_API gbx_code gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err);
 
-/* A path the guest asked for and was refused, for diagnosis: escaped, oldest first. */
+/* A path the guest asked for and was refused, for diagnosis. */
 typedef struct gbx_refusal {
     const char *call;   /* "path_open" */
     const char *path;   /* as the guest gave it, escaped, cut at 255 bytes */
     const char *reason; /* "no grant matches", "outside the grant", "read-only grant" */
 } gbx_refusal;
-/* Refusals of the guest linked last from `wasi`... kept by its store: count, at most 64. */
+
+/* The refusals met so far by guests of the last gbx_wasi_link in this store: their number, at most 64,
+ * and in *out the rows, oldest first, borrowed until guest code runs or this is called again. */
 GBX_API size_t gbx_store_refusals(const gbx_store *store, const gbx_refusal **out);
+
+GBX_DECLS_END
 
 #endif

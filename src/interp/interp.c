@@ -59,7 +59,7 @@ typedef struct interp_mem {
 static inline interp_mem
 interp_mem_of(const gbx_instance *inst)
 {
-    if (inst->module->memory_count == 0) return (interp_mem){0};
+    if (inst->memory_count == 0) return (interp_mem){0};
     return (interp_mem){inst->memories[0]->base, inst->memories[0]->bytes};
 }
 

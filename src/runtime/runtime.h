@@ -1,13 +1,148 @@
-/* Engine, module, store, instance: what the API and WASI stand on. */
+/* Engine, module, store, linker, instance, calls: what the API stands on.
+ *
+ * Arguments are right here: api/ has checked them. What can still fail is the module, memory, and the
+ * guest. Objects of one store are used by one thread at a time; engine and module functions are
+ * thread-safe; gbx_runtime_store_cancel is async-signal-safe as well.
+ *
+ * Who owns what: an engine lives while a module or store refers to it; a module while an instance
+ * does; everything else (instances, host functions, memories, tables and globals made by the host,
+ * what gbx_runtime_store_own was given) belongs to a store and dies with it. */
 #ifndef GBX_RUNTIME_RUNTIME_H
 #define GBX_RUNTIME_RUNTIME_H
 
 #include "abi/layout.h"
+#include "base/map.h"
+#include "gbx/host.h"
 #include "wasm/module.h"
 
-typedef struct gbx_engine gbx_engine;
-typedef struct gbx_module gbx_module;
-typedef struct gbx_store gbx_store;
-typedef struct gbx_linker gbx_linker;
+/* A function type, one per engine for all that are structurally equal. Immutable while referred to. */
+typedef struct runtime_type {
+    map_node node;
+    u32 id;   /* gbx_func.type_id */
+    u32 refs; /* under the engine's type lock */
+    wasm_functype sig;
+    const gbx_valtype *params, *results; /* the same for the API */
+} runtime_type;
+
+/* ---- engine.c */
+
+GBX_MUST_USE gbx_code gbx_runtime_engine_new(gbx_engine **out, gbx_err *err);
+gbx_engine *gbx_runtime_engine_retain(gbx_engine *e);
+void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */
+
+/* ---- module.c, open.c */
+
+/* Takes `bytes` over (from gbx_base_alloc), on failure too. */
+GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out,
+                                             gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_module **out,
+                                              gbx_err *err);
+gbx_module *gbx_runtime_module_retain(const gbx_module *m);
+void gbx_runtime_module_release(gbx_module *m); /* NULL is fine */
+
+const wasm_module *gbx_runtime_module_wasm(const gbx_module *m);
+gbx_engine *gbx_runtime_module_engine(const gbx_module *m);
+const runtime_type *gbx_runtime_module_func_type(const gbx_module *m, u32 func_idx);
+/* Strings are made when first asked for and kept by the module; false when memory is short or idx is
+ * out of range. */
+bool gbx_runtime_module_import(const gbx_module *m, size_t idx, gbx_extern_info *out);
+bool gbx_runtime_module_export(const gbx_module *m, size_t idx, gbx_extern_info *out);
+/* Escaped, "" where the function has no name or memory is short. Kept by the module. */
+const char *gbx_runtime_module_func_name(const gbx_module *m, u32 func_idx);
+
+/* ---- store.c */
+
+typedef struct runtime_limits {
+    u64 timeout_ns;   /* UINT64_MAX: none */
+    u64 memory_bytes; /* of each memory, a multiple of 64 KiB, at most 4 GiB */
+    u64 stack_bytes;  /* at least RUNTIME_STACK_LEAST_BYTES */
+    u64 table_elems;  /* of each table */
+} runtime_limits;
+
+#define RUNTIME_STACK_LEAST_BYTES ((u64)64 << 10)
+
+GBX_MUST_USE gbx_code gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits,
+                                            gbx_store **out, gbx_err *err);
+void gbx_runtime_store_free(gbx_store *s); /* NULL is fine; not while a call runs in it */
+gbx_engine *gbx_runtime_store_engine(const gbx_store *s);
+void gbx_runtime_store_cancel(gbx_store *s);
+/* Call free_obj(obj) when the store dies, newest first, after its instances. False: no memory, and
+ * then obj stays the caller's. */
+GBX_MUST_USE bool gbx_runtime_store_own(gbx_store *s, void *obj, void (*free_obj)(void *obj));
+/* A pointer kept for wasi's refusals; owned otherwise. */
+void gbx_runtime_store_set_wasi(gbx_store *s, void *wasi);
+void *gbx_runtime_store_wasi(const gbx_store *s);
+
+/* What the host adds to a store. Function types may be longer than a wasm module's; they then match
+ * nothing. */
+GBX_MUST_USE gbx_code gbx_runtime_host_func(gbx_store *s, const wasm_functype *sig, gbx_host_fn fn,
+                                            void *data, gbx_func **out, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_host_memory(gbx_store *s, const wasm_limits *type,
+                                              gbx_memory **out, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_host_table(gbx_store *s, const wasm_tabletype *type,
+                                             gbx_table **out, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_host_global(gbx_store *s, const wasm_globaltype *type,
+                                              gbx_slot value, gbx_global **out, gbx_err *err);
+
+/* ---- linker.c, match.c */
+
+typedef struct runtime_extern {
+    wasm_extern kind;
+    union {
+        gbx_func *func;
+        gbx_table *table;
+        gbx_memory *memory;
+        gbx_global *global;
+    } of;
+} runtime_extern;
+
+GBX_MUST_USE gbx_code gbx_runtime_linker_new(gbx_store *s, gbx_linker **out, gbx_err *err);
+void gbx_runtime_linker_free(gbx_linker *l); /* NULL is fine */
+gbx_store *gbx_runtime_linker_store(const gbx_linker *l); /* NULL once the store is gone */
+/* A later definition of a pair of names replaces the earlier. */
+GBX_MUST_USE gbx_code gbx_runtime_linker_define(gbx_linker *l, rd_name module, rd_name name,
+                                                runtime_extern ext, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_linker_define_instance(gbx_linker *l, rd_name module,
+                                                         gbx_instance *inst, gbx_err *err);
+bool gbx_runtime_linker_find(gbx_linker *l, rd_name module, rd_name name, runtime_extern *out);
+
+/* Tell `report` (may be NULL) of each import of m that l (NULL: nothing) does not supply, in order of
+ * the imports; the first ones stand in err. `found`, where not NULL, gets what import i is bound to at
+ * found[i]. GBX_OK, GBX_UNKNOWN_IMPORT where one is missing, else GBX_IMPORT_TYPE. */
+GBX_MUST_USE gbx_code gbx_runtime_link(gbx_linker *l, const gbx_module *m, runtime_extern *found,
+                                       gbx_link_report report, void *data, gbx_err *err);
+
+/* ---- instance.c */
+
+/* Where segments or the start function trap, the instance stays in the store (its functions may stand
+ * in a table of another one) but *out is NULL. trap may be NULL. */
+GBX_MUST_USE gbx_code gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l,
+                                               gbx_instance **out, gbx_trap *trap, gbx_err *err);
+runtime_extern gbx_runtime_instance_extern(const gbx_instance *inst, wasm_extern kind, u32 idx);
+bool gbx_runtime_instance_export(const gbx_instance *inst, rd_name name, runtime_extern *out);
+const gbx_module *gbx_runtime_instance_module(const gbx_instance *inst);
+
+/* ---- call.c */
+
+const runtime_type *gbx_runtime_func_type(const gbx_func *f);
+gbx_store *gbx_runtime_func_store(const gbx_func *f);
+
+/* Call f with arguments in slots[0..params); results are left from slots[0]; the array holds both.
+ * The outermost call of a store gets a stack, arms the deadline and takes up a waiting cancellation;
+ * calls from host functions nest in it. *trap (may be NULL) is filled when it traps. */
+gbx_trap_code gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap);
+
+/* Fill *trap (may be NULL) with a trap that no running code raised. */
+gbx_trap_code gbx_runtime_trap(gbx_trap *trap, gbx_trap_code code, const char *fmt, ...)
+        GBX_PRINTF(3, 4);
+
+/* ---- libcalls.c */
+
+extern const gbx_libcalls gbx_runtime_libcalls;
+
+/* ---- values */
+
+wasm_valtype gbx_runtime_valtype_in(gbx_valtype t); /* WASM_ANY for what is none */
+gbx_valtype gbx_runtime_valtype_out(wasm_valtype t);
 
 #endif

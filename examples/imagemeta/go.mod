@@ -1,0 +1,3 @@
+module example/imagemeta
+
+go 1.21

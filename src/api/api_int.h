@@ -1,0 +1,23 @@
+/* What the files of api/ share. Arguments are checked in this folder, once; see runtime.h. */
+#ifndef GBX_API_API_INT_H
+#define GBX_API_API_INT_H
+
+#include "gbx/host.h"
+#include "runtime/runtime.h"
+
+/* Copy an option struct of the caller's version into ours of `bytes`, which is zeroed: what a smaller one
+ * lacks is zero; what a larger one has more must be zero, or it asks for what this library cannot
+ * do. Each begins with its size. `given` may be NULL. */
+GBX_MUST_USE gbx_code gbx_api_options(void *ours, size_t bytes, const void *given, gbx_err *err);
+
+/* GBX_ARGUMENT with a message of one missing argument, where `arg` is NULL. */
+GBX_MUST_USE gbx_code gbx_api_need(const void *arg, const char *what, gbx_err *err);
+#define API_NEED(arg, err) GBX_TRY(gbx_api_need((arg), #arg, (err)))
+
+/* A C string as a name; GBX_ARGUMENT where it is NULL or longer than the limit name-bytes. */
+GBX_MUST_USE gbx_code gbx_api_name(const char *text, const char *what, rd_name *out, gbx_err *err);
+
+gbx_val gbx_api_val(gbx_valtype type, gbx_slot slot);
+gbx_slot gbx_api_slot(gbx_val val);
+
+#endif

@@ -1,0 +1,186 @@
+/* store.h: stores, instances, calls. */
+#include <string.h>
+
+#include "api/api_int.h"
+#include "base/alloc.h"
+
+#define API_STORE_TIMEOUT_NS ((u64)30 * 1000000000u)
+#define API_STORE_MEMORY_BYTES ((u64)256 << 20)
+#define API_STORE_WASM_PAGE ((u64)65536)
+#define API_STORE_MEMORY_MOST (WASM_MAX_MEMORY_PAGES * API_STORE_WASM_PAGE)
+
+gbx_code
+gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts, gbx_store **out, gbx_err *err)
+{
+    API_NEED(out, err);
+    *out = NULL;
+    API_NEED(engine, err);
+    gbx_store_opts o;
+    GBX_TRY(gbx_api_options(&o, sizeof o, opts, err));
+    if (o.stack_bytes > WASM_MAX_GUEST_STACK_BYTES && o.stack_bytes != GBX_UNLIMITED) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "stack_bytes is %llu: %s",
+                                (unsigned long long)o.stack_bytes, WASM_WHY_GUEST_STACK_BYTES);
+    }
+    u64 const memory = o.memory_bytes ? o.memory_bytes : API_STORE_MEMORY_BYTES;
+    u64 const stack = o.stack_bytes ? o.stack_bytes : WASM_MAX_GUEST_STACK_BYTES;
+    runtime_limits const limits = {
+            .timeout_ns = o.timeout_ns ? o.timeout_ns : API_STORE_TIMEOUT_NS,
+            .memory_bytes = min_u64(memory, API_STORE_MEMORY_MOST) & ~(API_STORE_WASM_PAGE - 1),
+            .stack_bytes = max_u64(min_u64(stack, WASM_MAX_GUEST_STACK_BYTES),
+                                   RUNTIME_STACK_LEAST_BYTES),
+            .table_elems = o.table_elems ? o.table_elems : WASM_MAX_TABLE_ELEMS,
+    };
+    return gbx_runtime_store_new(engine, &limits, out, err);
+}
+
+void
+gbx_store_release(gbx_store *store)
+{
+    gbx_runtime_store_free(store);
+}
+
+void
+gbx_store_cancel(gbx_store *store)
+{
+    if (store) gbx_runtime_store_cancel(store);
+}
+
+gbx_code
+gbx_instance_new(gbx_store *store, const gbx_module *module, gbx_linker *linker, gbx_instance **out,
+                 gbx_trap *trap, gbx_err *err)
+{
+    if (trap) trap->code = GBX_TRAP_NONE;
+    API_NEED(out, err);
+    *out = NULL;
+    API_NEED(store, err);
+    API_NEED(module, err);
+    if (gbx_runtime_module_engine(module) != gbx_runtime_store_engine(store)) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "the module was compiled for another engine than the store's");
+    }
+    if (linker && gbx_runtime_linker_store(linker) != store) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "the linker belongs to another store");
+    }
+    return gbx_runtime_instance_new(store, module, linker, out, trap, err);
+}
+
+/* The export `name` of that kind; false where there is none. */
+static bool
+api_store_export(const gbx_instance *instance, const char *name, wasm_extern kind,
+                 runtime_extern *out)
+{
+    rd_name n;
+    if (!instance || gbx_api_name(name, "name", &n, NULL) != GBX_OK) return false;
+    return gbx_runtime_instance_export(instance, n, out) && out->kind == kind;
+}
+
+gbx_func *
+gbx_instance_func(gbx_instance *instance, const char *name)
+{
+    runtime_extern ext;
+    return api_store_export(instance, name, WASM_EXTERN_FUNC, &ext) ? ext.of.func : NULL;
+}
+
+bool
+gbx_instance_memory(gbx_instance *instance, const char *name, uint8_t **data, size_t *bytes)
+{
+    runtime_extern ext;
+    if (!data || !bytes || !api_store_export(instance, name, WASM_EXTERN_MEMORY, &ext)) return false;
+    *data = ext.of.memory->base;
+    *bytes = ext.of.memory->bytes;
+    return true;
+}
+
+bool
+gbx_instance_global(gbx_instance *instance, const char *name, gbx_val *out)
+{
+    runtime_extern ext;
+    if (!out || !api_store_export(instance, name, WASM_EXTERN_GLOBAL, &ext)) return false;
+    *out = gbx_api_val(gbx_runtime_valtype_out(ext.of.global->type), ext.of.global->value);
+    return true;
+}
+
+bool
+gbx_instance_set_global(gbx_instance *instance, const char *name, gbx_val value)
+{
+    runtime_extern ext;
+    if (!api_store_export(instance, name, WASM_EXTERN_GLOBAL, &ext)) return false;
+    gbx_global *const g = ext.of.global;
+    if (!g->is_mutable || gbx_runtime_valtype_in(value.type) != g->type) return false;
+    g->value = gbx_api_slot(value);
+    return true;
+}
+
+size_t
+gbx_func_params(const gbx_func *func, const gbx_valtype **out)
+{
+    if (out) *out = NULL;
+    if (!func) return 0;
+    const runtime_type *const type = gbx_runtime_func_type(func);
+    if (out) *out = type->params;
+    return type->sig.param_count;
+}
+
+size_t
+gbx_func_results(const gbx_func *func, const gbx_valtype **out)
+{
+    if (out) *out = NULL;
+    if (!func) return 0;
+    const runtime_type *const type = gbx_runtime_func_type(func);
+    if (out) *out = type->results;
+    return type->sig.result_count;
+}
+
+static gbx_trap_code
+api_store_check_call(const runtime_type *type, const gbx_val *args, size_t arg_count,
+                     const gbx_val *results, size_t result_count, gbx_trap *trap)
+{
+    if (arg_count != type->sig.param_count || result_count != type->sig.result_count) {
+        return gbx_runtime_trap(trap, GBX_TRAP_HOST,
+                                "called with %zu arguments and room for %zu results, the function "
+                                "has %u and %u",
+                                arg_count, result_count, type->sig.param_count,
+                                type->sig.result_count);
+    }
+    if ((arg_count && !args) || (result_count && !results)) {
+        return gbx_runtime_trap(trap, GBX_TRAP_HOST, "called with NULL for arguments or results");
+    }
+    for (size_t i = 0; i < arg_count; i++) {
+        if (args[i].type == type->params[i]) continue;
+        return gbx_runtime_trap(trap, GBX_TRAP_HOST, "argument %zu is %s, the function wants %s", i,
+                                gbx_wasm_valtype_text(gbx_runtime_valtype_in(args[i].type)),
+                                gbx_wasm_valtype_text(type->sig.params[i]));
+    }
+    return GBX_TRAP_NONE;
+}
+
+#define API_STORE_FEW_SLOTS 16u /* calls with at most so many values need no heap */
+
+gbx_trap_code
+gbx_func_call(gbx_func *func, const gbx_val *args, size_t arg_count, gbx_val *results,
+              size_t result_count, gbx_trap *trap)
+{
+    if (!func) return gbx_runtime_trap(trap, GBX_TRAP_HOST, "called a NULL function");
+    const runtime_type *const type = gbx_runtime_func_type(func);
+    gbx_trap_code code =
+            api_store_check_call(type, args, arg_count, results, result_count, trap);
+    if (code != GBX_TRAP_NONE) return code;
+
+    gbx_slot few[API_STORE_FEW_SLOTS];
+    gbx_slot *slots = few;
+    size_t const count = max_u64(arg_count, result_count);
+    if (count > GBX_LEN(few)) {
+        slots = gbx_base_alloc(count, sizeof *slots);
+        if (!slots) {
+            return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY, "for %zu values", count);
+        }
+    }
+    for (size_t i = 0; i < arg_count; i++) slots[i] = gbx_api_slot(args[i]);
+    code = gbx_runtime_call(gbx_runtime_func_store(func), func, slots, trap);
+    for (size_t i = 0; code == GBX_TRAP_NONE && i < result_count; i++) {
+        results[i] = gbx_api_val(type->results[i], slots[i]);
+    }
+    if (slots != few) gbx_base_free(slots);
+    return code;
+}

@@ -1,0 +1,362 @@
+/* wasi.h: the builder of preview 1's grants.
+ *
+ * The builder holds copies of all strings and duplicates of all descriptors, so that nothing the host
+ * does afterwards changes what was granted; a context made from it holds its own again. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api_int.h"
+#include "base/alloc.h"
+#include "base/text.h"
+#include "gbx/wasi.h"
+#include "wasi/wasi.h"
+
+/* A growing list of strings, owned. */
+typedef struct api_strings {
+    char **items;
+    u32 len, cap;
+} api_strings;
+
+typedef struct api_dirs {
+    wasi_dir_grant *items; /* host_fd and guest_path owned */
+    u32 len, cap;
+} api_dirs;
+
+struct gbx_wasi {
+    api_strings args, env;
+    api_dirs dirs;
+    int stdio[3];
+    u64 (*clock_now)(void *data, u32 clock_id);
+    void (*clock_sleep)(void *data, u64 ns);
+    void *clock_data;
+    bool (*random_fill)(void *data, u8 *buf, size_t len);
+    void *random_data;
+};
+
+static gbx_code
+api_wasi_out_of_memory(gbx_err *err)
+{
+    return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a grant");
+}
+
+gbx_code
+gbx_wasi_new(gbx_wasi **out, gbx_err *err)
+{
+    API_NEED(out, err);
+    *out = NULL;
+    gbx_wasi *const w = gbx_base_alloc_zero(1, sizeof *w);
+    if (!w) return api_wasi_out_of_memory(err);
+    for (int i = 0; i < 3; i++) w->stdio[i] = -1;
+    *out = w;
+    return GBX_OK;
+}
+
+static void
+api_wasi_free_strings(api_strings *s)
+{
+    for (u32 i = 0; i < s->len; i++) gbx_base_free(s->items[i]);
+    gbx_base_free(s->items);
+}
+
+static void
+api_wasi_close(int fd)
+{
+    if (fd >= 0) (void)close(fd);
+}
+
+void
+gbx_wasi_release(gbx_wasi *wasi)
+{
+    if (!wasi) return;
+    api_wasi_free_strings(&wasi->args);
+    api_wasi_free_strings(&wasi->env);
+    for (u32 i = 0; i < wasi->dirs.len; i++) {
+        api_wasi_close(wasi->dirs.items[i].host_fd);
+        gbx_base_free((void *)(uintptr_t)wasi->dirs.items[i].guest_path);
+    }
+    gbx_base_free(wasi->dirs.items);
+    for (int i = 0; i < 3; i++) api_wasi_close(wasi->stdio[i]);
+    gbx_base_free(wasi);
+}
+
+/* Room for one more item of `bytes` in a list; false when memory is short. */
+static bool
+api_wasi_room(void **items, u32 len, u32 *cap, size_t bytes)
+{
+    if (len < *cap) return true;
+    u32 more;
+    if (__builtin_mul_overflow(*cap ? *cap : 4, 2, &more)) return false;
+    void *const fresh = gbx_base_realloc(*items, more, bytes);
+    if (!fresh) return false;
+    *items = fresh;
+    *cap = more;
+    return true;
+}
+
+static char *
+api_wasi_join(const char *a, const char *between, const char *b)
+{
+    size_t const a_len = strlen(a), between_len = strlen(between), b_len = strlen(b);
+    char *const s = gbx_base_alloc(1, a_len + between_len + b_len + 1);
+    if (!s) return NULL;
+    memcpy(s, a, a_len);
+    memcpy(s + a_len, between, between_len);
+    memcpy(s + a_len + between_len, b, b_len + 1);
+    return s;
+}
+
+/* Append `item`, which the list then owns; NULL, or no room, is out of memory. */
+static gbx_code
+api_wasi_append(api_strings *s, char *item, gbx_err *err)
+{
+    void *items = s->items;
+    if (!item || !api_wasi_room(&items, s->len, &s->cap, sizeof *s->items)) {
+        gbx_base_free(item);
+        return api_wasi_out_of_memory(err);
+    }
+    s->items = items;
+    s->items[s->len++] = item;
+    return GBX_OK;
+}
+
+gbx_code
+gbx_wasi_arg(gbx_wasi *wasi, const char *arg, gbx_err *err)
+{
+    API_NEED(wasi, err);
+    API_NEED(arg, err);
+    return api_wasi_append(&wasi->args, api_wasi_join(arg, "", ""), err);
+}
+
+gbx_code
+gbx_wasi_env(gbx_wasi *wasi, const char *name, const char *value, gbx_err *err)
+{
+    API_NEED(wasi, err);
+    API_NEED(name, err);
+    API_NEED(value, err);
+    size_t const name_len = strlen(name);
+    if (name_len == 0 || strchr(name, '=')) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "the name of a variable is empty or contains '='");
+    }
+    char *const item = api_wasi_join(name, "=", value);
+    for (u32 i = 0; item && i < wasi->env.len; i++) {
+        if (strncmp(wasi->env.items[i], item, name_len + 1) != 0) continue;
+        gbx_base_free(wasi->env.items[i]);
+        wasi->env.items[i] = item;
+        return GBX_OK;
+    }
+    return api_wasi_append(&wasi->env, item, err);
+}
+
+/* Open the directory a grant names. The path is the host's own, not the guest's. */
+static gbx_code
+api_wasi_open_dir(const char *host_path, int *fd, gbx_err *err)
+{
+    *fd = open(host_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*fd >= 0) return GBX_OK;
+    gbx_code const code = errno == ENOENT ? GBX_NOT_FOUND : GBX_IO;
+    const char *const why = strerror(errno);
+    char shown[512];
+    text_buf t = gbx_base_text_init(shown, sizeof shown);
+    gbx_base_text_escape(&t, host_path, strlen(host_path), 400);
+    return gbx_base_err_set(err, code, GBX_NO_OFFSET, "cannot grant \"%s\": %s", shown, why);
+}
+
+static gbx_code
+api_wasi_check_dir(const gbx_wasi *wasi, const char *guest, gbx_err *err)
+{
+    for (u32 i = 0; i < wasi->dirs.len; i++) {
+        if (strcmp(wasi->dirs.items[i].guest_path, guest) != 0) continue;
+        char shown[512];
+        text_buf t = gbx_base_text_init(shown, sizeof shown);
+        gbx_base_text_escape(&t, guest, strlen(guest), 400);
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "the guest directory \"%s\" is granted twice", shown);
+    }
+    return GBX_OK;
+}
+
+gbx_code
+gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path, gbx_access access,
+             gbx_err *err)
+{
+    API_NEED(wasi, err);
+    API_NEED(host_path, err);
+    API_NEED(guest_path, err);
+    if (access != GBX_READ_ONLY && access != GBX_READ_WRITE) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "%d is no access", (int)access);
+    }
+    char guest[PATH_MAX];
+    GBX_TRY(gbx_wasi_guest_path(guest_path, guest, sizeof guest, err));
+    GBX_TRY(api_wasi_check_dir(wasi, guest, err));
+    int fd;
+    GBX_TRY(api_wasi_open_dir(host_path, &fd, err));
+    char *const copy = api_wasi_join(guest, "", "");
+    void *items = wasi->dirs.items;
+    if (!copy || !api_wasi_room(&items, wasi->dirs.len, &wasi->dirs.cap, sizeof(wasi_dir_grant))) {
+        gbx_base_free(copy);
+        api_wasi_close(fd);
+        return api_wasi_out_of_memory(err);
+    }
+    wasi->dirs.items = items;
+    wasi->dirs.items[wasi->dirs.len++] = (wasi_dir_grant){
+            .host_fd = fd, .guest_path = copy, .read_only = access == GBX_READ_ONLY};
+    return GBX_OK;
+}
+
+gbx_code
+gbx_wasi_stdio(gbx_wasi *wasi, int guest_fd, int host_fd, gbx_err *err)
+{
+    API_NEED(wasi, err);
+    if (guest_fd < 0 || guest_fd > 2) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "%d is no standard stream: 0, 1 and 2 are", guest_fd);
+    }
+    int const fd = fcntl(host_fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0) {
+        return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "cannot bind descriptor %d: %s", host_fd,
+                                strerror(errno));
+    }
+    api_wasi_close(wasi->stdio[guest_fd]);
+    wasi->stdio[guest_fd] = fd;
+    return GBX_OK;
+}
+
+gbx_code
+gbx_wasi_inherit_stdio(gbx_wasi *wasi, gbx_err *err)
+{
+    API_NEED(wasi, err);
+    for (int i = 0; i < 3; i++) {
+        if (fcntl(i, F_GETFD) < 0) continue;
+        GBX_TRY(gbx_wasi_stdio(wasi, i, i, err));
+    }
+    return GBX_OK;
+}
+
+void
+gbx_wasi_clock(gbx_wasi *wasi, uint64_t (*now)(void *data, uint32_t clock_id),
+               void (*sleep)(void *data, uint64_t ns), void *data)
+{
+    if (!wasi) return;
+    wasi->clock_now = now;
+    wasi->clock_sleep = now ? sleep : NULL;
+    wasi->clock_data = data;
+}
+
+void
+gbx_wasi_random(gbx_wasi *wasi, bool (*fill)(void *data, uint8_t *buf, size_t len), void *data)
+{
+    if (!wasi) return;
+    wasi->random_fill = fill;
+    wasi->random_data = data;
+}
+
+/* What a gbx_wasi_link leaves in the store. */
+typedef struct api_wasi_linked {
+    wasi_ctx *ctx;
+    gbx_refusal rows[WASI_REFUSALS_MAX]; /* as they were last asked for */
+} api_wasi_linked;
+
+static void
+api_wasi_free_linked(void *obj)
+{
+    api_wasi_linked *const l = obj;
+    gbx_wasi_ctx_free(l->ctx);
+    gbx_base_free(l);
+}
+
+static gbx_code
+api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_err *err)
+{
+    wasi_config const config = {
+            .args = (const char *const *)w->args.items,
+            .arg_count = w->args.len,
+            .env = (const char *const *)w->env.items,
+            .env_count = w->env.len,
+            .dirs = w->dirs.items,
+            .dir_count = w->dirs.len,
+            .stdio = {w->stdio[0], w->stdio[1], w->stdio[2]},
+            .clock_now = w->clock_now,
+            .clock_sleep = w->clock_sleep,
+            .clock_data = w->clock_data,
+            .random_fill = w->random_fill,
+            .random_data = w->random_data,
+    };
+    api_wasi_linked *const l = gbx_base_alloc_zero(1, sizeof *l);
+    if (!l) return api_wasi_out_of_memory(err);
+    gbx_code code = gbx_wasi_ctx_new(&config, &l->ctx, err);
+    if (code == GBX_OK && !gbx_runtime_store_own(store, l, api_wasi_free_linked)) {
+        code = api_wasi_out_of_memory(err);
+    }
+    if (code == GBX_OK) *out = l;
+    else api_wasi_free_linked(l);
+    return code;
+}
+
+/* The types of a call from its row: one letter a value, i or I. */
+static void
+api_wasi_types(const char *letters, wasm_valtype *out, u32 *count)
+{
+    for (*count = 0; letters[*count]; ++*count) {
+        out[*count] = letters[*count] == 'I' ? WASM_I64 : WASM_I32;
+    }
+}
+
+#define API_WASI_MODULE "wasi_snapshot_preview1"
+#define API_WASI_VALUES 16u /* no call of preview 1 has more parameters or results */
+
+static gbx_code
+api_wasi_define(gbx_linker *linker, const wasi_p1_call *call, wasi_ctx *ctx, gbx_err *err)
+{
+    GBX_ASSERT(strlen(call->params) <= API_WASI_VALUES && strlen(call->results) <= API_WASI_VALUES);
+    wasm_valtype params[API_WASI_VALUES], results[API_WASI_VALUES];
+    wasm_functype sig = {.params = params, .results = results};
+    api_wasi_types(call->params, params, &sig.param_count);
+    api_wasi_types(call->results, results, &sig.result_count);
+    runtime_extern ext = {.kind = WASM_EXTERN_FUNC};
+    gbx_store *const store = gbx_runtime_linker_store(linker);
+    GBX_TRY(gbx_runtime_host_func(store, &sig, call->fn, ctx, &ext.of.func, err));
+    rd_name const module = {API_WASI_MODULE, sizeof API_WASI_MODULE - 1};
+    rd_name const name = {call->name, (u32)strlen(call->name)};
+    return gbx_runtime_linker_define(linker, module, name, ext, err);
+}
+
+gbx_code
+gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
+{
+    API_NEED(wasi, err);
+    API_NEED(linker, err);
+    gbx_store *const store = gbx_runtime_linker_store(linker);
+    if (!store) {
+        return gbx_base_err_set(err, GBX_STATE, GBX_NO_OFFSET,
+                                "the store of this linker was released");
+    }
+    api_wasi_linked *linked = NULL;
+    GBX_TRY(api_wasi_make(wasi, store, &linked, err));
+    u32 count;
+    const wasi_p1_call *const calls = gbx_wasi_p1_calls(&count);
+    for (u32 i = 0; i < count; i++) {
+        GBX_TRY(api_wasi_define(linker, &calls[i], linked->ctx, err));
+    }
+    gbx_runtime_store_set_wasi(store, linked);
+    return GBX_OK;
+}
+
+size_t
+gbx_store_refusals(const gbx_store *store, const gbx_refusal **out)
+{
+    if (out) *out = NULL;
+    api_wasi_linked *const l = store ? gbx_runtime_store_wasi(store) : NULL;
+    if (!l) return 0;
+    u32 count;
+    const wasi_refusal *const refusals = gbx_wasi_refusals(l->ctx, &count);
+    for (u32 i = 0; i < count; i++) {
+        l->rows[i] = (gbx_refusal){
+                .call = refusals[i].call, .path = refusals[i].path, .reason = refusals[i].reason};
+    }
+    if (out) *out = l->rows;
+    return count;
+}

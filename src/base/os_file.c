@@ -1,0 +1,69 @@
+/* openat2, getdents64 and quiet writes on Linux; see os_file.h. */
+#include "base/os_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int
+gbx_base_os_openat2(int dir_fd, const char *path, u64 flags, u64 mode, u64 resolve)
+{
+    struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
+    return (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof how);
+}
+
+i64
+gbx_base_os_getdents(int fd, void *buf, size_t bytes)
+{
+    return syscall(SYS_getdents64, fd, buf, bytes);
+}
+
+int
+gbx_base_os_fd_above_stdio(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO) return fd;
+    int const high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int const saved = errno;
+    close(fd);
+    errno = saved;
+    return high;
+}
+
+void
+gbx_base_os_quiet_begin(os_quiet *q)
+{
+    sigset_t both, pending;
+    sigemptyset(&both);
+    sigaddset(&both, SIGPIPE);
+    sigaddset(&both, SIGXFSZ);
+    sigemptyset(&pending);
+    sigpending(&pending);
+    q->pipe_pending = sigismember(&pending, SIGPIPE) == 1;
+    q->xfsz_pending = sigismember(&pending, SIGXFSZ) == 1;
+    pthread_sigmask(SIG_BLOCK, &both, &q->old);
+}
+
+void
+gbx_base_os_quiet_end(os_quiet *q)
+{
+    int const saved = errno;
+    sigset_t mine;
+    sigemptyset(&mine);
+    if (!q->pipe_pending) sigaddset(&mine, SIGPIPE);
+    if (!q->xfsz_pending) sigaddset(&mine, SIGXFSZ);
+    struct timespec const none = {0};
+    while (sigtimedwait(&mine, NULL, &none) > 0) {}
+    pthread_sigmask(SIG_SETMASK, &q->old, NULL);
+    errno = saved;
+}
+
+bool
+gbx_base_os_signals_ignored(void)
+{
+    struct sigaction pipe_action, xfsz_action;
+    if (sigaction(SIGPIPE, NULL, &pipe_action) || sigaction(SIGXFSZ, NULL, &xfsz_action)) return false;
+    return pipe_action.sa_handler == SIG_IGN && xfsz_action.sa_handler == SIG_IGN;
+}

@@ -1,0 +1,213 @@
+/* What the files of the command share.
+ *
+ * The command is the first embedder: it includes the public headers <gbx/...> and libc, nothing else
+ * of this repository, so whatever it can do every embedder can. Its memory is a few kilobytes that
+ * live until the process ends (gbx_cli_alloc), which is why nothing here is ever freed. Whatever
+ * goes wrong is said through gbx_cli_diag, in one form, on standard error; standard output belongs
+ * to the guest, to --invoke's results and to help that was asked for. */
+#ifndef GBX_CLI_CLI_H
+#define GBX_CLI_CLI_H
+
+#include <gbx/gbx.h>
+#include <stdio.h>
+
+#define CLI_PRINTF(fmt_at, arg_at) __attribute__((format(printf, fmt_at, arg_at)))
+#define CLI_LEN(array)             (sizeof(array) / sizeof((array)[0]))
+
+/* The exit codes the command gives by itself; a guest's own code passes through unchanged. */
+typedef enum cli_exit {
+    CLI_EXIT_OK = 0,
+#define CLI_EXIT(name, number, text) CLI_EXIT_##name = (number),
+#include "cli/exits.def"
+#undef CLI_EXIT
+} cli_exit;
+
+/* ---- text.c: memory, strings, quoting ---- */
+
+/* Zeroed memory that lives until the process ends; never NULL (exits 125 when there is none). */
+void *gbx_cli_alloc(size_t count, size_t bytes);
+char *gbx_cli_copy(const char *p, size_t len);
+
+/* A growing string. Zeroed: empty. */
+typedef struct cli_text {
+    char *data; /* NUL-terminated once anything was added */
+    size_t len, cap;
+} cli_text;
+
+void gbx_cli_text_add(cli_text *t, const char *p, size_t len);
+void gbx_cli_text_printf(cli_text *t, const char *fmt, ...) CLI_PRINTF(2, 3);
+/* A formatted string that lives until the process ends. */
+char *gbx_cli_format(const char *fmt, ...) CLI_PRINTF(1, 2);
+/* The string so far; "" when nothing was added. */
+const char *gbx_cli_text_get(const cli_text *t);
+
+/* `word` as one word of a POSIX shell; control characters in bash's $'..' form, so that a printed
+ * command cannot act on the terminal. */
+void gbx_cli_text_quote(cli_text *t, const char *word);
+const char *gbx_cli_quote(const char *word);
+/* `word` to be shown in a sentence: control characters become \xNN. */
+const char *gbx_cli_show(const char *word);
+
+/* How many single-character edits (a swap of neighbours is one) lie between two words, at most
+ * CLI_FAR; letter case counts as no difference. */
+#define CLI_FAR 100
+unsigned gbx_cli_distance(const char *a, const char *b);
+
+/* ---- diag.c: what is said when something goes wrong ---- */
+
+typedef struct cli_diag {
+    const char *kind;    /* "error" or "note" */
+    const char *slug;    /* of topics.def, gbx/errors.def or gbx/traps.def */
+    const char *message; /* one line */
+    const char *at;      /* where; NULL: not shown. Newlines start an indented line, as below */
+    const char *why;     /* NULL: not shown */
+    const char *fix;     /* NULL: not shown */
+} cli_diag;
+
+void gbx_cli_diag(const cli_diag *diag);
+/* The same for an error of use or set-up; returns CLI_EXIT_SETUP for the caller to return. */
+int gbx_cli_usage_error(const char *slug, const char *message, const char *why, const char *fix);
+/* Bold and colour on standard error: a terminal, NO_COLOR unset or empty, TERM not "dumb". */
+bool gbx_cli_colour(void);
+
+/* ---- options.c: the command line, read through options.def ---- */
+
+typedef enum cli_option_id {
+#define CLI_OPTION(id, name, argument, help) CLI_OPT_##id,
+#include "cli/options.def"
+#undef CLI_OPTION
+    CLI_OPT_COUNT
+} cli_option_id;
+
+typedef struct cli_option {
+    const char *name;     /* "--dir" */
+    const char *argument; /* "HOST[::GUEST][::ro|rw]"; NULL: a flag */
+    const char *help;     /* newlines separate the lines of the help page */
+} cli_option;
+
+extern const cli_option gbx_cli_options[CLI_OPT_COUNT];
+
+/* One option as it was given. */
+typedef struct cli_given {
+    cli_option_id id;
+    const char *value; /* NULL for a flag */
+    int word;          /* where it stands in argv */
+    int words;         /* 1 for --name=value and flags, 2 for --name value */
+} cli_given;
+
+/* A command line split at FILE: what stands before is ours, what stands after is the guest's. */
+typedef struct cli_line {
+    int argc;
+    char **argv;
+    int first;        /* first word after the program's name and the command, if one was given */
+    cli_given *given; /* in the order given */
+    int given_count;
+    int file; /* index of FILE in argv; argc when there is none */
+} cli_line;
+
+/* Split; on an error says what is wrong and gives CLI_EXIT_SETUP. */
+int gbx_cli_line_parse(cli_line *line, int argc, char **argv, int first);
+/* Index into given[] of the last `id`, -1 when it was not given; and its value, NULL likewise. */
+int gbx_cli_line_find(const cli_line *line, cli_option_id id);
+const char *gbx_cli_line_value(const cli_line *line, cli_option_id id);
+/* "NAME=secret" -> "NAME=***", or "NAME" where the host's variable has that value already. */
+const char *gbx_cli_mask_env(const char *assignment);
+/* "--name value" quoted, for cli_edit.add. */
+const char *gbx_cli_option_text(cli_option_id id, const char *value);
+/* The option that a word names, up to a `=`; CLI_OPT_COUNT when it names none. */
+cli_option_id gbx_cli_option_find(const char *word);
+
+/* A change to a command line for a `fix:`. Zeroed: no change. */
+typedef struct cli_edit {
+    int skip, skip_count; /* words of argv to leave out: [skip, skip + skip_count) */
+    const char *add;      /* options to put in their place, or before FILE, quoted; NULL: none */
+    const char *file;     /* FILE to name instead; NULL: the one given */
+    const char *args;     /* words to add at the end, quoted; NULL: none */
+    bool mask_all;        /* FILE's place is uncertain: mask --env behind it too */
+} cli_edit;
+
+/* The user's whole command with `edit` applied, quoted for a shell, values of --env masked (PWD's
+ * excepted; a value equal to the host's variable is replaced by the short form --env NAME). */
+const char *gbx_cli_line_command(const cli_line *line, const cli_edit *edit);
+
+/* ---- values.c: durations, sizes, numbers ---- */
+
+/* Go's time.ParseDuration without a sign: "1m30s", "500ms", "1.5h", "0". False: *why says what is
+ * wrong. */
+bool gbx_cli_parse_duration(const char *text, uint64_t *ns, const char **why);
+/* "65536", "64KiB", "1.5GiB", "512M" (binary, as docker), "100MB" (decimal). */
+bool gbx_cli_parse_size(const char *text, uint64_t *bytes, const char **why);
+bool gbx_cli_parse_value(const char *text, gbx_valtype type, gbx_val *out);
+const char *gbx_cli_type_name(gbx_valtype type);
+const char *gbx_cli_format_value(const gbx_val *value);
+const char *gbx_cli_format_duration(uint64_t ns); /* "90s", "500ms" */
+/* "64 KiB", "1.5 GiB": exact where it is short, else rounded down to a tenth. */
+const char *gbx_cli_format_size(uint64_t bytes);
+
+/* ---- dirs.c: the directories that are granted ---- */
+
+typedef struct cli_dir {
+    const char *host;
+    const char *guest; /* absolute and clean */
+    bool read_only;
+    bool relative; /* HOST was relative and no GUEST was given: the guest's PWD becomes "/" */
+    int given;     /* index into cli_line.given */
+} cli_dir;
+
+/* Read one value of --dir and look at the host directory. On a mistake says which and gives
+ * CLI_EXIT_SETUP. */
+int gbx_cli_dir_parse(const cli_line *line, int given, cli_dir *out);
+/* `path` made absolute and clean ("." is "/", "a/../b/" is "/b"); NULL when it climbs above "/". */
+const char *gbx_cli_guest_path(const char *path);
+
+/* ---- plan.c: a command line turned into what will be granted ---- */
+
+typedef struct cli_env {
+    const char *name, *value;
+} cli_env;
+
+typedef struct cli_plan {
+    const cli_line *line;
+    const char *program; /* FILE */
+    const char *argv0;
+    const char *invoke; /* NULL: run _start */
+    cli_dir *dirs;
+    int dir_count;
+    cli_env *env;
+    int env_count;
+    const char *pwd;         /* what the guest's PWD will be; NULL: unset */
+    const char **env_absent; /* --env NAME with no NAME on the host */
+    int env_absent_count;
+    uint64_t timeout_ns;   /* GBX_UNLIMITED: none */
+    uint64_t memory_bytes; /* GBX_UNLIMITED: up to the module's own maximum, at most 4 GiB */
+    bool hints;
+} cli_plan;
+
+/* Interpret all options. On a mistake says which and gives CLI_EXIT_SETUP. */
+int gbx_cli_plan_make(cli_plan *plan, const cli_line *line);
+
+/* ---- the rest ---- */
+
+/* hints.c: notes on what was refused, after the guest ended with `status`. */
+void gbx_cli_hints(const cli_plan *plan, const gbx_store *store, int status);
+
+/* invoke.c: everything behind --invoke, and the answer to a module without _start. */
+int gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_module *module,
+                   gbx_trap *trap);
+int gbx_cli_no_start(const cli_plan *plan, const gbx_module *module);
+
+/* report.c: failures of the library and traps, said in words; both give the exit code. */
+int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code code,
+                         const gbx_err *err);
+int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
+
+/* run.c: the command `run`. `first` is the index of its first word. */
+int gbx_cli_run(int argc, char **argv, int first);
+
+/* help.c */
+int gbx_cli_help(int argc, char **argv, int first);
+void gbx_cli_help_run(FILE *to);
+void gbx_cli_help_all(FILE *to);
+int gbx_cli_version(void);
+
+#endif

@@ -1,0 +1,164 @@
+/* `glovebox help`: the pages, all made from tables. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct help_topic {
+    const char *slug, *title, *text;
+} help_topic;
+
+static const help_topic help_topics[] = {
+#define CLI_TOPIC(slug, title, text) {slug, title, text},
+#include "cli/topics.def"
+#undef CLI_TOPIC
+};
+
+typedef struct help_exit {
+    int number;
+    const char *text;
+} help_exit;
+
+static const help_exit help_exits[] = {
+#define CLI_EXIT(name, number, text) {number, text},
+#include "cli/exits.def"
+#undef CLI_EXIT
+};
+
+/* Options, then their help, indented alike. */
+static void
+help_options(FILE *to)
+{
+    for (size_t i = 0; i < CLI_OPT_COUNT; i++) {
+        const cli_option *const o = &gbx_cli_options[i];
+        fprintf(to, "  %s%s%s\n", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+        for (const char *p = o->help; *p;) {
+            size_t const len = strcspn(p, "\n");
+            fprintf(to, "        %.*s\n", (int)len, p);
+            p += len;
+            p += *p == '\n';
+        }
+    }
+}
+
+void
+gbx_cli_help_run(FILE *to)
+{
+    fputs("usage: glovebox run [options] FILE [args...]\n"
+          "       glovebox [options] FILE [args...]\n"
+          "\n"
+          "Run the WebAssembly module FILE, such as one made by GOOS=wasip1 GOARCH=wasm go build.\n"
+          "The guest gets args, the standard streams, the clock and random numbers; files and\n"
+          "variables only as granted. What stands after FILE belongs to the guest.\n"
+          "\n"
+          "options:\n",
+          to);
+    help_options(to);
+}
+
+void
+gbx_cli_help_all(FILE *to)
+{
+    fputs("usage: glovebox [run] [options] FILE [args...]\n"
+          "       glovebox help [TOPIC]\n"
+          "       glovebox version\n"
+          "\n"
+          "glovebox runs Go programs built for WASI: nothing of this machine is theirs until "
+          "granted.\n"
+          "\n"
+          "  GOOS=wasip1 GOARCH=wasm go build -o main.wasm .\n"
+          "  glovebox main.wasm\n"
+          "  glovebox --dir ./data main.wasm data/in.json\n"
+          "  glovebox --env LANG --timeout 10s main.wasm < input > output\n"
+          "\n"
+          "help: glovebox help run (all options), grants, go, exit-codes, topics\n",
+          to);
+}
+
+static void
+help_exit_codes(void)
+{
+    fputs("exit codes\n\n  0-255  the guest's own, unchanged: os.Exit(n), 2 after a Go panic\n",
+          stdout);
+    for (size_t i = 0; i < CLI_LEN(help_exits); i++)
+        printf("  %3d    %s\n", help_exits[i].number, help_exits[i].text);
+    fputs("\nA guest may end with any of these numbers itself. What glovebox has to say about one "
+          "of its\n"
+          "own stands on standard error, after error[...].\n",
+          stdout);
+}
+
+static void
+help_list(void)
+{
+    fputs("topics of glovebox help\n\n", stdout);
+    printf("  %-24s %s\n", "run", "all options");
+    printf("  %-24s %s\n", "exit-codes", "what the exit codes mean");
+    for (size_t i = 0; i < CLI_LEN(help_topics); i++)
+        printf("  %-24s %s\n", help_topics[i].slug, help_topics[i].title);
+}
+
+static void
+help_table_row(const char *text, const char *remedy)
+{
+    printf("  %s%s%s\n\n", text, *remedy ? "; remedy: " : "", remedy);
+}
+
+/* The row of gbx/errors.def or gbx/traps.def with that slug, if one has it. */
+static void
+help_print_rows(const char *slug)
+{
+    for (int i = 0; i < GBX_CODE_COUNT; i++)
+        if (!strcmp(gbx_code_slug((gbx_code)i), slug))
+            help_table_row(gbx_code_text((gbx_code)i), gbx_code_remedy((gbx_code)i));
+    for (int i = 0; i < GBX_TRAP_CODE_COUNT; i++)
+        if (!strcmp(gbx_trap_slug((gbx_trap_code)i), slug))
+            help_table_row(gbx_trap_text((gbx_trap_code)i), gbx_trap_remedy((gbx_trap_code)i));
+}
+
+static int
+help_unknown(const char *topic)
+{
+    const char *near = NULL;
+    unsigned best = 4;
+    for (size_t i = 0; i < CLI_LEN(help_topics); i++) {
+        unsigned const d = gbx_cli_distance(topic, help_topics[i].slug);
+        if (d >= best) continue;
+        best = d;
+        near = help_topics[i].slug;
+    }
+    return gbx_cli_usage_error("unknown-topic",
+                               gbx_cli_format("there is no help on %s", gbx_cli_quote(topic)), NULL,
+                               gbx_cli_format("glovebox help %s", near ? near : "topics"));
+}
+
+int
+gbx_cli_help(int argc, char **argv, int first)
+{
+    const char *topic = first < argc ? argv[first] : "";
+    if (!*topic || !strcmp(topic, "help") || !strcmp(topic, "--help")) {
+        gbx_cli_help_all(stdout);
+    } else if (!strcmp(topic, "run")) {
+        gbx_cli_help_run(stdout);
+    } else if (!strcmp(topic, "exit-codes")) {
+        help_exit_codes();
+    } else if (!strcmp(topic, "topics")) {
+        help_list();
+    } else {
+        const help_topic *found = NULL;
+        for (size_t i = 0; !found && i < CLI_LEN(help_topics); i++)
+            if (!strcmp(help_topics[i].slug, topic)) found = &help_topics[i];
+        if (!found) return help_unknown(topic);
+        printf("%s: %s\n\n", found->slug, found->title);
+        help_print_rows(topic);
+        fputs(found->text, stdout);
+    }
+    return CLI_EXIT_OK;
+}
+
+int
+gbx_cli_version(void)
+{
+    printf("glovebox %s\n", gbx_version());
+    return CLI_EXIT_OK;
+}

@@ -1,0 +1,83 @@
+/* glovebox: the command. Chooses the subcommand and sets the process up.
+ *
+ * SAFETY: descriptors 0, 1 and 2 are opened on /dev/null where they are closed, before anything else
+ * is opened: otherwise the first file or directory of the host would become the guest's standard
+ * stream. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+typedef struct main_command {
+    const char *name;
+    int (*run)(int argc, char **argv, int first);
+} main_command;
+
+static int
+main_version(int argc, char **argv, int first)
+{
+    (void)argc, (void)argv, (void)first;
+    return gbx_cli_version();
+}
+
+static const main_command main_commands[] = {
+        {"run", gbx_cli_run},
+        {"help", gbx_cli_help},
+        {"version", main_version},
+};
+
+static bool
+main_open_stdio(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+            return false;
+    return true;
+}
+
+/* Die of the signal, so that a shell that runs us in a loop stops too. The first process of a
+ * container cannot die so: the kernel spares it. */
+static void
+main_on_signal(int number)
+{
+    sigset_t set;
+    signal(number, SIG_DFL);
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    raise(number);
+    _exit(128 + number);
+}
+
+/* A guest that writes to a closed pipe gets EPIPE, as Go programs expect of wasip1. What our parent
+ * chose to ignore (nohup, a job in the background) stays ignored. */
+static void
+main_set_signals(void)
+{
+    static const int ends[] = {SIGINT, SIGTERM};
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < CLI_LEN(ends); i++) {
+        struct sigaction old;
+        if (sigaction(ends[i], NULL, &old) || old.sa_handler != SIG_DFL) continue;
+        struct sigaction mine = {.sa_handler = main_on_signal};
+        sigemptyset(&mine.sa_mask);
+        sigaction(ends[i], &mine, NULL);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    if (!main_open_stdio()) return CLI_EXIT_SETUP;
+    main_set_signals();
+    if (argc < 2) {
+        gbx_cli_help_all(stderr);
+        return CLI_EXIT_SETUP;
+    }
+    for (size_t i = 0; i < CLI_LEN(main_commands); i++)
+        if (!strcmp(argv[1], main_commands[i].name)) return main_commands[i].run(argc, argv, 2);
+    return gbx_cli_run(argc, argv, 1);
+}

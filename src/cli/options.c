@@ -1,0 +1,223 @@
+/* The command line, read through options.def.
+ *
+ * One rule decides whose a word is: options of ours stand before FILE, everything after FILE is the
+ * guest's and is not looked at. `--` ends the options early. The same words can be printed again
+ * with a change, for the `fix:` line of a message, quoted and with the values of variables masked.
+ * To teach the parser the dialect of another runtime, give it another table and another set of
+ * prefixes; nothing below knows what an option means. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/* ORDER: cli_option_id */
+const cli_option gbx_cli_options[CLI_OPT_COUNT] = {
+#define CLI_OPTION(id, name, argument, help) {name, argument, help},
+#include "cli/options.def"
+#undef CLI_OPTION
+};
+
+typedef struct options_peer {
+    const char *spelling, *ours, *words;
+} options_peer;
+
+static const options_peer options_peers[] = {
+#define CLI_PEER(spelling, ours, words) {spelling, ours, words},
+#include "cli/peers.def"
+#undef CLI_PEER
+};
+
+static bool
+options_is_option(const char *word)
+{
+    return word[0] == '-' && word[1];
+}
+
+cli_option_id
+gbx_cli_option_find(const char *word)
+{
+    size_t const len = strcspn(word, "=");
+    if (!strcmp(word, "-h")) return CLI_OPT_HELP;
+    for (cli_option_id id = 0; id < CLI_OPT_COUNT; id++) {
+        const char *const name = gbx_cli_options[id].name;
+        if (strlen(name) == len && !memcmp(name, word, len)) return id;
+    }
+    return CLI_OPT_COUNT;
+}
+
+static int
+options_unknown(const cli_line *line, int at)
+{
+    const char *const word = line->argv[at];
+    const char *const bare = word + strspn(word, "-");
+    char *const name = gbx_cli_copy(bare, strcspn(bare, "="));
+    const char *const rest = bare + strlen(name); /* "=value" or "" */
+    const char *near = NULL;
+    const char *words = NULL;
+    unsigned best = strlen(name) > 3 ? 3 : strlen(name) > 1 ? 2 : 1;
+    for (cli_option_id id = 0; id < CLI_OPT_COUNT; id++) {
+        unsigned const d = gbx_cli_distance(name, gbx_cli_options[id].name + 2);
+        if (d >= best) continue;
+        best = d;
+        near = gbx_cli_options[id].name;
+    }
+    for (size_t i = 0; !near && !words && i < CLI_LEN(options_peers); i++)
+        if (!strcmp(options_peers[i].spelling, name)) words = options_peers[i].words;
+
+    const char *fix = words;
+    cli_edit edit = {.skip = at, .skip_count = 1, .mask_all = true};
+    if (near) {
+        edit.add = gbx_cli_quote(gbx_cli_format("%s%s", near, rest));
+        fix = gbx_cli_line_command(line, &edit);
+    } else if (!words && line->file < line->argc && !access(line->argv[line->file], F_OK)) {
+        edit.args = gbx_cli_quote(word);
+        fix = gbx_cli_format("%s     (if it is meant for the guest)",
+                             gbx_cli_line_command(line, &edit));
+    }
+    return gbx_cli_usage_error(
+            "unknown-option",
+            gbx_cli_format(
+                    "there is no option %s%s",
+                    gbx_cli_show(gbx_cli_format("%.*s", (int)(strlen(word) - strlen(rest)), word)),
+                    near ? gbx_cli_format("; did you mean %s?", near) : ""),
+            "options of glovebox stand before FILE, options of the guest after it", fix);
+}
+
+static int
+options_missing_value(cli_option_id id, const char *next)
+{
+    const cli_option *const o = &gbx_cli_options[id];
+    return gbx_cli_usage_error(
+            "missing-value",
+            gbx_cli_format("%s needs a value: %s %s", o->name, o->name, o->argument),
+            next ? gbx_cli_format("what follows is the option %s", gbx_cli_show(next))
+                 : "the command line ends there",
+            gbx_cli_format("give it as `%s VALUE` or `%s=VALUE`", o->name, o->name));
+}
+
+/* Read the option at `at`; *words says how many words it took. */
+static int
+options_read(cli_line *line, int at, cli_option_id id, int *words)
+{
+    const cli_option *const o = &gbx_cli_options[id];
+    const char *const equals = strchr(line->argv[at], '=');
+    const char *value = equals ? equals + 1 : NULL;
+    *words = 1;
+    if (!o->argument && value) {
+        return gbx_cli_usage_error("unexpected-value", gbx_cli_format("%s takes no value", o->name),
+                                   gbx_cli_format("it was given %s", gbx_cli_quote(value)),
+                                   gbx_cli_format("write %s alone", o->name));
+    }
+    if (o->argument && !value) {
+        if (at + 1 >= line->argc) return options_missing_value(id, NULL);
+        value = line->argv[at + 1];
+        if (options_is_option(value) && gbx_cli_option_find(value) != CLI_OPT_COUNT)
+            return options_missing_value(id, value);
+        *words = 2;
+    }
+    line->given[line->given_count++] =
+            (cli_given){.id = id, .value = value, .word = at, .words = *words};
+    return CLI_EXIT_OK;
+}
+
+int
+gbx_cli_line_parse(cli_line *line, int argc, char **argv, int first)
+{
+    *line = (cli_line){.argc = argc, .argv = argv, .first = first};
+    line->given = gbx_cli_alloc((size_t)argc + 1, sizeof *line->given);
+    int unknown = 0;
+    int i = first;
+    for (int words; i < argc && options_is_option(argv[i]); i += words) {
+        words = 1;
+        if (!strcmp(argv[i], "--")) {
+            i++;
+            break;
+        }
+        cli_option_id const id = gbx_cli_option_find(argv[i]);
+        if (id == CLI_OPT_COUNT) {
+            if (!unknown) unknown = i;
+            continue;
+        }
+        int const status = options_read(line, i, id, &words);
+        if (status != CLI_EXIT_OK) return status;
+    }
+    line->file = i;
+    return unknown ? options_unknown(line, unknown) : CLI_EXIT_OK;
+}
+
+int
+gbx_cli_line_find(const cli_line *line, cli_option_id id)
+{
+    int i = line->given_count - 1;
+    while (i >= 0 && line->given[i].id != id) i--;
+    return i;
+}
+
+const char *
+gbx_cli_line_value(const cli_line *line, cli_option_id id)
+{
+    int const i = gbx_cli_line_find(line, id);
+    return i < 0 ? NULL : line->given[i].value;
+}
+
+const char *
+gbx_cli_option_text(cli_option_id id, const char *value)
+{
+    return gbx_cli_format("%s %s", gbx_cli_options[id].name, gbx_cli_quote(value));
+}
+
+const char *
+gbx_cli_mask_env(const char *assignment)
+{
+    const char *const equals = strchr(assignment, '=');
+    if (!equals || !strncmp(assignment, "PWD=", 4)) return assignment;
+    const char *const name = gbx_cli_copy(assignment, (size_t)(equals - assignment));
+    const char *const host = getenv(name);
+    return host && !strcmp(host, equals + 1) ? name : gbx_cli_format("%s=***", name);
+}
+
+static void
+options_print_word(cli_text *t, const char *word, const char *before)
+{
+    size_t const len = strlen(gbx_cli_options[CLI_OPT_ENV].name);
+    gbx_cli_text_printf(t, " ");
+    if (before && !strcmp(before, gbx_cli_options[CLI_OPT_ENV].name))
+        word = gbx_cli_mask_env(word);
+    else if (!strncmp(word, gbx_cli_options[CLI_OPT_ENV].name, len) && word[len] == '=')
+        word = gbx_cli_format("%.*s=%s", (int)len, word, gbx_cli_mask_env(word + len + 1));
+    gbx_cli_text_quote(t, word);
+}
+
+const char *
+gbx_cli_line_command(const cli_line *line, const cli_edit *edit)
+{
+    cli_text t = {0};
+    bool added = !edit->add;
+    for (int i = 0; i < line->argc; i++) {
+        const char *const word = line->argv[i];
+        bool const ends_options =
+                i == line->file || (i == line->file - 1 && i >= line->first && !strcmp(word, "--"));
+        bool const skipped = i >= edit->skip && i < edit->skip + edit->skip_count;
+        bool const in_place = skipped && i < line->file;
+        if (!added && (in_place || ends_options)) {
+            gbx_cli_text_printf(&t, " %s", edit->add);
+            added = true;
+        }
+        if (skipped) continue;
+        if (i < line->first) {
+            if (i) gbx_cli_text_printf(&t, " ");
+            gbx_cli_text_quote(&t, word);
+        } else if (i == line->file) {
+            options_print_word(&t, edit->file ? edit->file : word, NULL);
+        } else if (i < line->file || edit->mask_all) {
+            options_print_word(&t, word, i > line->first ? line->argv[i - 1] : NULL);
+        } else {
+            gbx_cli_text_printf(&t, " ");
+            gbx_cli_text_quote(&t, word);
+        }
+    }
+    if (!added) gbx_cli_text_printf(&t, " %s", edit->add);
+    if (edit->args) gbx_cli_text_printf(&t, " %s", edit->args);
+    return gbx_cli_text_get(&t);
+}

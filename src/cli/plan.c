@@ -1,0 +1,179 @@
+/* A command line turned into what will be granted.
+ *
+ * Nothing is granted that was not asked for: no variable, no directory, no argument beyond those
+ * after FILE. The one value that is added is PWD=/, and only where a relative directory was granted
+ * under its own name and no PWD was: Go takes the name of the first granted directory for its
+ * working directory otherwise (GO: syscall/fs_wasip1.go init, 1.26), and `data/in.json` would be
+ * looked for below /data. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+
+static int
+plan_bad_value(cli_option_id id, const char *value, const char *why)
+{
+    return gbx_cli_usage_error(
+            "bad-value",
+            gbx_cli_format("%s cannot be %s", gbx_cli_options[id].name, gbx_cli_quote(value)), why,
+            gbx_cli_format("%s %s", gbx_cli_options[id].name, gbx_cli_options[id].argument));
+}
+
+static int
+plan_add_dir(cli_plan *plan, int given)
+{
+    cli_dir dir;
+    int const status = gbx_cli_dir_parse(plan->line, given, &dir);
+    if (status != CLI_EXIT_OK) return status;
+    for (int i = 0; i < plan->dir_count; i++) {
+        const cli_dir *const old = &plan->dirs[i];
+        struct stat a, b;
+        if (strcmp(old->guest, dir.guest) != 0) continue;
+        if (!stat(old->host, &a) && !stat(dir.host, &b) && a.st_dev == b.st_dev &&
+            a.st_ino == b.st_ino && old->read_only == dir.read_only)
+            return CLI_EXIT_OK;
+        cli_edit const edit = {.skip = plan->line->given[given].word,
+                               .skip_count = plan->line->given[given].words};
+        return gbx_cli_usage_error(
+                "dir-twice",
+                gbx_cli_format("two directories are granted as %s", gbx_cli_quote(dir.guest)),
+                gbx_cli_format("%s and %s; the guest could never see one of them",
+                               gbx_cli_quote(plan->line->given[old->given].value),
+                               gbx_cli_quote(plan->line->given[given].value)),
+                gbx_cli_line_command(plan->line, &edit));
+    }
+    plan->dirs[plan->dir_count++] = dir;
+    return CLI_EXIT_OK;
+}
+
+static void
+plan_set_env(cli_plan *plan, const char *name, const char *value)
+{
+    int i = 0;
+    while (i < plan->env_count && strcmp(plan->env[i].name, name) != 0) i++;
+    plan->env[i] = (cli_env){name, value};
+    if (i == plan->env_count) plan->env_count++;
+    if (!strcmp(name, "PWD")) plan->pwd = value;
+}
+
+static int
+plan_add_env(cli_plan *plan, const char *given)
+{
+    const char *const equals = strchr(given, '=');
+    const char *const name = equals ? gbx_cli_copy(given, (size_t)(equals - given)) : given;
+    if (!*name) return plan_bad_value(CLI_OPT_ENV, given, "a variable needs a name");
+    const char *const value = equals ? equals + 1 : getenv(name);
+    if (value)
+        plan_set_env(plan, name, value);
+    else
+        plan->env_absent[plan->env_absent_count++] = name;
+    return CLI_EXIT_OK;
+}
+
+static int
+plan_set_cwd(cli_plan *plan, const char *cwd)
+{
+    const char *const path = gbx_cli_guest_path(cwd);
+    if (!*cwd || !path) {
+        return plan_bad_value(CLI_OPT_CWD, cwd,
+                              "it is a path in the guest's own tree, which starts at /");
+    }
+    if (plan->pwd && strcmp(plan->pwd, path) != 0) {
+        return gbx_cli_usage_error("cwd-twice", "--cwd and --env PWD name different directories",
+                                   gbx_cli_format("--cwd sets PWD to %s, --env sets it to %s",
+                                                  gbx_cli_quote(path), gbx_cli_quote(plan->pwd)),
+                                   "give one of them");
+    }
+    plan_set_env(plan, "PWD", path);
+    return CLI_EXIT_OK;
+}
+
+static int
+plan_set_timeout(cli_plan *plan, const char *text)
+{
+    const char *why;
+    if (!gbx_cli_parse_duration(text, &plan->timeout_ns, &why)) {
+        bool const bare = *text && !text[strspn(text, "0123456789")];
+        if (bare) why = gbx_cli_format("a unit is missing: %ss, %sms, %sm?", text, text, text);
+        return plan_bad_value(CLI_OPT_TIMEOUT, text, why);
+    }
+    if (!plan->timeout_ns) plan->timeout_ns = GBX_UNLIMITED;
+    return CLI_EXIT_OK;
+}
+
+static int
+plan_set_memory(cli_plan *plan, const char *text)
+{
+    uint64_t const page = 65536, all = UINT64_C(1) << 32;
+    const char *why;
+    if (!gbx_cli_parse_size(text, &plan->memory_bytes, &why))
+        return plan_bad_value(CLI_OPT_MAX_MEMORY, text, why);
+    if (plan->memory_bytes < page) {
+        return plan_bad_value(CLI_OPT_MAX_MEMORY, text,
+                              "memory comes in pages of 64KiB, so that is the least");
+    }
+    if (plan->memory_bytes >= all) plan->memory_bytes = GBX_UNLIMITED;
+    return CLI_EXIT_OK;
+}
+
+static int
+plan_set_names(cli_plan *plan)
+{
+    const cli_line *const line = plan->line;
+    const char *const hints = gbx_cli_line_value(line, CLI_OPT_HINTS);
+    plan->hints = !hints || !strcmp(hints, "on");
+    if (hints && !plan->hints && strcmp(hints, "off") != 0)
+        return plan_bad_value(CLI_OPT_HINTS, hints, "it is on or off");
+    plan->invoke = gbx_cli_line_value(line, CLI_OPT_INVOKE);
+    if (plan->invoke && !*plan->invoke)
+        return plan_bad_value(CLI_OPT_INVOKE, "", "an export has a name");
+    plan->program = line->argv[line->file];
+    const char *const slash = strrchr(plan->program, '/');
+    const char *const argv0 = gbx_cli_line_value(line, CLI_OPT_ARGV0);
+    plan->argv0 = argv0 ? argv0 : slash ? slash + 1 : plan->program;
+    return CLI_EXIT_OK;
+}
+
+static int
+plan_apply(cli_plan *plan, int given)
+{
+    const char *const value = plan->line->given[given].value;
+    switch (plan->line->given[given].id) {
+    case CLI_OPT_DIR: return plan_add_dir(plan, given);
+    case CLI_OPT_ENV: return plan_add_env(plan, value);
+    case CLI_OPT_TIMEOUT: return plan_set_timeout(plan, value);
+    case CLI_OPT_MAX_MEMORY: return plan_set_memory(plan, value);
+    case CLI_OPT_CWD: /* after all --env */
+    case CLI_OPT_ARGV0:
+    case CLI_OPT_INVOKE:
+    case CLI_OPT_HINTS:
+    case CLI_OPT_VERSION:
+    case CLI_OPT_HELP:
+    case CLI_OPT_COUNT: break;
+    }
+    return CLI_EXIT_OK;
+}
+
+int
+gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
+{
+    size_t const room = (size_t)line->given_count + 2; /* and PWD */
+    *plan = (cli_plan){
+            .line = line,
+            .timeout_ns = GBX_UNLIMITED,
+            .memory_bytes = GBX_UNLIMITED,
+            .dirs = gbx_cli_alloc(room, sizeof *plan->dirs),
+            .env = gbx_cli_alloc(room, sizeof *plan->env),
+            .env_absent = gbx_cli_alloc(room, sizeof *plan->env_absent),
+    };
+    int status = plan_set_names(plan);
+    for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++)
+        status = plan_apply(plan, i);
+    const char *const cwd = gbx_cli_line_value(line, CLI_OPT_CWD);
+    if (status == CLI_EXIT_OK && cwd) status = plan_set_cwd(plan, cwd);
+    bool relative = false;
+    for (int i = 0; i < plan->dir_count; i++) relative = relative || plan->dirs[i].relative;
+    if (status == CLI_EXIT_OK && relative && !plan->pwd) plan_set_env(plan, "PWD", "/");
+    return status;
+}

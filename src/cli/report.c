@@ -1,0 +1,219 @@
+/* Failures of the library and traps of the guest, said in words, and their exit codes. */
+#include <dirent.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+typedef struct report_foreign {
+    const char *module, *name, *slug, *words, *fix;
+} report_foreign;
+
+static const report_foreign report_foreigns[] = {
+#define CLI_FOREIGN(module, name, slug, words, fix) {module, name, slug, words, fix},
+#include "cli/foreign.def"
+#undef CLI_FOREIGN
+};
+
+static int
+report_exit(gbx_code code)
+{
+    switch (code) {
+    case GBX_OK: return CLI_EXIT_OK;
+    case GBX_NOT_FOUND: return CLI_EXIT_NOT_FOUND;
+    case GBX_TRAPPED: return CLI_EXIT_TRAP;
+    case GBX_NO_MEMORY:
+    case GBX_ARGUMENT:
+    case GBX_STATE: return CLI_EXIT_SETUP;
+    case GBX_BAD_MAGIC:
+    case GBX_COMPONENT:
+    case GBX_TRUNCATED:
+    case GBX_MALFORMED:
+    case GBX_INVALID:
+    case GBX_UNSUPPORTED:
+    case GBX_LIMIT:
+    case GBX_UNKNOWN_IMPORT:
+    case GBX_IMPORT_TYPE:
+    case GBX_IO:
+    case GBX_CODE_COUNT: break;
+    }
+    return CLI_EXIT_REFUSED;
+}
+
+static bool
+report_starts(const char *word, const char *beginning)
+{
+    return !strncmp(word, beginning, strlen(beginning));
+}
+
+/* What the module was built for, judged by its imports; NULL when nothing tells. */
+static const report_foreign *
+report_find_foreign(const gbx_module *module)
+{
+    gbx_extern_info info;
+    for (size_t i = 0; gbx_module_import(module, i, &info); i++) {
+        for (size_t k = 0; k < CLI_LEN(report_foreigns); k++) {
+            const report_foreign *const f = &report_foreigns[k];
+            char const last = f->module[strlen(f->module) - 1];
+            bool const open_ended = last == ':' || last == '_';
+            if ((open_ended ? report_starts(info.module_name, f->module)
+                            : !strcmp(info.module_name, f->module)) &&
+                report_starts(info.name, f->name))
+                return f;
+        }
+    }
+    return NULL;
+}
+
+/* A module in FILE's directory whose name is within two edits; NULL: none. */
+static const char *
+report_near_file(const char *file)
+{
+    const char *const slash = strrchr(file, '/');
+    const char *const name = slash ? slash + 1 : file;
+    const char *const dir = slash ? gbx_cli_copy(file, (size_t)(slash - file) + 1) : "";
+    const char *near = NULL;
+    unsigned best = 3;
+    DIR *const d = opendir(*dir ? dir : ".");
+    if (!d) return NULL;
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        size_t const len = strlen(e->d_name);
+        unsigned const n = gbx_cli_distance(name, e->d_name);
+        if (len < 6 || strcmp(e->d_name + len - 5, ".wasm") != 0 || n >= best) continue;
+        best = n;
+        near = gbx_cli_format("%s%s", dir, e->d_name);
+    }
+    closedir(d);
+    return near;
+}
+
+static int
+report_no_file(const cli_plan *plan)
+{
+    static const char *const commands[] = {"run", "help", "version"};
+    const cli_line *const line = plan->line;
+    const char *const dotted = gbx_cli_format("%s.wasm", plan->program);
+    const char *why = NULL, *fix = NULL;
+    if (!access(dotted, F_OK)) {
+        fix = gbx_cli_line_command(line, &(cli_edit){.file = dotted});
+    } else if (report_near_file(plan->program)) {
+        fix = gbx_cli_line_command(line, &(cli_edit){.file = report_near_file(plan->program)});
+    } else if (!strpbrk(plan->program, "/.")) {
+        for (size_t i = 0; i < CLI_LEN(commands); i++) {
+            if (gbx_cli_distance(plan->program, commands[i]) > 2) continue;
+            why = "a command is the first word: glovebox COMMAND [options] FILE [args...]";
+            fix = gbx_cli_format("glovebox help %s", strcmp(commands[i], "run") ? "" : "run");
+        }
+    }
+    gbx_cli_diag(&(cli_diag){
+            .kind = "error",
+            .slug = gbx_code_slug(GBX_NOT_FOUND),
+            .message = gbx_cli_format("there is no file %s to run", gbx_cli_quote(plan->program)),
+            .why = why,
+            .fix = fix,
+    });
+    return CLI_EXIT_NOT_FOUND;
+}
+
+/* Go source, or a directory of it, given where a module belongs. */
+static const char *
+report_build_command(const cli_plan *plan)
+{
+    struct stat st;
+    size_t const len = strlen(plan->program);
+    const char *const run = gbx_cli_line_command(plan->line, &(cli_edit){.file = "main.wasm"});
+    if (!stat(plan->program, &st) && S_ISDIR(st.st_mode)) {
+        return gbx_cli_format("GOOS=wasip1 GOARCH=wasm go build -C %s -o \"$PWD/main.wasm\" && %s",
+                              gbx_cli_quote(plan->program), run);
+    }
+    if (len < 4 || strcmp(plan->program + len - 3, ".go") != 0) return NULL;
+    return gbx_cli_format("GOOS=wasip1 GOARCH=wasm go build -o main.wasm %s && %s",
+                          gbx_cli_quote(plan->program), run);
+}
+
+int
+gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code code,
+                     const gbx_err *err)
+{
+    if (code == GBX_NOT_FOUND && !module) return report_no_file(plan);
+    const report_foreign *const foreign =
+            code == GBX_UNKNOWN_IMPORT && module ? report_find_foreign(module) : NULL;
+    const char *fix = foreign ? foreign->fix : gbx_code_remedy(code);
+    const char *const build = module ? NULL : report_build_command(plan);
+    if (build) fix = build;
+    int const bound = gbx_cli_line_find(plan->line, CLI_OPT_MAX_MEMORY);
+    if (code == GBX_LIMIT && module && bound >= 0) {
+        const cli_given *const given = &plan->line->given[bound];
+        fix = gbx_cli_line_command(plan->line,
+                                   &(cli_edit){.skip = given->word, .skip_count = given->words});
+    }
+    const char *const at = err->offset == UINT64_MAX
+                                   ? NULL
+                                   : gbx_cli_format("byte 0x%" PRIx64 " of %s", err->offset,
+                                                    gbx_cli_quote(plan->program));
+    gbx_cli_diag(&(cli_diag){
+            .kind = "error",
+            .slug = foreign ? foreign->slug : gbx_code_slug(code),
+            .message = gbx_cli_format("%s: %s", gbx_cli_quote(plan->program),
+                                      foreign ? foreign->words : gbx_code_text(code)),
+            .at = at,
+            .why = err->text,
+            .fix = fix,
+    });
+    return report_exit(code);
+}
+
+/* One frame a line, innermost first. */
+static const char *
+report_frames(const gbx_trap *trap)
+{
+    enum { SHOWN = 16 };
+    cli_text t = {0};
+    uint32_t const count = trap->frame_count < SHOWN ? trap->frame_count : SHOWN;
+    for (uint32_t i = 0; i < count; i++) {
+        const gbx_frame *const f = &trap->frames[i];
+        gbx_cli_text_printf(&t, "%s%s (function %" PRIu32 ", offset 0x%" PRIx32 ")", i ? "\n" : "",
+                            *f->name ? f->name : "a function without a name", f->func_idx,
+                            f->offset);
+    }
+    if (trap->frames_total > count)
+        gbx_cli_text_printf(&t, "\nand %" PRIu64 " more", trap->frames_total - count);
+    return gbx_cli_text_get(&t);
+}
+
+static const char *
+report_trap_fix(const cli_plan *plan, const gbx_trap *trap)
+{
+    int const timeout = gbx_cli_line_find(plan->line, CLI_OPT_TIMEOUT);
+    if (trap->code != GBX_TRAP_DEADLINE || timeout < 0) return gbx_trap_remedy(trap->code);
+    const cli_given *const given = &plan->line->given[timeout];
+    uint64_t const longer = plan->timeout_ns < INT64_MAX / 10 ? plan->timeout_ns * 10 : INT64_MAX;
+    cli_edit const edit = {
+            .skip = given->word,
+            .skip_count = given->words,
+            .add = gbx_cli_option_text(CLI_OPT_TIMEOUT, gbx_cli_format_duration(longer)),
+    };
+    return gbx_cli_line_command(plan->line, &edit);
+}
+
+int
+gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap)
+{
+    bool const deadline = trap->code == GBX_TRAP_DEADLINE;
+    const char *const program = gbx_cli_quote(plan->program);
+    gbx_cli_diag(&(cli_diag){
+            .kind = "error",
+            .slug = gbx_trap_slug(trap->code),
+            .message =
+                    deadline ? gbx_cli_format("%s was stopped: %s (%s)", program,
+                                              gbx_trap_text(trap->code),
+                                              gbx_cli_format_duration(plan->timeout_ns))
+                             : gbx_cli_format("%s trapped: %s", program, gbx_trap_text(trap->code)),
+            .at = report_frames(trap),
+            .why = trap->message,
+            .fix = report_trap_fix(plan, trap),
+    });
+    return gbx_trap_exit_code(trap->code);
+}

@@ -1,0 +1,150 @@
+/* `glovebox run`: load FILE, grant what was asked for, call it, and say how it ended.
+ *
+ * The order is the promise: a mistake in the options is reported before FILE is read, a FILE that
+ * cannot run before any guest code does. The guest's exit code passes through unchanged. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+/* Everything that is to be released, in reverse order of its making. Zeroed: nothing. */
+typedef struct run_state {
+    gbx_engine *engine;
+    gbx_module *module;
+    gbx_store *store;
+    gbx_linker *linker;
+    gbx_wasi *wasi;
+    gbx_instance *instance;
+} run_state;
+
+static void
+run_release(run_state *run)
+{
+    gbx_wasi_release(run->wasi);
+    gbx_linker_release(run->linker);
+    gbx_store_release(run->store);
+    gbx_module_release(run->module);
+    gbx_engine_release(run->engine);
+}
+
+static gbx_code
+run_grant(run_state *run, const cli_plan *plan, gbx_err *err)
+{
+    gbx_code code = gbx_wasi_new(&run->wasi, err);
+    if (code == GBX_OK) code = gbx_wasi_inherit_stdio(run->wasi, err);
+    if (code == GBX_OK) code = gbx_wasi_arg(run->wasi, plan->argv0, err);
+    const cli_line *const line = plan->line;
+    for (int i = line->file + 1; code == GBX_OK && !plan->invoke && i < line->argc; i++)
+        code = gbx_wasi_arg(run->wasi, line->argv[i], err);
+    for (int i = 0; code == GBX_OK && i < plan->env_count; i++)
+        code = gbx_wasi_env(run->wasi, plan->env[i].name, plan->env[i].value, err);
+    for (int i = 0; code == GBX_OK && i < plan->dir_count; i++) {
+        const cli_dir *const dir = &plan->dirs[i];
+        code = gbx_wasi_dir(run->wasi, dir->host, dir->guest,
+                            dir->read_only ? GBX_READ_ONLY : GBX_READ_WRITE, err);
+    }
+    if (code == GBX_OK) code = gbx_linker_new(run->store, &run->linker, err);
+    if (code == GBX_OK) code = gbx_wasi_link(run->wasi, run->linker, err);
+    return code;
+}
+
+/* True when the module exports a function of that name. */
+static bool
+run_exports_func(const gbx_module *module, const char *name)
+{
+    gbx_extern_info info;
+    for (size_t i = 0; gbx_module_export(module, i, &info); i++)
+        if (info.kind == GBX_EXTERN_FUNC && !strcmp(info.name, name)) return true;
+    return false;
+}
+
+/* The exit code for how a call ended, saying what there is to say. */
+static int
+run_outcome(const run_state *run, const cli_plan *plan, const gbx_trap *trap)
+{
+    int status = CLI_EXIT_OK;
+    if (trap->code == GBX_TRAP_EXIT)
+        status = (int)((uint32_t)trap->exit_status & 0xff);
+    else if (trap->code != GBX_TRAP_NONE)
+        status = gbx_cli_report_trap(plan, trap);
+    fflush(stdout);
+    if (plan->hints) gbx_cli_hints(plan, run->store, status);
+    return status;
+}
+
+static int
+run_call(run_state *run, const cli_plan *plan)
+{
+    static gbx_trap trap;
+    static gbx_err err;
+    if (!plan->invoke && !run_exports_func(run->module, "_start"))
+        return gbx_cli_no_start(plan, run->module);
+    gbx_code const code =
+            gbx_instance_new(run->store, run->module, run->linker, &run->instance, &trap, &err);
+    if (code == GBX_TRAPPED) return run_outcome(run, plan, &trap);
+    if (code != GBX_OK) return gbx_cli_report_error(plan, run->module, code, &err);
+    if (plan->invoke) {
+        int const status = gbx_cli_invoke(plan, run->instance, run->module, &trap);
+        return status != CLI_EXIT_OK ? status : run_outcome(run, plan, &trap);
+    }
+    gbx_func *const start = gbx_instance_func(run->instance, "_start");
+    const gbx_valtype *types;
+    if (gbx_func_params(start, &types) || gbx_func_results(start, &types))
+        return gbx_cli_no_start(plan, run->module);
+    gbx_func_call(start, NULL, 0, NULL, 0, &trap);
+    return run_outcome(run, plan, &trap);
+}
+
+static int
+run_plan(const cli_plan *plan)
+{
+    static gbx_err err;
+    run_state run = {0};
+    int status = CLI_EXIT_OK;
+    gbx_store_opts opts = GBX_STORE_OPTS_INIT;
+    opts.timeout_ns = plan->timeout_ns;
+    opts.memory_bytes = plan->memory_bytes;
+    gbx_code code = gbx_engine_new(NULL, &run.engine, &err);
+    if (code == GBX_OK)
+        code = gbx_module_compile_file(run.engine, plan->program, NULL, &run.module, &err);
+    if (code != GBX_OK) {
+        status = gbx_cli_report_error(plan, NULL, code, &err);
+        goto out;
+    }
+    code = gbx_store_new(run.engine, &opts, &run.store, &err);
+    if (code == GBX_OK) code = run_grant(&run, plan, &err);
+    if (code != GBX_OK) {
+        gbx_cli_diag(
+                &(cli_diag){.kind = "error", .slug = gbx_code_slug(code), .message = err.text});
+        status = CLI_EXIT_SETUP;
+        goto out;
+    }
+    status = run_call(&run, plan);
+out:
+    run_release(&run);
+    return status;
+}
+
+int
+gbx_cli_run(int argc, char **argv, int first)
+{
+    cli_line line;
+    cli_plan plan;
+    int const status = gbx_cli_line_parse(&line, argc, argv, first);
+    if (status != CLI_EXIT_OK) return status;
+    if (gbx_cli_line_find(&line, CLI_OPT_HELP) >= 0) {
+        if (first > 1)
+            gbx_cli_help_run(stdout);
+        else
+            gbx_cli_help_all(stdout);
+        return CLI_EXIT_OK;
+    }
+    if (gbx_cli_line_find(&line, CLI_OPT_VERSION) >= 0) return gbx_cli_version();
+    if (line.file == argc) {
+        return gbx_cli_usage_error("no-file", "there is no FILE to run",
+                                   "the command line ends after the options",
+                                   gbx_cli_line_command(&line, &(cli_edit){.args = "main.wasm"}));
+    }
+    int const made = gbx_cli_plan_make(&plan, &line);
+    return made != CLI_EXIT_OK ? made : run_plan(&plan);
+}

@@ -1,0 +1,34 @@
+/* The engine: reference-counted, holds what modules and stores of a process share. */
+#include "base/alloc.h"
+#include "runtime/runtime_int.h"
+
+gbx_code
+gbx_runtime_engine_new(gbx_engine **out, gbx_err *err)
+{
+    *out = NULL;
+    gbx_engine *const e = gbx_base_alloc_zero(1, sizeof *e);
+    if (!e) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for an engine");
+    atomic_init(&e->refs, 1);
+    gbx_runtime_types_init(&e->types);
+    gbx_runtime_watcher_init(&e->watcher);
+    gbx_runtime_lanes_init(&e->lanes);
+    *out = e;
+    return GBX_OK;
+}
+
+gbx_engine *
+gbx_runtime_engine_retain(gbx_engine *e)
+{
+    (void)atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+    return e;
+}
+
+void
+gbx_runtime_engine_release(gbx_engine *e)
+{
+    if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
+    gbx_runtime_watcher_deinit(&e->watcher);
+    gbx_runtime_lanes_deinit(&e->lanes);
+    gbx_runtime_types_deinit(&e->types);
+    gbx_base_free(e);
+}

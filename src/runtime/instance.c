@@ -1,0 +1,233 @@
+/* Instances: a module's index spaces bound to things.
+ *
+ * SPEC: core/exec/modules.html#instantiation. Imports are bound first, all of them or none; then the
+ * module's own functions, tables, memories and globals are made, which only the host's memory can
+ * fail; then segments and the start function act on the store, and from there on nothing is undone: a
+ * table of another instance may already hold this one's functions, so the instance stays.
+ *
+ * SAFETY: indexes were validated against the counts that the arrays here are made from. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "runtime/runtime_int.h"
+
+/* Arrays that live and die together, in one block: an instance costs one allocation. */
+typedef struct instance_part {
+    void **at; /* gets the array */
+    size_t count, bytes;
+} instance_part;
+
+static void *
+instance_block(const instance_part *parts, size_t part_count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < part_count; i++) {
+        size_t bytes; /* counts are limited in limits.def: no sum or product comes near overflow */
+        if (__builtin_mul_overflow(parts[i].count, parts[i].bytes, &bytes)) return NULL;
+        total += (bytes + 15) & ~(size_t)15;
+    }
+    u8 *const block = gbx_base_alloc_zero(total, 1);
+    if (!block) return NULL;
+    u8 *at = block;
+    for (size_t i = 0; i < part_count; i++) {
+        *parts[i].at = at;
+        at += (parts[i].count * parts[i].bytes + 15) & ~(size_t)15;
+    }
+    return block;
+}
+
+static gbx_code
+instance_out_of_memory(gbx_err *err)
+{
+    return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for an instance");
+}
+
+/* The block with all arrays empty, and own functions, whose making cannot fail. */
+static runtime_instance *
+instance_alloc(gbx_store *s, const gbx_module *m)
+{
+    const wasm_module *const w = m->wasm;
+    u32 const own_funcs = w->func_count - w->imported_funcs;
+    void *self, *memories, *tables, *globals, *funcs, *datas, *elems, *items;
+    void *own_mem, *own_tab, *own_glob, *own_func;
+    const instance_part parts[] = {
+            {&self, 1, sizeof(runtime_instance)},
+            {&memories, w->memory_count, sizeof(gbx_memory *)},
+            {&tables, w->table_count, sizeof(gbx_table *)},
+            {&globals, w->global_count, sizeof(gbx_global *)},
+            {&funcs, w->func_count, sizeof(gbx_func *)},
+            {&datas, w->data_count, sizeof(bool)},
+            {&elems, w->elem_count, sizeof(bool)},
+            {&items, w->elem_count, sizeof(gbx_slot *)},
+            {&own_mem, w->memory_count - w->imported_memories, sizeof(gbx_memory)},
+            {&own_tab, w->table_count - w->imported_tables, sizeof(gbx_table)},
+            {&own_glob, w->global_count - w->imported_globals, sizeof(gbx_global)},
+            {&own_func, own_funcs, sizeof(gbx_func)},
+    };
+    if (!instance_block(parts, GBX_LEN(parts))) return NULL;
+    runtime_instance *const i = self;
+    i->abi = (gbx_instance){
+            .memories = memories,
+            .memory_count = w->memory_count,
+            .tables = tables,
+            .globals = globals,
+            .funcs = funcs,
+            .type_ids = m->type_ids,
+            .module = w,
+            .libcalls = &gbx_runtime_libcalls,
+            .store = s,
+            .data_dropped = datas,
+            .elem_dropped = elems,
+    };
+    i->module = gbx_runtime_module_retain(m);
+    i->elem_items = items;
+    i->own_memories = own_mem;
+    i->own_tables = own_tab;
+    gbx_global *const g = own_glob;
+    for (u32 k = w->imported_globals; k < w->global_count; k++) {
+        i->abi.globals[k] = &g[k - w->imported_globals];
+    }
+    gbx_func *const f = own_func;
+    for (u32 k = 0; k < own_funcs; k++) {
+        wasm_code *const code = &w->codes[k];
+        f[k] = (gbx_func){.inst = &i->abi,
+                          .code = code,
+                          .type_id = m->type_ids[code->type_idx],
+                          .func_idx = code->func_idx,
+                          .param_count = code->param_count,
+                          .result_count = code->result_count};
+        i->abi.funcs[w->imported_funcs + k] = &f[k];
+    }
+    return i;
+}
+
+void
+gbx_runtime_instance_free(runtime_instance *i)
+{
+    const wasm_module *const w = i->abi.module;
+    for (u32 k = 0; k < w->memory_count - w->imported_memories; k++) {
+        gbx_runtime_memory_deinit(&i->own_memories[k]);
+    }
+    for (u32 k = 0; k < w->table_count - w->imported_tables; k++) {
+        gbx_runtime_table_deinit(&i->own_tables[k]);
+    }
+    for (u32 k = 0; k < w->elem_count; k++) gbx_base_free(i->elem_items[k]);
+    gbx_runtime_module_release(i->module);
+    gbx_base_free(i);
+}
+
+static gbx_code
+instance_bind_imports(runtime_instance *i, gbx_linker *l, gbx_err *err)
+{
+    const wasm_module *const w = i->abi.module;
+    runtime_extern *const found = gbx_base_alloc(w->import_count, sizeof *found);
+    if (!found) return instance_out_of_memory(err);
+    gbx_code const code = gbx_runtime_link(l, i->module, found, NULL, NULL, err);
+    for (u32 k = 0; code == GBX_OK && k < w->import_count; k++) {
+        u32 const idx = w->imports[k].idx;
+        switch (w->imports[k].kind) {
+        case WASM_EXTERN_FUNC: i->abi.funcs[idx] = found[k].of.func; break;
+        case WASM_EXTERN_TABLE: i->abi.tables[idx] = found[k].of.table; break;
+        case WASM_EXTERN_MEMORY: i->abi.memories[idx] = found[k].of.memory; break;
+        case WASM_EXTERN_GLOBAL: i->abi.globals[idx] = found[k].of.global; break;
+        }
+    }
+    gbx_base_free(found);
+    return code;
+}
+
+static gbx_code
+instance_make_own(runtime_instance *i, gbx_err *err)
+{
+    const wasm_module *const w = i->abi.module;
+    const runtime_limits *const limits = &i->abi.store->limits;
+    for (u32 k = w->imported_memories; k < w->memory_count; k++) {
+        gbx_memory *const mem = &i->own_memories[k - w->imported_memories];
+        GBX_TRY(gbx_runtime_memory_init(mem, &w->memories[k], limits->memory_bytes,
+                                        "the module's memory", err));
+        i->abi.memories[k] = mem;
+    }
+    for (u32 k = w->imported_tables; k < w->table_count; k++) {
+        gbx_table *const t = &i->own_tables[k - w->imported_tables];
+        GBX_TRY(gbx_runtime_table_init(t, &w->tables[k], limits->table_elems, "the module's table",
+                                       err));
+        i->abi.tables[k] = t;
+    }
+    /* In order: an initialiser may read the globals before it. */
+    for (u32 k = w->imported_globals; k < w->global_count; k++) {
+        *i->abi.globals[k] = (gbx_global){
+                .value = gbx_runtime_init_const(&i->abi, w->globals[k].init),
+                .type = w->globals[k].type.type,
+                .is_mutable = w->globals[k].type.is_mutable,
+        };
+    }
+    return GBX_OK;
+}
+
+/* Segments, then the start function: what the guest does to its store. */
+static gbx_code
+instance_start(runtime_instance *i, gbx_trap *trap, gbx_err *err)
+{
+    const wasm_module *const w = i->abi.module;
+    gbx_trap_code code = gbx_runtime_init_segments(i, trap);
+    const char *where = "while its segments were applied";
+    if (code == GBX_TRAP_NONE && w->has_start) {
+        where = "in the start function";
+        const gbx_func *const f = i->abi.funcs[w->start_func];
+        gbx_slot none[1] = {0};
+        code = gbx_runtime_call(i->abi.store, f, none, trap);
+    }
+    if (code == GBX_TRAP_NONE) return GBX_OK;
+    return gbx_base_err_set(err, GBX_TRAPPED, GBX_NO_OFFSET, "the instance trapped %s: %s%s%s", where,
+                            gbx_trap_text(code), trap->message[0] ? ": " : "", trap->message);
+}
+
+gbx_code
+gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l, gbx_instance **out,
+                         gbx_trap *trap, gbx_err *err)
+{
+    gbx_trap own_trap;
+    if (!trap) trap = &own_trap;
+    trap->code = GBX_TRAP_NONE;
+    *out = NULL;
+    runtime_instance *const i = instance_alloc(s, m);
+    if (!i) return instance_out_of_memory(err);
+    gbx_code code = instance_bind_imports(i, l, err);
+    if (code == GBX_OK) code = instance_make_own(i, err);
+    if (code != GBX_OK) {
+        gbx_runtime_instance_free(i);
+        return code;
+    }
+    i->next = s->instances;
+    s->instances = i;
+    GBX_TRY(instance_start(i, trap, err));
+    *out = &i->abi;
+    return GBX_OK;
+}
+
+runtime_extern
+gbx_runtime_instance_extern(const gbx_instance *inst, wasm_extern kind, u32 idx)
+{
+    runtime_extern ext = {.kind = kind};
+    switch (kind) {
+    case WASM_EXTERN_FUNC: ext.of.func = inst->funcs[idx]; break;
+    case WASM_EXTERN_TABLE: ext.of.table = inst->tables[idx]; break;
+    case WASM_EXTERN_MEMORY: ext.of.memory = inst->memories[idx]; break;
+    case WASM_EXTERN_GLOBAL: ext.of.global = inst->globals[idx]; break;
+    }
+    return ext;
+}
+
+bool
+gbx_runtime_instance_export(const gbx_instance *inst, rd_name name, runtime_extern *out)
+{
+    const wasm_export *const e = gbx_wasm_find_export(inst->module, name.text, name.len);
+    if (e) *out = gbx_runtime_instance_extern(inst, e->kind, e->idx);
+    return e != NULL;
+}
+
+const gbx_module *
+gbx_runtime_instance_module(const gbx_instance *inst)
+{
+    return instance_of(inst)->module;
+}

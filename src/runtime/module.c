@@ -1,0 +1,233 @@
+/* The shared module: a decoded wasm_module, the engine's ids of its types, and its texts for people.
+ *
+ * Everything but the texts is immutable after gbx_runtime_module_new and read by any thread; texts are
+ * made when first asked for, under the module's lock, and then live as long as the module. Names come
+ * from the module and may be anything: they are escaped here, once, and cut. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "runtime/runtime_int.h"
+
+#define MODULE_NAME_SHOWN 1024u /* bytes of a name that are shown; the limit of the format is 100,000 */
+
+static gbx_code
+module_out_of_memory(gbx_err *err)
+{
+    return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a module");
+}
+
+static void
+module_free(gbx_module *m)
+{
+    for (u32 i = 0; m->types && i < m->wasm->type_count; i++) {
+        if (m->wasm->types[i].canon == i) gbx_runtime_type_put(&m->engine->types, m->types[i]);
+    }
+    for (map_node *n; (n = gbx_base_map_pop(&m->names));) {
+        gbx_base_free(MAP_ENTRY(n, module_name, node));
+    }
+    gbx_base_arena_deinit(&m->texts);
+    gbx_base_free(m->imports);
+    gbx_base_free(m->exports);
+    gbx_base_free(m->types);
+    gbx_base_free(m->type_ids);
+    gbx_wasm_module_free(m->wasm);
+    (void)pthread_mutex_destroy(&m->lock);
+    gbx_runtime_engine_release(m->engine);
+    gbx_base_free(m);
+}
+
+static gbx_code
+module_intern(gbx_module *m, gbx_err *err)
+{
+    const wasm_module *const w = m->wasm;
+    m->type_ids = gbx_base_alloc(w->type_count, sizeof *m->type_ids);
+    m->types = gbx_base_alloc_zero(w->type_count, sizeof(runtime_type *));
+    if (!m->type_ids || !m->types) return module_out_of_memory(err);
+    for (u32 i = 0; i < w->type_count; i++) {
+        u32 const canon = w->types[i].canon;
+        m->types[i] = canon == i ? gbx_runtime_type_get(&m->engine->types, &w->types[i])
+                                 : m->types[canon];
+        if (!m->types[i]) return module_out_of_memory(err);
+        m->type_ids[i] = m->types[i]->id;
+    }
+    return GBX_OK;
+}
+
+gbx_code
+gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, gbx_err *err)
+{
+    *out = NULL;
+    gbx_code code = gbx_runtime_sniff(bytes, len, "the module", err);
+    gbx_module *const m = code == GBX_OK ? gbx_base_alloc_zero(1, sizeof *m) : NULL;
+    if (!m) {
+        gbx_base_free(bytes);
+        return code != GBX_OK ? code : module_out_of_memory(err);
+    }
+    int const rc = pthread_mutex_init(&m->lock, NULL);
+    GBX_ASSERT(rc == 0);
+    atomic_init(&m->refs, 1);
+    m->engine = gbx_runtime_engine_retain(e);
+    code = gbx_wasm_module_new(bytes, len, &m->wasm, err);
+    if (code == GBX_OK) code = module_intern(m, err);
+    if (code != GBX_OK) {
+        module_free(m);
+        return code;
+    }
+    *out = m;
+    return GBX_OK;
+}
+
+/* Counting references changes nothing a module is. */
+static gbx_module *
+module_mutable(const gbx_module *m)
+{
+    return (gbx_module *)(uintptr_t)m;
+}
+
+gbx_module *
+gbx_runtime_module_retain(const gbx_module *m)
+{
+    gbx_module *const own = module_mutable(m);
+    (void)atomic_fetch_add_explicit(&own->refs, 1, memory_order_relaxed);
+    return own;
+}
+
+void
+gbx_runtime_module_release(gbx_module *m)
+{
+    if (m && atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) module_free(m);
+}
+
+const wasm_module *
+gbx_runtime_module_wasm(const gbx_module *m)
+{
+    return m->wasm;
+}
+
+gbx_engine *
+gbx_runtime_module_engine(const gbx_module *m)
+{
+    return m->engine;
+}
+
+const runtime_type *
+gbx_runtime_module_func_type(const gbx_module *m, u32 func_idx)
+{
+    GBX_ASSERT(func_idx < m->wasm->func_count);
+    return m->types[m->wasm->func_types[func_idx]];
+}
+
+/* Enough for every name that is shown: a byte takes at most 4 when escaped. */
+#define MODULE_TEXT_CAP (MODULE_NAME_SHOWN * 4 + 8)
+
+/* NULL when memory is short. Under the lock. */
+static const char *
+module_escape(gbx_module *m, rd_name name)
+{
+    char buf[MODULE_TEXT_CAP];
+    text_buf t = gbx_base_text_init(buf, sizeof buf);
+    gbx_base_text_escape(&t, name.text, name.len, MODULE_NAME_SHOWN);
+    return gbx_base_arena_copy(&m->texts, buf, t.len);
+}
+
+/* The longest signature: "(externref, ...) -> (...)" with as many of each as the limits allow. */
+#define MODULE_SIGNATURE_CAP ((WASM_MAX_PARAMS + WASM_MAX_RESULTS) * 11 + 16)
+
+static const char *
+module_signature(gbx_module *m, wasm_extern kind, u32 idx)
+{
+    char *const buf = gbx_base_alloc(MODULE_SIGNATURE_CAP, 1);
+    if (!buf) return NULL;
+    gbx_runtime_extern_print(gbx_runtime_extern_wanted(m->wasm, kind, idx), buf,
+                             MODULE_SIGNATURE_CAP);
+    const char *const copy = gbx_base_arena_copy(&m->texts, buf, strlen(buf));
+    gbx_base_free(buf);
+    return copy;
+}
+
+/* ORDER: wasm_extern */
+static const gbx_extern_kind module_kinds[] = {GBX_EXTERN_FUNC, GBX_EXTERN_TABLE,
+                                               GBX_EXTERN_MEMORY, GBX_EXTERN_GLOBAL};
+
+/* Fill row idx of *rows, under the lock. A row whose name is NULL is not filled; where memory runs
+ * short it stays so, and is tried again next time. */
+static bool
+module_info(gbx_module *m, gbx_extern_info **rows, size_t count, size_t idx,
+            const wasm_import *what, gbx_extern_info *out)
+{
+    if (!*rows) *rows = gbx_base_alloc_zero(count, sizeof **rows);
+    if (!*rows) return false;
+    gbx_extern_info *const row = &(*rows)[idx];
+    if (!row->name) {
+        row->kind = module_kinds[what->kind];
+        row->module_name = module_escape(m, what->module);
+        row->signature = module_signature(m, what->kind, what->idx);
+        if (row->module_name && row->signature) row->name = module_escape(m, what->name);
+    }
+    *out = *row;
+    return row->name != NULL;
+}
+
+bool
+gbx_runtime_module_import(const gbx_module *m, size_t idx, gbx_extern_info *out)
+{
+    gbx_module *const own = module_mutable(m);
+    if (idx >= m->wasm->import_count) return false;
+    (void)pthread_mutex_lock(&own->lock);
+    bool const ok = module_info(own, &own->imports, m->wasm->import_count, idx,
+                                &m->wasm->imports[idx], out);
+    (void)pthread_mutex_unlock(&own->lock);
+    return ok;
+}
+
+bool
+gbx_runtime_module_export(const gbx_module *m, size_t idx, gbx_extern_info *out)
+{
+    gbx_module *const own = module_mutable(m);
+    if (idx >= m->wasm->export_count) return false;
+    const wasm_export *const e = &m->wasm->exports[idx];
+    wasm_import const what = {.module = {"", 0}, .name = e->name, .kind = e->kind, .idx = e->idx};
+    (void)pthread_mutex_lock(&own->lock);
+    bool const ok = module_info(own, &own->exports, m->wasm->export_count, idx, &what, out);
+    (void)pthread_mutex_unlock(&own->lock);
+    return ok;
+}
+
+static module_name *
+module_find_name(const map *names, u32 func_idx, u64 hash)
+{
+    for (map_node *n = gbx_base_map_first(names, hash); n; n = gbx_base_map_next(n)) {
+        module_name *const name = MAP_ENTRY(n, module_name, node);
+        if (name->func_idx == func_idx) return name;
+    }
+    return NULL;
+}
+
+static module_name *
+module_add_name(gbx_module *m, u32 func_idx, u64 hash)
+{
+    char buf[MODULE_TEXT_CAP];
+    text_buf t = gbx_base_text_init(buf, sizeof buf);
+    rd_name const raw = gbx_wasm_func_name(m->wasm, func_idx);
+    gbx_base_text_escape(&t, raw.text, raw.len, MODULE_NAME_SHOWN);
+    module_name *const name = gbx_base_alloc(1, sizeof *name + t.len + 1);
+    if (!name) return NULL;
+    name->func_idx = func_idx;
+    memcpy(name->text, buf, t.len + 1);
+    if (gbx_base_map_add(&m->names, &name->node, hash)) return name;
+    gbx_base_free(name);
+    return NULL;
+}
+
+const char *
+gbx_runtime_module_func_name(const gbx_module *m, u32 func_idx)
+{
+    gbx_module *const own = module_mutable(m);
+    (void)pthread_mutex_lock(&own->lock);
+    u64 const hash = gbx_base_map_hash(&own->names, 0, &func_idx, sizeof func_idx);
+    module_name *name = module_find_name(&own->names, func_idx, hash);
+    if (!name) name = module_add_name(own, func_idx, hash);
+    (void)pthread_mutex_unlock(&own->lock);
+    return name ? name->text : "";
+}

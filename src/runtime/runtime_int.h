@@ -1,0 +1,228 @@
+/* What the files of runtime/ share; see runtime.h for the outside. */
+#ifndef GBX_RUNTIME_RUNTIME_INT_H
+#define GBX_RUNTIME_RUNTIME_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "runtime/runtime.h"
+
+/* ---- types.c: canonical function types, thread-safe */
+
+typedef struct runtime_types {
+    pthread_mutex_t lock;
+    map types;
+    u32 *free_ids; /* ids given back, to be used again; room for every id ever issued */
+    u32 free_len, issued, cap;
+} runtime_types;
+
+void gbx_runtime_types_init(runtime_types *t);
+void gbx_runtime_types_deinit(runtime_types *t); /* no type may be in use */
+/* A reference to the type equal to `sig`; NULL when memory is short. */
+GBX_MUST_USE runtime_type *gbx_runtime_type_get(runtime_types *t, const wasm_functype *sig);
+void gbx_runtime_type_put(runtime_types *t, runtime_type *type); /* NULL is fine */
+
+/* ---- watch.c: deadlines
+ *
+ * Every store has a watch, in the engine's list from the store's birth to its death. Arming one is a
+ * store to `due_ns` and, seldom, waking the thread; see the head of watch.c for the order of things. */
+
+#define WATCH_OFF UINT64_MAX
+#define WATCH_FIRED ((u64)0)
+
+typedef struct runtime_watch runtime_watch;
+struct runtime_watch {
+    _Atomic u64 due_ns; /* WATCH_OFF, WATCH_FIRED, or when to fire */
+    gbx_store *store;
+    runtime_watch *next, **link;
+};
+
+typedef struct runtime_watcher {
+    pthread_mutex_t lock; /* of everything here but `next_ns` */
+    pthread_cond_t wake;
+    runtime_watch *list;
+    bool running, quitting;
+    pthread_t thread;
+    _Atomic u64 next_ns; /* when the thread will look next; WATCH_OFF: when woken */
+} runtime_watcher;
+
+void gbx_runtime_watcher_init(runtime_watcher *w);
+void gbx_runtime_watcher_deinit(runtime_watcher *w); /* ends the thread; no watch may be left */
+void gbx_runtime_watch_add(runtime_watcher *w, runtime_watch *watch, gbx_store *s);
+void gbx_runtime_watch_remove(runtime_watcher *w, runtime_watch *watch);
+/* False when the system refuses the thread, and then the watch is not armed. */
+GBX_MUST_USE bool gbx_runtime_watch_arm(runtime_watcher *w, runtime_watch *watch, u64 due_ns);
+/* After it the watch is not armed, and the watcher has done what it was about to do. */
+void gbx_runtime_watch_disarm(runtime_watcher *w, runtime_watch *watch);
+
+/* ---- lane.c: what a running call needs and an idle store does not (S18, S19) */
+
+typedef struct runtime_lane runtime_lane;
+struct runtime_lane {
+    runtime_lane *next; /* in the engine's list of free ones */
+    int stop_fd;        /* open until the engine dies: see gbx_runtime_store_cancel */
+    u64 wanted_bytes;   /* stack that was asked for; what there is may be less */
+    u8 *region;         /* guard, stack, guard; NULL: none yet */
+    size_t region_bytes;
+    gbx_slot *stack, *stack_end;
+};
+
+typedef struct runtime_lanes {
+    pthread_mutex_t lock;
+    runtime_lane *free;
+} runtime_lanes;
+
+void gbx_runtime_lanes_init(runtime_lanes *l);
+void gbx_runtime_lanes_deinit(runtime_lanes *l); /* all lanes must be back */
+/* A lane with a stack of `stack_bytes`, or less where address space is short. NULL: *why says which
+ * resource is missing. */
+GBX_MUST_USE runtime_lane *gbx_runtime_lane_get(runtime_lanes *l, u64 stack_bytes, const char **why);
+/* `is_deep`: more of the stack may be in use than is worth keeping. */
+void gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane, bool is_deep);
+
+/* ---- engine.c */
+
+struct gbx_engine {
+    _Atomic u64 refs;
+    runtime_types types;
+    runtime_watcher watcher;
+    runtime_lanes lanes;
+};
+
+/* ---- module.c */
+
+typedef struct module_name {
+    map_node node; /* keyed by function index */
+    u32 func_idx;
+    char text[]; /* escaped, NUL-terminated */
+} module_name;
+
+struct gbx_module {
+    _Atomic u64 refs;
+    gbx_engine *engine;
+    wasm_module *wasm;
+    runtime_type **types; /* by type index; equal ones share one reference, that of the lowest index */
+    u32 *type_ids;
+
+    /* Texts for people, made when first asked for. */
+    pthread_mutex_t lock;
+    arena texts;
+    gbx_extern_info *imports, *exports; /* NULL until asked for; name NULL: not made yet */
+    map names;
+};
+
+/* ---- match.c: types of things that are imported and exported */
+
+typedef struct extern_type {
+    wasm_extern kind;
+    union {
+        const wasm_functype *func;
+        wasm_tabletype table;
+        wasm_limits memory;
+        wasm_globaltype global;
+    } of;
+} extern_type;
+
+/* What a module declares under this kind and index. */
+extern_type gbx_runtime_extern_wanted(const wasm_module *w, wasm_extern kind, u32 idx);
+/* What there is now: tables and memories have grown. */
+extern_type gbx_runtime_extern_given(runtime_extern ext);
+/* "(i32) -> ()", "memory of 1 to 4 pages", "table of 10 or more funcref", "mutable i32"; cut to fit. */
+void gbx_runtime_extern_print(extern_type t, char *buf, size_t cap);
+
+/* ---- open.c */
+
+/* Refuse bytes that cannot be a core module, naming what they are. `len` bytes of the beginning are
+ * enough; `what` is said of the whole ("\"app.wasm\"", "the module"). */
+GBX_MUST_USE gbx_code gbx_runtime_sniff(const u8 *bytes, size_t len, const char *what, gbx_err *err);
+
+/* ---- memory.c, table.c */
+
+/* Bytes reserved around a guarded memory (S3): an access at base + u32 + folded offset lands inside. */
+#define MEMORY_PRE_GUARD_BYTES (2ull << 30)
+#define MEMORY_GUARDED_BYTES ((4ull << 30) + (2ull << 30))
+#define MEMORY_PAGE_BYTES ((u64)65536)
+
+/* `limit_bytes`: what the store allows. `what` names the memory in err. */
+GBX_MUST_USE gbx_code gbx_runtime_memory_init(gbx_memory *mem, const wasm_limits *type,
+                                              u64 limit_bytes, const char *what, gbx_err *err);
+void gbx_runtime_memory_deinit(gbx_memory *mem); /* a zeroed one is fine */
+/* Old size in pages, or UINT64_MAX where it cannot grow. */
+GBX_MUST_USE u64 gbx_runtime_memory_grow(gbx_memory *mem, u64 delta_pages);
+
+GBX_MUST_USE gbx_code gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 limit,
+                                             const char *what, gbx_err *err);
+void gbx_runtime_table_deinit(gbx_table *t); /* a zeroed one is fine */
+/* Old length, or UINT64_MAX where it cannot grow. New elements are `init`. `limit`: the store's. */
+GBX_MUST_USE u64 gbx_runtime_table_grow(gbx_table *t, gbx_slot init, u64 delta, u64 limit);
+
+/* ---- instance.c, init.c */
+
+typedef struct runtime_instance runtime_instance;
+struct runtime_instance {
+    gbx_instance abi; /* first: a gbx_instance is always one of these */
+    gbx_module *module;
+    runtime_instance *next; /* in the store's list */
+    gbx_slot **elem_items;  /* by segment: evaluated items, made by the first table.init; or NULL */
+    gbx_memory *own_memories;
+    gbx_table *own_tables;
+};
+
+static inline runtime_instance *
+instance_of(const gbx_instance *inst)
+{
+    return (runtime_instance *)(uintptr_t)inst;
+}
+
+void gbx_runtime_instance_free(runtime_instance *i);
+
+/* Apply the active segments in order; what was written before a trap stays. */
+GBX_MUST_USE gbx_trap_code gbx_runtime_init_segments(runtime_instance *i, gbx_trap *trap);
+/* Evaluate all items of an element segment into out. */
+void gbx_runtime_init_items(const gbx_instance *inst, const wasm_elem *seg, gbx_slot *out);
+gbx_slot gbx_runtime_init_const(const gbx_instance *inst, wasm_const c);
+
+/* ---- store.c */
+
+typedef struct runtime_owned {
+    struct runtime_owned *next;
+    void *obj;
+    void (*free_obj)(void *obj);
+} runtime_owned;
+
+/* A function of the host's: the only gbx_func without code. */
+typedef struct runtime_host_func {
+    gbx_func func; /* first */
+    runtime_type *type;
+    gbx_store *store;
+} runtime_host_func;
+
+struct gbx_store {
+    gbx_exec exec;
+    _Atomic int stop_fd; /* of the running call's lane, for gbx_runtime_store_cancel; -1: none runs */
+    gbx_engine *engine;
+    runtime_limits limits;
+    runtime_watch watch;
+
+    runtime_lane *lane; /* of the running call */
+    u64 started_ns;
+    u32 depth; /* calls now nested */
+
+    runtime_instance *instances;
+    gbx_linker *linkers;
+    runtime_owned *owned;
+    void *wasi;
+};
+
+/* ---- linker.c */
+
+struct gbx_linker {
+    gbx_store *store;
+    map defs;
+    gbx_linker *next, **link; /* in the store's list */
+};
+
+/* The store is gone: what was defined goes with it. */
+void gbx_runtime_linker_orphan(gbx_linker *l);
+
+#endif

@@ -1,0 +1,172 @@
+/* Stores: one tenant's bounds, and the owner of everything that runs under them. */
+#include "base/alloc.h"
+#include "base/os_sync.h"
+#include "runtime/runtime_int.h"
+
+gbx_code
+gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, gbx_store **out, gbx_err *err)
+{
+    *out = NULL;
+    gbx_store *const s = gbx_base_alloc_zero(1, sizeof *s);
+    if (!s) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a store");
+    s->engine = gbx_runtime_engine_retain(e);
+    s->limits = *limits;
+    s->exec.store = s;
+    s->exec.stop_fd = -1;
+    atomic_init(&s->exec.stop, 0);
+    atomic_init(&s->stop_fd, -1);
+    gbx_runtime_watch_add(&e->watcher, &s->watch, s);
+    *out = s;
+    return GBX_OK;
+}
+
+void
+gbx_runtime_store_free(gbx_store *s)
+{
+    if (!s) return;
+    GBX_ASSERT_SLOW(s->depth == 0);
+    gbx_runtime_watch_remove(&s->engine->watcher, &s->watch);
+    for (gbx_linker *l = s->linkers; l; l = l->next) gbx_runtime_linker_orphan(l);
+    while (s->instances) {
+        runtime_instance *const i = s->instances;
+        s->instances = i->next;
+        gbx_runtime_instance_free(i);
+    }
+    while (s->owned) {
+        runtime_owned *const o = s->owned;
+        s->owned = o->next;
+        o->free_obj(o->obj);
+        gbx_base_free(o);
+    }
+    gbx_runtime_engine_release(s->engine);
+    gbx_base_free(s);
+}
+
+gbx_engine *
+gbx_runtime_store_engine(const gbx_store *s)
+{
+    return s->engine;
+}
+
+/* The stop word first, then the event: who waits looks at the word after the event, who runs looks at
+ * the word. A call that begins now has either set stop_fd before, and gets the event, or looks at the
+ * word after. Atomic operations and write(2) alone: async-signal-safe. */
+void
+gbx_runtime_store_cancel(gbx_store *s)
+{
+    atomic_store(&s->exec.stop, (u32)GBX_TRAP_CANCELLED);
+    gbx_base_os_event_set(atomic_load(&s->stop_fd));
+}
+
+bool
+gbx_runtime_store_own(gbx_store *s, void *obj, void (*free_obj)(void *obj))
+{
+    runtime_owned *const o = gbx_base_alloc(1, sizeof *o);
+    if (!o) return false;
+    *o = (runtime_owned){.next = s->owned, .obj = obj, .free_obj = free_obj};
+    s->owned = o;
+    return true;
+}
+
+void
+gbx_runtime_store_set_wasi(gbx_store *s, void *wasi)
+{
+    s->wasi = wasi;
+}
+
+void *
+gbx_runtime_store_wasi(const gbx_store *s)
+{
+    return s->wasi;
+}
+
+static gbx_code
+store_out_of_memory(gbx_err *err, const char *what)
+{
+    return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a %s", what);
+}
+
+static void
+store_free_func(void *obj)
+{
+    runtime_host_func *const f = obj;
+    gbx_runtime_type_put(&f->store->engine->types, f->type);
+    gbx_base_free(f);
+}
+
+gbx_code
+gbx_runtime_host_func(gbx_store *s, const wasm_functype *sig, gbx_host_fn fn, void *data,
+                      gbx_func **out, gbx_err *err)
+{
+    runtime_host_func *const f = gbx_base_alloc_zero(1, sizeof *f);
+    if (!f) return store_out_of_memory(err, "host function");
+    f->store = s;
+    f->type = gbx_runtime_type_get(&s->engine->types, sig);
+    if (!f->type || !gbx_runtime_store_own(s, f, store_free_func)) {
+        store_free_func(f);
+        return store_out_of_memory(err, "host function");
+    }
+    f->func = (gbx_func){.host = fn,
+                         .host_data = data,
+                         .type_id = f->type->id,
+                         .param_count = sig->param_count,
+                         .result_count = sig->result_count};
+    *out = &f->func;
+    return GBX_OK;
+}
+
+static void
+store_free_memory(void *obj)
+{
+    gbx_runtime_memory_deinit(obj);
+    gbx_base_free(obj);
+}
+
+gbx_code
+gbx_runtime_host_memory(gbx_store *s, const wasm_limits *type, gbx_memory **out, gbx_err *err)
+{
+    gbx_memory *const mem = gbx_base_alloc_zero(1, sizeof *mem);
+    if (!mem) return store_out_of_memory(err, "memory");
+    gbx_code code = gbx_runtime_memory_init(mem, type, s->limits.memory_bytes, "the memory", err);
+    if (code == GBX_OK && !gbx_runtime_store_own(s, mem, store_free_memory)) {
+        code = store_out_of_memory(err, "memory");
+    }
+    if (code != GBX_OK) store_free_memory(mem);
+    else *out = mem;
+    return code;
+}
+
+static void
+store_free_table(void *obj)
+{
+    gbx_runtime_table_deinit(obj);
+    gbx_base_free(obj);
+}
+
+gbx_code
+gbx_runtime_host_table(gbx_store *s, const wasm_tabletype *type, gbx_table **out, gbx_err *err)
+{
+    gbx_table *const t = gbx_base_alloc_zero(1, sizeof *t);
+    if (!t) return store_out_of_memory(err, "table");
+    gbx_code code = gbx_runtime_table_init(t, type, s->limits.table_elems, "the table", err);
+    if (code == GBX_OK && !gbx_runtime_store_own(s, t, store_free_table)) {
+        code = store_out_of_memory(err, "table");
+    }
+    if (code != GBX_OK) store_free_table(t);
+    else *out = t;
+    return code;
+}
+
+gbx_code
+gbx_runtime_host_global(gbx_store *s, const wasm_globaltype *type, gbx_slot value, gbx_global **out,
+                        gbx_err *err)
+{
+    gbx_global *const g = gbx_base_alloc(1, sizeof *g);
+    if (!g || !gbx_runtime_store_own(s, g, gbx_base_free)) {
+        gbx_base_free(g);
+        return store_out_of_memory(err, "global");
+    }
+    *g = (gbx_global){.value = value, .type = type->type, .is_mutable = type->is_mutable};
+    *out = g;
+    return GBX_OK;
+}

@@ -1,0 +1,70 @@
+/* Tables: arrays of references that may grow. Null is 0, so fresh elements are null.
+ *
+ * SAFETY: `len` never exceeds `cap`; whoever runs code compares an index with `len` and reads `elems`
+ * anew after anything that may grow the table. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "runtime/runtime_int.h"
+
+gbx_code
+gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 limit, const char *what,
+                       gbx_err *err)
+{
+    *t = (gbx_table){.max = type->limits.has_max ? type->limits.max : UINT32_MAX,
+                     .has_max = type->limits.has_max,
+                     .elem_type = type->elem};
+    u64 const len = type->limits.min;
+    if (len > limit) {
+        return gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET,
+                                "%s starts with %llu elements, the store allows %llu: raise "
+                                "table_elems",
+                                what, (unsigned long long)len, (unsigned long long)limit);
+    }
+    t->elems = gbx_base_alloc_zero(len, sizeof *t->elems);
+    if (!t->elems) {
+        return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET,
+                                "no memory for the %llu elements of %s", (unsigned long long)len,
+                                what);
+    }
+    t->len = t->cap = len;
+    return GBX_OK;
+}
+
+void
+gbx_runtime_table_deinit(gbx_table *t)
+{
+    gbx_base_free(t->elems);
+    *t = (gbx_table){0};
+}
+
+/* Grown in steps of half its size, so that a guest that grows by ones does not copy each time. */
+static bool
+table_make_room(gbx_table *t, u64 len, u64 most)
+{
+    if (len <= t->cap) return true;
+    u64 const cap = max_u64(len, min_u64(most, t->cap + t->cap / 2));
+    gbx_slot *more = gbx_base_realloc(t->elems, cap, sizeof *more);
+    u64 got = cap;
+    if (!more && cap > len) {
+        more = gbx_base_realloc(t->elems, len, sizeof *more);
+        got = len;
+    }
+    if (!more) return false;
+    t->elems = more;
+    t->cap = got;
+    return true;
+}
+
+u64
+gbx_runtime_table_grow(gbx_table *t, gbx_slot init, u64 delta, u64 limit)
+{
+    u64 const old = t->len;
+    u64 const most = min_u64(t->max, limit);
+    if (old > most || delta > most - old || !table_make_room(t, old + delta, most)) {
+        return UINT64_MAX;
+    }
+    for (u64 i = 0; i < delta; i++) t->elems[old + i] = init;
+    t->len = old + delta;
+    return old;
+}

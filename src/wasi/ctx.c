@@ -1,0 +1,236 @@
+/* The context: what a guest was given, turned into descriptors 0, 1, 2, 3, … before it runs.
+ *
+ * Everything is duplicated or opened anew here, above the host's own standard streams and closed on
+ * exec; the embedder keeps what it passed in. */
+#include "wasi/wasi_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/os_file.h"
+
+/* ---- guest names of directories */
+
+/* Append one component to the clean path out[0..*len); false where it climbs above the root or does not
+ * fit with its NUL. The root is "" while building. */
+static bool
+ctx_path_add(char *out, size_t cap, size_t *len, const char *name, size_t name_len)
+{
+    if (!name_len || (name_len == 1 && name[0] == '.')) return true;
+    if (name_len == 2 && name[0] == '.' && name[1] == '.') {
+        if (!*len) return false;
+        while (out[--*len] != '/') {}
+        return true;
+    }
+    if (*len + 1 + name_len >= cap) return false;
+    out[(*len)++] = '/';
+    memcpy(out + *len, name, name_len);
+    *len += name_len;
+    return true;
+}
+
+/* GO: syscall/fs_wasip1.go preparePath (1.26) compares absolute paths with the names of preopens, so a
+ * relative name, "." most of all, would never match. */
+gbx_code
+gbx_wasi_guest_path(const char *given, char *out, size_t cap, gbx_err *err)
+{
+    size_t len = 0;
+    if (cap < 2 || !given[0])
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "the guest's name of a directory is empty");
+    for (const char *p = given; *p; p++)
+        if ((u8)*p < 0x20 || *p == 0x7f)
+            return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                    "the guest's name of a directory has a control character in it");
+    for (const char *p = given; *p;) {
+        size_t const n = strcspn(p, "/");
+        if (!ctx_path_add(out, cap, &len, p, n))
+            return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                    "the guest's name of a directory is too long or leads above the root");
+        p += n;
+        while (*p == '/') p++;
+    }
+    if (!len) out[len++] = '/';
+    out[len] = 0;
+    return GBX_OK;
+}
+
+/* ---- building */
+
+static gbx_code
+ctx_no_memory(gbx_err *err)
+{
+    return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for the guest's grants");
+}
+
+static gbx_code
+ctx_strings(wasi_strings *s, const char *const *list, u32 count, const char *what, gbx_err *err)
+{
+    u64 bytes = 0;
+    for (u32 i = 0; i < count; i++) bytes += strlen(list[i]) + 1;
+    if (bytes > UINT32_MAX)
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "the %s take 4 GiB or more", what);
+    s->data = gbx_base_alloc(bytes, 1);
+    if (!s->data) return ctx_no_memory(err);
+    char *at = s->data;
+    for (u32 i = 0; i < count; i++) {
+        size_t const len = strlen(list[i]) + 1;
+        memcpy(at, list[i], len);
+        at += len;
+    }
+    s->bytes = (u32)bytes;
+    s->count = count;
+    return GBX_OK;
+}
+
+static gbx_code
+ctx_add(wasi_ctx *w, const wasi_file *f, gbx_err *err)
+{
+    u32 fd;
+    wasi_errno const e = gbx_wasi_fds_reserve(&w->fds, &fd);
+    if (!e) {
+        gbx_wasi_fds_put(&w->fds, fd, f);
+        return GBX_OK;
+    }
+    if (f->host >= 0) close(f->host);
+    if (e == WASI_NOMEM) return ctx_no_memory(err);
+    return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "a guest can hold %d descriptors, not more",
+                            WASI_MAX_FDS);
+}
+
+/* Reading from 0, writing to 1 and 2: with `prog < file` on a terminal, descriptor 1 must not read what
+ * is typed. A socket goes both ways, as inetd hands it over. A directory gives no access to itself. */
+static u64
+ctx_stdio_rights(u32 guest_fd, const wasi_file *f, int host_flags)
+{
+    bool const terminal = f->type == TYPE_CHARACTER_DEVICE && isatty(f->host);
+    u64 rights = gbx_wasi_rights_of(f->type, terminal);
+    int const access = host_flags & O_ACCMODE;
+    bool const both = f->type == TYPE_SOCKET_STREAM || f->type == TYPE_SOCKET_DGRAM;
+    if (f->type == TYPE_DIRECTORY) return RIGHT_FD_FILESTAT_GET | RIGHT_FD_FDSTAT_SET_FLAGS;
+    if (access == O_WRONLY || (guest_fd != 0 && !both)) rights &= ~RIGHT_FD_READ;
+    if (access == O_RDONLY || (guest_fd == 0 && !both))
+        rights &= ~(RIGHT_FD_WRITE | RIGHT_FD_ALLOCATE | RIGHT_FD_FILESTAT_SET_SIZE |
+                    RIGHT_FD_FILESTAT_SET_TIMES);
+    return rights;
+}
+
+static gbx_code
+ctx_stdio(wasi_ctx *w, u32 guest_fd, int host_fd, gbx_err *err)
+{
+    wasi_file f = {.kind = KIND_NULL, .host = -1, .type = TYPE_CHARACTER_DEVICE, .inherited = true};
+    f.rights = gbx_wasi_rights_of(f.type, false) & (guest_fd ? ~RIGHT_FD_READ : ~RIGHT_FD_WRITE);
+    if (host_fd < 0) return ctx_add(w, &f, err);
+    struct stat st;
+    int const host_flags = fcntl(host_fd, F_GETFL);
+    f.kind = KIND_HOST;
+    f.host = fcntl(host_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (f.host < 0 || host_flags < 0 || fstat(f.host, &st)) {
+        int const e = errno;
+        if (f.host >= 0) close(f.host);
+        return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "standard stream %u cannot be used: %s",
+                                guest_fd, strerror(e));
+    }
+    f.type = gbx_wasi_type_of_host(f.host, st.st_mode);
+    f.rights = ctx_stdio_rights(guest_fd, &f, host_flags);
+    f.flags = host_flags & O_APPEND ? FDFLAG_APPEND : 0;
+    return ctx_add(w, &f, err);
+}
+
+/* The grant's descriptor is O_PATH and may be shared; a description of our own can be listed as well.
+ * Where that is not permitted the grant is for look-ups only, as it is natively. */
+static gbx_code
+ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
+{
+    struct stat st;
+    int fd = openat(d->host_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES) fd = openat(d->host_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    fd = gbx_base_os_fd_above_stdio(fd);
+    if (fd < 0 || fstat(fd, &st)) {
+        int const e = errno;
+        if (fd >= 0) close(fd);
+        return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "the directory granted as %s cannot be used: %s",
+                                d->guest_path, strerror(e));
+    }
+    if (!gbx_wasi_policy_fs(fd)) {
+        close(fd);
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "the directory granted as %s is an interface of the kernel, not files",
+                                d->guest_path);
+    }
+    size_t const len = strlen(d->guest_path) + 1;
+    char *const name = gbx_base_alloc(len, 1);
+    if (!name) {
+        close(fd);
+        return ctx_no_memory(err);
+    }
+    memcpy(name, d->guest_path, len);
+    w->preopens[w->preopen_count++] = name;
+    u64 const rights = gbx_wasi_rights_of(TYPE_DIRECTORY, false);
+    wasi_file const f = {.kind = KIND_HOST,
+                         .host = fd,
+                         .type = TYPE_DIRECTORY,
+                         .read_only = d->read_only,
+                         .devices = gbx_wasi_may_hold_devices(fd),
+                         .rights = rights,
+                         .inheriting = rights | gbx_wasi_rights_of(TYPE_REGULAR_FILE, false),
+                         .preopen = name};
+    return ctx_add(w, &f, err);
+}
+
+/* The kernel has openat2 and nothing forbids it to us. */
+static bool
+ctx_has_openat2(void)
+{
+    int const fd = gbx_base_os_openat2(AT_FDCWD, ".", O_PATH | O_CLOEXEC, 0, RESOLVE_BENEATH);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+}
+
+static gbx_code
+ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
+{
+    w->clock_now = config->clock_now;
+    w->clock_sleep = config->clock_sleep;
+    w->clock_data = config->clock_data;
+    w->random_fill = config->random_fill;
+    w->random_data = config->random_data;
+    w->walker = config->force_walker || !ctx_has_openat2();
+    w->quiet = !gbx_base_os_signals_ignored();
+    GBX_TRY(ctx_strings(&w->args, config->args, config->arg_count, "arguments", err));
+    GBX_TRY(ctx_strings(&w->env, config->env, config->env_count, "variables", err));
+    for (u32 i = 0; i < 3; i++) GBX_TRY(ctx_stdio(w, i, config->stdio[i], err));
+    w->preopens = gbx_base_alloc_zero(config->dir_count, sizeof *w->preopens);
+    if (!w->preopens) return ctx_no_memory(err);
+    for (u32 i = 0; i < config->dir_count; i++) GBX_TRY(ctx_dir(w, &config->dirs[i], err));
+    return GBX_OK;
+}
+
+gbx_code
+gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err)
+{
+    *out = NULL;
+    wasi_ctx *const w = gbx_base_alloc_zero(1, sizeof *w);
+    if (!w) return ctx_no_memory(err);
+    gbx_code const code = ctx_fill(w, config, err);
+    if (code)
+        gbx_wasi_ctx_free(w);
+    else
+        *out = w;
+    return code;
+}
+
+void
+gbx_wasi_ctx_free(wasi_ctx *w)
+{
+    if (!w) return;
+    gbx_wasi_fds_deinit(&w->fds);
+    for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i]);
+    gbx_base_free(w->preopens);
+    gbx_base_free(w->args.data);
+    gbx_base_free(w->env.data);
+    gbx_base_free(w);
+}

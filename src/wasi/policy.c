@@ -1,0 +1,137 @@
+/* What may be done at all: rights by file type, which file systems and devices may be opened, and the
+ * memory of what was refused.
+ *
+ * Under a grant of "/" (Go's own test wrapper passes it) procfs and its like would hand out the host:
+ * /proc/self/environ holds its secrets, /proc/self/mem its code. They are ordinary relative names to
+ * openat2, so they are told by file system and file type. */
+#include "wasi/wasi_int.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+#define RIGHTS_ANY_FILE \
+    (RIGHT_FD_FDSTAT_SET_FLAGS | RIGHT_FD_FILESTAT_GET | RIGHT_FD_SYNC | RIGHT_FD_DATASYNC)
+#define RIGHTS_STREAM (RIGHTS_ANY_FILE | RIGHT_FD_READ | RIGHT_FD_WRITE | RIGHT_POLL_FD_READWRITE)
+#define RIGHTS_SEEKABLE (RIGHTS_STREAM | RIGHT_FD_SEEK | RIGHT_FD_TELL | RIGHT_FD_ADVISE)
+#define RIGHTS_REGULAR                                                                     \
+    (RIGHTS_SEEKABLE | RIGHT_FD_ALLOCATE | RIGHT_FD_FILESTAT_SET_SIZE |                    \
+     RIGHT_FD_FILESTAT_SET_TIMES)
+#define RIGHTS_DIRECTORY                                                                   \
+    (RIGHTS_ANY_FILE | RIGHT_PATH_CREATE_DIRECTORY | RIGHT_PATH_CREATE_FILE |              \
+     RIGHT_PATH_LINK_SOURCE | RIGHT_PATH_LINK_TARGET | RIGHT_PATH_OPEN | RIGHT_FD_READDIR | \
+     RIGHT_PATH_READLINK | RIGHT_PATH_RENAME_SOURCE | RIGHT_PATH_RENAME_TARGET |           \
+     RIGHT_PATH_FILESTAT_GET | RIGHT_PATH_FILESTAT_SET_SIZE | RIGHT_PATH_FILESTAT_SET_TIMES | \
+     RIGHT_FD_FILESTAT_SET_TIMES | RIGHT_PATH_SYMLINK | RIGHT_PATH_REMOVE_DIRECTORY |      \
+     RIGHT_PATH_UNLINK_FILE)
+#define RIGHTS_SOCKET (RIGHTS_STREAM | RIGHT_SOCK_SHUTDOWN | RIGHT_SOCK_ACCEPT)
+
+/* wasi-libc takes a character device without the right to seek for a terminal, so the others keep it. */
+u64
+gbx_wasi_rights_of(u8 type, bool terminal)
+{
+    switch (type) {
+    case TYPE_REGULAR_FILE: return RIGHTS_REGULAR;
+    case TYPE_DIRECTORY: return RIGHTS_DIRECTORY;
+    case TYPE_BLOCK_DEVICE: return RIGHTS_SEEKABLE;
+    case TYPE_CHARACTER_DEVICE: return terminal ? RIGHTS_STREAM : RIGHTS_SEEKABLE;
+    case TYPE_SOCKET_DGRAM:
+    case TYPE_SOCKET_STREAM: return RIGHTS_SOCKET;
+    default: return RIGHTS_STREAM;
+    }
+}
+
+u8
+gbx_wasi_type_of(mode_t mode)
+{
+    switch (mode & S_IFMT) {
+    case S_IFBLK: return TYPE_BLOCK_DEVICE;
+    case S_IFCHR: return TYPE_CHARACTER_DEVICE;
+    case S_IFDIR: return TYPE_DIRECTORY;
+    case S_IFREG: return TYPE_REGULAR_FILE;
+    case S_IFSOCK: return TYPE_SOCKET_STREAM;
+    case S_IFLNK: return TYPE_SYMBOLIC_LINK;
+    default: return TYPE_UNKNOWN; /* preview 1 has no word for a pipe */
+    }
+}
+
+u8
+gbx_wasi_type_of_host(int fd, mode_t mode)
+{
+    int kind = 0;
+    socklen_t len = sizeof kind;
+    if (S_ISSOCK(mode) && !getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &len) && kind == SOCK_DGRAM)
+        return TYPE_SOCKET_DGRAM;
+    return gbx_wasi_type_of(mode);
+}
+
+/* Kernel interfaces dressed as file systems. The last five are not in the system's headers. */
+static const u32 policy_kernel_fs[] = {
+    PROC_SUPER_MAGIC,   SYSFS_MAGIC,         CGROUP_SUPER_MAGIC,   CGROUP2_SUPER_MAGIC,
+    DEBUGFS_MAGIC,      TRACEFS_MAGIC,       SECURITYFS_MAGIC,     BPF_FS_MAGIC,
+    DEVPTS_SUPER_MAGIC, EFIVARFS_MAGIC,      PSTOREFS_MAGIC,       SELINUX_MAGIC,
+    SMACK_MAGIC,        AAFS_MAGIC,          NSFS_MAGIC,           BINFMTFS_MAGIC,
+    XENFS_SUPER_MAGIC,  RDTGROUP_SUPER_MAGIC, OPENPROM_SUPER_MAGIC, BINDERFS_SUPER_MAGIC,
+    SOCKFS_MAGIC,       PIPEFS_MAGIC,        ANON_INODE_FS_MAGIC,  HUGETLBFS_MAGIC,
+    0x62656570 /* configfs */, 0x65735543 /* fusectl */, 0x19800202 /* mqueue */,
+    0x67596969 /* rpc_pipefs */, 0x6e667364 /* nfsd */,
+};
+
+bool
+gbx_wasi_policy_fs(int fd)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs)) return false;
+    for (const u32 *m = policy_kernel_fs; m < GBX_END(policy_kernel_fs); m++)
+        if ((u32)fs.f_type == *m) return false;
+    return true;
+}
+
+/* null, zero, full, random, urandom and "the terminal of whoever asks": the devices that programs use
+ * and that hold nothing of the host. */
+bool
+gbx_wasi_policy_file(const struct stat *st)
+{
+    if (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) || S_ISFIFO(st->st_mode)) return true;
+    if (!S_ISCHR(st->st_mode)) return false;
+    u32 const major_no = major(st->st_rdev), minor_no = minor(st->st_rdev);
+    if (major_no == 5 && minor_no == 0) return true;
+    return major_no == 1 && (minor_no == 3 || minor_no == 5 || (minor_no >= 7 && minor_no <= 9));
+}
+
+/* devtmpfs says it is tmpfs. */
+bool
+gbx_wasi_may_hold_devices(int fd)
+{
+    struct statfs fs;
+    return fstatfs(fd, &fs) || fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC;
+}
+
+/* SAFETY: the path is the guest's; it is escaped and cut, the list is bounded, and what is compared is
+ * what is kept, so a guest that invents names fills 64 entries and no more. */
+void
+gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason)
+{
+    if (w->refusal_count == WASI_REFUSALS_MAX) return;
+    wasi_refusal *const r = &w->refusals[w->refusal_count];
+    text_buf t = gbx_base_text_init(r->path, sizeof r->path);
+    gbx_base_text_escape(&t, path, strlen(path), sizeof r->path);
+    for (u32 i = 0; i < w->refusal_count; i++)
+        if (w->refusals[i].call == w->call && !strcmp(w->refusals[i].path, r->path)) return;
+    r->call = w->call;
+    r->reason = reason;
+    w->refusal_count++;
+}
+
+const wasi_refusal *
+gbx_wasi_refusals(const wasi_ctx *w, u32 *count)
+{
+    *count = w->refusal_count;
+    return w->refusals;
+}

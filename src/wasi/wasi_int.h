@@ -1,0 +1,298 @@
+/* What the files of this folder share: errors, rights, descriptors, the context, and the layers.
+ *
+ * A call goes down one way only:
+ *   p1_*.c     guest ABI: all pointers and flags are checked before anything happens
+ *   policy.c   capability: rights, read-only grants, special files, what is remembered of refusals
+ *   fdtable.c  capability: the guest's descriptors
+ *   path.c     capability: paths beneath a directory (walk.c where the kernel cannot)
+ *   vfs*.c     effects: reads, writes, waits, directories, metadata
+ *
+ * No host descriptor number, path or pointer of the host ever reaches the guest. */
+#ifndef GBX_WASI_WASI_INT_H
+#define GBX_WASI_WASI_INT_H
+
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "wasi/wasi.h"
+
+/* ORDER: errno.def */
+typedef enum wasi_errno {
+#define WASI_ERRNO(name, number, host) WASI_##name = (number),
+#define WASI_ERRNO_ALSO(name, host)
+#include "wasi/errno.def"
+#undef WASI_ERRNO
+#undef WASI_ERRNO_ALSO
+    WASI_ERRNO_COUNT,
+    WASI_STOPPED, /* never seen by a guest: its call ends with the trap in gbx_exec.stop */
+} wasi_errno;
+
+enum {
+#define WASI_LIMIT(name, value, reason) WASI_MAX_##name = (value),
+#include "wasi/limits.def"
+#undef WASI_LIMIT
+};
+
+#define WASI_TRY(call)                                             \
+    do {                                                           \
+        wasi_errno const try_errno_ = (call);                      \
+        if (GBX_UNLIKELY(try_errno_ != WASI_OK)) return try_errno_; \
+    } while (0)
+
+/* The WASI name of a host errno; WASI_IO for what has none. */
+wasi_errno gbx_wasi_errno_of(int host_errno);
+
+/* SPEC: WASI preview 1, `rights`: bit numbers. */
+#define RIGHT(bit) ((u64)1 << (bit))
+#define RIGHT_FD_DATASYNC RIGHT(0)
+#define RIGHT_FD_READ RIGHT(1)
+#define RIGHT_FD_SEEK RIGHT(2)
+#define RIGHT_FD_FDSTAT_SET_FLAGS RIGHT(3)
+#define RIGHT_FD_SYNC RIGHT(4)
+#define RIGHT_FD_TELL RIGHT(5)
+#define RIGHT_FD_WRITE RIGHT(6)
+#define RIGHT_FD_ADVISE RIGHT(7)
+#define RIGHT_FD_ALLOCATE RIGHT(8)
+#define RIGHT_PATH_CREATE_DIRECTORY RIGHT(9)
+#define RIGHT_PATH_CREATE_FILE RIGHT(10)
+#define RIGHT_PATH_LINK_SOURCE RIGHT(11)
+#define RIGHT_PATH_LINK_TARGET RIGHT(12)
+#define RIGHT_PATH_OPEN RIGHT(13)
+#define RIGHT_FD_READDIR RIGHT(14)
+#define RIGHT_PATH_READLINK RIGHT(15)
+#define RIGHT_PATH_RENAME_SOURCE RIGHT(16)
+#define RIGHT_PATH_RENAME_TARGET RIGHT(17)
+#define RIGHT_PATH_FILESTAT_GET RIGHT(18)
+#define RIGHT_PATH_FILESTAT_SET_SIZE RIGHT(19)
+#define RIGHT_PATH_FILESTAT_SET_TIMES RIGHT(20)
+#define RIGHT_FD_FILESTAT_GET RIGHT(21)
+#define RIGHT_FD_FILESTAT_SET_SIZE RIGHT(22)
+#define RIGHT_FD_FILESTAT_SET_TIMES RIGHT(23)
+#define RIGHT_PATH_SYMLINK RIGHT(24)
+#define RIGHT_PATH_REMOVE_DIRECTORY RIGHT(25)
+#define RIGHT_PATH_UNLINK_FILE RIGHT(26)
+#define RIGHT_POLL_FD_READWRITE RIGHT(27)
+#define RIGHT_SOCK_SHUTDOWN RIGHT(28)
+#define RIGHT_SOCK_ACCEPT RIGHT(29)
+
+/* SPEC: WASI preview 1: `filetype`, `fdflags`, `oflags`, `lookupflags`, `fstflags`, … */
+enum {
+    TYPE_UNKNOWN,
+    TYPE_BLOCK_DEVICE,
+    TYPE_CHARACTER_DEVICE,
+    TYPE_DIRECTORY,
+    TYPE_REGULAR_FILE,
+    TYPE_SOCKET_DGRAM,
+    TYPE_SOCKET_STREAM,
+    TYPE_SYMBOLIC_LINK,
+
+    FDFLAG_APPEND = 1,
+    FDFLAG_DSYNC = 2,
+    FDFLAG_NONBLOCK = 4,
+    FDFLAG_RSYNC = 8,
+    FDFLAG_SYNC = 16,
+    FDFLAG_ALL = 31,
+
+    OFLAG_CREAT = 1,
+    OFLAG_DIRECTORY = 2,
+    OFLAG_EXCL = 4,
+    OFLAG_TRUNC = 8,
+    OFLAG_ALL = 15,
+
+    LOOKUP_SYMLINK_FOLLOW = 1,
+
+    FST_ATIM = 1,
+    FST_ATIM_NOW = 2,
+    FST_MTIM = 4,
+    FST_MTIM_NOW = 8,
+    FST_ALL = 15,
+
+    CLOCK_ID_REALTIME = 0,
+    CLOCK_ID_MONOTONIC = 1,
+
+    WHENCE_SET = 0,
+    WHENCE_CUR = 1,
+    WHENCE_END = 2,
+};
+
+/* What stands behind a descriptor. The synthetic ones need nothing from the host. */
+typedef enum wasi_kind { KIND_FREE, KIND_HOST, KIND_NULL, KIND_ZERO, KIND_RANDOM } wasi_kind;
+
+/* Directory entries read ahead; vfs_dir.c. */
+typedef struct wasi_dir wasi_dir;
+
+/* One descriptor of the guest. Rights only ever shrink. */
+typedef struct wasi_file {
+    wasi_kind kind;
+    int host; /* KIND_HOST only, else -1 */
+    u8 type;
+    /* `host` shares its open file description with others than us (standard streams): its flags are
+     * never changed, so O_NONBLOCK is imitated. All other descriptors that can block are O_NONBLOCK
+     * on the host whatever the guest asked for, and blocking is imitated. */
+    bool inherited;
+    bool no_nowait; /* the host refused RWF_NOWAIT here once */
+    bool read_only; /* beneath a read-only grant; what is opened through it is too */
+    bool devices;   /* directory of a file system that may hold device nodes: look before opening */
+    u16 flags;      /* FDFLAG_… as the guest sees them */
+    u64 rights, inheriting;
+    const char *preopen; /* guest path of a granted directory, owned by the context; else NULL */
+    wasi_dir *dir;       /* NULL until the first fd_readdir */
+} wasi_file;
+
+/* The guest's descriptors: lowest free first, at most WASI_MAX_FDS. Zeroed: empty. */
+typedef struct wasi_fds {
+    wasi_file *files;
+    u32 len;    /* entries in files, free ones included */
+    u32 lowest; /* no entry below is free */
+} wasi_fds;
+
+/* NUL-terminated strings, one after the other. */
+typedef struct wasi_strings {
+    char *data;
+    u32 bytes, count;
+} wasi_strings;
+
+struct wasi_ctx {
+    wasi_fds fds;
+    wasi_strings args, env;
+    u64 (*clock_now)(void *data, u32 clock_id);
+    void (*clock_sleep)(void *data, u64 ns);
+    void *clock_data;
+    bool (*random_fill)(void *data, u8 *buf, size_t len);
+    void *random_data;
+    bool walker; /* resolve paths ourselves */
+    bool quiet;  /* writes need os_quiet */
+    const char *call; /* name of the call in progress: what a refusal is filed under */
+    char **preopens;
+    u32 preopen_count;
+    wasi_refusal refusals[WASI_REFUSALS_MAX];
+    u32 refusal_count;
+};
+
+/* ---- the guest ABI: p1.c */
+
+typedef struct p1_row {
+    u64 rights, rights2;
+} p1_row;
+
+/* A call in progress. */
+typedef struct p1_call {
+    wasi_ctx *w;
+    gbx_exec *x;
+    u8 *mem; /* NULL: the caller has no memory, every pointer faults */
+    u64 mem_bytes;
+    const gbx_slot *arg;
+    const p1_row *row;
+    gbx_trap_code trap; /* set by the call to end the guest */
+} p1_call;
+
+#define WASI_P1(name, params, results, rights, rights2) wasi_errno gbx_wasi_##name(p1_call *c);
+#include "wasi/p1.def"
+#undef WASI_P1
+
+/* The descriptor `fd` with at least `rights`. A missing right to read or write is BADF, as for a native
+ * descriptor opened the other way; any other is NOTCAPABLE. */
+wasi_errno gbx_wasi_file_get(p1_call *c, u32 fd, u64 rights, wasi_file **out);
+
+/* Copies an iovec array out of guest memory (so that a read cannot change it) and checks every buffer.
+ * Cut at WASI_MAX_IO_BYTES in all; *total is what remains. */
+typedef struct p1_iovs {
+    u32 count;
+    u64 total;
+    struct iovec v[WASI_MAX_IOVS];
+} p1_iovs;
+wasi_errno gbx_wasi_iovs_read(p1_call *c, u32 ptr, u32 count, p1_iovs *out);
+/* Drop the first n bytes from entry *at on; *at becomes the first entry with bytes left. */
+void gbx_wasi_iovs_advance(p1_iovs *v, u32 *at, u64 n);
+
+/* ---- policy.c */
+
+/* The rights that mean something for a file type. */
+u64 gbx_wasi_rights_of(u8 type, bool terminal);
+u8 gbx_wasi_type_of(mode_t mode);           /* sockets: stream */
+u8 gbx_wasi_type_of_host(int fd, mode_t mode); /* looks at the socket */
+/* May files be opened that lie on this file system, or are of this kind? */
+bool gbx_wasi_policy_fs(int fd);
+bool gbx_wasi_policy_file(const struct stat *st);
+bool gbx_wasi_may_hold_devices(int fd);
+/* Remember that the call in progress was refused `path`; equal ones once. */
+void gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason);
+#define WHY_NO_GRANT "no grant matches"
+#define WHY_OUTSIDE "outside the grant"
+#define WHY_READ_ONLY "read-only grant"
+#define WHY_SPECIAL "special file"
+
+/* ---- fdtable.c */
+
+wasi_file *gbx_wasi_fds_find(wasi_fds *t, u32 fd); /* NULL where nothing is open */
+/* Make room for one more and say where it will go. Nothing else may be added before the put. */
+wasi_errno gbx_wasi_fds_reserve(wasi_fds *t, u32 *fd);
+void gbx_wasi_fds_put(wasi_fds *t, u32 fd, const wasi_file *file);
+wasi_errno gbx_wasi_fds_close(wasi_fds *t, u32 fd);         /* must be open */
+void gbx_wasi_fds_move(wasi_fds *t, u32 from, u32 to);      /* both open, different */
+void gbx_wasi_fds_deinit(wasi_fds *t);
+
+/* ---- path.c, walk.c */
+
+/* A path as a guest gave it: well-formed UTF-8 without NUL, not empty, relative. */
+typedef struct wasi_path {
+    u32 len;
+    bool slash; /* ended in slashes, which are cut off: names a directory or nothing */
+    char text[WASI_MAX_PATH_BYTES + 1];
+} wasi_path;
+
+/* Where a look-up starts, and what it is for. */
+typedef struct wasi_look {
+    int base;
+    bool devices; /* of the directory at base */
+    bool follow;  /* a symbolic link in last place */
+    int flags;    /* of open; O_CLOEXEC and so on are added */
+    mode_t mode;
+    const char *shown; /* the path a refusal is remembered under; NULL: the one looked up */
+} wasi_look;
+
+typedef struct wasi_found {
+    int fd;
+    bool crossed; /* lies on another mount than base */
+    struct stat st;
+} wasi_found;
+
+/* Open `path` beneath look->base. With O_PATH any file; else only what policy lets be opened. WASI_PERM
+ * is remembered as a refusal. */
+wasi_errno gbx_wasi_path_find(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out);
+wasi_errno gbx_wasi_walk(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out);
+
+/* The directory that holds the last component, and that component: for calls that act on a name.
+ * `leaf` is NULL when the path ends in "." or ".."; `dots` says which (1 or 2). */
+typedef struct wasi_parent {
+    int fd;
+    bool owned; /* fd is to be closed */
+    const char *leaf;
+    u8 dots;
+} wasi_parent;
+wasi_errno gbx_wasi_path_parent(wasi_ctx *w, const wasi_file *dir, wasi_path *p, wasi_parent *out);
+void gbx_wasi_parent_deinit(wasi_parent *p);
+
+/* ---- vfs.c, vfs_io.c, vfs_dir.c: effects. Waits end with WASI_STOPPED when x->stop is set. */
+
+struct pollfd;
+/* Wait until one of fds[0..count) is ready; fds has room for one more. *ready is the number of entries
+ * with revents, 0 when timeout_ns passed. */
+wasi_errno gbx_wasi_wait(gbx_exec *x, struct pollfd *fds, u32 count, u64 timeout_ns, u32 *ready);
+#define WASI_FOREVER UINT64_MAX
+
+wasi_errno gbx_wasi_vfs_read(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done);
+wasi_errno gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done);
+wasi_errno gbx_wasi_vfs_pread(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done);
+wasi_errno gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done);
+wasi_errno gbx_wasi_vfs_random(wasi_ctx *w, gbx_exec *x, u8 *buf, u64 len);
+wasi_errno gbx_wasi_vfs_stat(const wasi_file *f, struct stat *st);
+void gbx_wasi_put_filestat(u8 *out, const struct stat *st, u8 type);
+wasi_errno gbx_wasi_times_of(p1_call *c, u64 atim, u64 mtim, u32 fstflags, struct timespec out[2]);
+
+wasi_errno gbx_wasi_dir_read(wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
+void gbx_wasi_dir_free(wasi_dir *d);
+
+u64 gbx_wasi_now(wasi_ctx *w, u32 clock_id);
+
+#endif

@@ -1,0 +1,112 @@
+/* Host memory that runs out at every possible point: each attempt fails cleanly, and the next works.
+ * Run under AddressSanitizer this also proves that no failing path leaks. */
+#include "api/guest.h"
+#include "base/alloc.h"
+#include "base/base.h"
+
+static const char text[] =
+        "(module (import \"env\" \"host\" (func $h (param i32) (result i32)))"
+        "(import \"env\" \"mem\" (memory 1 8)) (import \"env\" \"tab\" (table $t 4 funcref))"
+        "(import \"env\" \"g\" (global $g i32))"
+        "(table $own (export \"own\") 8 funcref) (global $n (mut i32) (i32.const 0))"
+        "(func $f (param i32) (result i32) (call $h (local.get 0)))"
+        "(elem (table $t) (i32.const 0) func $f) (elem $e func $f $f) (data (i32.const 0) \"abc\")"
+        "(func $s (global.set $n (global.get $g))) (start $s)"
+        "(func $boom unreachable)"
+        "(func (export \"f\") (param i32) (result i32)"
+        "  (table.init $own $e (i32.const 0) (i32.const 0) (i32.const 2))"
+        "  (drop (memory.grow (i32.const 1)))"
+        "  (drop (table.grow $own (ref.null func) (i32.const 100)))"
+        "  (call $f (local.get 0)))"
+        "(func (export \"boom\") (call $boom)))";
+
+static gbx_trap_code
+host(gbx_caller *caller, void *data, const gbx_val *args, gbx_val *results)
+{
+    (void)caller;
+    (void)data;
+    results[0].of.i32 = args[0].of.i32 * 2;
+    return GBX_TRAP_NONE;
+}
+
+/* The life of a small host; false where something failed. Every failure must be one of memory. */
+static bool
+life(gbx_bytes wasm, gbx_code *code, gbx_trap_code *trap_code)
+{
+    static const gbx_valtype i32s[] = {GBX_I32};
+    gbx_engine *engine = NULL;
+    gbx_module *module = NULL;
+    gbx_store *store = NULL;
+    gbx_linker *linker = NULL;
+    gbx_instance *instance = NULL;
+    gbx_extern_info info;
+    gbx_trap trap = {0};
+    gbx_err err = {.text = ""};
+    gbx_val v = guest_i32(21);
+    *trap_code = GBX_TRAP_NONE;
+    bool ok = false;
+    if ((*code = gbx_engine_new(NULL, &engine, &err)) ||
+        (*code = gbx_module_compile(engine, wasm, NULL, &module, &err)) ||
+        (*code = gbx_store_new(engine, NULL, &store, &err)) ||
+        (*code = gbx_linker_new(store, &linker, &err)) ||
+        (*code = gbx_linker_define_func(linker, "env", "host", i32s, 1, i32s, 1, host, NULL, &err)) ||
+        (*code = gbx_linker_define_memory(linker, "env", "mem", 1, 8, &err)) ||
+        (*code = gbx_linker_define_table(linker, "env", "tab", GBX_FUNCREF, 4, 9, &err)) ||
+        (*code = gbx_linker_define_global(linker, "env", "g", guest_i32(1), false, &err)) ||
+        (*code = gbx_instance_new(store, module, linker, &instance, &trap, &err)) ||
+        (*code = gbx_linker_define_instance(linker, "again", instance, &err))) {
+        if (*code == GBX_TRAPPED) *trap_code = trap.code;
+        assert_true(err.text[0] != 0);
+        goto out;
+    }
+    if (!gbx_module_import(module, 0, &info) || !gbx_module_export(module, 0, &info)) {
+        *code = GBX_NO_MEMORY;
+        goto out;
+    }
+    *trap_code = gbx_func_call(gbx_instance_func(instance, "f"), &v, 1, &v, 1, &trap);
+    if (*trap_code != GBX_TRAP_NONE) goto out;
+    assert_int_equal(v.of.i32, 42);
+    *trap_code = gbx_func_call(gbx_instance_func(instance, "boom"), NULL, 0, NULL, 0, &trap);
+    if (*trap_code == GBX_TRAP_UNREACHABLE) *trap_code = GBX_TRAP_NONE;
+    ok = *trap_code == GBX_TRAP_NONE;
+out:
+    gbx_linker_release(linker);
+    gbx_store_release(store);
+    gbx_module_release(module);
+    gbx_engine_release(engine);
+    return ok;
+}
+
+static void
+test_sweep(void **state)
+{
+    (void)state;
+    gbx_bytes const wasm = guest_wat(text);
+    gbx_code code;
+    gbx_trap_code trap;
+    uint64_t failed = 0;
+    for (uint64_t n = 1;; n++) {
+        gbx_base_fault_arm(n);
+        bool const ok = life(wasm, &code, &trap);
+        bool const covered = gbx_base_fault_count() < n;
+        gbx_base_fault_arm(0);
+        if (covered) {
+            assert_true(ok);
+            break;
+        }
+        if (ok) continue; /* a failure that has a way around it: no guards, no growth, no name */
+        failed++;
+        bool const of_memory = code == GBX_NO_MEMORY || trap == GBX_TRAP_NO_HOST_MEMORY;
+        if (!of_memory) fail_msg("allocation %llu: %s, %s", (unsigned long long)n,
+                                 gbx_code_slug(code), gbx_trap_slug(trap));
+    }
+    assert_true(failed > 30);
+    free((void *)(uintptr_t)wasm.data);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sweep)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

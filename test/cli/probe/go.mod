@@ -1,0 +1,3 @@
+module example/probe
+
+go 1.21

@@ -1,0 +1,4 @@
+(module
+  (func $inner (export "inner") unreachable)
+  (func $middle call $inner)
+  (func (export "_start") call $middle))

@@ -1,0 +1,5 @@
+package main
+
+import "sync"
+
+type rwlocker struct{ sync.Mutex }

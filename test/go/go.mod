@@ -1,0 +1,3 @@
+module glovebox/test/go
+
+go 1.24

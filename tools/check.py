@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""Build everything, run every suite, add up. Called by ./check, which installs what is needed.
+
+usage: ./check [all | quick | SUITE | SUITE/TEST]...
+
+Suites: build, style, docs, examples, unit-release, unit-san, and every test/DIR that has a file
+`run`. Each prints lines `PASS name`, `FAIL name`, `SKIP name reason`; a failing test is followed by
+the command that repeats it. Full output: build/check/SUITE.log.
+
+test/expect/*.txt list what may fail or be skipped, `name  reason` a line: named features that are
+not supported, never a wrong answer. A listed test that passes is a failure too.
+"""
+import glob
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CI = os.environ.get("CI", "") not in ("", "0", "false")
+JOBS = f"-j{os.cpu_count() or 1}"
+LOGS = "build/check"
+SAN = "address,undefined"
+RELEASE, SANITIZED = "build/release", "build/san-address-undefined"
+SUITE_SECONDS = 1200
+UNIT_SECONDS = 600
+QUICK = ["build/release", "style", "docs", "unit-release", "cli"]
+SAN_ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
+
+
+class Result:
+    """What one suite said."""
+
+    def __init__(self, suite):
+        self.suite = suite
+        self.lines = []  # (verdict, name, reason)
+
+    def add(self, verdict, name, reason=""):
+        self.lines.append((verdict, name, reason))
+
+
+def run(command, log, seconds, env=None):
+    """Run with a time limit, output to `log`; (exit code, output)."""
+    try:
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, timeout=seconds, check=False,
+                              env={**os.environ, **(env or {})})
+        status, output = done.returncode, done.stdout.decode("utf-8", "replace")
+    except subprocess.TimeoutExpired as late:
+        status, output = 124, (late.stdout or b"").decode("utf-8", "replace")
+        output += f"\nstopped after {seconds} s\n"
+    log.write(f"$ {' '.join(command)}\n{output}")
+    return status, output
+
+
+BUILDS = {
+    "build/release": (["CC=gcc", f"OUT={RELEASE}", "all", "units"], "quick"),
+    "build/san": (["CC=gcc", f"SAN={SAN}", f"OUT={SANITIZED}", "all", "units"], ""),
+    "build/clang": (["CC=clang", "all", "units"], ""),
+    "build/unity": (["CC=gcc", "unity"], ""),
+    "build/headers": (["CC=gcc", "headers"], ""),
+    "build/headers-clang": (["CC=clang", "headers"], ""),
+}
+
+
+def suite_build(result, log, names):
+    for name, (goals, _) in BUILDS.items():
+        if names and name not in names:
+            continue
+        command = ["make", "-s", "-k", JOBS, "WERROR=-Werror", *goals]
+        status, output = run(command, log, SUITE_SECONDS)
+        if status:
+            print(output)
+        result.add("FAIL" if status else "PASS", name, "" if not status else " ".join(command))
+
+
+def suite_lines(result, log, command, seconds=SUITE_SECONDS, env=None):
+    """A command that prints PASS, FAIL and SKIP lines by itself."""
+    status, output = run(command, log, seconds, env)
+    seen, before, after_fail = 0, [], False
+    for line in output.split("\n"):
+        match = re.match(r"(PASS|FAIL|SKIP) (\S+)\s*(.*)", line)
+        if not match:
+            if after_fail and line.startswith(" "):
+                print(line)
+            else:
+                before.append(line)
+            continue
+        after_fail = match.group(1) == "FAIL"
+        if after_fail:
+            print("\n".join([*before[-40:], line]))
+        before = []
+        seen += 1
+        result.add(*match.groups())
+    failed = any(verdict == "FAIL" for verdict, _, _ in result.lines)
+    if (status and not failed) or not seen:
+        print("\n".join(output.split("\n")[-40:]))
+        result.add("FAIL", f"{result.suite}/runner", f"exit code {status} after {seen} tests")
+
+
+def suite_units(result, log, names, out, env):
+    """cmocka's programs, one test a line by its TAP output."""
+    binaries = sorted(b for b in glob.glob(f"{out}/test/*/test_*", root_dir=ROOT)
+                      if os.access(os.path.join(ROOT, b), os.X_OK) and not b.endswith(".d"))
+    wanted = [n.split("/", 1)[1] for n in names]
+    for binary in binaries:
+        program = os.path.relpath(binary, f"{out}/test")
+        if wanted and not any(w.startswith(program) or program.startswith(w) for w in wanted):
+            continue
+        status, output = run([binary], log, UNIT_SECONDS, {**env, "CMOCKA_MESSAGE_OUTPUT": "TAP"})
+        seen = bad = 0
+        for match in re.finditer(r"^(ok|not ok) \d+ - ([^\s#]+)(\s+# SKIP.*)?", output, re.M):
+            seen += 1
+            verdict = "SKIP" if match.group(3) else "PASS" if match.group(1) == "ok" else "FAIL"
+            bad += verdict == "FAIL"
+            result.add(verdict, f"{result.suite}/{program}/{match.group(2)}",
+                       binary if verdict == "FAIL" else "")
+        if (status and not bad) or not seen:
+            bad += 1
+            result.add("FAIL", f"{result.suite}/{program}", f"{binary}: exit code {status}")
+        if bad:
+            print("\n".join(output.split("\n")[-60:]))
+
+
+def suite_examples(result, log, _):
+    """The example's module is what the pinned Go makes of its source; its output is as expected."""
+    kept, fresh = "examples/imagemeta/imagemeta.wasm", "build/imagemeta.wasm"
+    run(["examples/imagemeta/build", fresh], log, SUITE_SECONDS)
+    try:
+        with open(os.path.join(ROOT, kept), "rb") as a, open(os.path.join(ROOT, fresh), "rb") as b:
+            same = a.read() == b.read()
+    except OSError as error:
+        print(error)
+        same = False
+    result.add("PASS" if same else "FAIL", "examples/imagemeta/bytes",
+               "" if same else f"GO={os.environ.get('GO', 'go')} examples/imagemeta/build {kept}")
+    with open(os.path.join(ROOT, "examples/imagemeta/expected.txt"), encoding="utf-8") as f:
+        expected = dict(line.split(None, 1) for line in f.read().strip().split("\n"))
+    for picture, text in expected.items():
+        path = f"examples/imagemeta/pictures/{picture}"
+        with open(os.path.join(ROOT, path), "rb") as stdin:
+            done = subprocess.run([f"{RELEASE}/glovebox", kept], cwd=ROOT, stdin=stdin,
+                                  capture_output=True, timeout=60, check=False)
+        good = done.returncode == 0 and done.stdout.decode() == text + "\n" and not done.stderr
+        if not good:
+            print(done)
+        result.add("PASS" if good else "FAIL", f"examples/imagemeta/{picture}",
+                   "" if good else f"{RELEASE}/glovebox {kept} < {path}")
+    step(result, log, "examples/demo", ["./demo"])
+    examples_tour(result, log)
+
+
+def step(result, log, name, command, env=None):
+    """One command that must succeed."""
+    status, output = run(command, log, SUITE_SECONDS, env)
+    if status:
+        print(output)
+    result.add("FAIL" if status else "PASS", name, " ".join(command) if status else "")
+
+
+def examples_tour(result, log):
+    """`make install`, and the program in the head of gbx.h against what was installed."""
+    prefix = os.path.join(ROOT, "build/install")
+    step(result, log, "examples/install", ["make", "-s", f"OUT={RELEASE}", f"PREFIX={prefix}", "install"])
+    with open(os.path.join(ROOT, "include/gbx/gbx.h"), encoding="utf-8") as f:
+        program = [line[7:] for line in f.read().split("\n") if line.startswith(" *     ")]
+    with open(os.path.join(ROOT, "build/tour.c"), "w", encoding="utf-8") as f:
+        f.write("\n".join(program) + "\n")
+    compile_and_run = (
+        "gcc -Wall -Wextra -Werror -o tour tour.c $(pkg-config --cflags --libs glovebox) && "
+        "cp ../examples/imagemeta/imagemeta.wasm main.wasm && "
+        "./tour < ../examples/imagemeta/pictures/dot.png | grep -q width")
+    step(result, log, "examples/tour", ["sh", "-ec", f"cd build && {compile_and_run}"],
+         {"PKG_CONFIG_PATH": f"{prefix}/lib/pkgconfig"})
+
+
+def suites():
+    table = {
+        "build": suite_build,
+        "style": lambda r, log, n: suite_lines(
+            r, log, ["python3", "tools/style.py", "--objects", RELEASE]),
+        "docs": lambda r, log, n: suite_lines(r, log, ["python3", "tools/gendocs.py"]),
+        "unit-release": lambda r, log, n: suite_units(r, log, n, RELEASE, {}),
+        "unit-san": lambda r, log, n: suite_units(r, log, n, SANITIZED, SAN_ENV),
+        "examples": suite_examples,
+    }
+    for runner in sorted(glob.glob("test/*/run", root_dir=ROOT)):
+        name = runner.split("/")[1]
+        table[name] = lambda r, log, n, runner=runner: suite_lines(
+            r, log, [f"./{runner}", *(t.split("/", 1)[1] for t in n)],
+            env={"GLOVEBOX": os.path.join(ROOT, RELEASE, "glovebox")})
+    return table
+
+
+def expectations():
+    expected = {}
+    for path in glob.glob("test/expect/*.txt", root_dir=ROOT):
+        with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+            for line in f:
+                fields = line.split(None, 1)
+                if not fields or line.startswith("#"):
+                    continue
+                if len(fields) < 2:
+                    sys.exit(f"{path}: {fields[0]} has no reason")
+                expected[fields[0]] = fields[1].strip()
+    return expected
+
+
+def judge(result, expected, totals):
+    """Count one suite's lines and print what is not plain success."""
+    counts = {"PASS": 0, "FAIL": 0, "SKIP": 0}
+    for verdict, name, reason in result.lines:
+        listed = expected.get(name)
+        if verdict == "PASS" and listed:
+            print(f"FAIL {name}: passes, but test/expect lists it: {listed}")
+            verdict = "FAIL"
+        elif verdict != "PASS" and listed:
+            verdict = "SKIP"
+        elif verdict == "FAIL":
+            print(f"FAIL {name}\n     repeat: {reason or './check ' + name}")
+        elif verdict == "SKIP":
+            print(f"SKIP {name} {reason}")
+            if CI:
+                print(f"FAIL {name}: skipped, and test/expect does not list it")
+                verdict = "FAIL"
+        counts[verdict] += 1
+        totals[verdict] += 1
+    return counts
+
+
+def main():
+    os.chdir(ROOT)
+    names = sys.argv[1:] or ["all"]
+    table = suites()
+    if "help" in names or "--help" in names:
+        print(__doc__ + "\nhere: " + " ".join(table))
+        return 0
+    if names == ["quick"]:
+        names = QUICK
+    everything = names == ["all"]
+    for name in names:
+        if not everything and name.split("/")[0] not in table:
+            sys.exit(f"there is no suite {name}; there are: all quick {' '.join(table)}")
+    os.makedirs(LOGS, exist_ok=True)
+    os.environ["CI"] = "true" if CI else ""
+    expected, totals, started = expectations(), {"PASS": 0, "FAIL": 0, "SKIP": 0}, time.time()
+    if not everything and "build" not in {n.split("/")[0] for n in names}:
+        san = any(n.startswith("unit-san") for n in names)
+        names = ["build/release"] + (["build/san"] if san else []) + names
+    for suite, function in table.items():
+        mine = [n for n in names if n.split("/")[0] == suite]
+        if not everything and not mine:
+            continue
+        before, result = time.time(), Result(suite)
+        print(f"== {suite}", flush=True)
+        with open(f"{LOGS}/{suite}.log", "w", encoding="utf-8") as log:
+            function(result, log, [n for n in mine if "/" in n])
+        counts = judge(result, expected, totals)
+        print(f"   {counts['PASS']} passed, {counts['FAIL']} failed, {counts['SKIP']} skipped, "
+              f"{time.time() - before:.0f} s", flush=True)
+    print(f"== {time.time() - started:.0f} s in all")
+    print(f"{totals['PASS']} passed, {totals['FAIL']} failed, {totals['SKIP']} skipped")
+    return 1 if totals["FAIL"] or not totals["PASS"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

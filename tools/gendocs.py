@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""The pages of docs/ that are made from the tables of the source.
+
+usage: tools/gendocs.py [--write]
+
+Without --write nothing is changed: prints `PASS docs/PAGE` or `FAIL docs/PAGE` for each page, by
+whether the kept page is what the tables give now.
+"""
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+NOTE = "<!-- Made by tools/gendocs.py from {}; `make bless` writes it. -->\n"
+
+
+def rows(path, macro):
+    """The arguments of each use of `macro` in a .def file; string literals joined and unquoted."""
+    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+        text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    for match in re.finditer(rf"^{macro}\(", text, flags=re.M):
+        args, current, depth, at = [], "", 1, match.end()
+        while depth:
+            literal = re.match(r'"((?:\\.|[^"\\])*)"', text[at:])
+            if literal:
+                current += literal.group(1).replace(r"\n", "\n").replace(r"\"", '"')
+                at += literal.end()
+                continue
+            c = text[at]
+            depth += (c == "(") - (c == ")")
+            if depth == 0 or (depth == 1 and c == ","):
+                args.append(current.strip(" \t\r\n"))
+                current = ""
+            elif not c.isspace():
+                current += c
+            at += 1
+        yield args
+
+
+def value(expression):
+    """A constant expression of C, such as `8ull << 30`."""
+    plain = re.sub(r"(?<=\d)[uUlL]+", "", expression)
+    if not re.fullmatch(r"[\da-fx\s<>*+()-]+", plain):
+        raise ValueError(f"not a number: {expression}")
+    return eval(plain)  # pylint: disable=eval-used
+
+
+def cell(text):
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def limits():
+    out = ["# Limits", NOTE.format("src/wasm/limits.def, src/wasi/limits.def"),
+           "A module or a guest that goes beyond one of these gets an error or a trap that names it.",
+           "", "| limit | value | reason |", "|---|---:|---|"]
+    for _, number, slug, reason in rows("src/wasm/limits.def", "GBX_LIMIT"):
+        out.append(f"| {slug} | {value(number):,} | {cell(reason)} |")
+    out += ["", "## WASI", "", "What a guest may make the host do in one call, or hold at once.", "",
+            "| limit | value | reason |", "|---|---:|---|"]
+    for name, number, reason in rows("src/wasi/limits.def", "WASI_LIMIT"):
+        slug = name.lower().replace("_", "-")
+        out.append(f"| {slug} | {value(number):,} | {cell(reason)} |")
+    return out
+
+
+def errors():
+    out = ["# Errors, traps and exit codes",
+           NOTE.format("include/gbx/errors.def, include/gbx/traps.def, src/cli/exits.def, "
+                       "src/cli/topics.def"),
+           "Slugs are stable: scripts may look for them. `glovebox help SLUG` says more.", "",
+           "## Exit codes of the command", "",
+           "The guest's own exit code passes through unchanged, 0 to 255.", "",
+           "| code | meaning |", "|---:|---|"]
+    for _, number, text in rows("src/cli/exits.def", "CLI_EXIT"):
+        out.append(f"| {number} | {cell(text)} |")
+    out += ["", "## Failures the host sees (`gbx_code`)", "",
+            "| code | slug | text | remedy |", "|---|---|---|---|"]
+    for code, slug, text, remedy in rows("include/gbx/errors.def", "GBX_ERROR"):
+        out.append(f"| `GBX_{code}` | {slug} | {cell(text)} | {cell(remedy)} |")
+    out += ["", "## Ends of a guest's call (`gbx_trap_code`)", "",
+            "| code | slug | text | remedy | exit code |", "|---|---|---|---|---:|"]
+    for code, slug, text, remedy, number in rows("include/gbx/traps.def", "GBX_TRAP"):
+        shown = "the guest's" if code == "EXIT" else number
+        out.append(f"| `GBX_TRAP_{code}` | {slug} | {cell(text)} | {cell(remedy)} | {shown} |")
+    out += ["", "## Topics of `glovebox help`", "", "| topic | about |", "|---|---|"]
+    for slug, title, _ in rows("src/cli/topics.def", "CLI_TOPIC"):
+        out.append(f"| {slug} | {cell(title)} |")
+    return out
+
+
+def options():
+    out = ["# Options of `glovebox run`", NOTE.format("src/cli/options.def"),
+           "Options stand before FILE, as `--name value` or `--name=value`; what stands after FILE "
+           "belongs to the guest.", "", "| option | meaning |", "|---|---|"]
+    for _, name, argument, text in rows("src/cli/options.def", "CLI_OPTION"):
+        shown = name if argument == "NULL" else f"{name} {argument}"
+        out.append(f"| `{cell(shown)}` | {cell(text)} |")
+    return out
+
+
+PAGES = {"limits.md": limits, "errors.md": errors, "options.md": options}
+
+
+def main():
+    failed = False
+    for page, make in PAGES.items():
+        path = os.path.join(ROOT, "docs", page)
+        text = "\n".join(make()) + "\n"
+        if "--write" in sys.argv[1:]:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+            print(f"wrote docs/{page}")
+            continue
+        kept = ""
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as f:
+                kept = f.read()
+        if kept != text:
+            print(f"docs/{page}: not what the tables give; run: make bless")
+        print(f"{'PASS' if kept == text else 'FAIL'} docs/{page}")
+        failed = failed or kept != text
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
