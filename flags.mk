@@ -1,2 +1,6 @@
 # Flags of single files, each with its reason: CFLAGS_<path, / written as _> = flags. $(IS_CLANG) is
 # empty where the compiler is gcc.
+
+# The interpreter's loop ends in some 250 indirect jumps; gcc's global common subexpression elimination
+# and cross-jumping merge them into a few, which the branch predictor pays for. sqrt sets no errno.
+CFLAGS_src_interp_interp.c = -fno-math-errno $(if $(IS_CLANG),,-fno-gcse -fno-crossjumping)

@@ -89,7 +89,7 @@ def suite_lines(result, log, command, seconds=SUITE_SECONDS, env=None):
             continue
         after_fail = match.group(1) == "FAIL"
         if after_fail:
-            print("\n".join([*before[-40:], line]))
+            print("\n".join(before[-40:]))
         before = []
         seen += 1
         result.add(*match.groups())

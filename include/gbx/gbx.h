@@ -1,20 +1,22 @@
 /* glovebox: runs Go programs built with GOOS=wasip1 GOARCH=wasm inside your C program.
  *
  *     #include <gbx/gbx.h>
+ *     #include <stdio.h>
  *
- *     int main(void)
+ *     int main(int argc, char **argv)
  *     {
+ *         gbx_engine *engine = NULL;
+ *         gbx_module *module = NULL;
+ *         gbx_store *store = NULL;
+ *         gbx_linker *linker = NULL;
+ *         gbx_wasi *wasi = NULL;
+ *         gbx_instance *instance = NULL;
  *         gbx_err err;
  *         gbx_trap trap;
- *         gbx_engine *engine;
- *         gbx_module *module;
- *         gbx_store *store;
- *         gbx_linker *linker;
- *         gbx_wasi *wasi;
- *         gbx_instance *instance;
+ *         int status = 125;
  *
  *         if (gbx_engine_new(NULL, &engine, &err) ||
- *             gbx_module_compile_file(engine, "main.wasm", NULL, &module, &err) ||
+ *             gbx_module_compile_file(engine, argc > 1 ? argv[1] : "main.wasm", NULL, &module, &err) ||
  *             gbx_store_new(engine, NULL, &store, &err) ||
  *             gbx_linker_new(store, &linker, &err) ||
  *             gbx_wasi_new(&wasi, &err) ||
@@ -23,13 +25,22 @@
  *             gbx_wasi_link(wasi, linker, &err) ||
  *             gbx_instance_new(store, module, linker, &instance, &trap, &err)) {
  *             fprintf(stderr, "%s\n", err.text);
- *             return 125;
+ *         } else {
+ *             gbx_func_call(gbx_instance_func(instance, "_start"), NULL, 0, NULL, 0, &trap);
+ *             status = trap.code == GBX_TRAP_EXIT ? trap.exit_status : gbx_trap_exit_code(trap.code);
+ *             if (trap.code != GBX_TRAP_NONE && trap.code != GBX_TRAP_EXIT)
+ *                 fprintf(stderr, "%s %s\n", gbx_trap_text(trap.code), trap.message);
  *         }
- *         gbx_func_call(gbx_instance_func(instance, "_start"), NULL, 0, NULL, 0, &trap);
- *         return trap.code == GBX_TRAP_EXIT ? trap.exit_status : trap.code ? 134 : 0;
+ *         gbx_wasi_release(wasi);
+ *         gbx_linker_release(linker);
+ *         gbx_store_release(store);
+ *         gbx_module_release(module);
+ *         gbx_engine_release(engine);
+ *         return status;
  *     }
  *
- * Reading order: error.h, engine.h, module.h, store.h, host.h, wasi.h. */
+ * Build it with: cc host.c -lgbx -lm -pthread
+ * Reading order: error.h, engine.h, module.h, store.h, trap.h, host.h, wasi.h. */
 #ifndef GBX_GBX_H
 #define GBX_GBX_H
 

@@ -68,9 +68,9 @@ typedef struct interp_leb {
     u64 value;
 } interp_leb;
 
-/* LEB128 of more than one byte; `pc` is behind the first, which is given. Validated: it ends. */
+/* LEB128 of more than two bytes; `pc` is behind the first, which is given. Validated: it ends. */
 __attribute__((noinline)) static interp_leb
-interp_leb_u(const u8 *pc, u64 first)
+interp_leb_long(const u8 *pc, u64 first)
 {
     u64 value = first & 0x7f;
     for (unsigned shift = 7;; shift += 7) {
@@ -78,6 +78,15 @@ interp_leb_u(const u8 *pc, u64 first)
         if (shift < 64) value |= (u64)(b & 0x7f) << shift;
         if (!(b & 0x80)) return (interp_leb){pc, value};
     }
+}
+
+/* LEB128 of more than one byte: static offsets and call targets mostly have two. */
+static inline interp_leb
+interp_leb_u(const u8 *pc, u64 first)
+{
+    u8 const second = *pc;
+    if (GBX_LIKELY(second < 0x80)) return (interp_leb){pc + 1, (first & 0x7f) | (u64)second << 7};
+    return interp_leb_long(pc, first);
 }
 
 /* Signed LEB128 of more than one byte; `pc` is behind the first. Eight bytes are looked at at once: their
@@ -89,7 +98,7 @@ interp_leb_s(const u8 *pc)
     memcpy(&w, pc - 1, sizeof w);
     u64 const ends = ~w & 0x8080808080808080u;
     if (GBX_UNLIKELY(!ends)) {
-        interp_leb leb = interp_leb_u(pc, pc[-1]);
+        interp_leb leb = interp_leb_long(pc, pc[-1]);
         unsigned const bits = 7 * (unsigned)(leb.pc - pc + 1);
         if (bits < 64 && leb.pc[-1] & 0x40) leb.value |= ~(u64)0 << bits;
         return leb;
@@ -352,9 +361,15 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
         } else if (results == 0) {
             sp = fp - 1;
             tos = *sp;
-        } else {
+        } else { /* several results may reach over the record */
+            interp_rec const saved = *rec;
             memmove(fp, sp - (results - 1), (results - 1) * sizeof *sp);
             sp = fp + (results - 1);
+            pc = saved.ret_pc;
+            side = saved.ret_side;
+            fp = saved.ret_fp;
+            rec = saved.caller;
+            NEXT;
         }
         pc = rec->ret_pc;
         side = rec->ret_side;

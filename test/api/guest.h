@@ -30,8 +30,8 @@ guest_run_tool(char *const argv[], char *const env[])
     char *all[512];
     size_t n = 0;
     extern char **environ;
+    for (char *const *e = env; e && *e; e++) all[n++] = *e; /* of two of a name the first holds */
     for (char **e = environ; *e && n < 500; e++) all[n++] = *e;
-    for (char *const *e = env; e && *e; e++) all[n++] = *e;
     all[n] = NULL;
     pid_t pid;
     int status = 0;

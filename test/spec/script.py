@@ -73,7 +73,10 @@ def parse(text):
         elif token == b")":
             if len(stack) == 1:
                 raise ScriptError(f"line {line}: unexpected )")
-            stack.pop().end = end
+            node = stack.pop()
+            node.end = end
+            if node.head().startswith(b"@"):
+                stack[-1].items.pop()  # an annotation
         elif first not in b" \t\r\n" and not token.startswith(b";;"):
             stack[-1].items.append(token)
         line += text.count(b"\n", at, end)

@@ -337,33 +337,42 @@ test_table(void **state)
     assert_non_null(strstr(err.text, "101 elements"));
 }
 
+/* Mappings of the process that touch one of these reservations (a sanitizer has some of its own). */
 static size_t
-count_mappings(void)
+count_mappings(const gbx_memory *mems, size_t count)
 {
     FILE *const f = fopen("/proc/self/maps", "r");
     assert_non_null(f);
-    size_t lines = 0;
-    for (int c; (c = fgetc(f)) != EOF;) lines += c == '\n';
+    size_t hits = 0;
+    char line[512];
+    while (fgets(line, sizeof line, f)) {
+        char *dash;
+        uintptr_t const from = strtoull(line, &dash, 16), to = strtoull(dash + 1, NULL, 16);
+        bool hit = false;
+        for (size_t i = 0; i < count; i++) {
+            uintptr_t const base = (uintptr_t)mems[i].base;
+            hit |= from < base + mems[i].reserved_bytes && to > base - MEMORY_PRE_GUARD_BYTES;
+        }
+        hits += hit;
+    }
     fclose(f);
-    return lines;
+    return hits;
 }
 
-/* S19: memories laid out one after the other cost three mappings each at most. */
+/* S19: a memory costs three mappings at most, and two that lie side by side share one. */
 static void
 test_mappings(void **state)
 {
     (void)state;
     enum { COUNT = 100 };
     static gbx_memory mems[COUNT];
-    size_t const before = count_mappings();
     for (size_t i = 0; i < COUNT; i++) {
         mems[i] = memory(2, UINT64_MAX, UINT64_MAX);
+        assert_true(mems[i].guarded);
         assert_int_equal(gbx_runtime_memory_grow(&mems[i], 3), 2);
     }
-    size_t const after = count_mappings();
-    assert_true(after - before <= 3 * COUNT + 5);
+    assert_true(count_mappings(mems, COUNT) <= 3 * COUNT);
     for (size_t i = 0; i < COUNT; i++) gbx_runtime_memory_deinit(&mems[i]);
-    assert_true(count_mappings() <= before + 5);
 }
 
 int
