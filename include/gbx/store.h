@@ -25,7 +25,7 @@ typedef struct gbx_store_opts {
     uint64_t stack_bytes;  /* guest stack of a running call, reserved and lazily used, rounded up to
                               64 KiB; 0: the limit guest-stack in docs/limits.md, or less where the
                               address space is short. At most that limit */
-    uint64_t table_elems;  /* of each table; 0: 10,000,000 */
+    uint64_t table_elems;  /* of all tables of the store together; 0: 10,000,000 */
 } gbx_store_opts;
 #define GBX_STORE_OPTS_INIT {.size = sizeof(gbx_store_opts)}
 
@@ -85,6 +85,10 @@ typedef struct gbx_func gbx_func; /* a function of an instance, owned by its sto
 /* The exported function `name` (NUL-terminated), NULL where there is none. The same function each
  * time: look it up once and keep it. */
 GBX_API gbx_func *gbx_instance_func(gbx_instance *instance, const char *name);
+
+/* The function that is export `idx` of the instance's module (gbx_module_export), NULL where that is none
+ * or not a function: for hosts that walk over all exports, whose names may contain any character. */
+GBX_API gbx_func *gbx_instance_func_at(gbx_instance *instance, size_t idx);
 
 /* Parameters and results of a function: their number, and in *out (may be NULL) their types, borrowed
  * while the store lives. */

@@ -5,7 +5,7 @@
  * (S3); a funcref is a gbx_func pointer, an externref what the host gave, null is 0.
  *
  * Threads: everything here belongs to one store, and a store is used by one thread at a time. The
- * only fields another thread or a signal handler may touch are gbx_exec.stop and gbx_exec.stop_fd. */
+ * only field another thread or a signal handler may touch is gbx_exec.stop. */
 #ifndef GBX_ABI_LAYOUT_H
 #define GBX_ABI_LAYOUT_H
 
@@ -50,7 +50,8 @@ typedef struct gbx_memory {
     u64 bytes;     /* accessible now; a multiple of 64 KiB */
     u64 max_bytes; /* memory.grow gives -1 beyond: the module's maximum and the store's limit */
     u64 reserved_bytes;
-    bool guarded;   /* every 32-bit address plus 32-bit offset lands in the reservation */
+    bool guarded;   /* S3: reserved from base - 2 GiB to base + 6 GiB: any 32-bit address plus an
+                       offset of at most 0x7fff0000 plus 16 lands inside */
     bool has_max;   /* declared in the module; link-time matching needs it */
     u64 declared_max_pages;
 } gbx_memory;
@@ -103,12 +104,14 @@ typedef struct gbx_frame_ref {
 
 /* The execution context of a running call: stack, stop word, what a trap left. One per store. */
 struct gbx_exec {
-    /* Other threads and signal handlers: 0, or the gbx_trap_code (DEADLINE, CANCELLED) to end with.
-     * Set `stop` first, then write 8 bytes to stop_fd. */
+    /* Set by other threads and signal handlers: 0, or the gbx_trap_code (DEADLINE, CANCELLED) to end
+     * with. After it the event behind stop_fd is set. */
     _Atomic u32 stop;
-    int stop_fd; /* eventfd that host waits poll beside what they wait for; -1: no one can stop */
+    int stop_fd; /* eventfd that host waits poll beside what they wait for; -1: no one can stop. A
+                    hint: readable while `stop` is 0, it is read empty and the wait goes on (S14) */
 
-    /* The guest's stack: values, frames. Free part starts at `sp` while host code runs. */
+    /* The guest's stack: values, frames. Free part starts at `sp` while host code runs. NULL while no
+     * call runs: stacks belong to running calls (S18). */
     gbx_slot *stack, *stack_end;
     gbx_slot *sp;
     void *frame;   /* innermost guest frame while host code runs; NULL: none (interp's own type) */

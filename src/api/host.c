@@ -140,7 +140,7 @@ static gbx_trap_code
 api_host_enter(gbx_exec *x, gbx_instance *inst, void *data, gbx_slot *slots)
 {
     const api_host *const h = data;
-    gbx_val few[API_HOST_FEW_VALS];
+    API_UNINIT gbx_val few[API_HOST_FEW_VALS];
     size_t const count = (size_t)h->type->sig.param_count + h->type->sig.result_count;
     if (GBX_LIKELY(count <= GBX_LEN(few))) return api_host_run(x, inst, h, slots, few);
     gbx_val *const vals = gbx_base_alloc(count, sizeof *vals);

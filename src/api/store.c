@@ -82,6 +82,14 @@ gbx_instance_func(gbx_instance *instance, const char *name)
     return api_store_export(instance, name, WASM_EXTERN_FUNC, &ext) ? ext.of.func : NULL;
 }
 
+gbx_func *
+gbx_instance_func_at(gbx_instance *instance, size_t idx)
+{
+    if (!instance || idx >= instance->module->export_count) return NULL;
+    const wasm_export *const e = &instance->module->exports[idx];
+    return e->kind == WASM_EXTERN_FUNC ? instance->funcs[e->idx] : NULL;
+}
+
 bool
 gbx_instance_memory(gbx_instance *instance, const char *name, uint8_t **data, size_t *bytes)
 {
@@ -167,7 +175,7 @@ gbx_func_call(gbx_func *func, const gbx_val *args, size_t arg_count, gbx_val *re
             api_store_check_call(type, args, arg_count, results, result_count, trap);
     if (code != GBX_TRAP_NONE) return code;
 
-    gbx_slot few[API_STORE_FEW_SLOTS];
+    API_UNINIT gbx_slot few[API_STORE_FEW_SLOTS];
     gbx_slot *slots = few;
     size_t const count = max_u64(arg_count, result_count);
     if (count > GBX_LEN(few)) {

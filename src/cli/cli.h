@@ -199,6 +199,8 @@ int gbx_cli_no_start(const cli_plan *plan, const gbx_module *module);
 /* report.c: failures of the library and traps, said in words; both give the exit code. */
 int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code code,
                          const gbx_err *err);
+/* If the imports tell that the module was built for something else, say so; false when they do not. */
+bool gbx_cli_report_foreign(const cli_plan *plan, const gbx_module *module);
 int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
 
 /* run.c: the command `run`. `first` is the index of its first word. */

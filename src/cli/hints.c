@@ -76,9 +76,12 @@ hints_is_probe(const char *path)
     return false;
 }
 
+/* `dir` may be relative; where it leads counts, not how it is spelled. */
 static bool
-hints_is_system(const char *dir)
+hints_is_system(const char *given)
 {
+    char resolved[PATH_MAX];
+    const char *const dir = realpath(given, resolved) ? resolved : given;
     const char *const home = getenv("HOME");
     if (home && !strcmp(dir, home)) return true;
     if (!strncmp(dir, "/home/", 6) && !strchr(dir + 6, '/')) return true;
@@ -108,9 +111,10 @@ hints_is_dir(const char *path)
 /* ---- where on the host the path was meant to be ---- */
 
 typedef struct hints_guess {
-    const char *host;  /* directory to grant, "" for none; relative to ours, or absolute */
-    const char *guest; /* its name in the guest, absolute and clean */
-    const char *found; /* what exists, for the words */
+    const char *host;       /* directory to grant, "" for none; relative to ours, or absolute */
+    const char *guest;      /* its name in the guest, absolute and clean */
+    const char *guest_path; /* what was asked for, absolute and clean; NULL: it climbs above / */
+    const char *found;      /* what exists, for the words */
 } hints_guess;
 
 /* If `host` exists, the directory to grant so that the guest finds it as `guest`: itself, or the one
@@ -164,7 +168,7 @@ static bool
 hints_guess_host(const cli_plan *plan, const char *path, hints_guess *out)
 {
     const char *const guest = gbx_cli_guest_path(path);
-    *out = (hints_guess){.host = "", .guest = guest, .found = ""};
+    *out = (hints_guess){.host = "", .guest = guest, .guest_path = guest, .found = ""};
     if (!guest || strchr(path, '\\') || strlen(path) >= 250) return false;
     if (hints_guess_at(path, guest, out)) return true;
     size_t const pwd_len = plan->pwd ? strlen(plan->pwd) : 0;
@@ -248,7 +252,7 @@ hints_fix_missing(const cli_plan *plan, const hints_guess *guess, bool found)
                 "that holds it",
                 gbx_cli_quote(hints_parent(guess->guest)));
     }
-    if (guess->host[0] != '/' || !hints_is_system(guess->host)) {
+    if (!hints_is_system(guess->host)) {
         return gbx_cli_line_command(plan->line, &(cli_edit){.add = hints_grant(plan, guess)});
     }
     if (hints_is_dir(guess->found) || access(guess->found, R_OK))
@@ -265,13 +269,15 @@ hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
     hints_guess guess;
     bool const found = hints_guess_host(plan, r->path, &guess);
     const char *const fix = guess.guest ? hints_fix_missing(plan, &guess, found) : NULL;
-    bool const rooted = plan->pwd || plan->dir_count;
-    const char *const shown =
-            gbx_cli_format("%s%s", rooted && r->path[0] != '/' ? "/" : "", r->path);
+    /* Without a working directory, what was asked for may have been relative: shown as it came. */
+    bool const rooted = (plan->pwd || plan->dir_count) && guess.guest_path;
+    const char *const shown = rooted ? guess.guest_path : r->path;
+    /* GO: os/getwd.go looks at "." to learn whether PWD is true (1.26): seldom why a guest failed. */
+    bool const idle = !strcmp(r->path, ".") && !strcmp(r->call, "path_filestat_get");
     const char *const there =
             found ? gbx_cli_format("; %s exists here", gbx_cli_quote(guess.found)) : "";
     hint const h = {
-            .rank = found ? HINTS_FOUND : HINTS_NOT_FOUND,
+            .rank = found && !idle ? HINTS_FOUND : HINTS_NOT_FOUND,
             .key = fix ? fix : shown,
             .diag =
                     {
@@ -411,6 +417,17 @@ hints_add_env(hints_list *list, const cli_plan *plan)
     }
 }
 
+/* The same path was refused for the same reason before. */
+static bool
+hints_is_repeated(const gbx_refusal *refusals, size_t idx)
+{
+    for (size_t i = 0; i < idx; i++)
+        if (!strcmp(refusals[i].path, refusals[idx].path) &&
+            !strcmp(refusals[i].reason, refusals[idx].reason))
+            return true;
+    return false;
+}
+
 static void
 hints_collect(hints_list *list, const cli_plan *plan, const gbx_store *store)
 {
@@ -418,6 +435,7 @@ hints_collect(hints_list *list, const cli_plan *plan, const gbx_store *store)
     size_t const count = gbx_store_refusals(store, &refusals);
     for (size_t i = 0; i < count; i++) {
         const gbx_refusal *const r = &refusals[i];
+        if (hints_is_repeated(refusals, i)) continue;
         if (strstr(r->reason, "read-only"))
             hints_add_read_only(list, plan, r);
         else if (strstr(r->reason, "outside"))

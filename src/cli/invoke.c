@@ -70,6 +70,7 @@ int
 gbx_cli_no_start(const cli_plan *plan, const gbx_module *module)
 {
     gbx_extern_info pick;
+    if (gbx_cli_report_foreign(plan, module)) return CLI_EXIT_REFUSED;
     bool const found = invoke_pick(module, NULL, &pick);
     const char *const list = invoke_list(module);
     const char *fix = NULL;

@@ -48,12 +48,14 @@ report_starts(const char *word, const char *beginning)
     return !strncmp(word, beginning, strlen(beginning));
 }
 
-/* What the module was built for, judged by its imports; NULL when nothing tells. */
+/* What the module was built for, judged by its imports; NULL when nothing tells. *tells is the import
+ * that does. */
 static const report_foreign *
-report_find_foreign(const gbx_module *module)
+report_find_foreign(const gbx_module *module, gbx_extern_info *tells)
 {
     gbx_extern_info info;
     for (size_t i = 0; gbx_module_import(module, i, &info); i++) {
+        *tells = info;
         for (size_t k = 0; k < CLI_LEN(report_foreigns); k++) {
             const report_foreign *const f = &report_foreigns[k];
             char const last = f->module[strlen(f->module) - 1];
@@ -65,6 +67,22 @@ report_find_foreign(const gbx_module *module)
         }
     }
     return NULL;
+}
+
+bool
+gbx_cli_report_foreign(const cli_plan *plan, const gbx_module *module)
+{
+    gbx_extern_info tells;
+    const report_foreign *const foreign = report_find_foreign(module, &tells);
+    if (!foreign) return false;
+    gbx_cli_diag(&(cli_diag){
+            .kind = "error",
+            .slug = foreign->slug,
+            .message = gbx_cli_format("%s: %s", gbx_cli_quote(plan->program), foreign->words),
+            .why = gbx_cli_format("unknown import: `%s::%s`", tells.module_name, tells.name),
+            .fix = foreign->fix,
+    });
+    return true;
 }
 
 /* A module in FILE's directory whose name is within two edits; NULL: none. */
@@ -138,9 +156,9 @@ gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code co
                      const gbx_err *err)
 {
     if (code == GBX_NOT_FOUND && !module) return report_no_file(plan);
-    const report_foreign *const foreign =
-            code == GBX_UNKNOWN_IMPORT && module ? report_find_foreign(module) : NULL;
-    const char *fix = foreign ? foreign->fix : gbx_code_remedy(code);
+    if (code == GBX_UNKNOWN_IMPORT && module && gbx_cli_report_foreign(plan, module))
+        return CLI_EXIT_REFUSED;
+    const char *fix = gbx_code_remedy(code);
     const char *const build = module ? NULL : report_build_command(plan);
     if (build) fix = build;
     int const bound = gbx_cli_line_find(plan->line, CLI_OPT_MAX_MEMORY);
@@ -155,9 +173,8 @@ gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code co
                                                     gbx_cli_quote(plan->program));
     gbx_cli_diag(&(cli_diag){
             .kind = "error",
-            .slug = foreign ? foreign->slug : gbx_code_slug(code),
-            .message = gbx_cli_format("%s: %s", gbx_cli_quote(plan->program),
-                                      foreign ? foreign->words : gbx_code_text(code)),
+            .slug = gbx_code_slug(code),
+            .message = gbx_cli_format("%s: %s", gbx_cli_quote(plan->program), gbx_code_text(code)),
             .at = at,
             .why = err->text,
             .fix = fix,

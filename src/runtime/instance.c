@@ -109,7 +109,7 @@ gbx_runtime_instance_free(runtime_instance *i)
         gbx_runtime_memory_deinit(&i->own_memories[k]);
     }
     for (u32 k = 0; k < w->table_count - w->imported_tables; k++) {
-        gbx_runtime_table_deinit(&i->own_tables[k]);
+        gbx_runtime_table_deinit(&i->own_tables[k], &i->abi.store->table_left);
     }
     for (u32 k = 0; k < w->elem_count; k++) gbx_base_free(i->elem_items[k]);
     gbx_runtime_module_release(i->module);
@@ -140,16 +140,16 @@ static gbx_code
 instance_make_own(runtime_instance *i, gbx_err *err)
 {
     const wasm_module *const w = i->abi.module;
-    const runtime_limits *const limits = &i->abi.store->limits;
+    gbx_store *const s = i->abi.store;
     for (u32 k = w->imported_memories; k < w->memory_count; k++) {
         gbx_memory *const mem = &i->own_memories[k - w->imported_memories];
-        GBX_TRY(gbx_runtime_memory_init(mem, &w->memories[k], limits->memory_bytes,
+        GBX_TRY(gbx_runtime_memory_init(mem, &w->memories[k], s->limits.memory_bytes,
                                         "the module's memory", err));
         i->abi.memories[k] = mem;
     }
     for (u32 k = w->imported_tables; k < w->table_count; k++) {
         gbx_table *const t = &i->own_tables[k - w->imported_tables];
-        GBX_TRY(gbx_runtime_table_init(t, &w->tables[k], limits->table_elems, "the module's table",
+        GBX_TRY(gbx_runtime_table_init(t, &w->tables[k], &s->table_left, "the module's table",
                                        err));
         i->abi.tables[k] = t;
     }

@@ -1,10 +1,10 @@
 /* Lanes: the guest stack and the stop event of a running call, pooled by the engine (RULE: S18).
  *
  * An idle store has neither: it costs no mapping (RULE: S19) and no descriptor for them. There are as
- * many lanes as calls ever ran at once. A lane's event stays open until the engine dies, because
- * gbx_runtime_store_cancel may write to it a moment after the call ended: at worst it wakes the next
- * user of the lane, who finds its stop word clear and waits on; it never hits a descriptor of
- * somebody else's.
+ * many lanes as calls ever ran at once, and a few for other sizes of stack. A lane's event stays open
+ * until the engine dies, because gbx_runtime_store_cancel may write to it a moment after the call
+ * ended: at worst it wakes the next user of the lane, who finds its stop word clear and waits on; it
+ * never hits a descriptor of somebody else's.
  *
  * A stack lies between two guards that nothing may touch. Where the address space for the wanted size
  * is refused (ulimit -v), a quarter of what can be had is taken, so that others get some too. */
@@ -18,6 +18,7 @@
 #define LANE_GUARD_BYTES ((size_t)1 << 20)
 #define LANE_UNIT_BYTES ((u64)64 << 10) /* whole pages on every system */
 #define LANE_LEAST_BYTES ((u64)1 << 20)  /* less than this is not tried where address space is short */
+#define LANE_SPARE 8u /* free lanes beyond which other sizes of stack are made of them */
 #define LANE_KEEP_BYTES ((size_t)64 << 10) /* of stack, which a free lane keeps */
 
 void
@@ -93,16 +94,20 @@ lane_map(runtime_lane *lane, u64 wanted)
     return lane_try(lane, min_u64(bytes, LANE_LEAST_BYTES));
 }
 
-/* The first free lane with such a stack, else any free one, else NULL. */
+/* The first free lane with such a stack; where there is none, another one if there are many, to be
+ * mapped anew; else NULL. */
 static runtime_lane *
 lane_take(runtime_lanes *l, u64 wanted)
 {
     (void)pthread_mutex_lock(&l->lock);
     runtime_lane **at = &l->free;
     while (*at && (*at)->wanted_bytes != wanted) at = &(*at)->next;
-    if (!*at) at = &l->free;
+    if (!*at && l->free_count >= LANE_SPARE) at = &l->free;
     runtime_lane *const lane = *at;
-    if (lane) *at = lane->next;
+    if (lane) {
+        *at = lane->next;
+        l->free_count--;
+    }
     (void)pthread_mutex_unlock(&l->lock);
     return lane;
 }
@@ -139,5 +144,6 @@ gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane, bool is_deep)
     (void)pthread_mutex_lock(&l->lock);
     lane->next = l->free;
     l->free = lane;
+    l->free_count++;
     (void)pthread_mutex_unlock(&l->lock);
 }

@@ -106,7 +106,7 @@ libcall_table_grow(gbx_exec *x, gbx_instance *inst, u32 table_idx, gbx_slot init
 {
     (void)x;
     *len_out = gbx_runtime_table_grow(inst->tables[table_idx], init, delta,
-                                      inst->store->limits.table_elems);
+                                      &inst->store->table_left);
     return GBX_TRAP_NONE;
 }
 

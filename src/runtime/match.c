@@ -153,6 +153,11 @@ static void
 match_problem(match_log *log, const wasm_import *im, const extern_type *wanted,
               const extern_type *given)
 {
+    if (!given) log->missing++;
+    if (log->is_full && !log->report) { /* of a million problems nobody reads the words */
+        log->unsaid++;
+        return;
+    }
     char from[MATCH_NAME_SHOWN * 4 + 8], name[MATCH_NAME_SHOWN * 4 + 8];
     char wanted_text[MATCH_SIGNATURE_CAP], given_text[MATCH_SIGNATURE_CAP];
     text_buf t = gbx_base_text_init(from, sizeof from);
@@ -165,7 +170,6 @@ match_problem(match_log *log, const wasm_import *im, const extern_type *wanted,
                                 .name = name,
                                 .wanted = wanted_text,
                                 .given = given ? given_text : NULL};
-    if (!given) log->missing++;
     match_say(log, &p);
     if (log->report) log->report(log->data, &p);
 }

@@ -70,6 +70,7 @@ struct runtime_lane {
 typedef struct runtime_lanes {
     pthread_mutex_t lock;
     runtime_lane *free;
+    u32 free_count;
 } runtime_lanes;
 
 void gbx_runtime_lanes_init(runtime_lanes *l);
@@ -150,11 +151,12 @@ void gbx_runtime_memory_deinit(gbx_memory *mem); /* a zeroed one is fine */
 /* Old size in pages, or UINT64_MAX where it cannot grow. */
 GBX_MUST_USE u64 gbx_runtime_memory_grow(gbx_memory *mem, u64 delta_pages);
 
-GBX_MUST_USE gbx_code gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 limit,
+/* `left`: elements that the store's tables may still have, gbx_store.table_left. */
+GBX_MUST_USE gbx_code gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 *left,
                                              const char *what, gbx_err *err);
-void gbx_runtime_table_deinit(gbx_table *t); /* a zeroed one is fine */
-/* Old length, or UINT64_MAX where it cannot grow. New elements are `init`. `limit`: the store's. */
-GBX_MUST_USE u64 gbx_runtime_table_grow(gbx_table *t, gbx_slot init, u64 delta, u64 limit);
+void gbx_runtime_table_deinit(gbx_table *t, u64 *left); /* a zeroed one is fine */
+/* Old length, or UINT64_MAX where it cannot grow. New elements are `init`. */
+GBX_MUST_USE u64 gbx_runtime_table_grow(gbx_table *t, gbx_slot init, u64 delta, u64 *left);
 
 /* ---- instance.c, init.c */
 
@@ -202,6 +204,7 @@ struct gbx_store {
     _Atomic int stop_fd; /* of the running call's lane, for gbx_runtime_store_cancel; -1: none runs */
     gbx_engine *engine;
     runtime_limits limits;
+    u64 table_left; /* of limits.table_elems */
     runtime_watch watch;
 
     runtime_lane *lane; /* of the running call */

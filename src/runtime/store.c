@@ -11,6 +11,7 @@ gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, gbx_store **o
     if (!s) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a store");
     s->engine = gbx_runtime_engine_retain(e);
     s->limits = *limits;
+    s->table_left = limits->table_elems;
     s->exec.store = s;
     s->exec.stop_fd = -1;
     atomic_init(&s->exec.stop, 0);
@@ -136,24 +137,31 @@ gbx_runtime_host_memory(gbx_store *s, const wasm_limits *type, gbx_memory **out,
     return code;
 }
 
+typedef struct store_table {
+    gbx_table table;
+    gbx_store *store;
+} store_table;
+
 static void
 store_free_table(void *obj)
 {
-    gbx_runtime_table_deinit(obj);
-    gbx_base_free(obj);
+    store_table *const t = obj;
+    gbx_runtime_table_deinit(&t->table, &t->store->table_left);
+    gbx_base_free(t);
 }
 
 gbx_code
 gbx_runtime_host_table(gbx_store *s, const wasm_tabletype *type, gbx_table **out, gbx_err *err)
 {
-    gbx_table *const t = gbx_base_alloc_zero(1, sizeof *t);
+    store_table *const t = gbx_base_alloc_zero(1, sizeof *t);
     if (!t) return store_out_of_memory(err, "table");
-    gbx_code code = gbx_runtime_table_init(t, type, s->limits.table_elems, "the table", err);
+    t->store = s;
+    gbx_code code = gbx_runtime_table_init(&t->table, type, &s->table_left, "the table", err);
     if (code == GBX_OK && !gbx_runtime_store_own(s, t, store_free_table)) {
         code = store_out_of_memory(err, "table");
     }
     if (code != GBX_OK) store_free_table(t);
-    else *out = t;
+    else *out = &t->table;
     return code;
 }
 

@@ -1,5 +1,7 @@
 /* Tables: arrays of references that may grow. Null is 0, so fresh elements are null.
  *
+ * All tables of a store draw on one budget, `left`: a module may have 100,000 of them.
+ *
  * SAFETY: `len` never exceeds `cap`; whoever runs code compares an index with `len` and reads `elems`
  * anew after anything that may grow the table. */
 #include <string.h>
@@ -8,18 +10,18 @@
 #include "runtime/runtime_int.h"
 
 gbx_code
-gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 limit, const char *what,
+gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 *left, const char *what,
                        gbx_err *err)
 {
     *t = (gbx_table){.max = type->limits.has_max ? type->limits.max : UINT32_MAX,
                      .has_max = type->limits.has_max,
                      .elem_type = type->elem};
     u64 const len = type->limits.min;
-    if (len > limit) {
+    if (len > *left) {
         return gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET,
-                                "%s starts with %llu elements, the store allows %llu: raise "
+                                "%s starts with %llu elements, the store allows %llu more: raise "
                                 "table_elems",
-                                what, (unsigned long long)len, (unsigned long long)limit);
+                                what, (unsigned long long)len, (unsigned long long)*left);
     }
     t->elems = gbx_base_alloc_zero(len, sizeof *t->elems);
     if (!t->elems) {
@@ -28,12 +30,14 @@ gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 limit, cons
                                 what);
     }
     t->len = t->cap = len;
+    *left -= len;
     return GBX_OK;
 }
 
 void
-gbx_runtime_table_deinit(gbx_table *t)
+gbx_runtime_table_deinit(gbx_table *t, u64 *left)
 {
+    *left += t->len;
     gbx_base_free(t->elems);
     *t = (gbx_table){0};
 }
@@ -57,14 +61,13 @@ table_make_room(gbx_table *t, u64 len, u64 most)
 }
 
 u64
-gbx_runtime_table_grow(gbx_table *t, gbx_slot init, u64 delta, u64 limit)
+gbx_runtime_table_grow(gbx_table *t, gbx_slot init, u64 delta, u64 *left)
 {
     u64 const old = t->len;
-    u64 const most = min_u64(t->max, limit);
-    if (old > most || delta > most - old || !table_make_room(t, old + delta, most)) {
-        return UINT64_MAX;
-    }
+    if (delta > *left || delta > t->max - old) return UINT64_MAX;
+    if (!table_make_room(t, old + delta, min_u64(t->max, old + *left))) return UINT64_MAX;
     for (u64 i = 0; i < delta; i++) t->elems[old + i] = init;
     t->len = old + delta;
+    *left -= delta;
     return old;
 }

@@ -136,6 +136,17 @@ open_wait_for_reader(p1_call *c, const wasi_look *look, const open_request *r)
     return gbx_wasi_wait(c->x, none, 0, OPEN_FIFO_POLL_NS, &ready);
 }
 
+/* To create "name/" is ISDIR whether it exists or not, unless nothing could be made there at all. */
+static wasi_errno
+open_create_slash(p1_call *c, const wasi_file *dir, const open_request *r)
+{
+    wasi_path path = r->path;
+    wasi_parent at;
+    WASI_TRY(gbx_wasi_path_parent(c->w, dir, &path, &at));
+    gbx_wasi_parent_deinit(&at);
+    return WASI_ISDIR;
+}
+
 static wasi_errno
 open_host(p1_call *c, const wasi_file *dir, const open_request *r, wasi_found *found)
 {
@@ -145,7 +156,7 @@ open_host(p1_call *c, const wasi_file *dir, const open_request *r, wasi_found *f
                       .flags = open_flags(r),
                       .mode = 0666};
     if (dir->read_only) WASI_TRY(open_read_only(c, r, &look));
-    if (look.flags & O_CREAT && look.flags & O_DIRECTORY) return WASI_ISDIR; /* "name/" */
+    if (look.flags & O_CREAT && look.flags & O_DIRECTORY) return open_create_slash(c, dir, r);
     for (;;) {
         wasi_errno const e = gbx_wasi_path_find(c->w, &look, r->path.text, found);
         if (e != WASI_NXIO) return e;

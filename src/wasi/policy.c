@@ -98,8 +98,8 @@ gbx_wasi_policy_fs(int fd)
 bool
 gbx_wasi_policy_file(const struct stat *st)
 {
-    if (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) || S_ISFIFO(st->st_mode)) return true;
-    if (!S_ISCHR(st->st_mode)) return false;
+    if (S_ISBLK(st->st_mode)) return false;
+    if (!S_ISCHR(st->st_mode)) return true; /* a socket or a link cannot be opened anyway */
     u32 const major_no = major(st->st_rdev), minor_no = minor(st->st_rdev);
     if (major_no == 5 && minor_no == 0) return true;
     return major_no == 1 && (minor_no == 3 || minor_no == 5 || (minor_no >= 7 && minor_no <= 9));

@@ -246,7 +246,16 @@ decode_globaltype(decoder *d)
     return g;
 }
 
-/* How many imports of each kind the section holds: index spaces are allocated once. */
+static void
+decode_memory(decoder *d)
+{
+    wasm_module *const m = d->m;
+    if (m->memory_count == 1)
+        gbx_base_rd_fail(&d->r, GBX_UNSUPPORTED, rd_offset(&d->r),
+                         "multiple memories are not supported (multi-memory)");
+    m->memories[m->memory_count++] = gbx_wasm_read_limits(&d->r, false);
+}
+
 static void
 decode_import_desc(decoder *d, wasm_import *imp)
 {
@@ -265,7 +274,7 @@ decode_import_desc(decoder *d, wasm_import *imp)
         break;
     case WASM_EXTERN_MEMORY:
         imp->idx = m->memory_count;
-        m->memories[m->memory_count++] = gbx_wasm_read_limits(&d->r, false);
+        decode_memory(d);
         break;
     case WASM_EXTERN_GLOBAL:
         imp->idx = m->global_count;
@@ -340,8 +349,7 @@ decode_memories(decoder *d)
     u32 const count = decode_space(d, &all, m->memory_count, WASM_MAX_MEMORIES, WASM_WHY_MEMORIES,
                                    sizeof *m->memories);
     m->memories = all;
-    for (u32 i = 0; rd_ok(&d->r) && i < count; i++)
-        m->memories[m->memory_count++] = gbx_wasm_read_limits(&d->r, false);
+    for (u32 i = 0; rd_ok(&d->r) && i < count; i++) decode_memory(d);
     return gbx_base_rd_done(&d->r, d->err);
 }
 
@@ -595,9 +603,6 @@ decode_finish(decoder *d)
         return gbx_base_err_set(d->err, GBX_MALFORMED, m->len,
                                 "data count and data section have inconsistent lengths: %u and %u",
                                 d->data_count, m->data_count);
-    if (m->memory_count > 1)
-        return gbx_base_err_set(d->err, GBX_UNSUPPORTED, GBX_NO_OFFSET,
-                                "multiple memories are not supported (multi-memory)");
     gbx_wasm_index_names(m);
     GBX_TRY_IN(gbx_wasm_validate_bodies(d), d->err, "in the code section");
     if (d->uses_data_idx && !d->has_data_count)

@@ -569,6 +569,7 @@ validate_locals(val *v, const wasm_functype *type)
     const u8 *const base = v->m->bytes;
     reader r = rd_init(base, (u64)(v->pc - base), (u64)(v->end - base));
     u64 total = type->param_count;
+    u64 over_off = 0;
     memcpy(v->locals, type->params, type->param_count);
     u32 const groups = gbx_base_rd_count(&r, UINT32_MAX, "");
     for (u32 i = 0; i < groups && rd_ok(&r); i++) {
@@ -576,14 +577,15 @@ validate_locals(val *v, const wasm_functype *type)
         u32 const count = gbx_base_rd_u32(&r);
         wasm_valtype const t = gbx_wasm_read_valtype(&r);
         if (!rd_ok(&r)) break;
-        if (total + count > UINT32_MAX)
-            gbx_base_rd_fail(&r, GBX_MALFORMED, off, "too many locals");
-        else if (total + count > WASM_MAX_LOCALS)
-            gbx_base_rd_fail(&r, GBX_LIMIT, off, WASM_WHY_LOCALS);
-        else
+        if (total + count <= WASM_MAX_LOCALS)
             memset(v->locals + total, t, count);
-        total += rd_ok(&r) ? count : 0;
+        else if (total <= WASM_MAX_LOCALS)
+            over_off = off;
+        total += count;
+        if (total > UINT32_MAX) gbx_base_rd_fail(&r, GBX_MALFORMED, off, "too many locals");
     }
+    if (rd_ok(&r) && total > WASM_MAX_LOCALS)
+        gbx_base_rd_fail(&r, GBX_LIMIT, over_off, WASM_WHY_LOCALS);
     if (!rd_ok(&r)) return gbx_wasm_val_fail(v, base + r.why_off, r.code, r.why);
     v->local_count = (u32)total;
     v->pc = r.at;

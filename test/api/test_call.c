@@ -223,6 +223,40 @@ test_memory_limit(void **state)
     guest_close(w);
 }
 
+/* The bound is on all tables together, however a module spreads its elements. */
+static void
+test_table_limit(void **state)
+{
+    (void)state;
+    guest_world world, *const w = &world;
+    gbx_store_opts opts = GBX_STORE_OPTS_INIT;
+    opts.table_elems = 100;
+    guest_open(w, &opts);
+    gbx_module *const big = guest_compile(w, "(module (table 40 funcref) (table 40 externref)"
+                                             "(table 40 funcref))");
+    gbx_instance *none;
+    for (int k = 0; k < 3; k++) { /* a failed instance gives back what it took */
+        assert_int_equal(gbx_instance_new(w->store, big, NULL, &none, NULL, &w->err), GBX_LIMIT);
+        assert_non_null(strstr(w->err.text, "allows 20 more"));
+    }
+    gbx_module_release(big);
+    gbx_instance *const i = guest_instance(
+            w, "(module (table $t 40 funcref) (table $u 40 funcref)"
+               "(func (export \"t\") (param i32) (result i32) (table.grow $t (ref.null func) (local.get 0)))"
+               "(func (export \"u\") (param i32) (result i32)"
+               "  (table.grow $u (ref.null func) (local.get 0))))");
+    int32_t n = 15, result;
+    assert_int_equal(guest_call(w, i, "t", &n, 1, &result), GBX_TRAP_NONE);
+    assert_int_equal(result, 40);
+    n = 6;
+    assert_int_equal(guest_call(w, i, "u", &n, 1, &result), GBX_TRAP_NONE);
+    assert_int_equal(result, -1);
+    n = 5;
+    assert_int_equal(guest_call(w, i, "u", &n, 1, &result), GBX_TRAP_NONE);
+    assert_int_equal(result, 40);
+    guest_close(w);
+}
+
 static void
 test_globals(void **state)
 {
@@ -538,7 +572,8 @@ main(void)
             cmocka_unit_test(test_values),       cmocka_unit_test(test_many_values),
             cmocka_unit_test(test_arguments),    cmocka_unit_test(test_frames),
             cmocka_unit_test(test_many_frames),  cmocka_unit_test(test_stack),
-            cmocka_unit_test(test_memory_limit), cmocka_unit_test(test_globals),
+            cmocka_unit_test(test_memory_limit), cmocka_unit_test(test_table_limit),
+            cmocka_unit_test(test_globals),
             cmocka_unit_test(test_deadline),     cmocka_unit_test(test_cancel),
             cmocka_unit_test(test_cancel_signal), cmocka_unit_test(test_cancel_late),
             cmocka_unit_test(test_segments),     cmocka_unit_test(test_segment_edges),

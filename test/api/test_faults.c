@@ -104,9 +104,78 @@ test_sweep(void **state)
     free((void *)(uintptr_t)wasm.data);
 }
 
+/* The same for WASI: grants, the link, a guest that looks at them. */
+static const char wasi_text[] =
+        "(module (import \"wasi_snapshot_preview1\" \"fd_prestat_get\""
+        "  (func $p (param i32 i32) (result i32)))"
+        "(import \"wasi_snapshot_preview1\" \"path_open\""
+        "  (func $o (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))"
+        "(memory (export \"memory\") 1) (data (i32.const 0) \"nowhere\")"
+        "(func (export \"f\") (result i32)"
+        "  (drop (call $o (i32.const -1) (i32.const 0) (i32.const 0) (i32.const 7) (i32.const 0)"
+        "    (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 64)))"
+        "  (call $p (i32.const 3) (i32.const 32))))";
+
+static bool
+wasi_life(gbx_bytes wasm, gbx_code *code, gbx_trap_code *trap_code)
+{
+    gbx_engine *engine = NULL;
+    gbx_module *module = NULL;
+    gbx_store *store = NULL;
+    gbx_linker *linker = NULL;
+    gbx_wasi *wasi = NULL;
+    gbx_instance *instance = NULL;
+    gbx_trap trap = {0};
+    gbx_err err = {.text = ""};
+    gbx_val v = guest_i32(-1);
+    *trap_code = GBX_TRAP_NONE;
+    if (!(*code = gbx_engine_new(NULL, &engine, &err)) &&
+        !(*code = gbx_module_compile(engine, wasm, NULL, &module, &err)) &&
+        !(*code = gbx_store_new(engine, NULL, &store, &err)) &&
+        !(*code = gbx_linker_new(store, &linker, &err)) && !(*code = gbx_wasi_new(&wasi, &err)) &&
+        !(*code = gbx_wasi_arg(wasi, "a", &err)) && !(*code = gbx_wasi_env(wasi, "A", "1", &err)) &&
+        !(*code = gbx_wasi_env(wasi, "A", "2", &err)) &&
+        !(*code = gbx_wasi_dir(wasi, "/tmp", "/", GBX_READ_ONLY, &err)) &&
+        !(*code = gbx_wasi_stdio(wasi, 1, 2, &err)) &&
+        !(*code = gbx_wasi_link(wasi, linker, &err)) &&
+        !(*code = gbx_instance_new(store, module, linker, &instance, &trap, &err))) {
+        *trap_code = gbx_func_call(gbx_instance_func(instance, "f"), NULL, 0, &v, 1, &trap);
+    }
+    if (*code) assert_true(err.text[0] != 0);
+    gbx_wasi_release(wasi);
+    gbx_linker_release(linker);
+    gbx_store_release(store);
+    gbx_module_release(module);
+    gbx_engine_release(engine);
+    return *code == GBX_OK && *trap_code == GBX_TRAP_NONE && v.of.i32 == 0;
+}
+
+static void
+test_sweep_wasi(void **state)
+{
+    (void)state;
+    gbx_bytes const wasm = guest_wat(wasi_text);
+    gbx_code code;
+    gbx_trap_code trap;
+    for (uint64_t n = 1;; n++) {
+        gbx_base_fault_arm(n);
+        bool const ok = wasi_life(wasm, &code, &trap);
+        bool const covered = gbx_base_fault_count() < n;
+        gbx_base_fault_arm(0);
+        if (covered) {
+            assert_true(ok);
+            break;
+        }
+        if (code != GBX_OK && code != GBX_NO_MEMORY) {
+            fail_msg("allocation %llu: %s", (unsigned long long)n, gbx_code_slug(code));
+        }
+    }
+    free((void *)(uintptr_t)wasm.data);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sweep)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sweep), cmocka_unit_test(test_sweep_wasi)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

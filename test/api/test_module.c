@@ -147,6 +147,16 @@ test_info(void **state)
     assert_true(gbx_module_export(m, 3, &again));
     assert_ptr_equal(i.name, again.name); /* kept by the module */
     assert_false(gbx_module_export(m, 4, &i));
+    gbx_module *const odd = guest_compile(w, "(module (memory (export \"a\\00b\") 1)"
+                                             "(func (export \"a\\00c\")))");
+    gbx_instance *inst;
+    GUEST_OK(gbx_instance_new(w->store, odd, NULL, &inst, NULL, &w->err));
+    assert_null(gbx_instance_func(inst, "a"));
+    assert_null(gbx_instance_func_at(inst, 0)); /* not a function */
+    assert_int_equal(gbx_func_call(gbx_instance_func_at(inst, 1), NULL, 0, NULL, 0, NULL), 0);
+    assert_null(gbx_instance_func_at(inst, 2));
+    assert_null(gbx_instance_func_at(NULL, 0));
+    gbx_module_release(odd);
     assert_int_equal(gbx_module_import_count(NULL), 0);
     assert_false(gbx_module_export(NULL, 0, &i));
     assert_false(gbx_module_export(m, 0, NULL));

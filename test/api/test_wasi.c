@@ -1,6 +1,7 @@
 /* Go programs under the API's WASI builder: what is granted arrives, what is not does not, and waits
  * end with their call. What each call does in detail is tested in test/wasi/. */
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -352,6 +353,48 @@ test_injected(void **state)
     run_close(r);
 }
 
+/* In a child that may map `more` bytes beyond what it has: the guest's output, or how it failed. */
+static const char *
+hello_in_little_space(unsigned long long more)
+{
+    FILE *const f = fopen("/proc/self/statm", "r");
+    unsigned long long pages = 0;
+    if (!f || fscanf(f, "%llu", &pages) != 1) return "statm";
+    fclose(f);
+    rlim_t const bytes = pages * (unsigned long long)sysconf(_SC_PAGESIZE) + more;
+    struct rlimit const limit = {.rlim_cur = bytes, .rlim_max = bytes};
+    if (setrlimit(RLIMIT_AS, &limit) != 0) return "setrlimit";
+    static run here;
+    run *const r = &here;
+    if (gbx_engine_new(NULL, &engine, NULL)) return "engine"; /* the parent's has a thread */
+    if (gbx_module_compile(engine, guest_wasm, NULL, &module, &r->err)) return r->err.text;
+    run_open(r, 0, ARGS("hello"));
+    run_go(r);
+    return ended_well(r) ? r->text : gbx_trap_slug(r->trap.code);
+}
+
+/* Where the address space for guards and stack is refused, programs run all the same. */
+static void
+test_address_space(void **state)
+{
+    (void)state;
+    static const unsigned mib[] = {4000, 600, 150, 64};
+    for (size_t k = 0; k < sizeof mib / sizeof mib[0]; k++) {
+        pid_t const pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            const char *const text = hello_in_little_space((unsigned long long)mib[k] << 20);
+            if (strcmp(text, "hello from guest\n") == 0) _exit(0);
+            fprintf(stderr, "with %u MiB: %s\n", mib[k], text);
+            _exit(1);
+        }
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+}
+
 static void
 test_arguments(void **state)
 {
@@ -384,6 +427,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+            cmocka_unit_test(test_address_space), /* first: it forks, and later ones start a thread */
             cmocka_unit_test(test_args_env),    cmocka_unit_test(test_exit),
             cmocka_unit_test(test_dirs),        cmocka_unit_test(test_two_tenants),
             cmocka_unit_test(test_deadline),    cmocka_unit_test(test_cancel),

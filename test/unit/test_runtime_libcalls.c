@@ -40,9 +40,10 @@ open_world(world *w, u64 pages, u64 table_len)
     memset(w, 0, sizeof *w);
     wasm_limits const l = {.min = pages};
     wasm_tabletype const t = {.elem = WASM_FUNCREF, .limits = {.min = table_len}};
+    u64 left = UINT64_MAX;
     for (int i = 0; i < 2; i++) {
         assert_int_equal(gbx_runtime_memory_init(&w->mem[i], &l, UINT64_MAX, "memory", NULL), 0);
-        assert_int_equal(gbx_runtime_table_init(&w->tab[i], &t, UINT64_MAX, "table", NULL), 0);
+        assert_int_equal(gbx_runtime_table_init(&w->tab[i], &t, &left, "table", NULL), 0);
         w->mems[i] = &w->mem[i];
         w->tabs[i] = &w->tab[i];
     }
@@ -59,7 +60,7 @@ open_world(world *w, u64 pages, u64 table_len)
                               .data_count = 1,
                               .elems = w->elems,
                               .elem_count = 1};
-    w->store.limits.table_elems = 1000;
+    w->store.table_left = 993; /* and 8 in use */
     w->inst.abi = (gbx_instance){.memories = w->mems,
                                  .tables = w->tabs,
                                  .funcs = w->funcs,
@@ -75,7 +76,7 @@ close_world(world *w)
 {
     for (int i = 0; i < 2; i++) {
         gbx_runtime_memory_deinit(&w->mem[i]);
-        gbx_runtime_table_deinit(&w->tab[i]);
+        gbx_runtime_table_deinit(&w->tab[i], &w->store.table_left);
     }
     gbx_base_free(w->items[0]);
 }
@@ -293,7 +294,7 @@ test_table_ops(void **state)
     assert_memory_equal(w.tab[1].elems + 4, e, 4 * sizeof *e);
 
     u64 old;
-    assert_int_equal(lib->table_grow(&w.x, i, 0, 3, 992, &old), GBX_TRAP_NONE);
+    assert_int_equal(lib->table_grow(&w.x, i, 0, 3, 993, &old), GBX_TRAP_NONE);
     assert_int_equal(old, 8);
     assert_int_equal(lib->table_grow(&w.x, i, 0, 3, 1, &old), GBX_TRAP_NONE);
     assert_int_equal(old, UINT64_MAX);

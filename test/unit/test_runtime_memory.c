@@ -263,10 +263,21 @@ test_lane(void **state)
     assert_ptr_equal(gbx_runtime_lane_get(&lanes, 1 << 20, &why), lane);
     assert_int_equal(lane->stack[count - 1], 0);
     gbx_runtime_lane_put(&lanes, lane, false);
-    assert_ptr_equal(gbx_runtime_lane_get(&lanes, 2 << 20, &why), lane); /* another size: mapped anew */
-    assert_int_equal(lane->stack_end - lane->stack, 2 * count);
-    gbx_runtime_lane_put(&lanes, lane, true);
-    gbx_runtime_lane_put(&lanes, other, true);
+    gbx_runtime_lane_put(&lanes, other, false);
+    enum { SIZES = 12 };
+    runtime_lane *all[SIZES], *again[SIZES]; /* other sizes: some more lanes, then those mapped anew */
+    for (unsigned i = 0; i < SIZES; i++) {
+        all[i] = gbx_runtime_lane_get(&lanes, (u64)(i + 2) << 20, &why);
+        assert_int_equal(all[i]->stack_end - all[i]->stack, (i + 2) * count);
+    }
+    for (unsigned i = 0; i < SIZES; i++) gbx_runtime_lane_put(&lanes, all[i], true);
+    for (unsigned i = 0; i < SIZES; i++) {
+        again[i] = gbx_runtime_lane_get(&lanes, (u64)(i + 50) << 20, &why);
+        assert_int_equal(again[i]->stack_end - again[i]->stack, (i + 50) * count);
+        again[i]->stack_end[-1] = 1;
+    }
+    for (unsigned i = 0; i < SIZES; i++) gbx_runtime_lane_put(&lanes, again[i], true);
+    assert_true(lanes.free_count <= SIZES + 2 + 8);
     gbx_runtime_lanes_deinit(&lanes);
 }
 
@@ -292,13 +303,15 @@ test_lane_faults(void **state)
     }
 }
 
+static u64 left; /* what the store's tables may still have */
+
 static gbx_table
-table(u64 min, u64 max, u64 limit)
+table(u64 min, u64 max)
 {
     gbx_table t;
     gbx_err err;
     wasm_tabletype const type = {.elem = WASM_FUNCREF, .limits = limits(min, max)};
-    if (gbx_runtime_table_init(&t, &type, limit, "table", &err)) fail_msg("%s", err.text);
+    if (gbx_runtime_table_init(&t, &type, &left, "table", &err)) fail_msg("%s", err.text);
     return t;
 }
 
@@ -306,35 +319,47 @@ static void
 test_table(void **state)
 {
     (void)state;
-    gbx_table t = table(2, 6, 100);
+    left = 100;
+    gbx_table t = table(2, 6);
     assert_int_equal(t.len, 2);
+    assert_int_equal(left, 98);
     assert_int_equal(t.elems[0] | t.elems[1], 0);
     t.elems[1] = 5;
-    assert_int_equal(gbx_runtime_table_grow(&t, 9, 3, 100), 2);
+    assert_int_equal(gbx_runtime_table_grow(&t, 9, 3, &left), 2);
     assert_int_equal(t.len, 5);
     assert_int_equal(t.elems[1], 5);
     for (u64 i = 2; i < 5; i++) assert_int_equal(t.elems[i], 9);
-    assert_int_equal(gbx_runtime_table_grow(&t, 1, 2, 100), UINT64_MAX); /* beyond the maximum */
-    assert_int_equal(gbx_runtime_table_grow(&t, 1, UINT64_MAX, 100), UINT64_MAX);
-    assert_int_equal(gbx_runtime_table_grow(&t, 1, 1, 5), UINT64_MAX); /* beyond the store's limit */
-    assert_int_equal(gbx_runtime_table_grow(&t, 1, 0, 5), 5);
-    assert_int_equal(gbx_runtime_table_grow(&t, 1, 1, 100), 5);
+    assert_int_equal(gbx_runtime_table_grow(&t, 1, 2, &left), UINT64_MAX); /* beyond the maximum */
+    assert_int_equal(gbx_runtime_table_grow(&t, 1, UINT64_MAX, &left), UINT64_MAX);
+    assert_int_equal(left, 95);
+    left = 0; /* beyond what the store allows */
+    assert_int_equal(gbx_runtime_table_grow(&t, 1, 1, &left), UINT64_MAX);
+    assert_int_equal(gbx_runtime_table_grow(&t, 1, 0, &left), 5);
+    left = 1;
+    assert_int_equal(gbx_runtime_table_grow(&t, 1, 1, &left), 5);
     assert_int_equal(t.len, 6);
-    gbx_runtime_table_deinit(&t);
+    assert_int_equal(left, 0);
+    gbx_runtime_table_deinit(&t, &left);
+    assert_int_equal(left, 6);
 
-    t = table(0, UINT64_MAX, 100000);
-    for (u64 i = 0; i < 1000; i++) assert_int_equal(gbx_runtime_table_grow(&t, i, 1, 100000), i);
+    left = 100000;
+    t = table(0, UINT64_MAX);
+    for (u64 i = 0; i < 1000; i++) assert_int_equal(gbx_runtime_table_grow(&t, i, 1, &left), i);
     for (u64 i = 0; i < 1000; i++) assert_int_equal(t.elems[i], i);
-    gbx_base_fault_arm(1); /* the generous growth fails, the exact one does */
-    assert_int_equal(gbx_runtime_table_grow(&t, 7, t.cap - t.len + 1, 100000), 1000);
+    gbx_base_fault_arm(1); /* the generous growth fails, the exact one does not */
+    assert_int_equal(gbx_runtime_table_grow(&t, 7, t.cap - t.len + 1, &left), 1000);
     gbx_base_fault_arm(0);
     assert_int_equal(t.cap, t.len);
-    gbx_runtime_table_deinit(&t);
+    assert_int_equal(left, 100000 - t.len);
+    gbx_runtime_table_deinit(&t, &left);
+    assert_int_equal(left, 100000);
 
     gbx_err err;
     wasm_tabletype const type = {.elem = WASM_FUNCREF, .limits = limits(101, UINT64_MAX)};
-    assert_int_equal(gbx_runtime_table_init(&t, &type, 100, "table", &err), GBX_LIMIT);
+    left = 100;
+    assert_int_equal(gbx_runtime_table_init(&t, &type, &left, "table", &err), GBX_LIMIT);
     assert_non_null(strstr(err.text, "101 elements"));
+    assert_int_equal(left, 100);
 }
 
 /* Mappings of the process that touch one of these reservations (a sanitizer has some of its own). */

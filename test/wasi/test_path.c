@@ -7,14 +7,14 @@
 typedef struct path_row {
     const char *name;
     const char *args; /* d = descriptor, p = address and length of the path, q = those of another path,
-                         0 = zero, B = buffer and its length, o = output */
+                         0 = zero, B = buffer and its length, o = output, t = "now" */
     bool changes;     /* S17: PERM on -1, else NOENT */
 } path_row;
 
 static const path_row path_rows[] = {
         {"path_create_directory", "dp", true},
         {"path_filestat_get", "d0po", false},
-        {"path_filestat_set_times", "d0p000", true},
+        {"path_filestat_set_times", "d0p00t", true},
         {"path_link", "d0pDq", true},
         {"path_link", "D0qdp", true},
         {"path_open", "d0p0000o", false},
@@ -41,6 +41,7 @@ path_row_call(rig *r, const path_row *row, u32 fd, const void *path, u32 len)
         case 'q': a[n++] = RIG_PATH2, a[n++] = 7; break;
         case 'B': a[n++] = RIG_BUF, a[n++] = 64; break;
         case 'o': a[n++] = RIG_OUT; break;
+        case 't': a[n++] = FST_MTIM_NOW; break;
         default: a[n++] = 0;
         }
     }
@@ -61,6 +62,7 @@ test_common_errors(void **state)
 {
     rig *const r = *state;
     static char text[5000];
+    host_file(r, "grant/another", "");
     u32 const file = rig_open(r, "file", OFLAG_CREAT, RIG_RIGHTS_FILE);
     for (const path_row *row = path_rows; row < GBX_END(path_rows); row++) {
         row_fails(r, row, RIG_FD, "", 0, WASI_NOENT);

@@ -39,6 +39,7 @@ func main() {
 	fmt.Println("rename:", kind(os.Rename(dir+"/f.txt", dir+"/g.txt")))
 	fmt.Println("symlink:", kind(os.Symlink("x", dir+"/s")))
 	fmt.Println("chtimes:", kind(os.Chtimes(dir+"/f.txt", time.Now(), time.Now())))
-	fmt.Println("removeall:", kind(os.RemoveAll(dir)))
+	// Go takes a parent that is not there for success, so only what is left behind tells.
+	os.RemoveAll(dir)
 	os.Exit(3)
 }
