@@ -64,6 +64,7 @@ bool
 gbx_base_os_signals_ignored(void)
 {
     struct sigaction pipe_action, xfsz_action;
-    if (sigaction(SIGPIPE, NULL, &pipe_action) || sigaction(SIGXFSZ, NULL, &xfsz_action)) return false;
+    if (sigaction(SIGPIPE, NULL, &pipe_action) || sigaction(SIGXFSZ, NULL, &xfsz_action))
+        return false;
     return pipe_action.sa_handler == SIG_IGN && xfsz_action.sa_handler == SIG_IGN;
 }

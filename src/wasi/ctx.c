@@ -40,7 +40,8 @@ gbx_wasi_guest_path(const char *given, char *out, size_t cap, gbx_err *err)
 {
     size_t len = 0;
     if (cap < 2 || !given[0])
-        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "the guest's name of a directory is empty");
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "the guest's name of a directory is empty");
     for (const char *p = given; *p; p++)
         if ((u8)*p < 0x20 || *p == 0x7f)
             return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,

@@ -47,7 +47,7 @@ typedef wasi_errno fd_transfer(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset,
 static wasi_errno
 fd_move_data(p1_call *c, bool at_offset, fd_transfer *transfer)
 {
-    p1_iovs v;
+    WASI_SCRATCH p1_iovs v;
     u8 *const out = guest_range(c, guest_u32(c, at_offset ? 4 : 3), 4);
     if (!out) return WASI_FAULT;
     WASI_TRY(gbx_wasi_iovs_read(c, guest_u32(c, 1), guest_u32(c, 2), &v));

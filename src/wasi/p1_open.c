@@ -170,7 +170,8 @@ open_file(const wasi_file *dir, const open_request *r, const wasi_found *found)
 {
     u8 const type = gbx_wasi_type_of(found->st.st_mode);
     bool const terminal = type == TYPE_CHARACTER_DEVICE && isatty(found->fd);
-    if (type == TYPE_REGULAR_FILE) fcntl(found->fd, F_SETFL, r->fdflags & FDFLAG_APPEND ? O_APPEND : 0);
+    if (type == TYPE_REGULAR_FILE)
+        fcntl(found->fd, F_SETFL, r->fdflags & FDFLAG_APPEND ? O_APPEND : 0);
     return (wasi_file){
             .kind = KIND_HOST,
             .host = found->fd,
@@ -201,7 +202,7 @@ open_unmatched(p1_call *c, const open_request *r, wasi_file *file)
 wasi_errno
 gbx_wasi_path_open(p1_call *c)
 {
-    open_request r;
+    WASI_SCRATCH open_request r;
     wasi_file file;
     u32 fd;
     u8 *const out = guest_range(c, guest_u32(c, 8), 4);

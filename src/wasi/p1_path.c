@@ -104,7 +104,7 @@ typedef struct path_act {
 static wasi_errno
 path_change(p1_call *c, const path_act *how)
 {
-    path_target t;
+    WASI_SCRATCH path_target t;
     WASI_TRY(path_target_read(c, 1, &t));
     WASI_TRY(path_target_find(c, 0, c->row->rights, true, &t));
     wasi_errno e = t.at.dots == 1 ? how->dot : how->dots;
@@ -158,7 +158,8 @@ gbx_wasi_path_unlink_file(p1_call *c)
 wasi_errno
 gbx_wasi_path_rename(p1_call *c)
 {
-    path_target from, to;
+    WASI_SCRATCH path_target from;
+    WASI_SCRATCH path_target to;
     WASI_TRY(path_target_read(c, 1, &from));
     WASI_TRY(path_target_read(c, 4, &to));
     wasi_errno e = path_target_find(c, 0, c->row->rights, true, &from);
@@ -179,7 +180,8 @@ path_link_from_slash(const path_target *from)
 {
     struct stat st;
     if (!from->at.leaf) return WASI_PERM;
-    if (fstatat(from->at.fd, from->at.leaf, &st, AT_SYMLINK_NOFOLLOW)) return gbx_wasi_errno_of(errno);
+    if (fstatat(from->at.fd, from->at.leaf, &st, AT_SYMLINK_NOFOLLOW))
+        return gbx_wasi_errno_of(errno);
     return S_ISDIR(st.st_mode) ? WASI_PERM : WASI_NOTDIR;
 }
 
@@ -188,7 +190,8 @@ path_link_from_slash(const path_target *from)
 wasi_errno
 gbx_wasi_path_link(p1_call *c)
 {
-    path_target from, to;
+    WASI_SCRATCH path_target from;
+    WASI_SCRATCH path_target to;
     u32 const lookup = guest_u32(c, 1);
     WASI_TRY(path_target_read(c, 2, &from));
     WASI_TRY(path_target_read(c, 5, &to));
@@ -209,8 +212,8 @@ gbx_wasi_path_link(p1_call *c)
 wasi_errno
 gbx_wasi_path_symlink(p1_call *c)
 {
-    wasi_path text;
-    path_target t;
+    WASI_SCRATCH wasi_path text;
+    WASI_SCRATCH path_target t;
     WASI_TRY(gbx_wasi_text_read(c, guest_u32(c, 0), guest_u32(c, 1), &text));
     WASI_TRY(path_target_read(c, 3, &t));
     WASI_TRY(path_target_find(c, 2, c->row->rights, true, &t));
@@ -232,7 +235,7 @@ gbx_wasi_path_symlink(p1_call *c)
 wasi_errno
 gbx_wasi_path_readlink(p1_call *c)
 {
-    path_target t;
+    WASI_SCRATCH path_target t;
     u32 const len = guest_u32(c, 4);
     u8 *const buf = guest_range(c, guest_u32(c, 3), len);
     u8 *const out = guest_range(c, guest_u32(c, 5), 4);
@@ -249,7 +252,7 @@ gbx_wasi_path_readlink(p1_call *c)
         return WASI_INVAL;
     }
     WASI_TRY(gbx_wasi_path_parent(c->w, dir, &t.path, &t.at));
-    char text[WASI_MAX_PATH_BYTES + 1];
+    WASI_SCRATCH char text[WASI_MAX_PATH_BYTES + 1];
     wasi_errno e = WASI_INVAL;
     if (t.at.leaf) {
         ssize_t const n = readlinkat(t.at.fd, t.at.leaf, text, sizeof text);
@@ -286,7 +289,7 @@ path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
 wasi_errno
 gbx_wasi_path_filestat_get(p1_call *c)
 {
-    path_target t;
+    WASI_SCRATCH path_target t;
     struct stat st;
     u8 *const out = guest_range(c, guest_u32(c, 4), 64);
     if (!out) return WASI_FAULT;
@@ -311,7 +314,7 @@ gbx_wasi_path_filestat_get(p1_call *c)
 wasi_errno
 gbx_wasi_path_filestat_set_times(p1_call *c)
 {
-    path_target t;
+    WASI_SCRATCH path_target t;
     struct timespec times[2];
     WASI_TRY(gbx_wasi_times_of(c, c->arg[4], c->arg[5], guest_u32(c, 6), times));
     WASI_TRY(path_subject(c, true, guest_u32(c, 1), &t));

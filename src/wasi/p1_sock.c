@@ -84,7 +84,7 @@ gbx_wasi_sock_accept(p1_call *c)
 wasi_errno
 gbx_wasi_sock_recv(p1_call *c)
 {
-    p1_iovs v;
+    WASI_SCRATCH p1_iovs v;
     u32 const flags = guest_u32(c, 3);
     u8 *const out_len = guest_range(c, guest_u32(c, 4), 4);
     u8 *const out_flags = guest_range(c, guest_u32(c, 5), 2);
@@ -125,7 +125,7 @@ gbx_wasi_sock_recv(p1_call *c)
 wasi_errno
 gbx_wasi_sock_send(p1_call *c)
 {
-    p1_iovs v;
+    WASI_SCRATCH p1_iovs v;
     u8 *const out = guest_range(c, guest_u32(c, 4), 4);
     if (!out) return WASI_FAULT;
     WASI_TRY(gbx_wasi_iovs_read(c, guest_u32(c, 1), guest_u32(c, 2), &v));

@@ -66,7 +66,8 @@ path_errno(wasi_ctx *w, const wasi_look *look, const char *path, int e)
 
 /* Keep `fd` as what was found, unless policy forbids it. `crossed`: its file system is to be looked at. */
 static wasi_errno
-path_keep(wasi_ctx *w, const wasi_look *look, const char *path, int fd, bool crossed, wasi_found *out)
+path_keep(wasi_ctx *w, const wasi_look *look, const char *path, int fd, bool crossed,
+          wasi_found *out)
 {
     fd = gbx_base_os_fd_above_stdio(fd);
     if (fd < 0) return gbx_wasi_errno_of(errno);
@@ -172,7 +173,7 @@ gbx_wasi_path_parent(wasi_ctx *w, const wasi_file *dir, wasi_path *p, wasi_paren
         out->fd = dir->host;
         return WASI_OK;
     }
-    char head[WASI_MAX_PATH_BYTES + 1];
+    WASI_SCRATCH char head[WASI_MAX_PATH_BYTES + 1];
     size_t const head_len = (size_t)(slash - p->text);
     memcpy(head, p->text, head_len);
     head[head_len] = 0;

@@ -33,16 +33,15 @@ gbx_wasi_wait(gbx_exec *x, struct pollfd *fds, u32 count, u64 timeout_ns, u32 *r
                                    .tv_nsec = (long)(left % VFS_NS_PER_S)};
         int n = ppoll(fds, count + stoppable, left == WASI_FOREVER ? NULL : &t, NULL);
         if (n < 0 && errno != EINTR) return gbx_wasi_errno_of(errno);
+        bool stale = false;
         if (n > 0 && stoppable && fds[count].revents) {
             gbx_base_os_event_clear(x->stop_fd);
-            n--;
+            stale = !--n;
         }
         if (atomic_load(&x->stop)) return WASI_STOPPED;
-        if (n > 0) {
-            *ready = (u32)n;
-            return WASI_OK;
-        }
-        if (!left) return WASI_OK;
+        if (n < 0 || stale) continue;
+        *ready = (u32)n;
+        return WASI_OK;
     }
 }
 

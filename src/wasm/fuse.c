@@ -1,7 +1,8 @@
 /* Matching of fused sequences in a validated body; see fuse.def.
  *
  * One walk with the latest eight opcodes in a word. A sequence is marked when its last instruction is
- * met; it may not cut into the one marked before, but may extend it.
+ * met, unless its first stands inside one that is marked; it may swallow marks, which then are never
+ * executed.
  *
  * SAFETY: bytes are only ever replaced at the start of an instruction that has been validated, by a
  * byte that no module can bring (validation refuses it), inside our own copy. Labels end a run, so no
@@ -54,7 +55,7 @@ typedef struct fuse_state {
     u64 ops;        /* the latest eight opcodes, the newest lowest; 0 (unreachable) ends a run */
     const u8 *at[8]; /* where they stand, by count modulo 8 */
     u32 count;
-    u32 start, end; /* counts of the latest marked sequence: its first, and one past its last */
+    u32 inside;     /* bit n: the instruction n back stands in a marked sequence, not at its head */
 } fuse_state;
 
 /* The longest row that fits: its length, 0 for none, and its byte. */
@@ -70,8 +71,7 @@ fuse_find(const fuse_state *s, u8 last)
     fuse_found best = {0, 0};
 #define FUSE(number, name, len, seq)                                                          \
     if ((u8)(seq) == last && (len) > best.count &&                                            \
-        (s->ops & ~(u64)0 >> (64 - 8 * (len))) == (seq) &&                                    \
-        (s->count - (len) >= s->end || s->count - (len) == s->start))                         \
+        (s->ops & ~(u64)0 >> (64 - 8 * (len))) == (seq) && !(s->inside >> ((len)-1) & 1))     \
         best = (fuse_found){(len), (number)};
 #define FUSE_FIRST(number, name, first)
 #include "wasm/fuse.def"
@@ -99,9 +99,8 @@ fuse_match(fuse_state *s, u8 *bytes)
     default: best = fuse_find(s, (u8)s->ops);
     }
     if (!best.count) return;
-    s->start = s->count - best.count;
-    s->end = s->count;
-    __atomic_store_n(bytes + (s->at[s->start & 7] - bytes), best.fused, __ATOMIC_RELAXED);
+    s->inside |= (1u << (best.count - 1)) - 1;
+    __atomic_store_n(bytes + (s->at[(s->count - best.count) & 7] - bytes), best.fused, __ATOMIC_RELAXED);
 }
 
 void
@@ -118,6 +117,7 @@ gbx_wasm_fuse_body(const wasm_module *m, wasm_code *code)
             s.ops = 0;
         } else {
             s.ops = s.ops << 8 | op;
+            s.inside <<= 1;
             s.at[s.count++ & 7] = pc;
             if (fuse_ends[op]) fuse_match(&s, m->bytes);
         }

@@ -93,7 +93,7 @@ gbx_wasm_val_reserve(val *v, u64 more)
     if (need > WASM_MAX_OPERANDS + VAL_SLACK)
         return gbx_wasm_val_fail(v, v->insn, GBX_LIMIT, WASM_WHY_OPERANDS);
     if (need <= v->types_cap) return true;
-    u64 const cap = max_u64(need, v->types_cap * 2);
+    u64 const cap = max_u64(need, min_u64(v->types_cap * 2, WASM_MAX_OPERANDS + VAL_SLACK));
     u64 const high = (u64)(v->sp_max - v->types);
     wasm_valtype *const grown = gbx_base_realloc(v->types, cap, 1);
     if (!grown) return gbx_wasm_val_fail(v, v->insn, GBX_NO_MEMORY, "out of memory");

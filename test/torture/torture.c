@@ -431,7 +431,7 @@ write_crafted(const char *dir)
             perror(path);
             return 1;
         }
-        printf("%s %s %s\n", path, want == TORTURE_VALID ? "valid" : "refused", name);
+        printf("%s %s %s\n", path, want == TORTURE_VALID ? "valid" : want == TORTURE_REFUSED ? "refused" : "either", name);
         free(bytes);
     }
     return 0;

@@ -22,9 +22,9 @@
 #include "base/os_sync.h"
 #include "wasi/wasi_int.h"
 
-#define RIG_MEM_BYTES ((u64)4 << 16)
+#define RIG_MEM_BYTES   ((u64)4 << 16)
 #define RIG_RIGHTS_FILE (RIGHT(27 + 1) - 1) /* all that path_open can give */
-#define RIG_FD 3                            /* the granted directory */
+#define RIG_FD          3                   /* the granted directory */
 
 /* Places in guest memory. */
 enum {
@@ -148,12 +148,13 @@ rig_call(rig *r, const char *name, const u64 *args, size_t count)
     return (u32)slots[0];
 }
 
-#define CALL(r, name, ...)                                       \
-    rig_call((r), (name), (const u64[]){__VA_ARGS__},            \
+#define CALL(r, name, ...)                                                                         \
+    rig_call((r), (name), (const u64[]){__VA_ARGS__},                                              \
              sizeof((const u64[]){__VA_ARGS__}) / sizeof(u64))
-#define CALL0(r, name) rig_call((r), (name), NULL, 0)
+#define CALL0(r, name)   rig_call((r), (name), NULL, 0)
 #define OK(r, name, ...) assert_int_equal(CALL(r, name, __VA_ARGS__), WASI_OK)
-#define FAILS(r, errno_name, name, ...) assert_int_equal(CALL(r, name, __VA_ARGS__), WASI_##errno_name)
+#define FAILS(r, errno_name, name, ...)                                                            \
+    assert_int_equal(CALL(r, name, __VA_ARGS__), WASI_##errno_name)
 
 static inline u32
 rig_u32(const rig *r, u32 at)
@@ -192,7 +193,7 @@ rig_text(rig *r, u32 at, const char *text)
     memcpy(r->mem.base + at, text, len);
     return at;
 }
-#define P(r, text) rig_text((r), RIG_PATH, (text)), strlen(text)
+#define P(r, text)  rig_text((r), RIG_PATH, (text)), strlen(text)
 #define P2(r, text) rig_text((r), RIG_PATH2, (text)), strlen(text)
 
 /* One iovec over RIG_BUF; as two arguments of a call. */
@@ -218,7 +219,8 @@ static inline u32
 rig_open(rig *r, const char *path, u32 oflags, u64 rights)
 {
     u32 fd;
-    assert_int_equal(rig_open_with(r, path, LOOKUP_SYMLINK_FOLLOW, oflags, rights, 0, &fd), WASI_OK);
+    assert_int_equal(rig_open_with(r, path, LOOKUP_SYMLINK_FOLLOW, oflags, rights, 0, &fd),
+                     WASI_OK);
     return fd;
 }
 
@@ -258,14 +260,14 @@ rig_stopper(void *data)
     return NULL;
 }
 
-#define STOPPED(r, name, ...)                                            \
-    do {                                                                 \
-        pthread_t stopper_;                                              \
-        assert_int_equal(pthread_create(&stopper_, NULL, rig_stopper, (r)), 0); \
-        assert_int_equal(CALL(r, name, __VA_ARGS__), UINT32_MAX);        \
-        assert_int_equal((r)->trap, GBX_TRAP_DEADLINE);                  \
-        pthread_join(stopper_, NULL);                                    \
-        atomic_store(&(r)->x.stop, 0);                                   \
+#define STOPPED(r, name, ...)                                                                      \
+    do {                                                                                           \
+        pthread_t stopper_;                                                                        \
+        assert_int_equal(pthread_create(&stopper_, NULL, rig_stopper, (r)), 0);                    \
+        assert_int_equal(CALL(r, name, __VA_ARGS__), UINT32_MAX);                                  \
+        assert_int_equal((r)->trap, GBX_TRAP_DEADLINE);                                            \
+        pthread_join(stopper_, NULL);                                                              \
+        atomic_store(&(r)->x.stop, 0);                                                             \
     } while (0)
 
 /* ---- set-up */
@@ -331,8 +333,8 @@ rig_teardown(void **state)
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 /* Run a group once with each way of resolving paths. */
-#define RIG_RUN_BOTH(tests)                                                      \
-    (rig_walker = false, cmocka_run_group_tests_name(#tests " openat2", tests, NULL, NULL)) + \
+#define RIG_RUN_BOTH(tests)                                                                        \
+    (rig_walker = false, cmocka_run_group_tests_name(#tests " openat2", tests, NULL, NULL)) +      \
             (rig_walker = true, cmocka_run_group_tests_name(#tests " walker", tests, NULL, NULL))
 
 #endif

@@ -105,8 +105,13 @@ test_pointers(void **state)
     u64 const end = RIG_MEM_BYTES;
     for (const pointer_row *row = pointer_rows; row < GBX_END(pointer_rows); row++) {
         for (int p = 0; p < 5 && row->ptr[p].bytes; p++) {
-            u64 const bad[] = {end - row->ptr[p].bytes + 1, end,        end + 1,   0x7fffffff,
-                               0x80000000,                  0xfffffff0, 0xffffffff};
+            u64 const bad[] = {end - row->ptr[p].bytes + 1,
+                               end,
+                               end + 1,
+                               0x7fffffff,
+                               0x80000000,
+                               0xfffffff0,
+                               0xffffffff};
             for (size_t b = 0; b < GBX_LEN(bad); b++) {
                 u32 const e = pointers_call(r, row, p, bad[b]);
                 if (e != WASI_FAULT) fail_msg("%s: pointer %d at %lx: %u", row->name, p, bad[b], e);
@@ -168,18 +173,26 @@ test_iovecs(void **state)
     OK(r, "fd_read", fd, RIG_BUF, 0, RIG_OUT);
     assert_int_equal(rig_u32(r, RIG_OUT), 0);
 
-    /* All of memory a thousand times: cut at what Linux moves at once, and written as far as it goes. */
-    int p[2];
-    assert_int_equal(pipe(p), 0);
+    /* All of memory a thousand times, more than 4 GiB's worth of lengths with a little more memory:
+     * what there is to read is read, and the sum is cut and not wrapped. */
     for (u32 i = 0; i < 1024; i++) {
         rig_set_u32(r, RIG_BUF + 8 * i, 0);
         rig_set_u32(r, RIG_BUF + 8 * i + 4, (u32)RIG_MEM_BYTES);
     }
-    u32 const null = rig_open(r, "f", 0, RIG_RIGHTS_FILE);
-    OK(r, "fd_read", null, RIG_BUF, 1024, RIG_OUT);
-    close(p[0]);
-    close(p[1]);
+    u32 const again = rig_open(r, "f", 0, RIG_RIGHTS_FILE);
+    OK(r, "fd_read", again, RIG_BUF, 1024, RIG_OUT);
+    assert_int_equal(rig_u32(r, RIG_OUT), 26);
     FAILS(r, FAULT, "fd_write", fd, RIG_BUF, 1024, 0xffffffff);
+    p1_call c = {.w = r->w, .mem = r->mem.base, .mem_bytes = (u64)1 << 32};
+    p1_iovs v;
+    for (u32 i = 0; i < 1024; i++) {
+        rig_set_u32(r, RIG_BUF + 8 * i, 0);
+        rig_set_u32(r, RIG_BUF + 8 * i + 4, 0xffffffff);
+    }
+    assert_int_equal(gbx_wasi_iovs_read(&c, RIG_BUF, 1024, &v), WASI_OK);
+    assert_int_equal(v.total, 0x7ffff000);
+    assert_int_equal(v.v[0].iov_len, 0x7ffff000);
+    assert_int_equal(v.v[1].iov_len, 0);
 }
 
 /* Every byte of an output is written, padding too, and none beside it. */
@@ -198,8 +211,8 @@ check_bytes(rig *r, u32 bytes, const char *name, const u64 *args, size_t count)
     }
     assert_memory_equal(seen[0], seen[1], bytes);
 }
-#define BYTES(r, n, name, ...)                                                  \
-    check_bytes((r), (n), (name), (const u64[]){__VA_ARGS__},                   \
+#define BYTES(r, n, name, ...)                                                                     \
+    check_bytes((r), (n), (name), (const u64[]){__VA_ARGS__},                                      \
                 sizeof((const u64[]){__VA_ARGS__}) / sizeof(u64))
 
 /* A54 */
@@ -365,11 +378,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-            cmocka_unit_test(test_table),      RIG_TEST(test_pointers),
-            RIG_TEST(test_no_memory),          RIG_TEST(test_iovecs),
-            RIG_TEST(test_output_bytes),       RIG_TEST(test_args_and_environ),
-            RIG_TEST(test_clocks),             RIG_TEST(test_random),
-            RIG_TEST(test_proc),               cmocka_unit_test(test_errno_table),
+            cmocka_unit_test(test_table), RIG_TEST(test_pointers),
+            RIG_TEST(test_no_memory),     RIG_TEST(test_iovecs),
+            RIG_TEST(test_output_bytes),  RIG_TEST(test_args_and_environ),
+            RIG_TEST(test_clocks),        RIG_TEST(test_random),
+            RIG_TEST(test_proc),          cmocka_unit_test(test_errno_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

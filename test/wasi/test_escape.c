@@ -28,7 +28,8 @@ call_open_nofollow(rig *r, const char *path)
 static u32
 call_open_dir(rig *r, const char *path)
 {
-    return CALL(r, "path_open", RIG_FD, 1, P(r, path), OFLAG_DIRECTORY, RIGHT_FD_READDIR, 0, 0, RIG_OUT);
+    return CALL(r, "path_open", RIG_FD, 1, P(r, path), OFLAG_DIRECTORY, RIGHT_FD_READDIR, 0, 0,
+                RIG_OUT);
 }
 
 static u32
@@ -52,7 +53,8 @@ call_create(rig *r, const char *path)
 static u32
 call_create_exclusive(rig *r, const char *path)
 {
-    return CALL(r, "path_open", RIG_FD, 1, P(r, path), OFLAG_CREAT | OFLAG_EXCL, RIGHT_FD_WRITE, 0, 0, RIG_OUT);
+    return CALL(r, "path_open", RIG_FD, 1, P(r, path), OFLAG_CREAT | OFLAG_EXCL, RIGHT_FD_WRITE, 0,
+                0, RIG_OUT);
 }
 
 static u32
@@ -183,7 +185,8 @@ outside_is_untouched(const rig *r, const struct stat *secret, const char *what, 
     if (st.st_mtim.tv_sec != secret->st_mtim.tv_sec || st.st_size != 6 || st.st_nlink != 1)
         fail_msg("%s \"%s\" changed a file outside", what, path);
     assert_int_equal(lstat(rig_host_path(r, "secret"), &st), 0);
-    if (st.st_size != 6 || st.st_nlink != 1) fail_msg("%s \"%s\" changed a file outside", what, path);
+    if (st.st_size != 6 || st.st_nlink != 1)
+        fail_msg("%s \"%s\" changed a file outside", what, path);
 }
 
 static int
@@ -220,14 +223,48 @@ escape_inside(rig *r)
 }
 
 /* A63, A64, A65: these lead out, whatever is done with them. */
-static const char *const escape_out[] = {
-        "..",          "../",          "../out",       "../out/",       "../secret",     "d/../..",
-        "d/../../out", "./..",         "d/e/../../..", "abs/secret",    "rel/secret",    "abs/none",
-        "rel/none",    "abs/.",        "rel/.",        "rel/..",        "abs/..",        "up/out",
-        "up/secret",   "up/none",      "up/.",         "twist/secret",  "twist/none",    "chain/secret",
-        "chain2/none", "chain2/.",     "d/deep/none",  "d/deep/secret", "relslash/none", "magic/none",
-        "../grant/in", "up/grant/in",  "../grant",     "/",             "/in",           "//in",
-        "./../grant",  "d//..//../in", "d/./../../in", "rel//none",     "rel/./none",    "magic/."};
+static const char *const escape_out[] = {"..",
+                                         "../",
+                                         "../out",
+                                         "../out/",
+                                         "../secret",
+                                         "d/../..",
+                                         "d/../../out",
+                                         "./..",
+                                         "d/e/../../..",
+                                         "abs/secret",
+                                         "rel/secret",
+                                         "abs/none",
+                                         "rel/none",
+                                         "abs/.",
+                                         "rel/.",
+                                         "rel/..",
+                                         "abs/..",
+                                         "up/out",
+                                         "up/secret",
+                                         "up/none",
+                                         "up/.",
+                                         "twist/secret",
+                                         "twist/none",
+                                         "chain/secret",
+                                         "chain2/none",
+                                         "chain2/.",
+                                         "d/deep/none",
+                                         "d/deep/secret",
+                                         "relslash/none",
+                                         "magic/none",
+                                         "../grant/in",
+                                         "up/grant/in",
+                                         "../grant",
+                                         "/",
+                                         "/in",
+                                         "//in",
+                                         "./../grant",
+                                         "d//..//../in",
+                                         "d/./../../in",
+                                         "rel//none",
+                                         "rel/./none",
+                                         "magic/."};
 
 static void
 test_ways_out(void **state)
@@ -257,8 +294,9 @@ static void
 test_links_as_leaf(void **state)
 {
     rig *const r = *state;
-    static const char *const leaves[] = {"abs",   "rel",   "relslash", "up",    "twist",  "chain",
-                                         "chain2", "d/deep", "dangling", "dangling2", "magic", "file", "absfile"};
+    static const char *const leaves[] = {"abs",   "rel",    "relslash", "up",       "twist",
+                                         "chain", "chain2", "d/deep",   "dangling", "dangling2",
+                                         "magic", "file",   "absfile"};
     static const char *const slashes[] = {"", "/", "//"};
     struct stat secret;
     assert_int_equal(lstat(rig_host_path(r, "out/secret"), &secret), 0);
@@ -274,13 +312,16 @@ test_links_as_leaf(void **state)
                                      c->call == call_open_write || c->call == call_truncate ||
                                      c->call == call_stat || c->call == call_times ||
                                      (c->call == call_create && !k);
-                if (follows && e != WASI_PERM) fail_msg("%s \"%s\": %u, not PERM", c->name, path, e);
+                if (follows && e != WASI_PERM)
+                    fail_msg("%s \"%s\": %u, not PERM", c->name, path, e);
                 bool const link_itself = c->call == call_lstat || c->call == call_link_times ||
                                          c->call == call_unlink || c->call == call_readlink ||
                                          c->call == call_rename_from || c->call == call_link_from ||
                                          c->call == call_rename_to;
-                if (!k && link_itself && e != WASI_OK) fail_msg("%s \"%s\": %u, not OK", c->name, path, e);
-                if (!follows && !(link_itself && !k) && e == WASI_OK) fail_msg("%s \"%s\": OK", c->name, path);
+                if (!k && link_itself && e != WASI_OK)
+                    fail_msg("%s \"%s\": %u, not OK", c->name, path, e);
+                if (!follows && !(link_itself && !k) && e == WASI_OK)
+                    fail_msg("%s \"%s\": OK", c->name, path);
             }
         }
     }
@@ -302,7 +343,8 @@ test_own_links(void **state)
     assert_int_equal(call_create(r, "b/new"), WASI_PERM);
     OK(r, "path_create_directory", RIG_FD, P(r, "d"));
     OK(r, "path_create_directory", RIG_FD, P(r, "d/e"));
-    u32 const d = rig_open(r, "d", OFLAG_DIRECTORY, RIG_RIGHTS_FILE & ~RIGHT_FD_WRITE & ~RIGHT_FD_ALLOCATE);
+    u32 const d = rig_open(r, "d", OFLAG_DIRECTORY,
+                           RIG_RIGHTS_FILE & ~RIGHT_FD_WRITE & ~RIGHT_FD_ALLOCATE);
     /* d is moved below another directory; its old relative links now lead elsewhere, still within. */
     OK(r, "path_symlink", P(r, "../../x"), RIG_FD, P2(r, "d/e/l"));
     assert_int_equal(call_open(r, "d/e/l"), WASI_NOENT);
@@ -322,7 +364,8 @@ test_moved_out(void **state)
     rig *const r = *state;
     host_mkdir(r, "grant/d");
     host_mkdir(r, "grant/d/e");
-    u32 const d = rig_open(r, "d", OFLAG_DIRECTORY, RIG_RIGHTS_FILE & ~RIGHT_FD_WRITE & ~RIGHT_FD_ALLOCATE);
+    u32 const d = rig_open(r, "d", OFLAG_DIRECTORY,
+                           RIG_RIGHTS_FILE & ~RIGHT_FD_WRITE & ~RIGHT_FD_ALLOCATE);
     OK(r, "path_open", d, 1, P(r, "e/.."), 0, 0, 0, 0, RIG_OUT);
     assert_int_equal(rename(rig_host_path(r, "grant/d"), rig_host_path(r, "out/d")), 0);
     FAILS(r, PERM, "path_open", d, 1, P(r, ".."), 0, 0, 0, 0, RIG_OUT);
@@ -378,8 +421,8 @@ race_got_out(rig *r, const struct stat *secret)
 static void
 test_race(void **state)
 {
-    static const char *const paths[] = {"swap/secret", "swap/../swap/secret", "d/../swap/./secret", "file",
-                                        "swap/x/../secret"};
+    static const char *const paths[] = {"swap/secret", "swap/../swap/secret", "d/../swap/./secret",
+                                        "file", "swap/x/../secret"};
     rig *const r = *state;
     struct stat secret;
     assert_int_equal(lstat(rig_host_path(r, "out/secret"), &secret), 0);
@@ -440,15 +483,38 @@ test_race(void **state)
 static void
 test_grant_of_everything(void **state)
 {
-    static const char *const denied[] = {
-            "proc/self/environ", "proc/self/maps",  "proc/self/mem",      "proc/self/cmdline",
-            "proc/self/exe",     "proc/self/root",  "proc/self/cwd",      "proc/self/fd/0",
-            "proc/1/environ",    "proc/1/root/etc", "proc/thread-self",   "proc/self/task",
-            "proc",              "proc/",           "proc/sys/kernel/hostname", "proc/self",
-            "sys",               "sys/kernel",      "dev/fd/0",           "dev/stdin",
-            "dev/fd",            "dev/pts",         "dev/pts/ptmx",       "dev/mem",
-            "dev/kmsg",          "dev/vda",         "dev/sda",            "dev/kvm",
-            "dev/loop0",         "dev/fuse",        "dev/net/tun",        "dev/cpu_dma_latency"};
+    static const char *const denied[] = {"proc/self/environ",
+                                         "proc/self/maps",
+                                         "proc/self/mem",
+                                         "proc/self/cmdline",
+                                         "proc/self/exe",
+                                         "proc/self/root",
+                                         "proc/self/cwd",
+                                         "proc/self/fd/0",
+                                         "proc/1/environ",
+                                         "proc/1/root/etc",
+                                         "proc/thread-self",
+                                         "proc/self/task",
+                                         "proc",
+                                         "proc/",
+                                         "proc/sys/kernel/hostname",
+                                         "proc/self",
+                                         "sys",
+                                         "sys/kernel",
+                                         "dev/fd/0",
+                                         "dev/stdin",
+                                         "dev/fd",
+                                         "dev/pts",
+                                         "dev/pts/ptmx",
+                                         "dev/mem",
+                                         "dev/kmsg",
+                                         "dev/vda",
+                                         "dev/sda",
+                                         "dev/kvm",
+                                         "dev/loop0",
+                                         "dev/fuse",
+                                         "dev/net/tun",
+                                         "dev/cpu_dma_latency"};
     rig *const r = *state;
     close(r->dir.host_fd);
     r->dir.host_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -460,19 +526,24 @@ test_grant_of_everything(void **state)
         bool const there = access(path, F_OK) == 0;
         present += there;
         for (const escape_call *c = escape_calls; c < GBX_END(escape_calls); c++) {
-            bool const looks = c->call == call_stat || c->call == call_lstat || c->call == call_readlink;
-            bool const makes = c->call == call_open || c->call == call_open_write || c->call == call_open_dir ||
-                               c->call == call_open_nofollow;
-            if (!makes && !looks) continue; /* the test must not change the machine, should it fail */
+            bool const looks =
+                    c->call == call_stat || c->call == call_lstat || c->call == call_readlink;
+            bool const makes = c->call == call_open || c->call == call_open_write ||
+                               c->call == call_open_dir || c->call == call_open_nofollow;
+            if (!makes && !looks)
+                continue; /* the test must not change the machine, should it fail */
             u32 const e = c->call(r, denied[i]);
             if (makes && !e) fail_msg("%s \"%s\": OK", c->name, denied[i]);
-            if (looks && !e && !strncmp(denied[i], "proc/", 5) && denied[i][5]) fail_msg("%s \"%s\": OK", c->name, denied[i]);
-            if (c->call == call_open && there && e != WASI_PERM) fail_msg("%s: %u, not PERM", denied[i], e);
+            if (looks && !e && !strncmp(denied[i], "proc/", 5) && denied[i][5])
+                fail_msg("%s \"%s\": OK", c->name, denied[i]);
+            if (c->call == call_open && there && e != WASI_PERM)
+                fail_msg("%s: %u, not PERM", denied[i], e);
         }
     }
     assert_true(present > 10);
     /* What programs use is there. */
-    static const char *const allowed[] = {"dev/null", "dev/zero", "dev/full", "dev/random", "dev/urandom", "etc/passwd"};
+    static const char *const allowed[] = {"dev/null",   "dev/zero",    "dev/full",
+                                          "dev/random", "dev/urandom", "etc/passwd"};
     for (size_t i = 0; i < GBX_LEN(allowed); i++) {
         u32 const e = call_open(r, allowed[i]);
         if (e) fail_msg("%s: %u", allowed[i], e);
@@ -496,7 +567,8 @@ test_grant_of_proc(void **state)
     for (size_t i = 0; i < GBX_LEN(kernel); i++) {
         gbx_err err;
         wasi_ctx *w;
-        wasi_dir_grant const dir = {.host_fd = open(kernel[i], O_PATH | O_DIRECTORY | O_CLOEXEC), .guest_path = "/p"};
+        wasi_dir_grant const dir = {.host_fd = open(kernel[i], O_PATH | O_DIRECTORY | O_CLOEXEC),
+                                    .guest_path = "/p"};
         wasi_config config = r->config;
         config.dirs = &dir;
         assert_int_equal(gbx_wasi_ctx_new(&config, &w, &err), GBX_ARGUMENT);
@@ -512,7 +584,8 @@ test_special_files(void **state)
 {
     rig *const r = *state;
     host_link(r, "node", "grant/l");
-    if (mknod(rig_host_path(r, "grant/node"), S_IFCHR | 0666, makedev(1, 1)) != 0) skip(); /* not root */
+    if (mknod(rig_host_path(r, "grant/node"), S_IFCHR | 0666, makedev(1, 1)) != 0)
+        skip(); /* not root */
     assert_int_equal(mknod(rig_host_path(r, "grant/disk"), S_IFBLK | 0666, makedev(253, 0)), 0);
     assert_int_equal(mknod(rig_host_path(r, "grant/null"), S_IFCHR | 0666, makedev(1, 3)), 0);
     assert_int_equal(mknod(rig_host_path(r, "grant/sock"), S_IFSOCK | 0666, 0), 0);

@@ -100,7 +100,8 @@ test_fdstat_flags(void **state)
 {
     rig *const r = *state;
     u32 fd;
-    assert_int_equal(rig_open_with(r, "f", 0, OFLAG_CREAT, RIG_RIGHTS_FILE, FDFLAG_SYNC, &fd), WASI_OK);
+    assert_int_equal(rig_open_with(r, "f", 0, OFLAG_CREAT, RIG_RIGHTS_FILE, FDFLAG_SYNC, &fd),
+                     WASI_OK);
     OK(r, "fd_fdstat_get", fd, RIG_OUT);
     assert_int_equal(r->mem.base[RIG_OUT], TYPE_REGULAR_FILE);
     assert_int_equal(rig_u32(r, RIG_OUT) >> 16, FDFLAG_SYNC);
@@ -267,7 +268,8 @@ test_preopens(void **state)
     FAILS(r, PERM, "path_open", RIG_FD, 0, P(r, "../f"), 0, 0, 0, 0, RIG_OUT);
     OK(r, "fd_close", RIG_FD);
     FAILS(r, BADF, "path_open", RIG_FD, 0, P(r, "f"), 0, 0, 0, 0, RIG_OUT);
-    assert_int_equal(CALL(r, "path_open", 0xffffffff, 0, P(r, "f"), 0, 0, 0, 0, RIG_OUT), WASI_NOENT);
+    assert_int_equal(CALL(r, "path_open", 0xffffffff, 0, P(r, "f"), 0, 0, 0, 0, RIG_OUT),
+                     WASI_NOENT);
 }
 
 static void
@@ -378,7 +380,8 @@ test_times(void **state)
     FAILS(r, BADF, "fd_filestat_set_times", 99, 1, 2, FST_MTIM);
     OK(r, "fd_filestat_set_times", RIG_FD, 1, 2, FST_MTIM);
     /* Before 1970 is as early as can be said. */
-    struct timespec const early[2] = {{.tv_sec = -1, .tv_nsec = 5}, {.tv_sec = -1000000, .tv_nsec = 0}};
+    struct timespec const early[2] = {{.tv_sec = -1, .tv_nsec = 5},
+                                      {.tv_sec = -1000000, .tv_nsec = 0}};
     assert_int_equal(utimensat(AT_FDCWD, rig_host_path(r, "grant/f"), early, 0), 0);
     OK(r, "fd_filestat_get", fd, RIG_OUT);
     assert_int_equal(rig_u64(r, RIG_OUT + 40), 0);
@@ -438,12 +441,18 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-            RIG_TEST(test_read_write_seek),   RIG_TEST(test_pread_pwrite),
-            RIG_TEST(test_append),            RIG_TEST(test_fdstat_flags),
-            RIG_TEST(test_rights),            RIG_TEST(test_directory_rights),
-            RIG_TEST(test_close_and_renumber), RIG_TEST(test_preopens),
-            RIG_TEST(test_size_and_space),    RIG_TEST(test_file_size_limit),
-            RIG_TEST(test_times),             RIG_TEST(test_descriptor_limits),
+            RIG_TEST(test_read_write_seek),
+            RIG_TEST(test_pread_pwrite),
+            RIG_TEST(test_append),
+            RIG_TEST(test_fdstat_flags),
+            RIG_TEST(test_rights),
+            RIG_TEST(test_directory_rights),
+            RIG_TEST(test_close_and_renumber),
+            RIG_TEST(test_preopens),
+            RIG_TEST(test_size_and_space),
+            RIG_TEST(test_file_size_limit),
+            RIG_TEST(test_times),
+            RIG_TEST(test_descriptor_limits),
             RIG_TEST(test_no_host_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,12 +9,13 @@ open_as(rig *r, const char *path, u32 lookup, u32 oflags, u64 rights)
     if (!e) OK(r, "fd_close", fd);
     return e;
 }
-#define OPENS(path, lookup, oflags, rights) assert_int_equal(open_as(r, path, lookup, oflags, rights), WASI_OK)
-#define REFUSES(errno_name, path, lookup, oflags, rights) \
+#define OPENS(path, lookup, oflags, rights)                                                        \
+    assert_int_equal(open_as(r, path, lookup, oflags, rights), WASI_OK)
+#define REFUSES(errno_name, path, lookup, oflags, rights)                                          \
     assert_int_equal(open_as(r, path, lookup, oflags, rights), WASI_##errno_name)
 
-#define READ RIGHT_FD_READ
-#define WRITE RIGHT_FD_WRITE
+#define READ     RIGHT_FD_READ
+#define WRITE    RIGHT_FD_WRITE
 #define NO_WRITE (RIG_RIGHTS_FILE & ~RIGHT_FD_WRITE & ~RIGHT_FD_ALLOCATE)
 
 static void
@@ -103,7 +104,8 @@ test_links(void **state)
     REFUSES(LOOP, "loop", 0, 0, READ);
     REFUSES(LOOP, "loop", 1, 0, READ);
     REFUSES(LOOP, "loop/x", 0, 0, READ);
-    u32 const e[] = {open_as(r, "l", 0, OFLAG_DIRECTORY, 0), open_as(r, "dangling", 0, OFLAG_DIRECTORY, 0),
+    u32 const e[] = {open_as(r, "l", 0, OFLAG_DIRECTORY, 0),
+                     open_as(r, "dangling", 0, OFLAG_DIRECTORY, 0),
                      open_as(r, "lf", 0, OFLAG_DIRECTORY, 0), open_as(r, "l/", 0, 0, 0),
                      open_as(r, "lf/", 0, 0, 0)};
     for (size_t i = 0; i < GBX_LEN(e); i++) assert_true(e[i] == WASI_NOTDIR || e[i] == WASI_LOOP);
@@ -173,7 +175,8 @@ test_access(void **state)
     u64 const dir = go & gbx_wasi_rights_of(TYPE_DIRECTORY, false);
     OK(r, "path_open", RIG_FD, 0, P(r, "d"), OFLAG_DIRECTORY, dir, RIG_RIGHTS_FILE, 0, RIG_OUT);
     u32 const d = rig_u32(r, RIG_OUT);
-    OK(r, "path_open", d, 0, P(r, "f"), OFLAG_CREAT | OFLAG_TRUNC, RIG_RIGHTS_FILE, RIG_RIGHTS_FILE, 0, RIG_OUT);
+    OK(r, "path_open", d, 0, P(r, "f"), OFLAG_CREAT | OFLAG_TRUNC, RIG_RIGHTS_FILE, RIG_RIGHTS_FILE,
+       0, RIG_OUT);
     OK(r, "path_open", d, 0, P(r, "f"), OFLAG_TRUNC, go, RIG_RIGHTS_FILE, 0, RIG_OUT);
     /* It goes where its directory goes (os.TestRootRenameAfterOpen). */
     OK(r, "path_rename", RIG_FD, P(r, "d"), RIG_FD, P2(r, "moved"));
@@ -313,9 +316,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-            RIG_TEST(test_flags),    RIG_TEST(test_directory),
-            RIG_TEST(test_links),    RIG_TEST(test_truncate),
-            RIG_TEST(test_access),   RIG_TEST(test_descriptor_minus_one),
+            RIG_TEST(test_flags),           RIG_TEST(test_directory),
+            RIG_TEST(test_links),           RIG_TEST(test_truncate),
+            RIG_TEST(test_access),          RIG_TEST(test_descriptor_minus_one),
             RIG_TEST(test_read_only_grant), RIG_TEST(test_two_grants),
     };
     return RIG_RUN_BOTH(tests);

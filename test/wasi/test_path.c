@@ -3,12 +3,12 @@
 
 #include <sys/resource.h>
 
-/* What every path call has in common, by one list: a call with one path, arguments before and after. */
+/* What every path call has in common, in one list. Letters of `args`: d descriptor, D that of the grant,
+ * p address and length of the path, q those of another path, 0 zero, B buffer and its length, o output,
+ * t "now". */
 typedef struct path_row {
-    const char *name;
-    const char *args; /* d = descriptor, p = address and length of the path, q = those of another path,
-                         0 = zero, B = buffer and its length, o = output, t = "now" */
-    bool changes;     /* S17: PERM on -1, else NOENT */
+    const char *name, *args;
+    bool changes; /* S17: PERM on -1, else NOENT */
 } path_row;
 
 static const path_row path_rows[] = {
@@ -53,7 +53,8 @@ row_fails(rig *r, const path_row *row, u32 fd, const void *path, u32 len, u32 er
 {
     u32 const e = path_row_call(r, row, fd, path, len);
     if (e != errno_name)
-        fail_msg("%s(%s, \"%.40s\") = %u, not %u", row->name, row->args, (const char *)path, e, errno_name);
+        fail_msg("%s(%s, \"%.40s\") = %u, not %u", row->name, row->args, (const char *)path, e,
+                 errno_name);
 }
 
 /* A55: lengths, bytes, and descriptors that are none, for each call. */
@@ -113,9 +114,10 @@ test_directories(void **state)
     host_file(r, "grant/file", "");
     host_link(r, "nowhere", "grant/dangling");
     host_link(r, "d", "grant/l");
-    static const char *const exist[] = {"d", "d/", "d/e", ".", "d/.", "d/..", "d/e/..", "file", "dangling", "l",
-                                        "l/", "l/e", "./", "d/./"};
-    for (size_t i = 0; i < GBX_LEN(exist); i++) FAILS(r, EXIST, "path_create_directory", RIG_FD, P(r, exist[i]));
+    static const char *const exist[] = {"d",    "d/",       "d/e", ".",  "d/.", "d/..", "d/e/..",
+                                        "file", "dangling", "l",   "l/", "l/e", "./",   "d/./"};
+    for (size_t i = 0; i < GBX_LEN(exist); i++)
+        FAILS(r, EXIST, "path_create_directory", RIG_FD, P(r, exist[i]));
     FAILS(r, NOENT, "path_create_directory", RIG_FD, P(r, "none/x"));
     FAILS(r, NOENT, "path_create_directory", RIG_FD, P(r, "none/."));
     FAILS(r, NOENT, "path_create_directory", RIG_FD, P(r, "dangling/x"));
@@ -208,7 +210,8 @@ test_rename(void **state)
     OK(r, "path_rename", RIG_FD, P(r, "m/file"), RIG_FD, P2(r, "source/../file2"));
     assert_true(host_exists(r, "grant/file2"));
     /* Between two directory descriptors. */
-    u32 const a = rig_open(r, "source", OFLAG_DIRECTORY, RIG_RIGHTS_FILE & ~RIGHT_FD_WRITE & ~RIGHT_FD_ALLOCATE);
+    u32 const a = rig_open(r, "source", OFLAG_DIRECTORY,
+                           RIG_RIGHTS_FILE & ~RIGHT_FD_WRITE & ~RIGHT_FD_ALLOCATE);
     OK(r, "path_rename", RIG_FD, P(r, "file2"), a, P2(r, "in"));
     assert_true(host_exists(r, "grant/source/in"));
     OK(r, "path_rename", a, P(r, "in"), RIG_FD, P2(r, "back"));
@@ -410,9 +413,9 @@ test_no_leaks(void **state)
     host_link(r, "..", "grant/out");
     host_link(r, "d", "grant/l");
     int const before = host_open_fds();
-    static const char *const paths[] = {"d",      "d/file",     "l/file", "l/none", "out/x",  "l/../out",
-                                        "d/..",   "d/file/x",   "l/",     "..",     "l/file/", "none/x",
-                                        "d/file/", "l/./file",  "."};
+    static const char *const paths[] = {"d",        "d/file", "l/file",   "l/none",   "out/x",
+                                        "l/../out", "d/..",   "d/file/x", "l/",       "..",
+                                        "l/file/",  "none/x", "d/file/",  "l/./file", "."};
     for (const path_row *row = path_rows; row < GBX_END(path_rows); row++) {
         for (size_t i = 0; i < GBX_LEN(paths); i++) {
             u32 const e = path_row_call(r, row, RIG_FD, paths[i], (u32)strlen(paths[i]));
@@ -426,11 +429,16 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-            RIG_TEST(test_common_errors), RIG_TEST(test_directories),
-            RIG_TEST(test_unlink),        RIG_TEST(test_rename),
-            RIG_TEST(test_symlink_and_readlink), RIG_TEST(test_link),
-            RIG_TEST(test_filestat),      RIG_TEST(test_times_of_an_injected_clock),
-            RIG_TEST(test_link_depth),    RIG_TEST(test_no_leaks),
+            RIG_TEST(test_common_errors),
+            RIG_TEST(test_directories),
+            RIG_TEST(test_unlink),
+            RIG_TEST(test_rename),
+            RIG_TEST(test_symlink_and_readlink),
+            RIG_TEST(test_link),
+            RIG_TEST(test_filestat),
+            RIG_TEST(test_times_of_an_injected_clock),
+            RIG_TEST(test_link_depth),
+            RIG_TEST(test_no_leaks),
     };
     return RIG_RUN_BOTH(tests);
 }

@@ -115,7 +115,7 @@ test_buffer_lengths(void **state)
     /* On from each entry with each length. */
     u32 at = 0, n;
     memcpy(r->mem.base + RIG_BUF, all, total);
-    for (entry e; at < total; ) {
+    for (entry e; at < total;) {
         memcpy(r->mem.base + RIG_BUF, all, total);
         n = entry_at(r, at, total, &e);
         assert_true(n > 0);
@@ -134,7 +134,7 @@ test_many(void **state)
     enum { COUNT = 10000 };
     rig *const r = *state;
     static u8 seen[COUNT];
-    char name[32];
+    char name[300];
     for (int i = 0; i < COUNT; i++) {
         snprintf(name, sizeof name, "grant/f%d", i);
         int const fd = open(rig_host_path(r, name), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
@@ -204,8 +204,19 @@ test_invented_cookies(void **state)
         snprintf(name, sizeof name, "grant/f%d", i);
         host_file(r, name, "");
     }
-    static const u64 cookies[] = {1, 2, 3, 7, 100, 0x7fffffff, 0xffffffff, 1ull << 40, INT64_MAX - 1, INT64_MAX,
-                                  (u64)INT64_MAX + 1, UINT64_MAX - 1, UINT64_MAX};
+    static const u64 cookies[] = {1,
+                                  2,
+                                  3,
+                                  7,
+                                  100,
+                                  0x7fffffff,
+                                  0xffffffff,
+                                  1ull << 40,
+                                  INT64_MAX - 1,
+                                  INT64_MAX,
+                                  (u64)INT64_MAX + 1,
+                                  UINT64_MAX - 1,
+                                  UINT64_MAX};
     for (size_t i = 0; i < GBX_LEN(cookies); i++) {
         u32 const e = CALL(r, "fd_readdir", RIG_FD, RIG_BUF, 4096, cookies[i], RIG_OUT);
         assert_true(e == WASI_OK || e == WASI_INVAL);

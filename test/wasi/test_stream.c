@@ -322,7 +322,8 @@ test_fifo(void **state)
     OK(r, "fd_fdstat_get", reader, RIG_OUT);
     assert_int_equal(r->mem.base[RIG_OUT], TYPE_UNKNOWN);
     assert_int_equal(rig_u32(r, RIG_OUT) >> 16, 0);
-    STOPPED(r, "fd_read", reader, IOV(r, 16), RIG_OUT); /* no writer yet: waits, and can be stopped */
+    STOPPED(r, "fd_read", reader, IOV(r, 16),
+            RIG_OUT); /* no writer yet: waits, and can be stopped */
     u32 const writer = rig_open(r, "fifo", 0, RIGHT_FD_WRITE);
     rig_write(r, writer, "through");
     rig_expect_read(r, reader, "through");
@@ -332,7 +333,8 @@ test_fifo(void **state)
     rig_expect_read(r, reader, "");
     OK(r, "fd_close", reader);
     /* For writing, without a reader. */
-    assert_int_equal(rig_open_with(r, "fifo", 0, 0, RIGHT_FD_WRITE, FDFLAG_NONBLOCK, &fd), WASI_NXIO);
+    assert_int_equal(rig_open_with(r, "fifo", 0, 0, RIGHT_FD_WRITE, FDFLAG_NONBLOCK, &fd),
+                     WASI_NXIO);
     STOPPED(r, "path_open", RIG_FD, 0, P(r, "fifo"), 0, RIGHT_FD_WRITE, 0, 0, RIG_OUT);
     /* A path-opened FIFO that is full and was made NONBLOCK says so. */
     int const host = open(rig_host_path(r, "grant/fifo"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -348,7 +350,8 @@ test_synthetic_devices(void **state)
 {
     rig *const r = *state;
     u32 const none = 0xffffffff;
-    OK(r, "path_open", none, 1, P(r, "dev/null"), OFLAG_CREAT | OFLAG_TRUNC, RIG_RIGHTS_FILE, 0, 0, RIG_OUT);
+    OK(r, "path_open", none, 1, P(r, "dev/null"), OFLAG_CREAT | OFLAG_TRUNC, RIG_RIGHTS_FILE, 0, 0,
+       RIG_OUT);
     u32 const null = rig_u32(r, RIG_OUT);
     rig_write(r, null, "anything");
     rig_expect_read(r, null, "");
@@ -369,7 +372,8 @@ test_synthetic_devices(void **state)
     assert_true(rig_u64(r, RIG_BUF) && rig_u64(r, RIG_BUF + 8));
     assert_int_equal(rig_refusals(r), 0);
     FAILS(r, NOTDIR, "path_open", none, 1, P(r, "dev/null"), OFLAG_DIRECTORY, 0, 0, 0, RIG_OUT);
-    FAILS(r, EXIST, "path_open", none, 1, P(r, "dev/null"), OFLAG_CREAT | OFLAG_EXCL, 0, 0, 0, RIG_OUT);
+    FAILS(r, EXIST, "path_open", none, 1, P(r, "dev/null"), OFLAG_CREAT | OFLAG_EXCL, 0, 0, 0,
+          RIG_OUT);
     FAILS(r, NOENT, "path_open", none, 1, P(r, "dev/sda"), 0, 0, 0, 0, RIG_OUT);
     FAILS(r, NOENT, "path_open", none, 1, P(r, "dev/null/"), 0, 0, 0, 0, RIG_OUT);
     FAILS(r, NOTDIR, "path_open", null, 1, P(r, "x"), 0, 0, 0, 0, RIG_OUT);

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -50,19 +51,24 @@ func main() {
 	fmt.Println(caused.Err(), context.Cause(caused))
 
 	var mu sync.Mutex
-	var order []int
+	var fired []int
 	var wg sync.WaitGroup
+	begin = time.Now()
 	for _, ms := range []int{50, 10, 30, 20, 40} {
 		wg.Add(1)
 		time.AfterFunc(time.Duration(ms)*time.Millisecond, func() {
 			defer wg.Done()
 			mu.Lock()
-			order = append(order, ms)
+			if time.Since(begin) < time.Duration(ms)*time.Millisecond {
+				fmt.Println("early", ms)
+			}
+			fired = append(fired, ms)
 			mu.Unlock()
 		})
 	}
 	wg.Wait()
-	fmt.Println(order)
+	slices.Sort(fired)
+	fmt.Println(fired)
 
 	stopped := time.AfterFunc(time.Hour, func() { fmt.Println("wrong") })
 	fmt.Println("stopped", stopped.Stop(), stopped.Stop())
@@ -76,7 +82,7 @@ func main() {
 	done := make(chan bool)
 	go func() {
 		x := 0
-		for time.Since(begin) < 300*time.Millisecond {
+		for time.Since(begin) < 250*time.Millisecond {
 			for i := 0; i < 1000; i++ {
 				x += i
 			}
