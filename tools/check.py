@@ -99,6 +99,24 @@ def suite_lines(result, log, command, seconds=SUITE_SECONDS, env=None):
         result.add("FAIL", f"{result.suite}/runner", f"exit code {status} after {seen} tests")
 
 
+def tap(output):
+    """(group, test, verdict) of cmocka's TAP output; groups are named where there are several."""
+    groups, rows = [], []
+    for line in output.split("\n"):
+        match = re.match(r"(ok|not ok) \d+ - ([^\s#]+)(\s+# SKIP.*)?", line)
+        if match:
+            verdict = "SKIP" if match.group(3) else "PASS" if match.group(1) == "ok" else "FAIL"
+            rows.append((match.group(2), verdict))
+            continue
+        match = re.match(r"# (?:not )?ok - ([\w.-]+(?: [\w.-]+)*)", line)
+        if match:
+            groups.append((match.group(1).replace(" ", "-"), rows))
+            rows = []
+    groups.append(("", rows))
+    several = sum(1 for name, _ in groups if name) > 1
+    return [(name if several else "", *row) for name, rows in groups for row in rows]
+
+
 def suite_units(result, log, names, out, env):
     """cmocka's programs, one test a line by its TAP output."""
     binaries = sorted(b for b in glob.glob(f"{out}/test/*/test_*", root_dir=ROOT)
@@ -110,11 +128,10 @@ def suite_units(result, log, names, out, env):
             continue
         status, output = run([binary], log, UNIT_SECONDS, {**env, "CMOCKA_MESSAGE_OUTPUT": "TAP"})
         seen = bad = 0
-        for match in re.finditer(r"^(ok|not ok) \d+ - ([^\s#]+)(\s+# SKIP.*)?", output, re.M):
+        for group, test, verdict in tap(output):
             seen += 1
-            verdict = "SKIP" if match.group(3) else "PASS" if match.group(1) == "ok" else "FAIL"
             bad += verdict == "FAIL"
-            result.add(verdict, f"{result.suite}/{program}/{match.group(2)}",
+            result.add(verdict, "/".join(filter(None, [result.suite, program, group, test])),
                        binary if verdict == "FAIL" else "")
         if (status and not bad) or not seen:
             bad += 1

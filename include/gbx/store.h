@@ -23,8 +23,9 @@ typedef struct gbx_store_opts {
     uint64_t memory_bytes; /* of each memory, rounded down to 64 KiB; 0: 256 MiB; GBX_UNLIMITED:
                               4 GiB, which is as much as there can be */
     uint64_t stack_bytes;  /* guest stack of a running call, reserved and lazily used, rounded up to
-                              64 KiB; 0: the limit guest-stack in docs/limits.md, or less where the
-                              address space is short. At most that limit */
+                              64 KiB; 0: eight times memory_bytes, at least 64 MiB, or less where
+                              the address space is short. At most the limit guest-stack in
+                              docs/limits.md */
     uint64_t table_elems;  /* of all tables of the store together; 0: 10,000,000 */
 } gbx_store_opts;
 #define GBX_STORE_OPTS_INIT {.size = sizeof(gbx_store_opts)}

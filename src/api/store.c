@@ -8,6 +8,17 @@
 #define API_STORE_MEMORY_BYTES ((u64)256 << 20)
 #define API_STORE_WASM_PAGE ((u64)65536)
 #define API_STORE_MEMORY_MOST (WASM_MAX_MEMORY_PAGES * API_STORE_WASM_PAGE)
+#define API_STORE_STACK_LEAST ((u64)64 << 20)
+
+/* A guest that keeps its stack in its own memory, as Go does, runs out of that first: its smallest
+ * frames that are checked take 24 bytes there and about 100 of ours. So a bound on memory bounds the
+ * stack too, and a recursion that uses no memory cannot take what the store was not given. */
+static u64
+store_default_stack(u64 memory_bytes)
+{
+    u64 const enough = min_u64(memory_bytes, API_STORE_MEMORY_MOST) * 8;
+    return max_u64(min_u64(enough, WASM_MAX_GUEST_STACK_BYTES), API_STORE_STACK_LEAST);
+}
 
 gbx_code
 gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts, gbx_store **out, gbx_err *err)
@@ -22,7 +33,7 @@ gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts, gbx_store **out, g
                                 (unsigned long long)o.stack_bytes, WASM_WHY_GUEST_STACK_BYTES);
     }
     u64 const memory = o.memory_bytes ? o.memory_bytes : API_STORE_MEMORY_BYTES;
-    u64 const stack = o.stack_bytes ? o.stack_bytes : WASM_MAX_GUEST_STACK_BYTES;
+    u64 const stack = o.stack_bytes ? o.stack_bytes : store_default_stack(memory);
     runtime_limits const limits = {
             .timeout_ns = o.timeout_ns ? o.timeout_ns : API_STORE_TIMEOUT_NS,
             .memory_bytes = min_u64(memory, API_STORE_MEMORY_MOST) & ~(API_STORE_WASM_PAGE - 1),

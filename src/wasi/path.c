@@ -105,6 +105,8 @@ path_careful(wasi_ctx *w, const wasi_look *look, const char *path, bool crossed,
             if (look->flags & O_EXCL) return WASI_EXIST;
             if (S_ISLNK(seen.st.st_mode)) return WASI_LOOP;
             if (!gbx_wasi_policy_file(&seen.st)) return path_refuse(w, look, path, WHY_SPECIAL);
+        } else if (errno == ELOOP) {
+            return gbx_wasi_walk(w, look, path, out); /* a loop, or a link that is magic: who knows */
         } else if (errno != ENOENT || !(look->flags & O_CREAT)) {
             return path_errno(w, look, path, errno);
         }
@@ -127,7 +129,9 @@ path_by_kernel(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found 
     if (look->devices && !(look->flags & O_PATH)) return path_careful(w, look, path, true, out);
     int const fd = path_openat2(look, path, look->flags, PATH_BENEATH | RESOLVE_NO_XDEV);
     if (fd >= 0) return path_keep(w, look, path, fd, false, out);
-    if (errno == EXDEV) return path_careful(w, look, path, true, out);
+    /* On another mount; or what a device answers that policy would not have asked. */
+    if (errno == EXDEV || errno == ENXIO || errno == ENODEV || errno == EBUSY || errno == EIO)
+        return path_careful(w, look, path, true, out);
     return gbx_wasi_errno_of(errno);
 }
 

@@ -158,7 +158,6 @@ walk_create(walk *k, const char *name, wasi_found *out, bool *again)
 {
     const wasi_look *const look = k->look;
     if (!(look->flags & O_CREAT)) return WASI_NOENT;
-    if (k->must_be_dir) return WASI_ISDIR;
     int const fd = walk_open(k, k->cur, name,
                              look->flags | O_NOFOLLOW | O_EXCL | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
                              look->mode);
@@ -276,6 +275,7 @@ walk_run(walk *k, wasi_found *out)
         const char *left = p + len;
         while (*left == '/') left++;
         if (!*left && p[len] == '/') k->must_be_dir = true;
+        if (k->must_be_dir && k->look->flags & O_CREAT) return WASI_ISDIR; /* as natively */
         memcpy(name, p, len);
         name[len] = 0;
         if (!strcmp(name, ".") || !strcmp(name, "..")) {

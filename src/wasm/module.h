@@ -197,8 +197,8 @@ bool gbx_wasm_functype_equal(const wasm_functype *a, const wasm_functype *b);
 void gbx_wasm_functype_print(const wasm_functype *t, char *buf, size_t cap);
 const char *gbx_wasm_valtype_text(wasm_valtype t);
 
-/* Evaluate a validated constant expression; the value takes one slot. `global_get` gives the value of a global by index and
- * `func_ref` the slot of a function reference; data is passed through. Cannot fail. */
+/* Evaluate a validated constant expression; the value takes one slot. `global_get` gives the value of a
+ * global by index and `func_ref` the slot of a function reference; data is passed through. Cannot fail. */
 typedef struct wasm_const_env {
     u64 (*global_get)(void *data, u32 global_idx);
     u64 (*func_ref)(void *data, u32 func_idx);

@@ -243,7 +243,7 @@ test_escape(void **state)
 {
     (void)state;
     escape_is("plain, \xc3\xa4 and \xf0\x9f\x99\x82", "plain, \xc3\xa4 and \xf0\x9f\x99\x82", 18, 100);
-    escape_is("a\\nb\\x09\\x1b[31m\\x7f\\x00", "a\nb\t\x1b[31m\x7f\0", 12, 100);
+    escape_is("a\\nb\\x09\\x1b[31m\\x7f\\x00", "a\nb\t\x1b[31m\x7f\0", 11, 100);
     escape_is("\\\\ \\\"", "\\ \"", 3, 100);
     escape_is("\\xff\\xc3(", "\xff\xc3(", 3, 100);
     escape_is("\\u{202e}gnp\\u{200b}\\u{feff}\\u{85}", "\u202egnp\u200b\ufeff\xc2\x85", 14, 100);

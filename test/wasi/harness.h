@@ -333,8 +333,13 @@ rig_teardown(void **state)
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 /* Run a group once with each way of resolving paths. */
-#define RIG_RUN_BOTH(tests)                                                                        \
-    (rig_walker = false, cmocka_run_group_tests_name(#tests " openat2", tests, NULL, NULL)) +      \
-            (rig_walker = true, cmocka_run_group_tests_name(#tests " walker", tests, NULL, NULL))
+#define RIG_RUN_BOTH(tests)                                                                     \
+    do {                                                                                        \
+        rig_walker = false;                                                                     \
+        int failed_ = cmocka_run_group_tests_name(#tests " with openat2", tests, NULL, NULL);   \
+        rig_walker = true;                                                                      \
+        failed_ += cmocka_run_group_tests_name(#tests " with the walker", tests, NULL, NULL);   \
+        return failed_;                                                                         \
+    } while (0)
 
 #endif

@@ -321,5 +321,5 @@ main(void)
             RIG_TEST(test_access),          RIG_TEST(test_descriptor_minus_one),
             RIG_TEST(test_read_only_grant), RIG_TEST(test_two_grants),
     };
-    return RIG_RUN_BOTH(tests);
+    RIG_RUN_BOTH(tests);
 }
