@@ -141,8 +141,6 @@ bool gbx_cli_parse_value(const char *text, gbx_valtype type, gbx_val *out);
 const char *gbx_cli_type_name(gbx_valtype type);
 const char *gbx_cli_format_value(const gbx_val *value);
 const char *gbx_cli_format_duration(uint64_t ns); /* "90s", "500ms" */
-/* "64 KiB", "1.5 GiB": exact where it is short, else rounded down to a tenth. */
-const char *gbx_cli_format_size(uint64_t bytes);
 
 /* ---- dirs.c: the directories that are granted ---- */
 

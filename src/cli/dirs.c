@@ -97,8 +97,8 @@ dirs_refuse_suffix(const cli_line *line, int given, const char *host, const char
             gbx_cli_format("\"%s\" is no access that --dir knows", gbx_cli_show(suffix)),
             guest ? "a grant reads HOST::GUEST::ro or HOST::GUEST::rw"
                   : gbx_cli_format(
-                            "a grant reads HOST[::GUEST][::ro|rw]; a guest directory of that "
-                            "name is written ::/%s",
+                            "a grant reads HOST[::GUEST][::ro|rw]; a guest directory of that name "
+                            "is written ::/%s",
                             gbx_cli_show(suffix)),
             gbx_cli_format("%s::%s", grant, ours ? ours : "ro"));
 }
@@ -110,20 +110,20 @@ dirs_refuse_absent(const cli_line *line, int given, const char *host, const char
 {
     const char *const colon = strchr(host, ':');
     const char *const tail = access ? gbx_cli_format("::%s", access) : "";
-    if (colon && colon != host && dirs_exists(gbx_cli_copy(host, (size_t)(colon - host)))) {
+    if (colon && colon != host && !guest &&
+        dirs_exists(gbx_cli_copy(host, (size_t)(colon - host)))) {
         const char *const name = gbx_cli_copy(host, (size_t)(colon - host));
         const char *const last = strrchr(colon, ':');
         const char *const ours = dirs_suffix(last + 1);
         const char *const middle =
                 ours ? gbx_cli_copy(colon + 1, last > colon ? (size_t)(last - colon - 1) : 0)
                      : colon + 1;
-        return dirs_refuse(
-                line, given, "dir-spelling",
-                gbx_cli_format("--dir separates its parts with two colons, not with one"),
-                gbx_cli_format("there is no directory %s, but there is %s", gbx_cli_quote(host),
-                               gbx_cli_quote(name)),
-                gbx_cli_format("%s%s%s%s%s", name, *middle ? "::" : "", middle, ours ? "::" : "",
-                               ours ? ours : tail));
+        return dirs_refuse(line, given, "dir-spelling",
+                           "--dir separates its parts with two colons, not with one",
+                           gbx_cli_format("there is no directory %s, but there is %s",
+                                          gbx_cli_quote(host), gbx_cli_quote(name)),
+                           gbx_cli_format("%s%s%s%s%s", name, *middle ? "::" : "", middle,
+                                          ours ? "::" : "", ours ? ours : tail));
     }
     if (guest && dirs_exists(guest)) {
         return dirs_refuse(
@@ -143,7 +143,7 @@ dirs_refuse_absent(const cli_line *line, int given, const char *host, const char
     }
     return gbx_cli_usage_error(
             "dir-absent", gbx_cli_format("there is no directory %s to grant", gbx_cli_quote(host)),
-            gbx_cli_format("it was named by --dir; relative names start at the working directory"),
+            "it was named by --dir; relative names start at the working directory",
             gbx_cli_format("mkdir -p %s && %s", gbx_cli_quote(host),
                            gbx_cli_line_command(line, &(cli_edit){0})));
 }

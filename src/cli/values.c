@@ -220,21 +220,6 @@ gbx_cli_format_value(const gbx_val *value)
 }
 
 const char *
-gbx_cli_format_size(uint64_t bytes)
-{
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    size_t unit = 0;
-    uint64_t scale = 1;
-    while (bytes / scale >= 1024) {
-        scale *= 1024;
-        unit++;
-    }
-    uint64_t const tenths = (uint64_t)((values_u128)bytes * 10 / scale) % 10;
-    if (!unit || !tenths) return gbx_cli_format("%" PRIu64 " %s", bytes / scale, units[unit]);
-    return gbx_cli_format("%" PRIu64 ".%" PRIu64 " %s", bytes / scale, tenths, units[unit]);
-}
-
-const char *
 gbx_cli_format_duration(uint64_t ns)
 {
     static const values_unit units[] = {{"h", 3600000000000}, {"m", 60000000000}, {"s", 1000000000},

@@ -286,6 +286,14 @@ path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
     return WASI_OK;
 }
 
+/* The root of the guest's names is a directory also where it is not granted: only its grants stand in it.
+ * GO: os/getwd.go Getwd (1.26) believes PWD only when "." can be looked at, and filepath.Abs asks it. */
+static bool
+path_is_root(const wasi_path *p)
+{
+    return !strcmp(p->text, ".") || !strcmp(p->text, "/");
+}
+
 wasi_errno
 gbx_wasi_path_filestat_get(p1_call *c)
 {
@@ -299,6 +307,11 @@ gbx_wasi_path_filestat_get(p1_call *c)
         if (gbx_wasi_synthetic(&t.path, &device)) {
             WASI_TRY(gbx_wasi_vfs_stat(&device, &st));
             gbx_wasi_put_filestat(out, &st, device.type);
+            return WASI_OK;
+        }
+        if (path_is_root(&t.path)) {
+            st = (struct stat){.st_mode = S_IFDIR, .st_nlink = 1};
+            gbx_wasi_put_filestat(out, &st, TYPE_DIRECTORY);
             return WASI_OK;
         }
     }

@@ -65,6 +65,9 @@ func unwind(n int) (s string) {
 func main() {
 	n, _ := strconv.Atoi(os.Args[1])
 	fmt.Println(down(n))
+	if len(os.Args) == 2 {
+		return
+	}
 	fmt.Println(even(n), odd(n))
 	fmt.Println(wide(n / 4))
 	l := &left{}

@@ -12,6 +12,13 @@ func deeper(n int) int {
 }
 
 //go:noinline
+func huge(n int) [1000]int {
+	r := huge(n + 1)
+	r[n%1000] += n
+	return r
+}
+
+//go:noinline
 func wide(n int) [64]int {
 	r := wide(n + 1)
 	r[n&63] += n
@@ -19,8 +26,12 @@ func wide(n int) [64]int {
 }
 
 func main() {
-	if len(os.Args) > 1 {
+	switch os.Args[1] {
+	case "small":
+		println(deeper(0))
+	case "wide":
 		println(wide(0)[1])
+	case "huge":
+		println(huge(0)[1])
 	}
-	println(deeper(0))
 }
