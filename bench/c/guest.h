@@ -1,4 +1,4 @@
-/* What a C kernel has of a world: a way to print a number, straight through WASI, without a libc. */
+/* What a C kernel has of a world: a way to print a number, through WASI, without a libc. */
 #ifndef GUEST_H
 #define GUEST_H
 

@@ -62,7 +62,8 @@ guest_put(IM3Runtime runtime, uint64_t at, uint64_t v, int bytes)
     static const void *name(IM3Runtime runtime, IM3ImportContext ctx, uint64_t *sp, void *mem)
 #define HOST_ARG(n) (sp[1 + (n)])
 #define HOST_U32(n) ((uint32_t)sp[1 + (n)])
-#define HOST_RETURN(errno_value) return (void)ctx, (void)mem, sp[0] = (uint32_t)(errno_value), m3Err_none
+#define HOST_RETURN(errno_value) \
+    return (void)ctx, (void)mem, sp[0] = (uint32_t)(errno_value), m3Err_none
 
 HOST_CALL(host_args_sizes)
 {

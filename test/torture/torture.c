@@ -1,9 +1,10 @@
 /* Bad input: what no module may do to the host that loads it.
  *
- * torture FILE.wasm loads, through the public API, everything that crafted.c makes and every kind of
- * damage to the real module FILE: cuts, and single bytes or bits changed at random places. Each must
- * give a known error with words, or a module; a module is then instantiated and run for a moment with
- * nothing granted. It must never crash, hang, or take more than 64 MiB beyond the file itself.
+ * torture FILE.wasm loads, through the public API, everything that crafted.c makes and every kind
+ * of damage to the real module FILE: cuts, and single bytes or bits changed at random places. Each
+ * must give a known error with words, or a module; a module is then instantiated and run for a
+ * moment with nothing granted. It must never crash, hang, or take more than 64 MiB beyond the
+ * file itself.
  *
  * The work is done in a child process which notes what it is at in shared memory: when it dies, the
  * parent says on which variant, how to repeat that one alone, and goes on behind it. Damage is made
@@ -118,7 +119,7 @@ count_cuts(const torture_input *in)
     return in->cuts;
 }
 
-/* The first CUT_HEAD cuts are all there are; then those around section borders; then random ones. */
+/* First all cuts below CUT_HEAD, then those around section borders, then random ones. */
 static uint8_t *
 make_cut(const torture_input *in, uint32_t i, size_t *len, torture_want *want, char *what,
          size_t what_max)
@@ -431,7 +432,8 @@ write_crafted(const char *dir)
             perror(path);
             return 1;
         }
-        printf("%s %s %s\n", path, want == TORTURE_VALID ? "valid" : want == TORTURE_REFUSED ? "refused" : "either", name);
+        static const char *const words[] = {"refused", "valid", "either"}; /* ORDER: torture_want */
+        printf("%s %s %s\n", path, words[want], name);
         free(bytes);
     }
     return 0;
@@ -461,7 +463,8 @@ main(int argc, char **argv)
         fprintf(stderr, "torture: %s cannot be read or is too short\n", in.path);
         return 2;
     }
-    progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                    -1, 0);
     if (progress == MAP_FAILED) return 2;
     printf("seed %llu, %zu bytes of %s\n", (unsigned long long)in.seed, in.len, in.path);
     bool ok = true, any = false;

@@ -11,7 +11,7 @@ typedef enum torture_want {
     TORTURE_ANY      /* either, but never a crash */
 } torture_want;
 
-/* The crafted inputs: number `i` of them, in bytes that the caller frees, with a name that lives on. */
+/* The crafted inputs: number `i` of them, in bytes that the caller frees, with a static name. */
 uint32_t torture_crafted_count(void);
 uint8_t *torture_crafted_make(uint32_t i, size_t *len, torture_want *want, const char **name);
 

@@ -39,7 +39,7 @@ func (h *ints) Pop() any {
 func main() {
 	x := uint32(9)
 	next := func() int { x = x*1664525 + 1013904223; return int(x >> 8) }
-	for _, n := range []int{0, 1, 2, 11, 12, 13, 50, 1000, 40000} {
+	for _, n := range []int{0, 1, 2, 11, 12, 13, 50, 1000, 8000} {
 		a := make([]int, n)
 		for i := range a {
 			a[i] = next() % (n + 1)
