@@ -185,6 +185,24 @@ test_access(void **state)
     FAILS(r, PERM, "path_open", d, 0, P(r, "../f"), 0, 0, 0, 0, RIG_OUT);
 }
 
+/* What is not passed on to a directory is not passed on by it. */
+static void
+test_inheriting(void **state)
+{
+    rig *const r = *state;
+    host_mkdir(r, "grant/d");
+    host_file(r, "grant/d/f", "text");
+    OK(r, "path_open", RIG_FD, 0, P(r, "d"), OFLAG_DIRECTORY, RIGHT_PATH_OPEN, RIGHT_FD_READ, 0,
+       RIG_OUT);
+    u32 const d = rig_u32(r, RIG_OUT);
+    OK(r, "fd_fdstat_get", d, RIG_OUT);
+    assert_int_equal(rig_u64(r, RIG_OUT + 8), RIGHT_PATH_OPEN);
+    assert_int_equal(rig_u64(r, RIG_OUT + 16), RIGHT_FD_READ);
+    OK(r, "path_open", d, 0, P(r, "f"), 0, RIGHT_FD_READ, 0, 0, RIG_OUT);
+    FAILS(r, NOTCAPABLE, "path_open", d, 0, P(r, "f"), 0, RIGHT_FD_WRITE, 0, 0, RIG_OUT);
+    FAILS(r, NOTCAPABLE, "path_open", d, 0, P(r, "."), 0, 0, RIGHT_FD_WRITE, 0, RIG_OUT);
+}
+
 /* RULE: S17 */
 static void
 test_descriptor_minus_one(void **state)
@@ -320,6 +338,7 @@ main(void)
             RIG_TEST(test_links),           RIG_TEST(test_truncate),
             RIG_TEST(test_access),          RIG_TEST(test_descriptor_minus_one),
             RIG_TEST(test_read_only_grant), RIG_TEST(test_two_grants),
+            RIG_TEST(test_inheriting),
     };
     RIG_RUN_BOTH(tests);
 }

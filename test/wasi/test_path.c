@@ -403,6 +403,47 @@ test_link_depth(void **state)
     assert_int_equal(stat_type(r, path, 0), TYPE_REGULAR_FILE);
 }
 
+/* Texts of links and directories so deep that what is put together is longer than any path. The kernel
+ * takes it in pieces; the walker says NAMETOOLONG, and neither writes beyond its buffers. */
+static void
+test_long_expansions(void **state)
+{
+    rig *const r = *state;
+    static char text[4096], name[201], first[5000], path[4096];
+    /* A link of 4,000 bytes that says "here", and a path that goes on for 3,000 more. */
+    for (int i = 0; i < 2000; i++) memcpy(text + 2 * i, "./", 2);
+    text[3999] = 0;
+    host_link(r, text, "grant/here");
+    snprintf(path, sizeof path, "here/%.3000s./in", text);
+    host_file(r, "grant/in", "");
+    u32 const here = CALL(r, "path_filestat_get", RIG_FD, 0, P(r, path), RIG_OUT);
+    assert_int_equal(here, rig_walker ? WASI_NAMETOOLONG : WASI_OK);
+    /* 22 directories, each in the one before; a link to the 16th, and one there to the last. */
+    memset(name, 'n', sizeof name - 1);
+    int at = open(r->grant, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    size_t len = 0;
+    for (int i = 0; i < 22; i++) {
+        if (i == 16) {
+            host_link(r, first, "grant/l");
+            assert_int_equal(symlinkat(first + 10 * 201, at, "m"), 0); /* six of them */
+        }
+        memcpy(first + len, name, 200);
+        len += 200;
+        first[len++] = '/';
+        first[len] = 0;
+        assert_int_equal(mkdirat(at, name, 0755), 0);
+        int const next = openat(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        assert_true(next >= 0);
+        close(at);
+        at = next;
+    }
+    close(at);
+    assert_int_equal(stat_type(r, "l", 1), TYPE_DIRECTORY);
+    assert_int_equal(stat_type(r, "l/m", 0), TYPE_SYMBOLIC_LINK);
+    u32 const deep = CALL(r, "path_filestat_get", RIG_FD, 1, P(r, "l/m"), RIG_OUT);
+    assert_int_equal(deep, rig_walker ? WASI_NAMETOOLONG : WASI_OK);
+}
+
 /* Descriptors come back, whatever fails (A82). */
 static void
 test_no_leaks(void **state)
@@ -439,6 +480,7 @@ main(void)
             RIG_TEST(test_times_of_an_injected_clock),
             RIG_TEST(test_link_depth),
             RIG_TEST(test_no_leaks),
+            RIG_TEST(test_long_expansions),
     };
     RIG_RUN_BOTH(tests);
 }
