@@ -50,7 +50,6 @@ typedef struct rig {
 } rig;
 
 static bool rig_walker; /* the group of tests that is running: resolve without openat2 */
-static bool rig_read_only;
 
 /* ---- the host's side */
 
@@ -309,8 +308,7 @@ rig_setup(void **state)
     assert_true(r->x.stop_fd >= 0);
     r->config = (wasi_config){.stdio = {-1, -1, -1}, .dir_count = 1, .force_walker = rig_walker};
     r->dir = (wasi_dir_grant){.host_fd = open(r->grant, O_PATH | O_DIRECTORY | O_CLOEXEC),
-                              .guest_path = "/",
-                              .read_only = rig_read_only};
+                              .guest_path = "/"};
     assert_true(r->dir.host_fd >= 0);
     rig_start(r);
     *state = r;
