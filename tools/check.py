@@ -10,6 +10,7 @@ the command that repeats it. Full output: build/check/SUITE.log.
 test/expect/*.txt list what may fail or be skipped, `name  reason` a line: named features that are
 not supported, never a wrong answer. A listed test that passes is a failure too.
 """
+import concurrent.futures
 import glob
 import os
 import re
@@ -122,11 +123,14 @@ def suite_units(result, log, names, out, env):
     binaries = sorted(b for b in glob.glob(f"{out}/test/*/test_*", root_dir=ROOT)
                       if os.access(os.path.join(ROOT, b), os.X_OK) and not b.endswith(".d"))
     wanted = [n.split("/", 1)[1] for n in names]
-    for binary in binaries:
-        program = os.path.relpath(binary, f"{out}/test")
-        if wanted and not any(w.startswith(program) or program.startswith(w) for w in wanted):
-            continue
-        status, output = run([binary], log, UNIT_SECONDS, {**env, "CMOCKA_MESSAGE_OUTPUT": "TAP"})
+    programs = {binary: os.path.relpath(binary, f"{out}/test") for binary in binaries}
+    chosen = [b for b, p in programs.items()
+              if not wanted or any(w.startswith(p) or p.startswith(w) for w in wanted)]
+    env = {**env, "CMOCKA_MESSAGE_OUTPUT": "TAP"}
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        runs = list(pool.map(lambda binary: run([binary], log, UNIT_SECONDS, env), chosen))
+    for binary, (status, output) in zip(chosen, runs):
+        program = programs[binary]
         seen = bad = 0
         for group, test, verdict in tap(output):
             seen += 1
@@ -253,8 +257,7 @@ def main():
     if "help" in names or "--help" in names:
         print(__doc__ + "\nhere: " + " ".join(table))
         return 0
-    if names == ["quick"]:
-        names = QUICK
+    names = [n for name in names for n in (QUICK if name == "quick" else [name])]
     everything = names == ["all"]
     for name in names:
         if not everything and name.split("/")[0] not in table:

@@ -52,13 +52,15 @@ main_on_signal(int number)
     _exit(128 + number);
 }
 
-/* A guest that writes to a closed pipe gets EPIPE, as Go programs expect of wasip1. What our parent
- * chose to ignore (nohup, a job in the background) stays ignored. */
+/* A guest that writes to a closed pipe gets EPIPE, as Go programs expect of wasip1, and one that passes
+ * the limit on file size EFBIG; with both ignored here, the library need not block them around each
+ * write. What our parent chose to ignore (nohup, a job in the background) stays ignored. */
 static void
 main_set_signals(void)
 {
     static const int ends[] = {SIGINT, SIGTERM};
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     for (size_t i = 0; i < CLI_LEN(ends); i++) {
         struct sigaction old;
         if (sigaction(ends[i], NULL, &old) || old.sa_handler != SIG_DFL) continue;
