@@ -63,6 +63,29 @@ interp_mem_of(const gbx_instance *inst)
     return (interp_mem){inst->memories[0]->base, inst->memories[0]->bytes};
 }
 
+/* Whether the operands of `code` fit when they start at `base`, which may lie beyond the stack's end. */
+__attribute__((always_inline)) static inline bool
+interp_has_room(const gbx_exec *x, const gbx_slot *base, const wasm_code *code)
+{
+    return base <= x->stack_end &&
+           (u64)((const u8 *)x->stack_end - (const u8 *)base) >=
+                   (code->stack_max + INTERP_SLACK) * sizeof *base;
+}
+
+/* The function at `idx` of a table, of the type that the instruction names. */
+__attribute__((always_inline)) static inline gbx_trap_code
+interp_find_callee(const gbx_instance *inst, u32 type_idx, u32 table_idx, u32 idx,
+                   const gbx_func **out)
+{
+    const gbx_table *const table = inst->tables[table_idx];
+    if (GBX_UNLIKELY(idx >= table->len)) return GBX_TRAP_UNDEFINED_ELEMENT;
+    const gbx_func *const f = (const gbx_func *)(uintptr_t)table->elems[idx];
+    if (GBX_UNLIKELY(!f)) return GBX_TRAP_UNINITIALIZED_ELEMENT;
+    if (GBX_UNLIKELY(f->type_id != inst->type_ids[type_idx])) return GBX_TRAP_INDIRECT_TYPE;
+    *out = f;
+    return GBX_TRAP_NONE;
+}
+
 typedef struct interp_leb {
     const u8 *pc;
     u64 value;
@@ -401,10 +424,7 @@ calling: {
         }
         interp_rec *const next = (interp_rec *)(args + code->local_count);
         gbx_slot *const base = (gbx_slot *)(next + 1);
-        if (GBX_UNLIKELY((u64)((u8 *)x->stack_end - (u8 *)base) <
-                         (code->stack_max + INTERP_SLACK) * sizeof *base ||
-                         base > x->stack_end))
-            TRAP(STACK_EXHAUSTED);
+        if (GBX_UNLIKELY(!interp_has_room(x, base, code))) TRAP(STACK_EXHAUSTED);
         if (INTERP_STOPPED()) goto stopped;
         for (gbx_slot *p = args + code->param_count; p < (gbx_slot *)next; p++) *p = 0;
         *next = (interp_rec){pc, side, fp, rec, callee, NULL};
@@ -443,11 +463,8 @@ calling_host: {
         READ_U32(type_idx)
         READ_U32(table_idx)
         POP_TO(slot);
-        const gbx_table *const table = inst->tables[table_idx];
-        if (GBX_UNLIKELY((u32)slot >= table->len)) TRAP(UNDEFINED_ELEMENT);
-        callee = (const gbx_func *)(uintptr_t)table->elems[(u32)slot];
-        if (GBX_UNLIKELY(!callee)) TRAP(UNINITIALIZED_ELEMENT);
-        if (GBX_UNLIKELY(callee->type_id != inst->type_ids[type_idx])) TRAP(INDIRECT_TYPE);
+        trap = interp_find_callee(inst, type_idx, table_idx, (u32)slot, &callee);
+        if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
         goto calling;
     }
     CASE(RETURN_CALL) : {
@@ -459,11 +476,8 @@ calling_host: {
         READ_U32(type_idx)
         READ_U32(table_idx)
         POP_TO(slot);
-        const gbx_table *const table = inst->tables[table_idx];
-        if (GBX_UNLIKELY((u32)slot >= table->len)) TRAP(UNDEFINED_ELEMENT);
-        callee = (const gbx_func *)(uintptr_t)table->elems[(u32)slot];
-        if (GBX_UNLIKELY(!callee)) TRAP(UNINITIALIZED_ELEMENT);
-        if (GBX_UNLIKELY(callee->type_id != inst->type_ids[type_idx])) TRAP(INDIRECT_TYPE);
+        trap = interp_find_callee(inst, type_idx, table_idx, (u32)slot, &callee);
+        if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
     }
 tail_calling: {
         wasm_code *const code = callee->code;
@@ -476,10 +490,7 @@ tail_calling: {
         interp_rec saved = *rec;
         interp_rec *const next = (interp_rec *)(fp + code->local_count);
         gbx_slot *const base = (gbx_slot *)(next + 1);
-        if (GBX_UNLIKELY((u64)((u8 *)x->stack_end - (u8 *)base) <
-                         (code->stack_max + INTERP_SLACK) * sizeof *base ||
-                         base > x->stack_end))
-            TRAP(STACK_EXHAUSTED);
+        if (GBX_UNLIKELY(!interp_has_room(x, base, code))) TRAP(STACK_EXHAUSTED);
         if (INTERP_STOPPED()) goto stopped;
         if (callee->inst != inst) {
             if (saved.ret_pc != interp_return_host && saved.ret_pc != interp_return_instance) {

@@ -9,8 +9,6 @@
  * branch can land inside a sequence. */
 #include "wasm/fuse.h"
 
-#include <string.h>
-
 #define SEQ1(a) ((u64)OP_##a)
 #define SEQ2(a, b) (SEQ1(a) << 8 | OP_##b)
 #define SEQ3(a, b, c) (SEQ2(a, b) << 8 | OP_##c)
