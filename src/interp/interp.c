@@ -45,7 +45,7 @@ struct interp_rec {
 #define INTERP_REC_SLOTS (sizeof(interp_rec) / sizeof(gbx_slot))
 #define INTERP_SLACK 4u /* the rubbish slot, and tos spilt above the operands by a call */
 
-enum { OP_RETURN_HOST = 0x08, OP_RETURN_INSTANCE = 0x0a };
+enum { OP_RETURN_HOST = 0xfb, OP_RETURN_INSTANCE = 0xfe };
 static const u8 interp_return_host[1] = {OP_RETURN_HOST};
 static const u8 interp_return_instance[1] = {OP_RETURN_INSTANCE};
 static const u8 interp_return[1] = {OP_RETURN};
@@ -230,6 +230,13 @@ static const struct {
     GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_relaxed) != 0)
 #define CASE(name) L_##name
 #define NEXT goto *labels[__atomic_load_n(pc++, __ATOMIC_RELAXED)]
+/* What depends on the instance that runs. */
+#define ENTER(instance)                               \
+    do {                                              \
+        inst = (instance);                            \
+        mem = interp_mem_of(inst);                    \
+        labels = label_sets[inst->module->fuse_set];  \
+    } while (0)
 #define TRAP(what)               \
     do {                         \
         trap = GBX_TRAP_##what;  \
@@ -288,7 +295,7 @@ static const struct {
     u64 var;                                                        \
     if (GBX_UNLIKELY(at + sizeof var > mem.bytes)) TRAP(MEM_OOB);   \
     memcpy(&var, mem.base + at, sizeof var);
-#define STORE64_AT(at, var)                                         \
+#define STORE_AT(at, var)                                         \
     READ_U32(offset_to)                                             \
     at += offset_to;                                                \
     if (GBX_UNLIKELY(at + sizeof var > mem.bytes)) TRAP(MEM_OOB);   \
@@ -321,24 +328,48 @@ static const struct {
 static gbx_trap_code
 interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
 {
-    static const void *const labels[256] = {
-        [0 ... 255] = &&CASE(BAD),
 #define OP(number, name, text, imm, a, b, out, meaning) [number] = &&CASE(name),
 #define OP_FC(number, name, text, imm, a, b, out, meaning)
+#define FUSE_LABEL(number, name, count, seq) [number] = &&CASE(name),
+#define FUSE_OTHER(number, name, count, seq)
+#define FUSE_BOTH FUSE_LABEL
+#define FUSE_FIRST(number, name, first) [number] = &&CASE(name),
+    static const void *const label_sets[WASM_FUSE_SETS][256] = {
+        [WASM_FUSE_WIDE] = {
+            [0 ... 255] = &&CASE(BAD),
 #include "wasm/opcodes.def"
+#define FUSE_WIDE FUSE_LABEL
+#define FUSE_NARROW FUSE_OTHER
+#include "wasm/fuse.def"
+#undef FUSE_WIDE
+#undef FUSE_NARROW
+            [OP_PREFIX_FC] = &&CASE(FC),
+            [OP_RETURN_HOST] = &&CASE(RETURN_HOST),
+            [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),
+        },
+        [WASM_FUSE_NARROW] = {
+            [0 ... 255] = &&CASE(BAD),
+#include "wasm/opcodes.def"
+#define FUSE_WIDE FUSE_OTHER
+#define FUSE_NARROW FUSE_LABEL
+#include "wasm/fuse.def"
+#undef FUSE_WIDE
+#undef FUSE_NARROW
+            [OP_PREFIX_FC] = &&CASE(FC),
+            [OP_RETURN_HOST] = &&CASE(RETURN_HOST),
+            [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),
+        },
+    };
 #undef OP
 #undef OP_FC
-#define FUSE(number, name, count, seq) [number] = &&CASE(name),
-#define FUSE_FIRST(number, name, first) [number] = &&CASE(name),
-#include "wasm/fuse.def"
-#undef FUSE
+#undef FUSE_LABEL
+#undef FUSE_OTHER
+#undef FUSE_BOTH
 #undef FUSE_FIRST
-        [OP_PREFIX_FC] = &&CASE(FC),
-        [OP_RETURN_HOST] = &&CASE(RETURN_HOST),
-        [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),
-    };
-    gbx_instance *inst = rec->func->inst;
-    interp_mem mem = interp_mem_of(inst);
+    gbx_instance *inst;
+    interp_mem mem;
+    const void *const *labels;
+    ENTER(rec->func->inst);
     const u8 *pc = atomic_load_explicit(&rec->func->code->start, memory_order_relaxed);
     const wasm_side *side = rec->func->code->side;
     gbx_slot *sp = (gbx_slot *)(rec + 1);
@@ -405,8 +436,7 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
         return GBX_TRAP_NONE;
     }
     CASE(RETURN_INSTANCE) : {
-        inst = rec->func->inst;
-        mem = interp_mem_of(inst);
+        ENTER(rec->func->inst);
         pc = rec->resume;
         NEXT;
     }
@@ -431,8 +461,7 @@ calling: {
         if (GBX_UNLIKELY(callee->inst != inst)) {
             rec->resume = pc;
             next->ret_pc = interp_return_instance;
-            inst = callee->inst;
-            mem = interp_mem_of(inst);
+            ENTER(callee->inst);
         }
         rec = next;
         fp = args;
@@ -497,8 +526,7 @@ tail_calling: {
                 saved.caller->resume = saved.ret_pc;
                 saved.ret_pc = interp_return_instance;
             }
-            inst = callee->inst;
-            mem = interp_mem_of(inst);
+            ENTER(callee->inst);
         }
         memmove(fp, sp + 1 - code->param_count, code->param_count * sizeof *fp);
         for (gbx_slot *p = fp + code->param_count; p < (gbx_slot *)next; p++) *p = 0;
@@ -689,6 +717,7 @@ tail_calling: {
 #undef TRUNC
 
 #include "interp/fused.inc"
+#include "interp/fused_narrow.inc"
 
     CASE(FC) : {
         READ_U32(sub)

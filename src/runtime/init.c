@@ -39,7 +39,7 @@ static u32
 init_const_end(const wasm_module *w, u32 off)
 {
     const u8 *pc = w->bytes + off;
-    while (*pc != OP_END) pc += gbx_wasm_insn_len(pc);
+    while (*pc != OP_END) pc += gbx_wasm_insn_len(w, pc);
     return (u32)(pc + 1 - w->bytes);
 }
 

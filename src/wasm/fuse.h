@@ -6,15 +6,20 @@
 
 /* FUSED_GET_GET and so on: the bytes that stand for sequences. */
 enum {
-#define FUSE(number, name, count, seq) FUSED_##name = (number),
+#define FUSE_WIDE(number, name, count, seq) FUSED_##name = (number),
+#define FUSE_NARROW(number, name, count, seq) FUSED_##name = (number),
+#define FUSE_BOTH(number, name, count, seq) FUSED_##name = (number),
 #define FUSE_FIRST(number, name, first) FUSED_##name = (number),
 #include "wasm/fuse.def"
-#undef FUSE
+#undef FUSE_WIDE
+#undef FUSE_NARROW
+#undef FUSE_BOTH
 #undef FUSE_FIRST
 };
 
-/* The opcode a byte of a validated body stands for: itself, or the first of a fused sequence. */
-extern const u8 gbx_wasm_unfuse[256];
+/* The opcode a byte of a validated body stands for: itself, or the first of a fused sequence of the
+ * module's set. */
+extern const u8 gbx_wasm_unfuse[WASM_FUSE_SETS][256];
 
 /* Where calls to a function land until it is warm: one byte, FUSED_COLD. */
 extern const u8 gbx_wasm_cold[1];

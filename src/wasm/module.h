@@ -127,6 +127,13 @@ typedef struct wasm_code {
     u32 insns_off;          /* first instruction, behind the local declarations */
 } wasm_code;
 
+/* Which sequences the interpreter may find fused in the module's bodies; see fuse.def. */
+typedef enum wasm_fuse_set {
+    WASM_FUSE_WIDE,
+    WASM_FUSE_NARROW,
+    WASM_FUSE_SETS
+} wasm_fuse_set;
+
 typedef struct wasm_custom {
     rd_name name;
     u32 off, end; /* payload behind the name */
@@ -170,6 +177,7 @@ typedef struct wasm_module {
     wasm_custom *customs;
 
     u64 code_bytes; /* size of the code section */
+    wasm_fuse_set fuse_set;
 
     /* Function names, found in the name section when the module is opened ("" where absent). */
     u32 name_sub_off, name_sub_end; /* function-name subsection; 0,0: none */

@@ -45,10 +45,10 @@ opcode_read_u32(const u8 **pc)
 
 /* SAFETY: only for instructions that passed validation: every LEB128 ends inside the body. */
 u32
-gbx_wasm_insn_len(const u8 *pc)
+gbx_wasm_insn_len(const wasm_module *m, const u8 *pc)
 {
     const u8 *const start = pc;
-    u8 const op = gbx_wasm_unfuse[__atomic_load_n(pc, __ATOMIC_RELAXED)];
+    u8 const op = gbx_wasm_unfuse[m->fuse_set][__atomic_load_n(pc, __ATOMIC_RELAXED)];
     pc++;
     op_imm imm = gbx_wasm_ops[op].imm;
     if (op == OP_PREFIX_FC) {
@@ -91,7 +91,7 @@ gbx_wasm_insn_before(const wasm_module *m, const wasm_code *code, const u8 *pc)
     const u8 *const end = m->bytes + code->body_end;
     GBX_ASSERT(pc > at && pc <= end);
     for (;;) {
-        const u8 *const next = at + gbx_wasm_insn_len(at);
+        const u8 *const next = at + gbx_wasm_insn_len(m, at);
         if (next >= pc || next >= end) return (u32)(at - m->bytes);
         at = next;
     }

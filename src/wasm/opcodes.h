@@ -54,7 +54,7 @@ extern const op_row gbx_wasm_ops[256];
 extern const op_row gbx_wasm_ops_fc[OP_FC_COUNT];
 
 /* Length in bytes of the validated instruction at `pc`. Fused opcodes count as the one they replaced. */
-u32 gbx_wasm_insn_len(const u8 *pc);
+u32 gbx_wasm_insn_len(const wasm_module *m, const u8 *pc);
 
 /* The instruction of `code` that contains the byte before `pc`, as an offset into the module file: for
  * a return address, the call. Walks the body: for traps, not for hot paths. */

@@ -37,6 +37,7 @@ typedef struct val {
     u64 types_cap;
     wasm_valtype *locals;
     u32 local_count;
+    u64 declared[WASM_FUSE_SETS]; /* parameters and locals of all bodies so far that speak for a set */
     const wasm_functype *type;
 
     val_ctrl *ctrls;
