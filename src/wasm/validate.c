@@ -562,13 +562,6 @@ validate_insns(val *v)
     return true;
 }
 
-static inline void
-validate_declare(val *v, wasm_valtype type, u32 count)
-{
-    if (type == WASM_I64) v->declared[WASM_FUSE_WIDE] += count;
-    if (type == WASM_I32) v->declared[WASM_FUSE_NARROW] += count;
-}
-
 /* Declared locals, spelt out one type a local behind the parameters. */
 static bool
 validate_locals(val *v, const wasm_functype *type)
@@ -578,14 +571,12 @@ validate_locals(val *v, const wasm_functype *type)
     u64 total = type->param_count;
     u64 over_off = 0;
     memcpy(v->locals, type->params, type->param_count);
-    for (u32 i = 0; i < type->param_count; i++) validate_declare(v, type->params[i], 1);
     u32 const groups = gbx_base_rd_count(&r, UINT32_MAX, "");
     for (u32 i = 0; i < groups && rd_ok(&r); i++) {
         u64 const off = rd_offset(&r);
         u32 const count = gbx_base_rd_u32(&r);
         wasm_valtype const t = gbx_wasm_read_valtype(&r);
         if (!rd_ok(&r)) break;
-        validate_declare(v, t, count);
         if (total + count <= WASM_MAX_LOCALS)
             memset(v->locals + total, t, count);
         else if (total <= WASM_MAX_LOCALS)
@@ -680,8 +671,7 @@ gbx_wasm_validate_bodies(decoder *d)
         }
     }
     d->uses_data_idx = v.uses_data_idx;
-    m->fuse_set = v.declared[WASM_FUSE_WIDE] > v.declared[WASM_FUSE_NARROW] ? WASM_FUSE_WIDE
-                                                                            : WASM_FUSE_NARROW;
+    m->fuse_set = v.dispatch_count > d->declared_funcs / 4 ? WASM_FUSE_WIDE : WASM_FUSE_NARROW;
 out:
     gbx_base_free(v.types);
     gbx_base_free(v.locals);

@@ -37,7 +37,7 @@ typedef struct val {
     u64 types_cap;
     wasm_valtype *locals;
     u32 local_count;
-    u64 declared[WASM_FUSE_SETS]; /* parameters and locals of all bodies so far that speak for a set */
+    u32 dispatch_count; /* loops that are threaded, in all bodies so far */
     const wasm_functype *type;
 
     val_ctrl *ctrls;
