@@ -228,14 +228,17 @@ test_reentry_limit(void **state)
 
 /* ---- Between instances */
 
-/* A: h0 adds 1 to its global and returns it; h1 traps if its argument is 0. B calls them. */
+/* A: h0 adds 1 to its global and returns it; h1 traps if its argument is 0. B calls them. B runs with the
+ * narrow set of fused opcodes, A with this one; both have sequences of their set behind the calls. */
 static gbx_instance *
-calls_load_pair(world *w, gbx_instance **a)
+calls_load_pair(world *w, wasm_fuse_set a_set, gbx_instance **a)
 {
     build_func const in_a[] = {
         {"", "i", "", BODY(OP_GLOBAL_GET, 0, OP_I32_CONST, 1, OP_I32_ADD, OP_GLOBAL_SET, 0, OP_GLOBAL_GET, 0,
                            OP_I32_CONST, 0, OP_GLOBAL_GET, 0, OP_I32_STORE, 2, 0, OP_END)},
-        {"i", "i", "l", BODY(OP_I32_CONST, 0xe4, 0, OP_LOCAL_GET, 0, OP_I32_DIV_U, OP_END)},
+        {"i", "i", "l", BODY(OP_LOCAL_GET, 1, OP_I64_CONST, 1, OP_I64_SHL, OP_DROP,
+                             OP_I32_CONST, 0xe4, 0, OP_LOCAL_GET, 0, OP_I32_DIV_U, OP_END)},
+        {"i", "", "", BODY(OP_LOOP, 0x40, OP_LOCAL_GET, 0, OP_BR_TABLE, 0, 1, OP_END, OP_END)},
     };
     build_func const imports[] = {{"", "i", "", NULL, 0}, {"i", "i", "", NULL, 0}};
     build_func const in_b[] = {
@@ -245,12 +248,16 @@ calls_load_pair(world *w, gbx_instance **a)
                            OP_I32_ADD, OP_END)},
         {"i", "i", "", BODY(OP_LOCAL_GET, 0, OP_CALL, 1, OP_I32_CONST, 1, OP_I32_ADD, OP_END)},
         {"i", "i", "lll", BODY(OP_LOCAL_GET, 0, OP_RETURN_CALL, 1, OP_END)},
-        {"i", "i", "", BODY(OP_LOCAL_GET, 0, OP_CALL, 4, OP_GLOBAL_GET, 0, OP_I32_ADD, OP_END)},
+        {"i", "i", "", BODY(OP_LOCAL_GET, 0, OP_CALL, 4, OP_I32_CONST, 1, OP_I32_ADD, OP_GLOBAL_GET, 0,
+                            OP_I32_ADD, OP_END)},
         {"i", "i", "", BODY(OP_LOCAL_GET, 0, OP_I32_CONST, 1, OP_RETURN_CALL_INDIRECT, 1, 0, OP_END)},
     };
     gbx_err err;
-    *a = world_load(w, build_whole(&(build_module){.funcs = in_a, .func_count = 2, .pages = 1,
+    *a = world_load(w, build_whole(&(build_module){.funcs = in_a,
+                                                   .func_count = a_set == WASM_FUSE_WIDE ? 3 : 2,
+                                                   .pages = 1,
                                                    .globals = "i"}));
+    assert_int_equal((*a)->module->fuse_set, a_set);
     assert_int_equal(gbx_linker_define_instance(w->linker, "A", *a, &err), GBX_OK);
     /* A exports f0 and f1: the linker knows them as A.f0; B imports A.h0, so they are defined again. */
     for (u32 i = 0; i < 2; i++) {
@@ -261,17 +268,17 @@ calls_load_pair(world *w, gbx_instance **a)
     gbx_instance *const b = world_load(
             w, build_whole(&(build_module){.import_from = "A", .imports = imports, .import_count = 2,
                                            .funcs = in_b, .func_count = 5, .pages = 1, .globals = "i"}));
+    assert_int_equal(b->module->fuse_set, WASM_FUSE_NARROW);
     b->globals[0]->value = 1000;
     return b;
 }
 
 static void
-test_between_instances(void **state)
+calls_between(wasm_fuse_set a_set)
 {
-    (void)state;
     world w = world_open(NO_TIMEOUT, 0);
     gbx_instance *a;
-    gbx_instance *const b = calls_load_pair(&w, &a);
+    gbx_instance *const b = calls_load_pair(&w, a_set, &a);
     u8 *data;
     size_t bytes;
     for (u32 i = 0; i < 2; i++) {
@@ -285,23 +292,30 @@ test_between_instances(void **state)
         assert_int_equal(data[0], 50);
         assert_int_equal(world_value(b, "f1", 10), 11);
         assert_int_equal(world_value(b, "f2", 10), 10);
-        assert_int_equal(world_value(b, "f3", 10), 1010); /* after a tail call away, this is B again */
+        assert_int_equal(world_value(b, "f3", 10), 1011); /* after a tail call away, this is B again */
         assert_int_equal(world_value(b, "f4", 20), 5);    /* through B's table */
     }
     gbx_trap trap;
     calls_trap(b, "f1", GBX_TRAP_INT_DIV_ZERO, &trap);
     assert_int_equal(trap.frame_count, 2);
     assert_string_equal(trap.frames[0].name, "fn1"); /* A's */
-    assert_int_equal(trap.frames[0].offset, calls_offset(a, 1, 5));
+    assert_int_equal(trap.frames[0].offset, calls_offset(a, 1, 11));
     assert_string_equal(trap.frames[1].name, "fn3"); /* B's */
     assert_int_equal(trap.frames[1].offset, calls_offset(b, 1, 2));
     /* f3 calls f2, which is replaced by A's. */
     calls_trap(b, "f3", GBX_TRAP_INT_DIV_ZERO, &trap);
     assert_int_equal(trap.frame_count, 2);
-    assert_int_equal(trap.frames[0].offset, calls_offset(a, 1, 5));
+    assert_int_equal(trap.frames[0].offset, calls_offset(a, 1, 11));
     assert_string_equal(trap.frames[1].name, "fn5");
     assert_int_equal(trap.frames[1].offset, calls_offset(b, 3, 2));
     world_close(&w);
+}
+
+static void
+test_between_instances(void **state)
+{
+    (void)state;
+    for (u32 set = 0; set < WASM_FUSE_SETS; set++) calls_between(set);
 }
 
 /* ---- Tail calls and several results */

@@ -1,6 +1,8 @@
 /* Every row of wasm/fuse.def: a body whose code is that sequence, run cold (the plain instructions) and
  * warm (the fused one), must give the same results, traps, trap offsets, globals and memory.
  *
+ * Rows that stand in both sets of fused opcodes are run under both.
+ *
  * Bodies are made from the rows themselves: the sequence's instructions are type-checked with each
  * choice of types for its locals, what they take beyond what they make is pushed before, what they leave
  * is mixed into a global after. A new row is tested without a change here, as long as its instructions
@@ -18,16 +20,22 @@
 
 typedef struct fused_row {
     const char *name;
+    wasm_fuse_set set;
     u8 number;
     u32 count;
     u64 seq;
 } fused_row;
 
 static const fused_row fused_rows[] = {
-#define FUSE(number, name, count, seq) {#name, number, count, seq},
+#define FUSE_WIDE(number, name, count, seq) {#name, WASM_FUSE_WIDE, number, count, seq},
+#define FUSE_NARROW(number, name, count, seq) {#name, WASM_FUSE_NARROW, number, count, seq},
+#define FUSE_BOTH(number, name, count, seq) \
+    FUSE_WIDE(number, name, count, seq) FUSE_NARROW(number, name, count, seq)
 #define FUSE_FIRST(number, name, first)
 #include "wasm/fuse.def"
-#undef FUSE
+#undef FUSE_WIDE
+#undef FUSE_NARROW
+#undef FUSE_BOTH
 #undef FUSE_FIRST
 };
 
@@ -76,7 +84,7 @@ fused_choice(fused_state *s)
 static char
 fused_letter(u8 type)
 {
-    return type == WASM_I64 ? 'l' : 'i';
+    return type == WASM_I64 ? 'l' : type == WASM_F64 ? 'd' : 'i';
 }
 
 /* What one instruction of a sequence does to the types. */
@@ -160,11 +168,20 @@ fused_emit(build *b, fused_state *s, u8 op, const fused_spelling *how, u32 index
     }
 }
 
+/* An operand of the sequence, from the parameters. */
+static void
+fused_operand(build *b, char type)
+{
+    BUILD(b, OP_LOCAL_GET, type == 'i' ? FUSED_LOCAL_I32 + 1 : FUSED_LOCAL_I64 + 1);
+    if (type == 'd') BUILD(b, OP_F64_REINTERPRET_I64);
+}
+
 /* collector = collector * 31 + the topmost operand */
 static void
 fused_collect(build *b, char type)
 {
     if (type == 'i') BUILD(b, OP_I64_EXTEND_I32_U);
+    if (type == 'd') BUILD(b, OP_I64_REINTERPRET_F64);
     BUILD(b, OP_GLOBAL_GET, 2, OP_I64_CONST, 31, OP_I64_MUL, OP_I64_ADD, OP_GLOBAL_SET, 2);
 }
 
@@ -185,7 +202,7 @@ fused_body(const fused_row *row, u32 choices, const fused_spelling *how, u32 ind
     bool const in_block = last == OP_BR || last == OP_BR_IF;
     if (in_block) BUILD(&b, OP_BLOCK, 0x40);
     for (u32 i = shape.prefix_len; i-- > 0;)
-        BUILD(&b, OP_LOCAL_GET, shape.prefix[i] == 'l' ? FUSED_LOCAL_I64 + 1 : FUSED_LOCAL_I32 + 1);
+        fused_operand(&b, shape.prefix[i]);
     fused_fence(&b);
     *at = b.len;
     fused_state s = {.choices = choices};
@@ -206,15 +223,19 @@ fused_body(const fused_row *row, u32 choices, const fused_spelling *how, u32 ind
     return b;
 }
 
+/* A module that runs with the row's set: a dispatch loop among its functions asks for the wide one. */
 static build
-fused_module(const build *body)
+fused_module(const fused_row *row, const build *body)
 {
     build_func const funcs[] = {
         {FUSED_PARAMS, "i", "", body->data, body->len},
         /* global 3 = its argument */
         {"i", "", "", BODY(OP_LOCAL_GET, 0, OP_I64_EXTEND_I32_U, OP_GLOBAL_SET, 3, OP_END)},
+        {"i", "", "", BODY(OP_LOOP, 0x40, OP_LOCAL_GET, 0, OP_BR_TABLE, 0, 1, OP_END, OP_END)},
     };
-    return build_whole(&(build_module){.funcs = funcs, .func_count = 2, .pages = 1,
+    return build_whole(&(build_module){.funcs = funcs,
+                                       .func_count = row->set == WASM_FUSE_WIDE ? 3 : 2,
+                                       .pages = 1,
                                        .globals = FUSED_GLOBALS});
 }
 
@@ -278,8 +299,8 @@ fused_run(const fused_row *row, u32 choices, const fused_spelling *how, u32 *run
     size_t at;
     build body = fused_body(row, choices, how, 0, &at);
     world w = world_open(0, 0);
-    gbx_instance *const cold = world_load(&w, fused_module(&body));
-    gbx_instance *const warm = world_load(&w, fused_module(&body));
+    gbx_instance *const cold = world_load(&w, fused_module(row, &body));
+    gbx_instance *const warm = world_load(&w, fused_module(row, &body));
     u64 seed = row->number;
     for (u32 i = 0; i < 100; i++) {
         gbx_slot args[4];
@@ -294,6 +315,7 @@ fused_run(const fused_row *row, u32 choices, const fused_spelling *how, u32 *run
     }
     const wasm_code *const code = world_code(warm, "f0");
     u8 const have = warm->module->bytes[code->insns_off + at];
+    assert_int_equal(warm->module->fuse_set, row->set);
     assert_int_equal(cold->module->bytes[world_code(cold, "f0")->insns_off + at], fused_op(row, 0));
     world_close(&w);
     build_free(&body);
@@ -352,7 +374,7 @@ test_trap_offsets(void **state)
         fused_spelling const how = {.constant = 0, .offset = 0x7fffffff};
         build body = fused_body(row, choices, &how, 0, &at);
         world w = world_open(0, 0);
-        gbx_instance *const inst = world_load(&w, fused_module(&body));
+        gbx_instance *const inst = world_load(&w, fused_module(row, &body));
         gbx_slot slots[4] = {0};
         gbx_trap trap;
         world_heat(inst, true);
@@ -361,7 +383,7 @@ test_trap_offsets(void **state)
         u32 want = world_code(inst, "f0")->insns_off + (u32)at;
         for (u32 i = 0; gbx_wasm_ops[fused_op(row, i)].imm < IMM_MEM1 ||
                         gbx_wasm_ops[fused_op(row, i)].imm > IMM_MEM8; i++)
-            want += gbx_wasm_insn_len(inst->module->bytes + want);
+            want += gbx_wasm_insn_len(inst->module, inst->module->bytes + want);
         assert_int_equal(trap.frames[0].offset, want);
         assert_int_equal(trap.frames_total, 1);
         world_close(&w);
@@ -381,8 +403,8 @@ test_wide_indices(void **state)
         size_t at;
         build body = fused_body(row, choices, &fused_spellings[1], 2, &at);
         world w = world_open(0, 0);
-        gbx_instance *const cold = world_load(&w, fused_module(&body));
-        gbx_instance *const warm = world_load(&w, fused_module(&body));
+        gbx_instance *const cold = world_load(&w, fused_module(row, &body));
+        gbx_instance *const warm = world_load(&w, fused_module(row, &body));
         (void)fused_compare(cold, warm, (gbx_slot[4]){16, 24, 32, 40}, row->name);
         u8 const have = warm->module->bytes[world_code(warm, "f0")->insns_off + at];
         if (have == row->number) fail_msg("%s is marked", row->name);

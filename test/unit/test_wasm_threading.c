@@ -16,12 +16,12 @@ threading_target(const gbx_instance *inst, u32 func, size_t br_off, u32 *shuffle
     const wasm_side *side = code->side;
     const u8 *pc = code->entry;
     while (pc < insns + br_off) {
-        u8 const raw = *pc, op = gbx_wasm_unfuse[raw];
+        u8 const raw = *pc, op = gbx_wasm_unfuse[inst->module->fuse_set][raw];
         if (raw == FUSED_BLOCKS || raw == FUSED_LOOPS || op == OP_IF || op == OP_ELSE || op == OP_BR ||
             op == OP_BR_IF)
             side++;
         if (op == OP_BR_TABLE) side += pc[1] + 1;
-        pc += gbx_wasm_insn_len(pc);
+        pc += gbx_wasm_insn_len(inst->module, pc);
     }
     assert_ptr_equal(pc, insns + br_off);
     if (shuffle) *shuffle = side->shuffle;
