@@ -40,6 +40,7 @@ gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts, gbx_store **out, g
             .stack_bytes = max_u64(min_u64(stack, WASM_MAX_GUEST_STACK_BYTES),
                                    RUNTIME_STACK_LEAST_BYTES),
             .table_elems = o.table_elems ? o.table_elems : WASM_MAX_TABLE_ELEMS,
+            .huge_pages = o.huge_pages != 0,
     };
     return gbx_runtime_store_new(engine, &limits, out, err);
 }

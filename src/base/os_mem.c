@@ -49,6 +49,12 @@ gbx_base_os_small_pages(void *at, size_t bytes)
 }
 
 void
+gbx_base_os_huge_pages(void *at, size_t bytes)
+{
+    (void)madvise(at, bytes, MADV_HUGEPAGE);
+}
+
+void
 gbx_base_os_unmap(void *at, size_t bytes)
 {
     if (bytes == 0) return;

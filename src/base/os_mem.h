@@ -19,6 +19,9 @@ GBX_MUST_USE bool gbx_base_os_commit(void *at, size_t bytes);
 void gbx_base_os_discard(void *at, size_t bytes);
 /* Never use huge pages here: a little use must cost a little memory. A hint, cannot fail. */
 void gbx_base_os_small_pages(void *at, size_t bytes);
+/* Use huge pages where the system has them: less time to touch memory first and later, up to a huge page
+ * of memory more. A hint, cannot fail. */
+void gbx_base_os_huge_pages(void *at, size_t bytes);
 /* Give address space back. `bytes` 0 is fine. */
 void gbx_base_os_unmap(void *at, size_t bytes);
 

@@ -104,6 +104,7 @@ run_plan(const cli_plan *plan)
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = plan->timeout_ns;
     opts.memory_bytes = plan->memory_bytes;
+    opts.huge_pages = 1;
     gbx_code code = gbx_engine_new(NULL, &run.engine, &err);
     if (code == GBX_OK)
         code = gbx_module_compile_file(run.engine, plan->program, NULL, &run.module, &err);

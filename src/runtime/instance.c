@@ -145,6 +145,7 @@ instance_make_own(runtime_instance *i, gbx_err *err)
         gbx_memory *const mem = &i->own_memories[k - w->imported_memories];
         GBX_TRY(gbx_runtime_memory_init(mem, &w->memories[k], s->limits.memory_bytes,
                                         "the module's memory", err));
+        if (s->limits.huge_pages) gbx_runtime_memory_use_huge_pages(mem);
         i->abi.memories[k] = mem;
     }
     for (u32 k = w->imported_tables; k < w->table_count; k++) {

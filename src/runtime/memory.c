@@ -19,24 +19,24 @@ memory_round_up(u64 bytes)
     return (bytes + MEMORY_PAGE_BYTES - 1) & ~(MEMORY_PAGE_BYTES - 1);
 }
 
-/* `bytes` of reservation aligned to 64 KiB whatever the system's page (RULE: S21): take one unit more
- * and give the unaligned ends back. */
+/* `bytes` of reservation aligned to `unit`, a multiple of 64 KiB whatever the system's page (RULE: S21):
+ * take one unit more and give the unaligned ends back. */
 static u8 *
-memory_reserve(u64 bytes)
+memory_reserve(u64 bytes, u64 unit)
 {
     GBX_ASSERT(MEMORY_PAGE_BYTES % gbx_base_os_page_bytes() == 0);
-    u8 *const p = gbx_base_os_reserve(bytes + MEMORY_PAGE_BYTES);
+    u8 *const p = gbx_base_os_reserve(bytes + unit);
     if (!p) return NULL;
-    size_t const head = (size_t)(-(uintptr_t)p & (MEMORY_PAGE_BYTES - 1));
+    size_t const head = (size_t)(-(uintptr_t)p & (unit - 1));
     gbx_base_os_unmap(p, head);
-    gbx_base_os_unmap(p + head + bytes, MEMORY_PAGE_BYTES - head);
+    gbx_base_os_unmap(p + head + bytes, unit - head);
     return p + head;
 }
 
 static bool
 memory_reserve_guarded(gbx_memory *mem)
 {
-    u8 *const p = memory_reserve(MEMORY_PRE_GUARD_BYTES + MEMORY_GUARDED_BYTES);
+    u8 *const p = memory_reserve(MEMORY_PRE_GUARD_BYTES + MEMORY_GUARDED_BYTES, MEMORY_HUGE_PAGE_BYTES);
     if (!p) return false;
     mem->base = p + MEMORY_PRE_GUARD_BYTES;
     mem->reserved_bytes = MEMORY_GUARDED_BYTES;
@@ -49,7 +49,7 @@ memory_reserve_guarded(gbx_memory *mem)
 static bool
 memory_reserve_part(gbx_memory *mem, u64 bytes, u64 spare)
 {
-    u8 *const p = memory_reserve(bytes + spare);
+    u8 *const p = memory_reserve(bytes + spare, MEMORY_PAGE_BYTES);
     if (!p) return false;
     gbx_base_os_unmap(p + bytes, spare);
     mem->base = p;
@@ -99,6 +99,12 @@ gbx_runtime_memory_init(gbx_memory *mem, const wasm_limits *type, u64 limit_byte
     }
     mem->bytes = min_bytes;
     return GBX_OK;
+}
+
+void
+gbx_runtime_memory_use_huge_pages(gbx_memory *mem)
+{
+    if (mem->guarded) gbx_base_os_huge_pages(mem->base, MEMORY_GUARDED_BYTES);
 }
 
 void

@@ -57,6 +57,7 @@ typedef struct runtime_limits {
     u64 memory_bytes; /* of each memory, a multiple of 64 KiB, at most 4 GiB */
     u64 stack_bytes;  /* at least RUNTIME_STACK_LEAST_BYTES */
     u64 table_elems;  /* of all tables together */
+    bool huge_pages;  /* behind memories */
 } runtime_limits;
 
 #define RUNTIME_STACK_LEAST_BYTES ((u64)64 << 10)

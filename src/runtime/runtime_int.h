@@ -143,10 +143,14 @@ GBX_MUST_USE gbx_code gbx_runtime_sniff(const u8 *bytes, size_t len, const char 
 #define MEMORY_PRE_GUARD_BYTES (2ull << 30)
 #define MEMORY_GUARDED_BYTES ((4ull << 30) + (2ull << 30))
 #define MEMORY_PAGE_BYTES ((u64)65536)
+#define MEMORY_HUGE_PAGE_BYTES ((u64)2 << 20) /* what x86-64 and aarch64 systems have; others lose a hint */
 
 /* `limit_bytes`: what the store allows. `what` names the memory in err. */
 GBX_MUST_USE gbx_code gbx_runtime_memory_init(gbx_memory *mem, const wasm_limits *type,
                                               u64 limit_bytes, const char *what, gbx_err *err);
+/* Before it is first touched. Without guards it has no effect: address space is scarce then, and no unit of
+ * it aligned. */
+void gbx_runtime_memory_use_huge_pages(gbx_memory *mem);
 void gbx_runtime_memory_deinit(gbx_memory *mem); /* a zeroed one is fine */
 /* Old size in pages, or UINT64_MAX where it cannot grow. */
 GBX_MUST_USE u64 gbx_runtime_memory_grow(gbx_memory *mem, u64 delta_pages);

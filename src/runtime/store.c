@@ -129,6 +129,7 @@ gbx_runtime_host_memory(gbx_store *s, const wasm_limits *type, gbx_memory **out,
     gbx_memory *const mem = gbx_base_alloc_zero(1, sizeof *mem);
     if (!mem) return store_out_of_memory(err, "memory");
     gbx_code code = gbx_runtime_memory_init(mem, type, s->limits.memory_bytes, "the memory", err);
+    if (code == GBX_OK && s->limits.huge_pages) gbx_runtime_memory_use_huge_pages(mem);
     if (code == GBX_OK && !gbx_runtime_store_own(s, mem, store_free_memory)) {
         code = store_out_of_memory(err, "memory");
     }
