@@ -31,11 +31,10 @@ typedef struct gbx_instance gbx_instance;
 typedef gbx_trap_code (*gbx_host_fn)(gbx_exec *x, gbx_instance *caller, void *data,
                                      gbx_slot *slots);
 
-/* A function instance: what tables and funcref values point at. Immutable once made, but for the warmth
- * of its code, which is atomic. */
+/* A function instance: what tables and funcref values point at. Immutable once made. */
 typedef struct gbx_func {
     gbx_instance *inst;           /* owner; NULL for a host function */
-    struct wasm_code *code;       /* NULL: a host function */
+    const struct wasm_code *code;    /* NULL: a host function */
     gbx_host_fn host;
     void *host_data;
     u32 type_id;  /* canonical in the engine: equal exactly when the types are equal */

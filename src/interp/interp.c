@@ -204,27 +204,6 @@ interp_record_trap(gbx_exec *x, const interp_rec *rec, const u8 *pc)
     }
 }
 
-/* When a function's sequences are marked (wasm/fuse.def): at its so-manieth call, and in the function
- * that happens to run whenever so many branches went backwards, which finds loops that never return.
- * Tests compile with 1 to have everything marked at once.
- * PERF: marking at the first call costs hello, of whose 441 functions 203 are called once, 8 % of its
- * run; from 16 on nothing can be told from never marking it. */
-#ifndef INTERP_WARM_CALLS
-#define INTERP_WARM_CALLS 16u
-#endif
-#ifndef INTERP_WARM_EDGES
-#define INTERP_WARM_EDGES 256u
-#endif
-
-static void
-interp_warm(const gbx_func *f)
-{
-    wasm_code *const code = f->code;
-    if (atomic_load_explicit(&code->start, memory_order_relaxed) == code->entry) return;
-    gbx_wasm_fuse_body(f->inst->module, code);
-    atomic_store_explicit(&code->start, code->entry, memory_order_relaxed);
-}
-
 /* The instructions behind 0xFC that are not plain arithmetic take their operands as an array of slots,
  * lowest first, and leave their result, if any, in args[0]. */
 static gbx_trap_code
@@ -278,7 +257,7 @@ static const struct {
 #define INTERP_STOPPED() \
     GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_relaxed) != 0)
 #define CASE(name) L_##name
-#define NEXT goto *labels[__atomic_load_n(pc++, __ATOMIC_RELAXED)]
+#define NEXT goto *labels[*pc++]
 /* What depends on the instance that runs. */
 #define ENTER(instance)                               \
     do {                                              \
@@ -324,10 +303,7 @@ static const struct {
         side = e_ + e_->side_delta;                                             \
         shuffle = e_->shuffle;                                                  \
         if (GBX_UNLIKELY(shuffle)) goto shuffling;                              \
-        if (e_->pc_delta < 0) {                                                 \
-            if (INTERP_STOPPED()) goto stopped;                                 \
-            if (GBX_UNLIKELY(--until_warm == 0)) goto warming;                  \
-        }                                                                       \
+        if (e_->pc_delta < 0 && INTERP_STOPPED()) goto stopped;                 \
         NEXT;                                                                   \
     } while (0)
 #define IF_ELSE(cond)                   \
@@ -419,7 +395,7 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
     interp_mem mem;
     const void *const *labels;
     ENTER(rec->func->inst);
-    const u8 *pc = atomic_load_explicit(&rec->func->code->start, memory_order_relaxed);
+    const u8 *pc = rec->func->code->entry;
     const wasm_side *side = rec->func->code->side;
     gbx_slot *sp = (gbx_slot *)(rec + 1);
     gbx_slot tos = 0;
@@ -427,7 +403,6 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
     const gbx_func *callee;
     const u8 *after_host;
     u32 shuffle;
-    u32 until_warm = INTERP_WARM_EDGES;
 
     NEXT;
 
@@ -494,7 +469,7 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
         callee = inst->funcs[idx];
     }
 calling: {
-        wasm_code *const code = callee->code;
+        const wasm_code *const code = callee->code;
         *sp = tos;
         gbx_slot *const args = sp + 1 - callee->param_count;
         if (GBX_UNLIKELY(!code)) {
@@ -515,7 +490,7 @@ calling: {
         rec = next;
         fp = args;
         sp = base;
-        pc = atomic_load_explicit(&code->start, memory_order_relaxed);
+        pc = code->entry;
         side = code->side;
         NEXT;
     }
@@ -558,7 +533,7 @@ calling_host: {
         if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
     }
 tail_calling: {
-        wasm_code *const code = callee->code;
+        const wasm_code *const code = callee->code;
         if (!code) { /* the host's results are the caller's: called as usual, then returned */
             *sp = tos;
             after_host = interp_return;
@@ -583,7 +558,7 @@ tail_calling: {
         *next = saved;
         rec = next;
         sp = base;
-        pc = atomic_load_explicit(&code->start, memory_order_relaxed);
+        pc = code->entry;
         side = code->side;
         NEXT;
     }
@@ -797,18 +772,6 @@ tail_calling: {
     }
     CASE(BAD) : GBX_UNREACHABLE("validated code holds known opcodes only");
 
-    CASE(COLD) : {
-        wasm_code *const code = rec->func->code;
-        u32 const heat = atomic_load_explicit(&code->heat, memory_order_relaxed) + 1;
-        atomic_store_explicit(&code->heat, heat, memory_order_relaxed);
-        if (heat >= INTERP_WARM_CALLS) interp_warm(rec->func);
-        pc = code->entry;
-        NEXT;
-    }
-warming:
-    until_warm = INTERP_WARM_EDGES;
-    interp_warm(rec->func);
-    NEXT;
 shuffling: {
         u32 const keep = WASM_SIDE_KEEP(shuffle), drop = WASM_SIDE_DROP(shuffle);
         sp -= drop;

@@ -382,7 +382,6 @@ control_note_dispatch(val *v, u32 first_side, u32 count, const u8 *origin)
 {
     val_ctrl *const loop = &v->ctrls[v->disp_loop];
     if (control_top(v)->unreachable) return true;
-    v->dispatch_count++;
     loop->disp_side = first_side + 1;
     loop->disp_count = count;
     loop->disp_target = v->target_len - count;

@@ -1,13 +1,16 @@
-/* Matching of fused sequences in a validated body; see fuse.def.
+/* Matching of fused sequences; see fuse.def.
  *
- * One walk with the latest eight opcodes in a word. A sequence is marked when its last instruction is
- * met, unless its first stands inside one that is marked; it may swallow marks, which then are never
- * executed.
+ * Validation walks over every instruction anyway and takes an automaton along that knows all rows of the
+ * module's set. Sequences are taken from the left, the longest first, and marked once it is clear that they
+ * do not go on; what stands behind one begins the next.
  *
  * SAFETY: bytes are only ever replaced at the start of an instruction that has been validated, by a
  * byte that no module can bring (validation refuses it), inside our own copy. Labels end a run, so no
  * branch can land inside a sequence. */
 #include "wasm/fuse.h"
+
+#include <pthread.h>
+#include <string.h>
 
 #define SEQ1(a) ((u64)OP_##a)
 #define SEQ2(a, b) (SEQ1(a) << 8 | OP_##b)
@@ -18,19 +21,25 @@
 #define SEQ7(a, b, c, d, e, f, g) (SEQ6(a, b, c, d, e, f) << 8 | OP_##g)
 #define SEQ8(a, b, c, d, e, f, g, h) (SEQ7(a, b, c, d, e, f, g) << 8 | OP_##h)
 
-/* Both tables set some entries twice, on purpose: the later one counts. */
-#pragma GCC diagnostic push
-#ifdef __clang__
-#pragma GCC diagnostic ignored "-Winitializer-overrides"
-#else
-#pragma GCC diagnostic ignored "-Woverride-init"
-#endif
-/* Opcodes that end a row of either set. */
-static const bool fuse_ends[256] = {
-#define FUSE_WIDE(number, name, count, seq) [(seq) & 0xff] = true,
-#define FUSE_NARROW(number, name, count, seq) [(seq) & 0xff] = true,
-#define FUSE_BOTH(number, name, count, seq) [(seq) & 0xff] = true,
+/* Rows as data, for the automata. */
+typedef struct fuse_row {
+    u64 seq; /* its last opcode lowest */
+    u8 count, number;
+} fuse_row;
+
+static const fuse_row fuse_rows_wide[] = {
+#define FUSE_WIDE(number, name, count, seq) {(seq), (count), (number)},
+#define FUSE_NARROW(number, name, count, seq)
+#define FUSE_BOTH(number, name, count, seq) {(seq), (count), (number)},
 #define FUSE_FIRST(number, name, first)
+#include "wasm/fuse.def"
+#undef FUSE_WIDE
+#undef FUSE_NARROW
+};
+
+static const fuse_row fuse_rows_narrow[] = {
+#define FUSE_WIDE(number, name, count, seq)
+#define FUSE_NARROW(number, name, count, seq) {(seq), (count), (number)},
 #include "wasm/fuse.def"
 #undef FUSE_WIDE
 #undef FUSE_NARROW
@@ -38,6 +47,13 @@ static const bool fuse_ends[256] = {
 #undef FUSE_FIRST
 };
 
+/* Table entries are set twice, on purpose: the later one counts. */
+#pragma GCC diagnostic push
+#ifdef __clang__
+#pragma GCC diagnostic ignored "-Winitializer-overrides"
+#else
+#pragma GCC diagnostic ignored "-Woverride-init"
+#endif
 #define FUSE_ROW(i) (i), (i) + 1, (i) + 2, (i) + 3, (i) + 4, (i) + 5, (i) + 6, (i) + 7
 #define FUSE_ROWS(i) FUSE_ROW(i), FUSE_ROW((i) + 8), FUSE_ROW((i) + 16), FUSE_ROW((i) + 24)
 #define FUSE_ALL FUSE_ROWS(0), FUSE_ROWS(32), FUSE_ROWS(64), FUSE_ROWS(96), \
@@ -67,95 +83,131 @@ const u8 gbx_wasm_unfuse[WASM_FUSE_SETS][256] = {
 };
 #pragma GCC diagnostic pop
 
-const u8 gbx_wasm_cold[1] = {FUSED_COLD};
+static fuse_automaton fuse_automata[WASM_FUSE_SETS];
+static pthread_once_t fuse_made = PTHREAD_ONCE_INIT;
 
-/* What the walk remembers. */
-typedef struct fuse_state {
-    u64 ops;        /* the latest eight opcodes, the newest lowest; 0 (unreachable) ends a run */
-    const u8 *at[8]; /* where they stand, by count modulo 8 */
-    u32 count;
-    u32 inside;     /* bit n: the instruction n back stands in a marked sequence, not at its head */
-} fuse_state;
+/* The rows of a set as a tree of classes, from node 0. */
+typedef struct fuse_tree {
+    u8 next[FUSE_STATES][FUSE_CLASSES]; /* 0: none */
+    u8 row[FUSE_STATES];                /* the byte of the row that ends here, 0 for none */
+    u8 depth[FUSE_STATES];
+    u8 path[FUSE_STATES][8];            /* the classes from the root */
+    bool is_leaf[FUSE_STATES];
+    u32 nodes;
+} fuse_tree;
 
-/* The longest row that fits: its length, 0 for none, and its byte. */
-typedef struct fuse_found {
-    u32 count;
-    u8 fused;
-} fuse_found;
-
-/* PERF: inlined with `set` and `last` known, each use keeps only the rows of that set that end with it. */
-__attribute__((always_inline)) static inline fuse_found
-fuse_find(const fuse_state *s, wasm_fuse_set set, u8 last)
+static void
+fuse_plant(fuse_tree *t, fuse_automaton *a, const fuse_row *rows, size_t row_count)
 {
-    fuse_found best = {0, 0};
-#define FUSE_TRY(is_in, number, len, seq)                                                     \
-    if ((is_in) && (u8)(seq) == last && (len) > best.count &&                                 \
-        (s->ops & ~(u64)0 >> (64 - 8 * (len))) == (seq) && !(s->inside >> ((len)-1) & 1))     \
-        best = (fuse_found){(len), (number)};
-#define FUSE_WIDE(number, name, len, seq) FUSE_TRY(set == WASM_FUSE_WIDE, number, len, seq)
-#define FUSE_NARROW(number, name, len, seq) FUSE_TRY(set == WASM_FUSE_NARROW, number, len, seq)
-#define FUSE_BOTH(number, name, len, seq) FUSE_TRY(true, number, len, seq)
-#define FUSE_FIRST(number, name, first)
-#include "wasm/fuse.def"
-#undef FUSE_WIDE
-#undef FUSE_NARROW
-#undef FUSE_BOTH
-#undef FUSE_FIRST
-    return best;
+    u32 classes = 1;
+    t->nodes = 1;
+    for (const fuse_row *row = rows; row < rows + row_count; row++) {
+        u8 node = 0;
+        for (u32 i = row->count; i-- > 0;) {
+            u8 *const class = &a->classes[(u8)(row->seq >> 8 * i)];
+            if (!*class) *class = (u8)classes++;
+            u8 const child = t->next[node][*class];
+            if (!child) {
+                GBX_ASSERT(t->nodes < FUSE_STATES && classes <= FUSE_CLASSES);
+                memcpy(t->path[t->nodes], t->path[node], t->depth[node]);
+                t->path[t->nodes][t->depth[node]] = *class;
+                t->depth[t->nodes] = (u8)(t->depth[node] + 1);
+                t->is_leaf[t->nodes] = true;
+                t->is_leaf[node] = false;
+                t->next[node][*class] = (u8)t->nodes++;
+            }
+            node = t->next[node][*class];
+        }
+        t->row[node] = row->number;
+    }
 }
 
-__attribute__((always_inline)) static inline fuse_found
-fuse_find_last(const fuse_state *s, wasm_fuse_set set)
+/* What `class` does in the state that stands for the node: take it in, or give the longest row on the path
+ * to the node up for complete and feed what remains of the path, and the class, from the root again. */
+static fuse_edge
+fuse_follow(const fuse_tree *t, u8 node, u8 class)
 {
-    switch ((u8)s->ops) {
-    case OP_LOCAL_GET: return fuse_find(s, set, OP_LOCAL_GET);
-    case OP_LOCAL_SET: return fuse_find(s, set, OP_LOCAL_SET);
-    case OP_LOCAL_TEE: return fuse_find(s, set, OP_LOCAL_TEE);
-    case OP_I64_CONST: return fuse_find(s, set, OP_I64_CONST);
-    case OP_I64_LOAD: return fuse_find(s, set, OP_I64_LOAD);
-    case OP_I64_STORE: return fuse_find(s, set, OP_I64_STORE);
-    case OP_I64_ADD: return fuse_find(s, set, OP_I64_ADD);
-    case OP_I32_ADD: return fuse_find(s, set, OP_I32_ADD);
-    case OP_I32_CONST: return fuse_find(s, set, OP_I32_CONST);
-    case OP_I32_LOAD: return fuse_find(s, set, OP_I32_LOAD);
-    case OP_I32_WRAP_I64: return fuse_find(s, set, OP_I32_WRAP_I64);
-    case OP_IF: return fuse_find(s, set, OP_IF);
-    case OP_BR_IF: return fuse_find(s, set, OP_BR_IF);
-    case OP_BR: return fuse_find(s, set, OP_BR);
-    case OP_GLOBAL_SET: return fuse_find(s, set, OP_GLOBAL_SET);
-    case OP_CALL: return fuse_find(s, set, OP_CALL);
-    default: return fuse_find(s, set, (u8)s->ops);
+    u8 text[9], marks = 0;
+    u32 const len = t->depth[node] + 1u;
+    fuse_edge e = {0};
+    memcpy(text, t->path[node], t->depth[node]);
+    text[len - 1] = class;
+    for (u32 from = 0; from < len;) {
+        u8 at = 0, row = 0;
+        u32 row_len = 1, i = from;
+        while (i < len && t->next[at][text[i]]) {
+            at = t->next[at][text[i++]];
+            if (t->row[at]) row = t->row[at], row_len = i - from;
+        }
+        if (i == len && !t->is_leaf[at]) {
+            e.state = at;
+            break;
+        }
+        u8 const back = (u8)(len - 1 - from);
+        if (row && marks == 0) e.number = row, e.back = back;
+        if (row && marks == 1) e.number2 = row, e.back2 = back;
+        marks = (u8)(marks + (row != 0));
+        from += row_len;
     }
+    GBX_ASSERT(marks <= 2);
+    return e;
 }
 
 static void
-fuse_match(fuse_state *s, u8 *bytes, wasm_fuse_set set)
+fuse_make(void)
 {
-    fuse_found const best = set == WASM_FUSE_WIDE ? fuse_find_last(s, WASM_FUSE_WIDE)
-                                                  : fuse_find_last(s, WASM_FUSE_NARROW);
-    if (!best.count) return;
-    s->inside |= (1u << (best.count - 1)) - 1;
-    __atomic_store_n(bytes + (s->at[(s->count - best.count) & 7] - bytes), best.fused, __ATOMIC_RELAXED);
+    static fuse_tree tree;
+    for (u32 set = 0; set < WASM_FUSE_SETS; set++) {
+        fuse_automaton *const a = &fuse_automata[set];
+        bool const is_wide = set == WASM_FUSE_WIDE;
+        tree = (fuse_tree){.nodes = 0};
+        fuse_plant(&tree, a, is_wide ? fuse_rows_wide : fuse_rows_narrow,
+                   is_wide ? GBX_LEN(fuse_rows_wide) : GBX_LEN(fuse_rows_narrow));
+        for (u32 node = 0; node < tree.nodes; node++)
+            for (u32 class = 0; class < FUSE_CLASSES; class++)
+                a->edges[node][class] = fuse_follow(&tree, (u8)node, (u8)class);
+    }
 }
 
-void
-gbx_wasm_fuse_body(const wasm_module *m, wasm_code *code)
+const fuse_automaton *
+gbx_wasm_fuse_automaton(wasm_fuse_set set)
 {
-    fuse_state s = {0};
-    const u8 *pc = m->bytes + code->insns_off;
-    const u8 *const end = m->bytes + code->body_end;
-    while (pc < end) {
-        u8 const op = gbx_wasm_unfuse[m->fuse_set][__atomic_load_n(pc, __ATOMIC_RELAXED)];
-        u32 const len = gbx_wasm_insn_len(m, pc);
-        bool const is_index = gbx_wasm_ops[op].imm == IMM_IDX && op != OP_CALL;
-        if (op == OP_BLOCK || op == OP_LOOP || op == OP_ELSE || op == OP_END || (is_index && len > 2)) {
-            s.ops = 0;
-        } else {
-            s.ops = s.ops << 8 | op;
-            s.inside <<= 1;
-            s.at[s.count++ & 7] = pc;
-            if (fuse_ends[op]) fuse_match(&s, m->bytes, m->fuse_set);
+    GBX_ASSERT(pthread_once(&fuse_made, fuse_make) == 0);
+    return &fuse_automata[set];
+}
+
+/* Whether the code at [pc, end), not yet validated, starts with a dispatch loop: at most so many bytes,
+ * then `loop`, any number of `block`s, `local.get`, `br_table`. */
+static bool
+fuse_is_dispatch(const u8 *pc, const u8 *end)
+{
+    enum { LEAD = 12 };
+    const u8 *const last = (size_t)(end - pc) > LEAD ? pc + LEAD : end;
+    while (pc + 1 < last && !(pc[0] == OP_LOOP && pc[1] == 0x40)) pc++;
+    if (pc + 1 >= last) return false;
+    do pc += 2;
+    while (pc + 1 < end && pc[0] == OP_BLOCK && pc[1] == 0x40);
+    return end - pc > 2 && pc[0] == OP_LOCAL_GET && pc[1] < 0x80 && pc[2] == OP_BR_TABLE;
+}
+
+/* SAFETY: bodies are looked at before they are validated: through a reader, and with `end` in sight. */
+wasm_fuse_set
+gbx_wasm_fuse_choose(const wasm_module *m)
+{
+    enum { SAMPLES = 256 };
+    u32 const count = m->func_count - m->imported_funcs;
+    u32 const step = count / SAMPLES + 1;
+    u32 samples = 0, dispatches = 0;
+    for (u32 i = 0; i < count; i += step) {
+        const wasm_code *const code = &m->codes[i];
+        reader r = rd_init(m->bytes, code->body_off, code->body_end);
+        u32 const groups = gbx_base_rd_u32(&r);
+        for (u32 k = 0; k < groups && rd_ok(&r); k++) {
+            (void)gbx_base_rd_u32(&r);
+            (void)gbx_base_rd_u8(&r);
         }
-        pc += len;
+        samples++;
+        dispatches += rd_ok(&r) && fuse_is_dispatch(r.at, m->bytes + code->body_end);
     }
+    return dispatches * 4 > samples ? WASM_FUSE_WIDE : WASM_FUSE_NARROW;
 }

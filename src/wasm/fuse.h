@@ -21,11 +21,53 @@ enum {
  * module's set. */
 extern const u8 gbx_wasm_unfuse[WASM_FUSE_SETS][256];
 
-/* Where calls to a function land until it is warm: one byte, FUSED_COLD. */
-extern const u8 gbx_wasm_cold[1];
+enum { FUSE_STATES = 256, FUSE_CLASSES = 64, FUSE_RING = 16 };
 
-/* Mark the sequences of a body, in place. Any number of threads may do so while others run the body:
- * bytes are stored one by one, atomically, and an old byte means the same as the new one. */
-void gbx_wasm_fuse_body(const wasm_module *m, wasm_code *code);
+/* What one more instruction does: the state it leads to, and the sequences that are complete now that they
+ * cannot grow: which byte, and how many instructions back its head stands. `number` 0: none. */
+typedef struct fuse_edge {
+    u8 state;
+    u8 number, back;
+    u8 number2, back2; /* a second one; rare */
+} fuse_edge;
+
+/* The rows of a set as an automaton that takes the longest sequence from the left, then goes on behind it.
+ * Its state is the beginning of a row that the instructions since are; opcodes stand by class, and
+ * class 0 is in no row. */
+typedef struct fuse_automaton {
+    fuse_edge edges[FUSE_STATES][FUSE_CLASSES];
+    u8 classes[256]; /* by opcode */
+} fuse_automaton;
+
+/* Borrowed for ever. Thread-safe. */
+const fuse_automaton *gbx_wasm_fuse_automaton(wasm_fuse_set set);
+
+/* The set that suits the module, whose bodies are not validated yet. */
+wasm_fuse_set gbx_wasm_fuse_choose(const wasm_module *m);
+
+/* What the walk over a body remembers. */
+typedef struct fuse_run {
+    const fuse_automaton *automaton;
+    u8 *at[FUSE_RING]; /* where the latest instructions stand, by count modulo FUSE_RING */
+    u32 count;
+    u8 state;
+} fuse_run;
+
+/* The next instruction, which stands at `insn` in the module's own copy; class 0 for what no row may span,
+ * as is the body's last instruction.
+ * PERF: a mark is written each time, if need be with the byte that stands there: a branch would be guessed
+ * wrongly, because every other instruction completes some row. */
+static inline void
+gbx_wasm_fuse_next(fuse_run *r, u8 *insn, u8 class)
+{
+    fuse_edge const e = r->automaton->edges[r->state][class];
+    r->at[r->count % FUSE_RING] = insn;
+    u8 *const head = r->at[(r->count - e.back) % FUSE_RING];
+    u8 const stands = *head;
+    *head = (u8)(stands ^ ((stands ^ e.number) & -(e.number != 0)));
+    if (GBX_UNLIKELY(e.number2)) *r->at[(r->count - e.back2) % FUSE_RING] = e.number2;
+    r->count++;
+    r->state = e.state;
+}
 
 #endif

@@ -1,12 +1,9 @@
-/* The module as decoded and validated: immutable but for the warmth of its functions, which is atomic;
- * shared by all its instances and any threads.
+/* The module as decoded and validated: immutable, shared by all its instances and any threads.
  *
  * Index spaces hold imports first, then the module's own. Offsets are bytes into the module file:
  * the one coordinate of all messages, traps and dumps. */
 #ifndef GBX_WASM_MODULE_H
 #define GBX_WASM_MODULE_H
-
-#include <stdatomic.h>
 
 #include "base/arena.h"
 #include "base/base.h"
@@ -115,8 +112,6 @@ typedef struct wasm_side {
 
 /* A function with a body. Counts are slots. */
 typedef struct wasm_code {
-    _Atomic(const u8 *) start; /* where calls land: gbx_wasm_cold, or entry once the function is warm */
-    _Atomic u32 heat;          /* how often it was entered while cold */
     const u8 *entry;       /* first instruction to run, behind the local declarations */
     const wasm_side *side; /* entry of the first branch at or behind `entry` */
     u32 param_count, result_count;

@@ -48,7 +48,7 @@ u32
 gbx_wasm_insn_len(const wasm_module *m, const u8 *pc)
 {
     const u8 *const start = pc;
-    u8 const op = gbx_wasm_unfuse[m->fuse_set][__atomic_load_n(pc, __ATOMIC_RELAXED)];
+    u8 const op = gbx_wasm_unfuse[m->fuse_set][*pc];
     pc++;
     op_imm imm = gbx_wasm_ops[op].imm;
     if (op == OP_PREFIX_FC) {

@@ -538,6 +538,7 @@ validate_insns(val *v)
 {
     const u8 *pc = v->pc;
     wasm_valtype *sp = v->sp;
+    fuse_run fuse = {.automaton = gbx_wasm_fuse_automaton(v->m->fuse_set)};
     while (v->ctrl_len) {
         if (GBX_UNLIKELY(pc >= v->end))
             return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end: END opcode expected");
@@ -547,6 +548,7 @@ validate_insns(val *v)
             sp = v->sp;
         }
         u8 const op = *pc;
+        u8 *const insn = v->m->bytes + (pc - v->m->bytes);
         v->insn = pc++;
         if (!validate_fast(v, op, &pc, &sp)) {
             v->pc = pc;
@@ -554,6 +556,10 @@ validate_insns(val *v)
             if (!validate_insn(v, op) || GBX_UNLIKELY(v->why)) return false;
             pc = v->pc;
             sp = v->sp;
+            bool const is_wide_index = op >= OP_LOCAL_GET && op <= OP_GLOBAL_SET && pc - insn > 2;
+            gbx_wasm_fuse_next(&fuse, insn, is_wide_index ? 0 : fuse.automaton->classes[op]);
+        } else {
+            gbx_wasm_fuse_next(&fuse, insn, fuse.automaton->classes[op]);
         }
         if (sp > v->sp_max) v->sp_max = sp;
     }
@@ -623,7 +629,6 @@ validate_body(val *v, wasm_code *c, u32 func_idx)
     if (!side) return gbx_wasm_val_fail(v, v->end, GBX_NO_MEMORY, "out of memory");
     if (v->side_len) memcpy(side, v->side, v->side_len * sizeof *side);
     c->side = side;
-    atomic_init(&c->start, gbx_wasm_cold);
     c->param_count = v->type->param_count;
     c->result_count = v->type->result_count;
     c->local_count = v->local_count;
@@ -663,6 +668,7 @@ gbx_wasm_validate_bodies(decoder *d)
         code = gbx_base_err_set(d->err, GBX_NO_MEMORY, GBX_NO_OFFSET, "out of memory");
         goto out;
     }
+    m->fuse_set = gbx_wasm_fuse_choose(m);
     for (u32 i = 0; i < d->declared_funcs; i++) {
         u32 const func_idx = m->imported_funcs + i;
         if (!validate_body(&v, &m->codes[i], func_idx)) {
@@ -671,7 +677,6 @@ gbx_wasm_validate_bodies(decoder *d)
         }
     }
     d->uses_data_idx = v.uses_data_idx;
-    m->fuse_set = v.dispatch_count > d->declared_funcs / 4 ? WASM_FUSE_WIDE : WASM_FUSE_NARROW;
 out:
     gbx_base_free(v.types);
     gbx_base_free(v.locals);

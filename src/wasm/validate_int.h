@@ -37,7 +37,6 @@ typedef struct val {
     u64 types_cap;
     wasm_valtype *locals;
     u32 local_count;
-    u32 dispatch_count; /* loops that are threaded, in all bodies so far */
     const wasm_functype *type;
 
     val_ctrl *ctrls;
