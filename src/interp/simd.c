@@ -282,6 +282,19 @@ DEFINE(V128_ANY_TRUE)
     args[0].lo = (args[0].lo | args[0].hi) != 0;
 }
 
+/* The top bits of eight lanes: the product moves bit 8 i to bit 56 + i, for each i. */
+static inline u64
+simd_top_bits(u64 lanes)
+{
+    return (lanes >> 7 & 0x0101010101010101u) * 0x0102040810204080u >> 56;
+}
+
+DEFINE(I8X16_BITMASK)
+{
+    NO_IMM, NO_MEM;
+    args[0].lo = simd_top_bits(args[0].lo) | simd_top_bits(args[0].hi) << 8;
+}
+
 DEFINE(I8X16_SHUFFLE)
 {
     NO_MEM;
