@@ -188,13 +188,13 @@ simd_popcnt8(u8 v)
         args[0].type[imm[0]] = args[1].type[0];         \
     }
 
-#define TEST(name, type)                                          \
-    DEFINE(name)                                                  \
-    {                                                             \
-        NO_IMM, NO_MEM;                                           \
-        bool all = true;                                          \
-        EACH(i, LANES(type)) all = all && args[0].type[i] != 0;   \
-        args[0].lo = all;                                         \
+#define TEST(name, type)                                                              \
+    DEFINE(name)                                                                      \
+    {                                                                                 \
+        NO_IMM, NO_MEM;                                                               \
+        type zeroes = 0;                                                              \
+        EACH(i, LANES(type)) zeroes = (type)(zeroes | (args[0].type[i] == 0));        \
+        args[0].lo = zeroes == 0;                                                     \
     }
 
 #define BITMASK(name, type)                                       \
@@ -213,7 +213,7 @@ simd_popcnt8(u8 v)
         gbx_v128 const from = args[0];                            \
         EACH(i, 16) {                                             \
             u8 const at = args[1].u8[i];                          \
-            args[0].u8[i] = at < 16 ? from.u8[at & 15] : 0;       \
+            args[0].u8[i] = (u8)(from.u8[at & 15] & -(at < 16));  \
         }                                                         \
     }
 
