@@ -217,7 +217,7 @@ simd_popcnt8(u8 v)
         }                                                         \
     }
 
-#define LOAD(name, in, out)                                       \
+#define LOAD_LANES(name, in, out)                                 \
     DEFINE(name)                                                  \
     {                                                             \
         NO_IMM;                                                   \
@@ -263,6 +263,29 @@ simd_popcnt8(u8 v)
     }
 
 #include "interp/simd.def"
+#undef UN
+#undef BIN
+#undef CMP
+#undef TER
+#undef SHIFT
+#undef MADD
+#undef WIDEN
+#undef EXTMUL
+#undef PAIRS
+#undef DOT
+#undef NARROW
+#undef HALVE
+#undef SPLAT
+#undef EXTRACT
+#undef REPLACE
+#undef TEST
+#undef BITMASK
+#undef SWIZZLE
+#undef LOAD_LANES
+#undef LOAD_SPLAT
+#undef LOAD_ZERO
+#undef LOAD_LANE
+#undef STORE_LANE
 
 DEFINE(V128_STORE)
 {
@@ -314,51 +337,41 @@ DEFINE(I32X4_RELAXED_DOT_I8X16_I7X16_ADD_S)
     EACH(i, LANES(u32)) args[0].u32[i] += args[2].u32[i];
 }
 
-/* The table's columns, by the words of opcodes_fd.def. */
-enum {
-    ACCESS_NONE = 0,
-    ACCESS_MEM1 = 1,
-    ACCESS_MEM2 = 2,
-    ACCESS_MEM4 = 4,
-    ACCESS_MEM8 = 8,
-    ACCESS_MEM16 = 16,
-    ACCESS_LANEMEM1 = 1,
-    ACCESS_LANEMEM2 = 2,
-    ACCESS_LANEMEM4 = 4,
-    ACCESS_LANEMEM8 = 8,
-    ACCESS_LANE2 = 0,
-    ACCESS_LANE4 = 0,
-    ACCESS_LANE8 = 0,
-    ACCESS_LANE16 = 0,
-    ACCESS_V128 = 0,
-    ACCESS_SHUFFLE = 0,
-};
-enum {
-    BYTES_NONE = 0,
-    BYTES_MEM1 = 0,
-    BYTES_MEM2 = 0,
-    BYTES_MEM4 = 0,
-    BYTES_MEM8 = 0,
-    BYTES_MEM16 = 0,
-    BYTES_LANEMEM1 = 1,
-    BYTES_LANEMEM2 = 1,
-    BYTES_LANEMEM4 = 1,
-    BYTES_LANEMEM8 = 1,
-    BYTES_LANE2 = 1,
-    BYTES_LANE4 = 1,
-    BYTES_LANE8 = 1,
-    BYTES_LANE16 = 1,
-    BYTES_V128 = 16,
-    BYTES_SHUFFLE = 16,
-};
-enum { TYPE_NIL, TYPE_I32, TYPE_I64, TYPE_F32, TYPE_F64, TYPE_V128 };
+#undef DEFINE
+#undef EACH
+#undef LANES
+#undef NO_IMM
+#undef NO_MEM
 
-#define COUNT(type) (TYPE_##type != TYPE_NIL)
+/* The table's columns, by the words of opcodes_fd.def: bytes of memory, bytes behind the memarg. */
+#define SIMD_IMM(word, access, bytes) SIMD_ACCESS_##word = (access), SIMD_BYTES_##word = (bytes)
+enum {
+    SIMD_IMM(NONE, 0, 0),
+    SIMD_IMM(MEM1, 1, 0),
+    SIMD_IMM(MEM2, 2, 0),
+    SIMD_IMM(MEM4, 4, 0),
+    SIMD_IMM(MEM8, 8, 0),
+    SIMD_IMM(MEM16, 16, 0),
+    SIMD_IMM(LANEMEM1, 1, 1),
+    SIMD_IMM(LANEMEM2, 2, 1),
+    SIMD_IMM(LANEMEM4, 4, 1),
+    SIMD_IMM(LANEMEM8, 8, 1),
+    SIMD_IMM(LANE2, 0, 1),
+    SIMD_IMM(LANE4, 0, 1),
+    SIMD_IMM(LANE8, 0, 1),
+    SIMD_IMM(LANE16, 0, 1),
+    SIMD_IMM(V128, 0, 16),
+    SIMD_IMM(SHUFFLE, 0, 16),
+};
+#undef SIMD_IMM
+
+enum { SIMD_NIL, SIMD_I32, SIMD_I64, SIMD_F32, SIMD_F64, SIMD_V128 };
 
 const simd_row gbx_interp_simd_rows[] = {
-#define OP_FD(number, name, text, imm, a, b, c, out, meaning)                            \
-    [number] = {simd_##name, COUNT(a) + COUNT(b) + COUNT(c), COUNT(out), ACCESS_##imm,   \
-                BYTES_##imm, TYPE_##out == TYPE_V128},
+#define OP_FD(number, name, text, imm, a, b, c, out, meaning)                                       \
+    [number] = {simd_##name,                                                                        \
+                (SIMD_##a != SIMD_NIL) + (SIMD_##b != SIMD_NIL) + (SIMD_##c != SIMD_NIL),           \
+                SIMD_##out != SIMD_NIL, SIMD_ACCESS_##imm, SIMD_BYTES_##imm, SIMD_##out == SIMD_V128},
 #include "wasm/opcodes_fd.def"
 #undef OP_FD
 };
