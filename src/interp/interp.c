@@ -45,7 +45,7 @@ struct interp_rec {
 #define INTERP_REC_SLOTS (sizeof(interp_rec) / sizeof(gbx_slot))
 #define INTERP_SLACK 4u /* the rubbish slot, and tos spilt above the operands by a call */
 
-enum { OP_RETURN_HOST = 0x08, OP_RETURN_INSTANCE = 0x0a };
+enum { OP_RETURN_HOST = 0xfb, OP_RETURN_INSTANCE = 0xfe };
 static const u8 interp_return_host[1] = {OP_RETURN_HOST};
 static const u8 interp_return_instance[1] = {OP_RETURN_INSTANCE};
 static const u8 interp_return[1] = {OP_RETURN};
@@ -334,6 +334,7 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
 #undef FUSE
 #undef FUSE_FIRST
         [OP_PREFIX_FC] = &&CASE(FC),
+        [OP_PREFIX_FD] = &&CASE(FD),
         [OP_RETURN_HOST] = &&CASE(RETURN_HOST),
         [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),
     };
@@ -717,6 +718,8 @@ tail_calling: {
         tos = *sp;
         NEXT;
     }
+    CASE(TRY_TABLE) : CASE(THROW) : CASE(THROW_REF) : CASE(FD) : CASE(LOCAL_GET_V) : CASE(LOCAL_SET_V) :
+            CASE(LOCAL_TEE_V) : CASE(GLOBAL_GET_V) : CASE(GLOBAL_SET_V) : CASE(SELECT_V) : TRAP(UNREACHABLE);
     CASE(BAD) : GBX_UNREACHABLE("validated code holds known opcodes only");
 
     CASE(COLD) : {
@@ -753,13 +756,39 @@ trapped:
 }
 #pragma GCC diagnostic pop
 
+/* Where high halves stand in the slots that gbx_interp_call is given. */
+static u32
+interp_values(const gbx_func *f)
+{
+    return f->param_count > f->result_count ? f->param_count : f->result_count;
+}
+
+/* A host function that the host calls, with a v128 among its values: they go onto the guest's stack,
+ * where it looks for high halves. */
+static gbx_trap_code
+interp_call_host_v(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
+{
+    u32 const most = interp_values(f);
+    gbx_slot *const at = x->sp;
+    if ((u64)(x->stack_end - at) < most + (u64)INTERP_SLACK) return GBX_TRAP_STACK_EXHAUSTED;
+    memcpy(at, slots, f->param_count * sizeof *at);
+    memcpy(at + x->high, slots + most, f->param_count * sizeof *at);
+    x->sp = at + most;
+    gbx_trap_code const trap = f->host(x, NULL, f->host_data, at);
+    x->sp = at;
+    if (trap != GBX_TRAP_NONE) return trap;
+    memcpy(slots, at, f->result_count * sizeof *at);
+    memcpy(slots + most, at + x->high, f->result_count * sizeof *at);
+    return GBX_TRAP_NONE;
+}
+
 gbx_trap_code
 gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
 {
     if (!f->code) {
         x->frame_count = 0;
         x->frames_total = 0;
-        return f->host(x, NULL, f->host_data, slots);
+        return f->has_v128 ? interp_call_host_v(x, f, slots) : f->host(x, NULL, f->host_data, slots);
     }
     gbx_slot *const saved_sp = x->sp;
     void *const saved_frame = x->frame;
@@ -774,11 +803,19 @@ gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     }
     memcpy(fp, slots, f->param_count * sizeof *fp);
     memset(fp + f->param_count, 0, (f->code->local_count - f->param_count) * sizeof *fp);
+    if (f->code->has_v128) {
+        memset(fp + x->high, 0, f->code->local_count * sizeof *fp);
+        if (f->has_v128) memcpy(fp + x->high, slots + interp_values(f), f->param_count * sizeof *fp);
+    }
     *rec = (interp_rec){interp_return_host, NULL, NULL, saved_frame, f, NULL};
     x->reentries++;
     trap = interp_run(x, rec, fp);
     x->reentries--;
-    if (trap == GBX_TRAP_NONE) memcpy(slots, fp, f->result_count * sizeof *slots);
+    if (trap == GBX_TRAP_NONE) {
+        memcpy(slots, fp, f->result_count * sizeof *slots);
+        if (f->has_v128)
+            memcpy(slots + interp_values(f), fp + x->high, f->result_count * sizeof *slots);
+    }
     x->sp = saved_sp;
     x->frame = saved_frame;
     return trap;
