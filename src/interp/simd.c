@@ -367,11 +367,14 @@ enum {
 
 enum { SIMD_NIL, SIMD_I32, SIMD_I64, SIMD_F32, SIMD_F64, SIMD_V128 };
 
-const simd_row gbx_interp_simd_rows[] = {
-#define OP_FD(number, name, text, imm, a, b, c, out, meaning)                                       \
-    [number] = {simd_##name,                                                                        \
-                (SIMD_##a != SIMD_NIL) + (SIMD_##b != SIMD_NIL) + (SIMD_##c != SIMD_NIL),           \
-                SIMD_##out != SIMD_NIL, SIMD_ACCESS_##imm, SIMD_BYTES_##imm, SIMD_##out == SIMD_V128},
+const simd_row gbx_interp_simd_rows[OP_FD_COUNT] = {
+#define OP_FD(number, name, text, imm, a, b, c, out, meaning)                             \
+    [number] = {simd_##name,                                                              \
+                (SIMD_##a != SIMD_NIL) + (SIMD_##b != SIMD_NIL) + (SIMD_##c != SIMD_NIL), \
+                SIMD_##out != SIMD_NIL,                                                   \
+                SIMD_ACCESS_##imm,                                                        \
+                SIMD_BYTES_##imm,                                                         \
+                SIMD_##out == SIMD_V128},
 #include "wasm/opcodes_fd.def"
 #undef OP_FD
 };

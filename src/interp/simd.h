@@ -3,7 +3,7 @@
 #ifndef GBX_INTERP_SIMD_H
 #define GBX_INTERP_SIMD_H
 
-#include "base/base.h"
+#include "wasm/opcodes.h"
 
 /* A v128, or in `lo` a scalar as a slot has it (i32 and f32 with a zero upper half, RULE: S3). Lane 0
  * is the lowest: the bytes are those of memory. */
@@ -39,8 +39,8 @@ typedef struct simd_row {
     bool gives_vec; /* the result is a v128, not a scalar */
 } simd_row;
 
-/* By the number behind the prefix; as long as the highest number of opcodes_fd.def wants. */
-extern const simd_row gbx_interp_simd_rows[];
+/* By the number behind the prefix: what opcodes_fd.def says, as calling needs it. */
+extern const simd_row gbx_interp_simd_rows[OP_FD_COUNT];
 
 /* `sub` is the number of an instruction. */
 static inline void
