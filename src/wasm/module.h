@@ -260,6 +260,12 @@ bool gbx_wasm_functype_equal(const wasm_functype *a, const wasm_functype *b);
 void gbx_wasm_functype_print(const wasm_functype *t, char *buf, size_t cap);
 const char *gbx_wasm_valtype_text(wasm_valtype t);
 
+/* Features whose modules the interpreter runs without fused sequences: operands of 128 bits, accesses
+ * that name a memory or have 64-bit addresses, frames that are left by exceptions. */
+#define WASM_PLAIN_USES                                                                     \
+    (GBX_FEATURE_BIT(GBX_FEATURE_SIMD) | GBX_FEATURE_BIT(GBX_FEATURE_MULTI_MEMORY) |        \
+     GBX_FEATURE_BIT(GBX_FEATURE_MEMORY64) | GBX_FEATURE_BIT(GBX_FEATURE_EXCEPTIONS))
+
 /* A value of any type: a slot, and the high half that only a v128 has. */
 typedef struct wasm_value {
     u64 low, high;
