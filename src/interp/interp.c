@@ -172,7 +172,7 @@ interp_warm(const gbx_func *f)
 {
     wasm_code *const code = f->code;
     if (atomic_load_explicit(&code->start, memory_order_relaxed) == code->entry) return;
-    gbx_wasm_fuse_body(f->inst->module, code);
+    if (!(f->inst->module->uses & WASM_PLAIN_USES)) gbx_wasm_fuse_body(f->inst->module, code);
     atomic_store_explicit(&code->start, code->entry, memory_order_relaxed);
 }
 

@@ -167,7 +167,7 @@ typedef struct wasm_code {
     _Atomic(const u8 *) start; /* where calls land: gbx_wasm_cold, or entry once the function is warm */
     _Atomic u32 heat;          /* how often it was entered while cold */
     const u8 *entry;       /* first instruction to run, behind the local declarations */
-    const wasm_side *side; /* entry of the first branch at or behind `entry` */
+    const wasm_side *side; /* entry of the first branch at or behind `entry`; NULL: there is none */
     u32 param_count, result_count;
     u32 local_count; /* parameters included */
     u32 stack_max;   /* operand slots that are ever live at once */

@@ -264,8 +264,13 @@ validate_memarg(val *v, unsigned bytes_log2, wasm_valtype *address)
 static bool
 validate_access(val *v, unsigned bytes_log2, wasm_valtype value, wasm_valtype out)
 {
-    wasm_valtype address;
-    if (!validate_memarg(v, bytes_log2, &address)) return false;
+    wasm_valtype address = WASM_I32;
+    if (GBX_LIKELY(v->has_memory32 && *v->pc <= bytes_log2)) {
+        v->pc++;
+        (void)validate_offset(v, v->m->memories);
+    } else if (!validate_memarg(v, bytes_log2, &address)) {
+        return false;
+    }
     if (value && !gbx_wasm_val_pop(v, value)) return false;
     if (!gbx_wasm_val_pop(v, address)) return false;
     if (out) validate_push(v, out);
@@ -821,13 +826,14 @@ validate_locals(val *v, const wasm_functype *type)
     return true;
 }
 
-/* A copy in the module's arena of what the validator has gathered. */
+/* A copy in the module's arena of what the validator has gathered; NULL for nothing. */
 static const void *
 validate_keep(val *v, const void *items, u32 count, size_t bytes)
 {
+    if (count == 0) return NULL;
     void *const kept = gbx_base_arena_alloc(&v->m->arena, count, bytes);
     if (!kept) gbx_wasm_val_fail(v, v->end, GBX_NO_MEMORY, "out of memory");
-    else if (count) memcpy(kept, items, count * bytes);
+    else memcpy(kept, items, count * bytes);
     return kept;
 }
 
