@@ -121,6 +121,15 @@ gbx_wasm_read_reftype(wasm_module *m, reader *r)
     return t;
 }
 
+/* An index of a type begins with a byte that no abstract type has. */
+wasm_valtype
+gbx_wasm_read_heaptype(wasm_module *m, reader *r)
+{
+    if (rd_left(r) && (*r->at < 0x40 || *r->at >= 0x80))
+        gbx_wasm_need(m, r, rd_offset(r), GBX_FEATURE_FUNCTION_REFERENCES);
+    return gbx_wasm_read_reftype(m, r);
+}
+
 /* Bits of the flags: maximum, shared, 64-bit, custom page size. */
 static wasm_limits
 decode_limits_flags(wasm_module *m, reader *r, bool is_table)

@@ -84,7 +84,7 @@ const_insn(decoder *d, u8 op, u64 off)
     case OP_GLOBAL_GET: const_push(d, const_global(d, off)); break;
     case OP_REF_NULL:
         gbx_wasm_need(d->m, r, off, GBX_FEATURE_REFERENCE_TYPES);
-        const_push(d, gbx_wasm_read_reftype(d->m, r));
+        const_push(d, gbx_wasm_read_heaptype(d->m, r));
         break;
     case OP_REF_FUNC: const_ref_func(d, off); break;
     case OP_PREFIX_FD: const_v128(d, off); break;

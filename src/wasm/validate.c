@@ -348,7 +348,7 @@ validate_ref(val *v, u8 op)
     if (!gbx_wasm_val_need(v, GBX_FEATURE_REFERENCE_TYPES)) return false;
     if (op == OP_REF_NULL) {
         reader r = rd_init(v->m->bytes, (u64)(v->pc - v->m->bytes), (u64)(v->end - v->m->bytes));
-        wasm_valtype const t = gbx_wasm_read_reftype(v->m, &r);
+        wasm_valtype const t = gbx_wasm_read_heaptype(v->m, &r);
         if (!rd_ok(&r)) return gbx_wasm_val_fail(v, v->m->bytes + r.why_off, r.code, r.why);
         v->pc = r.at;
         validate_push(v, t);

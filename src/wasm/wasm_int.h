@@ -30,6 +30,8 @@ void gbx_wasm_need(wasm_module *m, reader *r, u64 offset, gbx_feature feature);
 /* Readers of types; each fails stickily with the feature's name for types we know and refuse. */
 wasm_valtype gbx_wasm_read_valtype(wasm_module *m, reader *r);
 wasm_valtype gbx_wasm_read_reftype(wasm_module *m, reader *r);
+/* What ref.null names: a reference type without its own byte in front. */
+wasm_valtype gbx_wasm_read_heaptype(wasm_module *m, reader *r);
 /* Reads and checks the flags byte; `is_table` chooses the words of messages. */
 wasm_limits gbx_wasm_read_limits(wasm_module *m, reader *r, bool is_table);
 

@@ -120,6 +120,8 @@ static const decode_row decode_rows[] = {
     {GBX_MALFORMED, 23, {"illegal opcode"}, RAW(TYPE0, FUNC1, 10, 5, 1, 3, 0, 0x27, 0x0b)},
     {GBX_MALFORMED, 23, {"illegal opcode"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0xfc, 18, 0x0b)},
     {GBX_MALFORMED, 23, {"illegal opcode"}, RAW(TYPE0, FUNC1, 10, 7, 1, 5, 0, 0xfd, 0x9a, 0x01, 0x0b)},
+    {GBX_UNSUPPORTED, 24, {"typed function references"},
+     RAW(TYPE0, FUNC1, 10, 7, 1, 5, 0, 0xd0, 0, 0x1a, 0x0b)},
     {GBX_UNSUPPORTED, 23, {"wide arithmetic"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0xfc, 0x13, 0x0b)},
     {GBX_UNSUPPORTED, 23, {"threads"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0xfe, 3, 0x0b)},
     {GBX_UNSUPPORTED, 23, {"garbage collection"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0xfb, 3, 0x0b)},
@@ -441,6 +443,26 @@ limit_nesting(build *b, u32 n)
     limit_body(b, &body);
 }
 
+static void
+limit_catches(build *b, u32 n)
+{
+    build body = {0};
+    BUILD(&body, 0, OP_TRY_TABLE, 0x40);
+    build_u32(&body, n);
+    for (u32 i = 0; i < n; i++) BUILD(&body, WASM_CATCH_ALL, 0);
+    BUILD(&body, OP_END, OP_END);
+    limit_body(b, &body);
+}
+static void
+limit_tags(build *b, u32 n)
+{
+    build s = {0};
+    BUILD(b, TYPE0);
+    build_u32(&s, n);
+    for (u32 i = 0; i < n; i++) BUILD(&s, 0, 0);
+    build_section(b, 13, &s);
+}
+
 /* At the limit a module is accepted, one beyond it is refused by the limit's name. */
 static void
 test_limits(void **state)
@@ -472,6 +494,8 @@ test_limits(void **state)
         {limit_br_table, WASM_MAX_BR_TABLE, WASM_WHY_BR_TABLE, GBX_OK, 0},
         {limit_operands, WASM_MAX_OPERANDS, WASM_WHY_OPERANDS, GBX_OK, 32},
         {limit_nesting, WASM_MAX_NESTING, WASM_WHY_NESTING, GBX_OK, 0},
+        {limit_catches, WASM_MAX_CATCH_CLAUSES, WASM_WHY_CATCH_CLAUSES, GBX_OK, 0},
+        {limit_tags, WASM_MAX_TAGS, WASM_WHY_TAGS, GBX_OK, 0},
     };
     for (size_t i = 0; i < GBX_LEN(rows); i++) {
         for (u32 beyond = 0; beyond < 2; beyond++) {
