@@ -98,7 +98,17 @@ def options():
     return out
 
 
-PAGES = {"limits.md": limits, "errors.md": errors, "options.md": options}
+def features():
+    out = ["# Features of WebAssembly", NOTE.format("include/gbx/features.def"),
+           "What is supported is on, and can be switched off for an engine (`gbx_engine_opts.features_off`) "
+           "or a run (`--wasm-feature NAME=off`). The others are recognised and refused by name.", "",
+           "| feature | state | meaning |", "|---|---|---|"]
+    for _, name, state, _, meaning in rows("include/gbx/features.def", "GBX_FEATURE"):
+        out.append(f"| {name} | {'on' if state == 'ON' else 'refused'} | {cell(meaning)} |")
+    return out
+
+
+PAGES = {"limits.md": limits, "features.md": features, "errors.md": errors, "options.md": options}
 
 
 def main():

@@ -6,13 +6,16 @@
 #define GBX_ENGINE_H
 
 #include "gbx/error.h"
+#include "gbx/feature.h"
 
 GBX_DECLS_BEGIN
 
 typedef struct gbx_engine gbx_engine;
 
 typedef struct gbx_engine_opts {
-    size_t size; /* set by GBX_ENGINE_OPTS_INIT */
+    size_t size;           /* set by GBX_ENGINE_OPTS_INIT */
+    uint64_t features_off; /* GBX_FEATURE_BITs: modules of this engine that use one of these features
+                              are refused with GBX_UNSUPPORTED. 0: all that are supported are on */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 

@@ -27,8 +27,8 @@ GBX_API bool gbx_caller_memory(gbx_caller *caller, uint8_t **data, size_t *bytes
 
 /* Copy `len` bytes out of or into that memory at guest address `addr`. False, and nothing is copied,
  * where the range does not lie inside the memory or there is none: guests pass any number as pointer. */
-GBX_API bool gbx_caller_read(gbx_caller *caller, uint32_t addr, void *buf, size_t len);
-GBX_API bool gbx_caller_write(gbx_caller *caller, uint32_t addr, const void *data, size_t len);
+GBX_API bool gbx_caller_read(gbx_caller *caller, uint64_t addr, void *buf, size_t len);
+GBX_API bool gbx_caller_write(gbx_caller *caller, uint64_t addr, const void *data, size_t len);
 
 /* The message of the trap when the function returns a trap code; escaped, cut at 255 bytes. */
 GBX_API void gbx_caller_set_message(gbx_caller *caller, const char *text);

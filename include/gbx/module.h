@@ -38,13 +38,15 @@ typedef enum gbx_extern_kind {
     GBX_EXTERN_FUNC,
     GBX_EXTERN_TABLE,
     GBX_EXTERN_MEMORY,
-    GBX_EXTERN_GLOBAL
+    GBX_EXTERN_GLOBAL,
+    GBX_EXTERN_TAG
 } gbx_extern_kind;
 
 /* One import or export. Strings are borrowed from the module, escaped for a terminal, cut after 1,024
  * bytes of a name, and NUL-terminated; `module_name` is "" for exports. `signature` reads
  * "(i32, i64) -> (i32)" for functions; for others it describes the type: "memory of 17 or more pages",
- * "table of 4 to 8 funcref", "mutable i32". */
+ * "table of 4 to 8 funcref", "mutable i32", "tag (i32) -> ()"; "64-bit memory of ..." where addresses are
+ * 64 bits wide. */
 typedef struct gbx_extern_info {
     gbx_extern_kind kind;
     const char *module_name;

@@ -20,8 +20,9 @@ typedef struct gbx_store_opts {
     size_t size;           /* set by GBX_STORE_OPTS_INIT */
     uint64_t timeout_ns;   /* wall-clock bound of each outermost call, waits included; 0: 30 s;
                               GBX_UNLIMITED */
-    uint64_t memory_bytes; /* of each memory, rounded down to 64 KiB; 0: 256 MiB; GBX_UNLIMITED:
-                              4 GiB, which is as much as there can be */
+    uint64_t memory_bytes; /* of each memory, rounded down to 64 KiB; 0: 256 MiB; GBX_UNLIMITED: as
+                              much as there can be, 4 GiB, or the limit memory64-bytes in
+                              docs/limits.md where addresses are 64 bits wide */
     uint64_t stack_bytes;  /* guest stack of a running call, reserved and lazily used, rounded up to
                               64 KiB; 0: eight times memory_bytes, at least 64 MiB, or less where
                               the address space is short. At most the limit guest-stack in
@@ -52,12 +53,15 @@ typedef enum gbx_valtype {
     GBX_F32,
     GBX_F64,
     GBX_FUNCREF,
-    GBX_EXTERNREF
+    GBX_EXTERNREF,
+    GBX_V128,
+    GBX_EXNREF
 } gbx_valtype;
 
 /* References are 0 for null. A GBX_FUNCREF is a gbx_func * as a number, of a function of the same store;
  * no other number may be made up. A GBX_EXTERNREF is any number of the host's choosing: a guest can
- * pass it around and give it back, not look into it. */
+ * pass it around and give it back, not look into it. A GBX_EXNREF is of use to guests alone: a host may
+ * pass on null and see whether one is null. */
 typedef struct gbx_val {
     gbx_valtype type;
     union {
@@ -66,6 +70,7 @@ typedef struct gbx_val {
         float f32;
         double f64;
         uint64_t ref;
+        uint8_t v128[16]; /* as in a guest's memory: lane 0 first, little-endian */
     } of;
 } gbx_val;
 

@@ -2,7 +2,10 @@
  * context, function instances, traps. Data only; whoever changes a field changes all three.
  *
  * Values: a value takes one 64-bit slot. i32 and f32 stand in the low half with a zero upper half
- * (S3); a funcref is a gbx_func pointer, an externref what the host gave, null is 0.
+ * (S3); a funcref is a gbx_func pointer, an externref what the host gave, an exnref a gbx_exn pointer, null
+ * is 0. A v128 has its low half in its slot and its high half in a twin of the stack at a fixed
+ * distance: that of slot p is p[x->high]. The twin is there while a call runs in a store that has seen
+ * a v128 (a module that uses SIMD, a host function with such a type), else x->high is 0 and not used.
  *
  * Threads: everything here belongs to one store, and a store is used by one thread at a time. The
  * only field another thread or a signal handler may touch is gbx_exec.stop. */
@@ -14,6 +17,7 @@
 #include "base/base.h"
 #include "gbx/trap.h"
 
+struct wasm_functype;
 struct wasm_module;
 struct wasm_code;
 struct gbx_store;
@@ -24,8 +28,9 @@ typedef struct gbx_exec gbx_exec;
 typedef struct gbx_instance gbx_instance;
 
 /* A function the host supplies. Arguments stand in slots[0..params), results are written from
- * slots[0]; the array has room for both. `caller` is the instance whose code made the call (its
- * memory is what guest pointers point into), NULL when the host calls itself. Anything but
+ * slots[0]; the array has room for both, and slots[i + x->high] is the high half of a v128.
+ * `caller` is the instance whose code made the call (its memory is what guest pointers point into),
+ * NULL when the host calls itself. Anything but
  * GBX_TRAP_NONE ends the guest's call; GBX_TRAP_EXIT takes x->exit_status, GBX_TRAP_HOST takes
  * x->message. Never unwinds (no longjmp) over its caller. */
 typedef gbx_trap_code (*gbx_host_fn)(gbx_exec *x, gbx_instance *caller, void *data,
@@ -40,6 +45,7 @@ typedef struct gbx_func {
     u32 type_id;  /* canonical in the engine: equal exactly when the types are equal */
     u32 func_idx; /* in the owner's module; for a host function, 0 */
     u32 param_count, result_count;
+    bool has_v128; /* among parameters or results */
 } gbx_func;
 
 /* A linear memory. The base never moves while the memory lives (S4): what may be reached by growing
@@ -51,6 +57,7 @@ typedef struct gbx_memory {
     u64 reserved_bytes;
     bool guarded;   /* S3: reserved from base - 2 GiB to base + 6 GiB: any 32-bit address plus an
                        offset of at most 0x7fff0000 plus 16 lands inside */
+    bool is_64;     /* addresses are i64; never guarded */
     bool has_max;   /* declared in the module; link-time matching needs it */
     u64 declared_max_pages;
 } gbx_memory;
@@ -60,14 +67,33 @@ typedef struct gbx_table {
     u64 len, cap;
     u64 max; /* declared maximum, or the limit */
     bool has_max;
-    u8 elem_type; /* WASM_FUNCREF, WASM_EXTERNREF */
+    bool is_64;   /* indices are i64 */
+    u8 elem_type; /* WASM_FUNCREF, WASM_EXTERNREF, WASM_EXNREF */
 } gbx_table;
 
 typedef struct gbx_global {
     gbx_slot value;
+    gbx_slot high; /* of a v128 */
     u8 type;
     bool is_mutable;
 } gbx_global;
+
+/* A tag: two are the same exactly when they are one object. */
+typedef struct gbx_tag {
+    const struct wasm_functype *sig; /* no results; borrowed from a module that outlives the store */
+    u32 param_count;
+    bool has_v128;
+} gbx_tag;
+
+/* An exception. Immutable; made by the libcall exn_new, owned by the store, and freed once no slot of the
+ * stack, table, global or other exception of the store holds it. */
+typedef struct gbx_exn gbx_exn;
+struct gbx_exn {
+    const gbx_tag *tag;
+    gbx_exn *next; /* the runtime's: all of a store */
+    bool is_marked;
+    gbx_slot values[]; /* tag->param_count, and as many high halves behind them where has_v128 */
+};
 
 /* Operations the runtime performs for executing code. Each returns a trap code that the caller tests
  * (a guest trap never jumps over C frames), checks all bounds before its first write, and, where it
@@ -84,6 +110,7 @@ struct gbx_instance {
     gbx_table **tables;
     gbx_global **globals;
     gbx_func **funcs;
+    gbx_tag **tags;
     const u32 *type_ids; /* by the module's type index */
     const struct wasm_module *module;
     const gbx_libcalls *libcalls;
@@ -113,8 +140,10 @@ struct gbx_exec {
      * call runs: stacks belong to running calls (S18). */
     gbx_slot *stack, *stack_end;
     gbx_slot *sp;
+    i64 high; /* from a slot of the stack to the high half of a v128, in slots */
     void *frame;   /* innermost guest frame while host code runs; NULL: none (interp's own type) */
     u32 reentries; /* guest -> host -> guest levels now active */
+    gbx_exn *exn;  /* on its way from a guest's call to the guest whose host function made that call */
 
     /* Left by a trap, read by whoever started the outermost call. */
     i32 exit_status;

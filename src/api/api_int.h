@@ -21,7 +21,9 @@ GBX_MUST_USE gbx_code gbx_api_name(const char *text, const char *what, rd_name *
  * them are half of a host call; measure: an empty host function called in a loop. */
 #define API_UNINIT __attribute__((uninitialized))
 
-gbx_val gbx_api_val(gbx_valtype type, gbx_slot slot);
-gbx_slot gbx_api_slot(gbx_val val);
+gbx_val gbx_api_val(gbx_valtype type, wasm_value value);
+wasm_value gbx_api_value(gbx_val val);
+/* The host made it up or got it from a guest and kept it: nothing says that it still exists. */
+bool gbx_api_is_stale(gbx_val val);
 
 #endif

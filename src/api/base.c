@@ -50,9 +50,10 @@ gbx_api_name(const char *text, const char *what, rd_name *out, gbx_err *err)
 }
 
 gbx_val
-gbx_api_val(gbx_valtype type, gbx_slot slot)
+gbx_api_val(gbx_valtype type, wasm_value value)
 {
-    gbx_val v = {.type = type, .of.ref = 0};
+    gbx_val v = {.type = type, .of.v128 = {0}};
+    gbx_slot const slot = value.low;
     u32 const low = (u32)slot;
     switch (type) {
     case GBX_I32: v.of.i32 = (i32)low; break;
@@ -60,16 +61,21 @@ gbx_api_val(gbx_valtype type, gbx_slot slot)
     case GBX_F32: memcpy(&v.of.f32, &low, sizeof low); break;
     case GBX_F64: memcpy(&v.of.f64, &slot, sizeof slot); break;
     case GBX_FUNCREF:
+    case GBX_EXNREF:
     case GBX_EXTERNREF: v.of.ref = slot; break;
+    case GBX_V128:
+        memcpy(v.of.v128, &value.low, 8);
+        memcpy(v.of.v128 + 8, &value.high, 8);
+        break;
     }
     return v;
 }
 
 /* i32 and f32 with a zero upper half (RULE: S3). */
-gbx_slot
-gbx_api_slot(gbx_val val)
+wasm_value
+gbx_api_value(gbx_val val)
 {
-    gbx_slot slot = 0;
+    gbx_slot slot = 0, high = 0;
     u32 low;
     switch (val.type) {
     case GBX_I32: slot = (u32)val.of.i32; break;
@@ -80,7 +86,18 @@ gbx_api_slot(gbx_val val)
         break;
     case GBX_F64: memcpy(&slot, &val.of.f64, sizeof slot); break;
     case GBX_FUNCREF:
+    case GBX_EXNREF:
     case GBX_EXTERNREF: slot = val.of.ref; break;
+    case GBX_V128:
+        memcpy(&slot, val.of.v128, 8);
+        memcpy(&high, val.of.v128 + 8, 8);
+        break;
     }
-    return slot;
+    return (wasm_value){slot, high};
+}
+
+bool
+gbx_api_is_stale(gbx_val val)
+{
+    return val.type == GBX_EXNREF && val.of.ref != 0;
 }

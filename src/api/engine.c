@@ -8,7 +8,12 @@ gbx_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *err)
     *out = NULL;
     gbx_engine_opts o;
     GBX_TRY(gbx_api_options(&o, sizeof o, opts, err));
-    return gbx_runtime_engine_new(out, err);
+    if (o.features_off >> GBX_FEATURE_COUNT) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "features_off is 0x%llx, which names features that do not exist",
+                                (unsigned long long)o.features_off);
+    }
+    return gbx_runtime_engine_new(o.features_off, out, err);
 }
 
 void

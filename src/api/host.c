@@ -56,7 +56,7 @@ gbx_caller_memory(gbx_caller *caller, uint8_t **data, size_t *bytes)
 
 /* The guest's bytes [addr, addr + len), NULL where they do not all exist. */
 static u8 *
-api_host_range(gbx_caller *caller, u32 addr, size_t len)
+api_host_range(gbx_caller *caller, u64 addr, size_t len)
 {
     u8 *data;
     size_t bytes;
@@ -65,7 +65,7 @@ api_host_range(gbx_caller *caller, u32 addr, size_t len)
 }
 
 bool
-gbx_caller_read(gbx_caller *caller, uint32_t addr, void *buf, size_t len)
+gbx_caller_read(gbx_caller *caller, uint64_t addr, void *buf, size_t len)
 {
     const u8 *const p = api_host_range(caller, addr, len);
     if (!p || (len && !buf)) return false;
@@ -74,7 +74,7 @@ gbx_caller_read(gbx_caller *caller, uint32_t addr, void *buf, size_t len)
 }
 
 bool
-gbx_caller_write(gbx_caller *caller, uint32_t addr, const void *data, size_t len)
+gbx_caller_write(gbx_caller *caller, uint64_t addr, const void *data, size_t len)
 {
     u8 *const p = api_host_range(caller, addr, len);
     if (!p || (len && !data)) return false;
@@ -110,8 +110,13 @@ api_host_run(gbx_exec *x, gbx_instance *inst, const api_host *h, gbx_slot *slots
 {
     const wasm_functype *const sig = &h->type->sig;
     gbx_val *const results = vals + sig->param_count;
-    for (u32 i = 0; i < sig->param_count; i++) vals[i] = gbx_api_val(h->type->params[i], slots[i]);
-    for (u32 i = 0; i < sig->result_count; i++) results[i] = gbx_api_val(h->type->results[i], 0);
+    wasm_value v = {0, 0};
+    for (u32 i = 0; i < sig->result_count; i++) results[i] = gbx_api_val(h->type->results[i], v);
+    for (u32 i = 0; i < sig->param_count; i++) {
+        v.low = slots[i];
+        if (sig->has_v128) v.high = slots[i + x->high];
+        vals[i] = gbx_api_val(h->type->params[i], v);
+    }
 
     gbx_caller caller = {.x = x, .inst = inst};
     x->message[0] = 0;
@@ -128,7 +133,10 @@ api_host_run(gbx_exec *x, gbx_instance *inst, const api_host *h, gbx_slot *slots
         if (results[i].type != h->type->results[i]) {
             return api_host_fail(x, h, "returned a value of another type than it declared");
         }
-        slots[i] = gbx_api_slot(results[i]);
+        if (gbx_api_is_stale(results[i])) return api_host_fail(x, h, "returned an exception");
+        v = gbx_api_value(results[i]);
+        slots[i] = v.low;
+        if (sig->has_v128) slots[i + x->high] = v.high;
     }
     return GBX_TRAP_NONE;
 }
@@ -222,7 +230,8 @@ gbx_linker_define_func(gbx_linker *linker, const char *module, const char *name,
     wasm_functype const sig = {.param_count = (u32)param_count,
                                .result_count = (u32)result_count,
                                .params = types,
-                               .results = types + param_count};
+                               .results = types + param_count,
+                               .has_v128 = memchr(types, WASM_V128, param_count + result_count)};
     api_host *h = NULL;
     gbx_func *f;
     GBX_TRY(api_host_new(store, names, &h, err));
@@ -304,8 +313,11 @@ gbx_linker_define_global(gbx_linker *linker, const char *module, const char *nam
     wasm_globaltype type = {.is_mutable = is_mutable};
     GBX_TRY(api_host_names(linker, module, name, &store, names, err));
     GBX_TRY(api_host_types(&value.type, 1, 1, &type.type, err));
+    if (gbx_api_is_stale(value)) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "the host cannot keep exceptions");
+    }
     runtime_extern ext = {.kind = WASM_EXTERN_GLOBAL};
-    GBX_TRY(gbx_runtime_host_global(store, &type, gbx_api_slot(value), &ext.of.global, err));
+    GBX_TRY(gbx_runtime_host_global(store, &type, gbx_api_value(value), &ext.of.global, err));
     return gbx_runtime_linker_define(linker, names[0], names[1], ext, err);
 }
 

@@ -7,7 +7,7 @@
 #define API_STORE_TIMEOUT_NS ((u64)30 * 1000000000u)
 #define API_STORE_MEMORY_BYTES ((u64)256 << 20)
 #define API_STORE_WASM_PAGE ((u64)65536)
-#define API_STORE_MEMORY_MOST (WASM_MAX_MEMORY_PAGES * API_STORE_WASM_PAGE)
+#define API_STORE_MEMORY_MOST max_u64(WASM_MAX_MEMORY_PAGES * API_STORE_WASM_PAGE, WASM_MAX_MEMORY64_BYTES)
 #define API_STORE_STACK_LEAST ((u64)64 << 20)
 
 /* A guest that keeps its stack in its own memory, as Go does, runs out of that first: its smallest
@@ -117,7 +117,8 @@ gbx_instance_global(gbx_instance *instance, const char *name, gbx_val *out)
 {
     runtime_extern ext;
     if (!out || !api_store_export(instance, name, WASM_EXTERN_GLOBAL, &ext)) return false;
-    *out = gbx_api_val(gbx_runtime_valtype_out(ext.of.global->type), ext.of.global->value);
+    wasm_value const v = {ext.of.global->value, ext.of.global->high};
+    *out = gbx_api_val(gbx_runtime_valtype_out(ext.of.global->type), v);
     return true;
 }
 
@@ -128,7 +129,10 @@ gbx_instance_set_global(gbx_instance *instance, const char *name, gbx_val value)
     if (!api_store_export(instance, name, WASM_EXTERN_GLOBAL, &ext)) return false;
     gbx_global *const g = ext.of.global;
     if (!g->is_mutable || gbx_runtime_valtype_in(value.type) != g->type) return false;
-    g->value = gbx_api_slot(value);
+    if (gbx_api_is_stale(value)) return false;
+    wasm_value const v = gbx_api_value(value);
+    g->value = v.low;
+    g->high = v.high;
     return true;
 }
 
@@ -167,6 +171,8 @@ api_store_check_call(const runtime_type *type, const gbx_val *args, size_t arg_c
         return gbx_runtime_trap(trap, GBX_TRAP_HOST, "called with NULL for arguments or results");
     }
     for (size_t i = 0; i < arg_count; i++) {
+        if (gbx_api_is_stale(args[i]))
+            return gbx_runtime_trap(trap, GBX_TRAP_HOST, "argument %zu is an exception", i);
         if (args[i].type == type->params[i]) continue;
         return gbx_runtime_trap(trap, GBX_TRAP_HOST, "argument %zu is %s, the function wants %s", i,
                                 gbx_wasm_valtype_text(gbx_runtime_valtype_in(args[i].type)),
@@ -189,17 +195,23 @@ gbx_func_call(gbx_func *func, const gbx_val *args, size_t arg_count, gbx_val *re
 
     API_UNINIT gbx_slot few[API_STORE_FEW_SLOTS];
     gbx_slot *slots = few;
-    size_t const count = max_u64(arg_count, result_count);
+    size_t const most = max_u64(arg_count, result_count);
+    size_t const count = func->has_v128 ? 2 * most : most; /* high halves follow */
     if (count > GBX_LEN(few)) {
         slots = gbx_base_alloc(count, sizeof *slots);
         if (!slots) {
             return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY, "for %zu values", count);
         }
     }
-    for (size_t i = 0; i < arg_count; i++) slots[i] = gbx_api_slot(args[i]);
+    for (size_t i = 0; i < arg_count; i++) {
+        wasm_value const v = gbx_api_value(args[i]);
+        slots[i] = v.low;
+        if (func->has_v128) slots[most + i] = v.high;
+    }
     code = gbx_runtime_call(gbx_runtime_func_store(func), func, slots, trap);
     for (size_t i = 0; code == GBX_TRAP_NONE && i < result_count; i++) {
-        results[i] = gbx_api_val(type->results[i], slots[i]);
+        wasm_value const v = {slots[i], func->has_v128 ? slots[most + i] : 0};
+        results[i] = gbx_api_val(type->results[i], v);
     }
     if (slots != few) gbx_base_free(slots);
     return code;

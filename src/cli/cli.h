@@ -178,8 +178,12 @@ typedef struct cli_plan {
     int env_absent_count;
     uint64_t timeout_ns;   /* GBX_UNLIMITED: none */
     uint64_t memory_bytes; /* GBX_UNLIMITED: up to the module's own maximum, at most 4 GiB */
+    uint64_t features_off; /* GBX_FEATURE_BITs */
     bool hints;
 } cli_plan;
+
+/* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */
+bool gbx_cli_feature_parse(const char *text, gbx_feature *feature, bool *is_on, const char **why);
 
 /* Interpret all options. On a mistake says which and gives CLI_EXIT_SETUP. */
 int gbx_cli_plan_make(cli_plan *plan, const cli_line *line);

@@ -116,6 +116,17 @@ help_print_rows(const char *slug)
             help_table_row(gbx_trap_text((gbx_trap_code)i), gbx_trap_remedy((gbx_trap_code)i));
 }
 
+/* The rows of gbx/features.def. */
+static void
+help_features(void)
+{
+    for (int i = 0; i < GBX_FEATURE_COUNT; i++) {
+        gbx_feature const f = (gbx_feature)i;
+        printf("  %-24s %s%s\n", gbx_feature_name(f), gbx_feature_meaning(f),
+               gbx_feature_supported(f) ? "" : " (not supported)");
+    }
+}
+
 static int
 help_unknown(const char *topic)
 {
@@ -152,6 +163,7 @@ gbx_cli_help(int argc, char **argv, int first)
         printf("%s: %s\n\n", found->slug, found->title);
         help_print_rows(topic);
         fputs(found->text, stdout);
+        if (!strcmp(topic, "features")) help_features();
     }
     return CLI_EXIT_OK;
 }

@@ -105,7 +105,7 @@ plan_set_timeout(cli_plan *plan, const char *text)
 static int
 plan_set_memory(cli_plan *plan, const char *text)
 {
-    uint64_t const page = 65536, all = UINT64_C(1) << 32;
+    uint64_t const page = 65536;
     const char *why;
     if (!gbx_cli_parse_size(text, &plan->memory_bytes, &why))
         return plan_bad_value(CLI_OPT_MAX_MEMORY, text, why);
@@ -113,7 +113,47 @@ plan_set_memory(cli_plan *plan, const char *text)
         return plan_bad_value(CLI_OPT_MAX_MEMORY, text,
                               "memory comes in pages of 64KiB, so that is the least");
     }
-    if (plan->memory_bytes >= all) plan->memory_bytes = GBX_UNLIMITED;
+    return CLI_EXIT_OK;
+}
+
+/* The words that other runtimes have for on and off count too. */
+bool
+gbx_cli_feature_parse(const char *text, gbx_feature *feature, bool *is_on, const char **why)
+{
+    static const char *const on[] = {"on", "yes", "y", "true"}, *const off[] = {"off", "no", "n", "false"};
+    const char *const equals = strchr(text, '=');
+    bool known = false;
+    *why = "it is written NAME=on or NAME=off";
+    if (!equals) return false;
+    for (size_t i = 0; i < CLI_LEN(on); i++) {
+        *is_on = !strcmp(equals + 1, on[i]);
+        known = *is_on || !strcmp(equals + 1, off[i]);
+        if (known) break;
+    }
+    const char *const name = gbx_cli_copy(text, (size_t)(equals - text));
+    *feature = gbx_feature_find(name);
+    if (*feature == GBX_FEATURE_COUNT) {
+        *why = gbx_cli_format("there is no feature %s; `glovebox help features` lists them",
+                              gbx_cli_quote(name));
+        return false;
+    }
+    if (known && *is_on && !gbx_feature_supported(*feature)) {
+        *why = "this feature is recognised, and not supported";
+        return false;
+    }
+    return known;
+}
+
+static int
+plan_set_feature(cli_plan *plan, const char *text)
+{
+    gbx_feature feature;
+    bool is_on;
+    const char *why;
+    if (!gbx_cli_feature_parse(text, &feature, &is_on, &why))
+        return plan_bad_value(CLI_OPT_WASM_FEATURE, text, why);
+    if (is_on) plan->features_off &= ~GBX_FEATURE_BIT(feature);
+    else plan->features_off |= GBX_FEATURE_BIT(feature);
     return CLI_EXIT_OK;
 }
 
@@ -144,6 +184,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_ENV: return plan_add_env(plan, value);
     case CLI_OPT_TIMEOUT: return plan_set_timeout(plan, value);
     case CLI_OPT_MAX_MEMORY: return plan_set_memory(plan, value);
+    case CLI_OPT_WASM_FEATURE: return plan_set_feature(plan, value);
     case CLI_OPT_CWD: /* after all --env */
     case CLI_OPT_ARGV0:
     case CLI_OPT_INVOKE:

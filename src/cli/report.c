@@ -151,6 +151,28 @@ report_build_command(const cli_plan *plan)
                           gbx_cli_quote(plan->program), run);
 }
 
+/* Where the module was refused for a feature that the command line switches off: the command with it
+ * on; else NULL. */
+static const char *
+report_feature_command(const cli_plan *plan, const gbx_err *err)
+{
+    for (int i = plan->line->given_count - 1; i >= 0; i--) {
+        const cli_given *const given = &plan->line->given[i];
+        gbx_feature feature;
+        bool is_on;
+        const char *why;
+        if (given->id != CLI_OPT_WASM_FEATURE ||
+            !gbx_cli_feature_parse(given->value, &feature, &is_on, &why) || is_on)
+            continue;
+        const char *const name = gbx_feature_name(feature);
+        if (!strstr(err->text, gbx_cli_format("(feature %s)", name))) continue;
+        const char *const on = gbx_cli_option_text(CLI_OPT_WASM_FEATURE, gbx_cli_format("%s=on", name));
+        return gbx_cli_line_command(
+                plan->line, &(cli_edit){.skip = given->word, .skip_count = given->words, .add = on});
+    }
+    return NULL;
+}
+
 int
 gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code code,
                      const gbx_err *err)
@@ -167,6 +189,8 @@ gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code co
         fix = gbx_cli_line_command(plan->line,
                                    &(cli_edit){.skip = given->word, .skip_count = given->words});
     }
+    const char *const mended = code == GBX_UNSUPPORTED ? report_feature_command(plan, err) : NULL;
+    if (mended) fix = mended;
     const char *const at = err->offset == UINT64_MAX
                                    ? NULL
                                    : gbx_cli_format("byte 0x%" PRIx64 " of %s", err->offset,

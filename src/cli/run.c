@@ -105,7 +105,9 @@ run_plan(const cli_plan *plan)
     opts.timeout_ns = plan->timeout_ns;
     opts.memory_bytes = plan->memory_bytes;
     opts.huge_pages = 1;
-    gbx_code code = gbx_engine_new(NULL, &run.engine, &err);
+    gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
+    engine_opts.features_off = plan->features_off;
+    gbx_code code = gbx_engine_new(&engine_opts, &run.engine, &err);
     if (code == GBX_OK)
         code = gbx_module_compile_file(run.engine, plan->program, NULL, &run.module, &err);
     if (code != GBX_OK) {

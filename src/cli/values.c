@@ -154,6 +154,20 @@ values_read_float(const char *text, double *d, float *f)
     return true;
 }
 
+/* One number of 128 bits: 0x and up to 32 hexadecimal digits, the last ones lane 0. */
+static bool
+values_read_v128(const char *text, uint8_t out[16])
+{
+    size_t const len = strlen(text);
+    if (len < 3 || len > 2 + 32 || text[0] != '0' || (text[1] != 'x' && text[1] != 'X')) return false;
+    if (text[2 + strspn(text + 2, "0123456789abcdefABCDEF")]) return false;
+    for (size_t i = 0; i < len - 2; i++) {
+        char const digit[2] = {text[len - 1 - i], 0};
+        out[i / 2] |= (uint8_t)(strtoul(digit, NULL, 16) << i % 2 * 4);
+    }
+    return true;
+}
+
 bool
 gbx_cli_parse_value(const char *text, gbx_valtype type, gbx_val *out)
 {
@@ -178,7 +192,9 @@ gbx_cli_parse_value(const char *text, gbx_valtype type, gbx_val *out)
         if (!values_read_float(text, &d, &f)) return false;
         out->of.f64 = d;
         return true;
+    case GBX_V128: return values_read_v128(text, out->of.v128);
     case GBX_FUNCREF:
+    case GBX_EXNREF:
     case GBX_EXTERNREF: return !strcmp(text, "null");
     }
     return false;
@@ -188,7 +204,8 @@ const char *
 gbx_cli_type_name(gbx_valtype type)
 {
     /* ORDER: gbx_valtype */
-    static const char *const names[] = {"i32", "i64", "f32", "f64", "funcref", "externref"};
+    static const char *const names[] = {"i32", "i64", "f32", "f64", "funcref", "externref",
+                                        "v128", "exnref"};
     return (size_t)type < CLI_LEN(names) ? names[type] : "?";
 }
 
@@ -204,6 +221,15 @@ values_format_float(double d, bool is_f32)
     }
 }
 
+static const char *
+values_format_v128(const uint8_t bytes[16])
+{
+    cli_text t = {0};
+    gbx_cli_text_printf(&t, "0x");
+    for (size_t i = 16; i-- > 0;) gbx_cli_text_printf(&t, "%02x", (unsigned)bytes[i]);
+    return gbx_cli_text_get(&t);
+}
+
 const char *
 gbx_cli_format_value(const gbx_val *value)
 {
@@ -212,7 +238,9 @@ gbx_cli_format_value(const gbx_val *value)
     case GBX_I64: return gbx_cli_format("%" PRId64, value->of.i64);
     case GBX_F32: return values_format_float((double)value->of.f32, true);
     case GBX_F64: return values_format_float(value->of.f64, false);
+    case GBX_V128: return values_format_v128(value->of.v128);
     case GBX_FUNCREF:
+    case GBX_EXNREF:
     case GBX_EXTERNREF: break;
     }
     const char *const type = gbx_cli_type_name(value->type);

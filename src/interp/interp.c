@@ -29,7 +29,9 @@
  * at each call (stack_max is what validation counted). Traps return; nothing unwinds over C. */
 #include "interp/interp.h"
 
+#include "interp/access.h"
 #include "interp/numeric.h"
+#include "interp/simd.h"
 #include "wasm/fuse.h"
 #include "wasm/opcodes.h"
 
@@ -88,7 +90,7 @@ interp_zero(gbx_slot *from, gbx_slot *to)
 
 /* The function at `idx` of a table, of the type that the instruction names. */
 __attribute__((always_inline)) static inline gbx_trap_code
-interp_find_callee(const gbx_instance *inst, u32 type_idx, u32 table_idx, u32 idx,
+interp_find_callee(const gbx_instance *inst, u32 type_idx, u32 table_idx, u64 idx,
                    const gbx_func **out)
 {
     const gbx_table *const table = inst->tables[table_idx];
@@ -204,8 +206,68 @@ interp_record_trap(gbx_exec *x, const interp_rec *rec, const u8 *pc)
     }
 }
 
+/* Where an exception is caught: by which clause, in which frame. */
+typedef struct interp_handler {
+    interp_rec *rec; /* NULL: nowhere in this run */
+    gbx_slot *fp;
+    const wasm_catch *clause;
+    u32 origin; /* what the clause's side entry counts from */
+} interp_handler;
+
+/* The clause of the frame that catches what is thrown by the instruction before `pc`, or NULL. */
+static const wasm_catch *
+interp_find_clause(const interp_rec *rec, const u8 *pc, const gbx_exn *exn, u32 *origin)
+{
+    const gbx_instance *const inst = rec->func->inst;
+    const wasm_code *const code = rec->func->code;
+    u32 const at = (u32)(pc - inst->module->bytes);
+    for (const wasm_try *t = code->tries; t < code->tries + code->try_count; t++) {
+        if (at <= t->begin || at > t->end) continue;
+        for (u32 i = 0; i < t->catch_count; i++) {
+            const wasm_catch *const c = &code->catches[t->catch_first + i];
+            bool const is_all = c->kind == WASM_CATCH_ALL || c->kind == WASM_CATCH_ALL_REF;
+            if (!is_all && inst->tags[c->tag_idx] != exn->tag) continue;
+            *origin = t->origin;
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* Outwards from the instruction before `pc` in the frame `rec`, up to the frame that the host called. */
+static interp_handler
+interp_find_handler(interp_rec *rec, const u8 *pc, const gbx_exn *exn)
+{
+    interp_handler h = {.rec = rec};
+    while (!(h.clause = interp_find_clause(h.rec, pc, exn, &h.origin))) {
+        if (h.rec->ret_pc == interp_return_host) return (interp_handler){0};
+        h.fp = h.rec->ret_fp;
+        pc = h.rec->ret_pc == interp_return_instance ? h.rec->caller->resume : h.rec->ret_pc;
+        h.rec = h.rec->caller;
+    }
+    return h;
+}
+
+/* Leave what the clause gives on the operands that start at `base`: the place of the topmost. */
+static gbx_slot *
+interp_give_caught(const gbx_exec *x, gbx_slot *base, const wasm_catch *clause, const gbx_exn *exn)
+{
+    gbx_slot *top = base + clause->height;
+    if (clause->kind == WASM_CATCH || clause->kind == WASM_CATCH_REF) {
+        u32 const count = exn->tag->param_count;
+        for (u32 i = 0; i < count; i++) {
+            *++top = exn->values[i];
+            if (exn->tag->has_v128) top[x->high] = exn->values[count + i];
+        }
+    }
+    if (clause->kind == WASM_CATCH_REF || clause->kind == WASM_CATCH_ALL_REF)
+        *++top = (gbx_slot)(uintptr_t)exn;
+    return top;
+}
+
 /* The instructions behind 0xFC that are not plain arithmetic take their operands as an array of slots,
- * lowest first, and leave their result, if any, in args[0]. */
+ * lowest first, and leave their result, if any, in args[0]. Addresses and indices of 32 bits are
+ * zero-extended as all i32 are (RULE: S3). */
 static gbx_trap_code
 interp_bulk(gbx_exec *x, gbx_instance *inst, u32 sub, u32 first, u32 second, gbx_slot *args)
 {
@@ -214,23 +276,23 @@ interp_bulk(gbx_exec *x, gbx_instance *inst, u32 sub, u32 first, u32 second, gbx
     gbx_trap_code code = GBX_TRAP_NONE;
     switch (sub) {
     case OP_FC_MEMORY_INIT:
-        return lib->memory_init(x, inst, first, second, (u32)args[0], (u32)args[1], (u32)args[2]);
+        return lib->memory_init(x, inst, first, second, args[0], args[1], args[2]);
     case OP_FC_DATA_DROP: return lib->data_drop(x, inst, first);
     case OP_FC_MEMORY_COPY:
-        return lib->memory_copy(x, inst, first, second, (u32)args[0], (u32)args[1], (u32)args[2]);
+        return lib->memory_copy(x, inst, first, second, args[0], args[1], args[2]);
     case OP_FC_MEMORY_FILL:
-        return lib->memory_fill(x, inst, first, (u32)args[0], (u8)args[1], (u32)args[2]);
+        return lib->memory_fill(x, inst, first, args[0], (u8)args[1], args[2]);
     case OP_FC_TABLE_INIT:
-        return lib->table_init(x, inst, first, second, (u32)args[0], (u32)args[1], (u32)args[2]);
+        return lib->table_init(x, inst, first, second, args[0], args[1], args[2]);
     case OP_FC_ELEM_DROP: return lib->elem_drop(x, inst, first);
     case OP_FC_TABLE_COPY:
-        return lib->table_copy(x, inst, first, second, (u32)args[0], (u32)args[1], (u32)args[2]);
+        return lib->table_copy(x, inst, first, second, args[0], args[1], args[2]);
     case OP_FC_TABLE_GROW:
-        code = lib->table_grow(x, inst, first, args[0], (u32)args[1], &len);
-        args[0] = (u32)len;
+        code = lib->table_grow(x, inst, first, args[0], args[1], &len);
+        args[0] = inst->tables[first]->is_64 ? len : (u32)len;
         return code;
-    case OP_FC_TABLE_SIZE: args[0] = (u32)inst->tables[first]->len; return GBX_TRAP_NONE;
-    default: return lib->table_fill(x, inst, first, (u32)args[0], args[1], (u32)args[2]);
+    case OP_FC_TABLE_SIZE: args[0] = inst->tables[first]->len; return GBX_TRAP_NONE;
+    default: return lib->table_fill(x, inst, first, args[0], args[1], args[2]);
     }
 }
 
@@ -356,41 +418,56 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
 #define OP(number, name, text, imm, a, b, out, meaning) [number] = &&CASE(name),
 #define OP_FC(number, name, text, imm, a, b, out, meaning)
 #define FUSE_LABEL(number, name, count, seq) [number] = &&CASE(name),
-#define FUSE_OTHER(number, name, count, seq)
-#define FUSE_BOTH FUSE_LABEL
+#define FUSE_NO_LABEL(number, name, count, seq)
 #define FUSE_FIRST(number, name, first) [number] = &&CASE(name),
+#define LABELS_OF_ALL                                     \
+    [OP_PREFIX_FC] = &&CASE(FC),                          \
+    [OP_PREFIX_FD] = &&CASE(FD),                          \
+    [OP_RETURN_HOST] = &&CASE(RETURN_HOST),               \
+    [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),
     static const void *const label_sets[WASM_FUSE_SETS][256] = {
+        [WASM_FUSE_NONE] = {
+            [0 ... 255] = &&CASE(BAD),
+#include "wasm/opcodes.def"
+#define FUSE_WIDE FUSE_NO_LABEL
+#define FUSE_NARROW FUSE_NO_LABEL
+#define FUSE_BOTH FUSE_NO_LABEL
+#include "wasm/fuse.def"
+#undef FUSE_BOTH
+#undef FUSE_WIDE
+#undef FUSE_NARROW
+            [OP_I32_LOAD ... OP_I64_STORE32] = &&CASE(ACCESS),
+            LABELS_OF_ALL
+        },
         [WASM_FUSE_WIDE] = {
             [0 ... 255] = &&CASE(BAD),
 #include "wasm/opcodes.def"
 #define FUSE_WIDE FUSE_LABEL
-#define FUSE_NARROW FUSE_OTHER
+#define FUSE_NARROW FUSE_NO_LABEL
+#define FUSE_BOTH FUSE_LABEL
 #include "wasm/fuse.def"
 #undef FUSE_WIDE
 #undef FUSE_NARROW
-            [OP_PREFIX_FC] = &&CASE(FC),
-            [OP_RETURN_HOST] = &&CASE(RETURN_HOST),
-            [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),
+            LABELS_OF_ALL
         },
         [WASM_FUSE_NARROW] = {
             [0 ... 255] = &&CASE(BAD),
 #include "wasm/opcodes.def"
-#define FUSE_WIDE FUSE_OTHER
+#define FUSE_WIDE FUSE_NO_LABEL
 #define FUSE_NARROW FUSE_LABEL
 #include "wasm/fuse.def"
 #undef FUSE_WIDE
 #undef FUSE_NARROW
-            [OP_PREFIX_FC] = &&CASE(FC),
-            [OP_RETURN_HOST] = &&CASE(RETURN_HOST),
-            [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),
+            LABELS_OF_ALL
         },
     };
 #undef OP
 #undef OP_FC
 #undef FUSE_LABEL
-#undef FUSE_OTHER
+#undef FUSE_NO_LABEL
 #undef FUSE_BOTH
 #undef FUSE_FIRST
+#undef LABELS_OF_ALL
     gbx_instance *inst;
     interp_mem mem;
     const void *const *labels;
@@ -434,6 +511,8 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
     }
     CASE(RETURN) : {
         u32 const results = rec->func->code->result_count;
+        if (GBX_UNLIKELY(rec->func->has_v128))
+            memmove(fp + x->high, sp - (i64)results + 1 + x->high, results * sizeof *sp);
         if (GBX_LIKELY(results == 1)) {
             sp = fp;
         } else if (results == 0) {
@@ -481,6 +560,7 @@ calling: {
         if (GBX_UNLIKELY(!interp_has_room(x, base, code))) TRAP(STACK_EXHAUSTED);
         if (INTERP_STOPPED()) goto stopped;
         interp_zero(args + code->param_count, (gbx_slot *)next);
+        if (GBX_UNLIKELY(code->has_v128)) interp_zero(args + code->param_count + x->high, (gbx_slot *)next + x->high);
         *next = (interp_rec){pc, side, fp, rec, callee, NULL};
         if (GBX_UNLIKELY(callee->inst != inst)) {
             rec->resume = pc;
@@ -516,7 +596,7 @@ calling_host: {
         READ_U32(type_idx)
         READ_U32(table_idx)
         POP_TO(slot);
-        trap = interp_find_callee(inst, type_idx, table_idx, (u32)slot, &callee);
+        trap = interp_find_callee(inst, type_idx, table_idx, slot, &callee);
         if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
         goto calling;
     }
@@ -529,7 +609,7 @@ calling_host: {
         READ_U32(type_idx)
         READ_U32(table_idx)
         POP_TO(slot);
-        trap = interp_find_callee(inst, type_idx, table_idx, (u32)slot, &callee);
+        trap = interp_find_callee(inst, type_idx, table_idx, slot, &callee);
         if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
     }
 tail_calling: {
@@ -553,6 +633,10 @@ tail_calling: {
             ENTER(callee->inst);
         }
         memmove(fp, sp + 1 - code->param_count, code->param_count * sizeof *fp);
+        if (GBX_UNLIKELY(code->has_v128)) {
+            memmove(fp + x->high, sp + 1 - code->param_count + x->high, code->param_count * sizeof *fp);
+            interp_zero(fp + code->param_count + x->high, (gbx_slot *)next + x->high);
+        }
         interp_zero(fp + code->param_count, (gbx_slot *)next);
         saved.func = callee;
         *next = saved;
@@ -570,7 +654,7 @@ tail_calling: {
     }
     CASE(SELECT_T) : {
         SKIP_LEB();
-        pc++; /* one type, as validated */
+        if (GBX_UNLIKELY(*pc++ == WASM_V128)) goto CASE(SELECT_V); /* one type, as validated */
     }
     CASE(SELECT) : {
         u32 const cond = (u32)tos;
@@ -609,15 +693,15 @@ tail_calling: {
     CASE(TABLE_GET) : {
         READ_U32(idx)
         const gbx_table *const table = inst->tables[idx];
-        if (GBX_UNLIKELY((u32)tos >= table->len)) TRAP(TABLE_OOB);
-        tos = table->elems[(u32)tos];
+        if (GBX_UNLIKELY(tos >= table->len)) TRAP(TABLE_OOB);
+        tos = table->elems[tos];
         NEXT;
     }
     CASE(TABLE_SET) : {
         READ_U32(idx)
         const gbx_table *const table = inst->tables[idx];
         gbx_slot const value = tos;
-        u32 const at = (u32) * --sp;
+        u64 const at = *--sp;
         if (GBX_UNLIKELY(at >= table->len)) TRAP(TABLE_OOB);
         table->elems[at] = value;
         tos = *--sp;
@@ -663,17 +747,17 @@ tail_calling: {
     STORE(I64_STORE16, u16)
     STORE(I64_STORE32, u32)
     CASE(MEMORY_SIZE) : {
-        pc++;
-        PUSH(mem.bytes >> 16);
+        READ_U32(idx)
+        PUSH(inst->memories[idx]->bytes >> 16);
         NEXT;
     }
     CASE(MEMORY_GROW) : {
         u64 old_pages = 0;
-        u32 const mem_idx = *pc++;
-        trap = inst->libcalls->memory_grow(x, inst, mem_idx, (u32)tos, &old_pages);
+        READ_U32(idx)
+        trap = inst->libcalls->memory_grow(x, inst, idx, tos, &old_pages);
         if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
         mem = interp_mem_of(inst);
-        tos = (u32)old_pages;
+        tos = inst->memories[idx]->is_64 ? old_pages : (u32)old_pages;
         NEXT;
     }
 
@@ -742,6 +826,7 @@ tail_calling: {
 
 #include "interp/fused.inc"
 #include "interp/fused_narrow.inc"
+#include "interp/general.inc"
 
     CASE(FC) : {
         READ_U32(sub)
@@ -775,6 +860,8 @@ tail_calling: {
 shuffling: {
         u32 const keep = WASM_SIDE_KEEP(shuffle), drop = WASM_SIDE_DROP(shuffle);
         sp -= drop;
+        if (GBX_UNLIKELY(shuffle & WASM_SIDE_V128))
+            memmove(sp - (keep - 1) + x->high, sp + drop - (keep - 1) + x->high, keep * sizeof *sp);
         if (keep)
             memmove(sp - (keep - 1), sp + drop - (keep - 1), (keep - 1) * sizeof *sp);
         else
@@ -783,6 +870,10 @@ shuffling: {
         NEXT;
     }
 host_trapped:
+    if (trap == GBX_TRAP_EXCEPTION && x->exn) { /* of a guest that the host called */
+        pc = rec->resume;
+        goto throwing;
+    }
     /* A guest call that the host made in between has recorded the frames, ours among them. */
     if (x->frame_count) return trap;
     goto trapped;
@@ -794,13 +885,39 @@ trapped:
 }
 #pragma GCC diagnostic pop
 
+/* Where high halves stand in the slots that gbx_interp_call is given. */
+static u32
+interp_values(const gbx_func *f)
+{
+    return f->param_count > f->result_count ? f->param_count : f->result_count;
+}
+
+/* A host function that the host calls, with a v128 among its values: they go onto the guest's stack,
+ * where it looks for high halves. */
+static gbx_trap_code
+interp_call_host_v(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
+{
+    u32 const most = interp_values(f);
+    gbx_slot *const at = x->sp;
+    if ((u64)(x->stack_end - at) < most + (u64)INTERP_SLACK) return GBX_TRAP_STACK_EXHAUSTED;
+    memcpy(at, slots, f->param_count * sizeof *at);
+    memcpy(at + x->high, slots + most, f->param_count * sizeof *at);
+    x->sp = at + most;
+    gbx_trap_code const trap = f->host(x, NULL, f->host_data, at);
+    x->sp = at;
+    if (trap != GBX_TRAP_NONE) return trap;
+    memcpy(slots, at, f->result_count * sizeof *at);
+    memcpy(slots + most, at + x->high, f->result_count * sizeof *at);
+    return GBX_TRAP_NONE;
+}
+
 gbx_trap_code
 gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
 {
     if (!f->code) {
         x->frame_count = 0;
         x->frames_total = 0;
-        return f->host(x, NULL, f->host_data, slots);
+        return f->has_v128 ? interp_call_host_v(x, f, slots) : f->host(x, NULL, f->host_data, slots);
     }
     gbx_slot *const saved_sp = x->sp;
     void *const saved_frame = x->frame;
@@ -815,11 +932,20 @@ gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     }
     memcpy(fp, slots, f->param_count * sizeof *fp);
     memset(fp + f->param_count, 0, (f->code->local_count - f->param_count) * sizeof *fp);
+    if (f->code->has_v128) {
+        memset(fp + x->high, 0, f->code->local_count * sizeof *fp);
+        if (f->has_v128) memcpy(fp + x->high, slots + interp_values(f), f->param_count * sizeof *fp);
+    }
     *rec = (interp_rec){interp_return_host, NULL, NULL, saved_frame, f, NULL};
+    x->exn = NULL;
     x->reentries++;
     trap = interp_run(x, rec, fp);
     x->reentries--;
-    if (trap == GBX_TRAP_NONE) memcpy(slots, fp, f->result_count * sizeof *slots);
+    if (trap == GBX_TRAP_NONE) {
+        memcpy(slots, fp, f->result_count * sizeof *slots);
+        if (f->has_v128)
+            memcpy(slots + interp_values(f), fp + x->high, f->result_count * sizeof *slots);
+    }
     x->sp = saved_sp;
     x->frame = saved_frame;
     return trap;

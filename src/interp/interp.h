@@ -9,9 +9,10 @@
 #include "abi/layout.h"
 
 /* Call `f` (guest or host function, any instance of x's store) with arguments in
- * slots[0..params); results are left from slots[0]. The array has max(params, results) slots and may
- * not overlap x's stack above x->sp. On a trap the frames are recorded in x->frames, innermost
- * first, and x->sp and x->frame are what they were before.
+ * slots[0..params); results are left from slots[0]. The array has n = max(params, results) slots, and
+ * where f->has_v128 n more: slots[n + i] is the high half of slots[i]. It may not overlap x's stack
+ * above x->sp. On a trap the frames are recorded in x->frames, innermost first, and x->sp and x->frame
+ * are what they were before.
  * Re-entrant: host functions may call it with the x they were given. Not thread-safe per x. */
 gbx_trap_code gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots);
 

@@ -62,6 +62,11 @@ call_begin(gbx_store *s, gbx_trap *trap)
     gbx_exec *const x = &s->exec;
     x->stack = x->sp = s->lane->stack;
     x->stack_end = s->lane->stack_end;
+    x->high = s->has_v128 ? gbx_runtime_lane_high(s->lane) : 0;
+    if (s->has_v128 && !x->high) {
+        return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY,
+                                "no address space for vectors on the guest's stack (ulimit -v)");
+    }
     x->stop_fd = s->lane->stop_fd;
     x->message[0] = 0;
     atomic_store(&s->stop_fd, x->stop_fd); /* before the look at the stop word: see cancel */
@@ -94,6 +99,8 @@ call_end(gbx_store *s)
     if (atomic_exchange(&x->stop, 0)) gbx_base_os_event_clear(x->stop_fd);
     x->stop_fd = -1;
     x->stack = x->stack_end = x->sp = NULL;
+    x->high = 0;
+    x->exn = NULL;
     bool const is_deep = gbx_base_os_now_ns() - s->started_ns > CALL_SHORT_NS;
     gbx_runtime_lane_put(&s->engine->lanes, s->lane, is_deep);
     s->lane = NULL;

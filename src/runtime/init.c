@@ -11,11 +11,12 @@
 #include "runtime/runtime_int.h"
 #include "wasm/opcodes.h"
 
-static u64
+static wasm_value
 init_global_get(void *data, u32 global_idx)
 {
     const gbx_instance *const inst = data;
-    return inst->globals[global_idx]->value;
+    const gbx_global *const g = inst->globals[global_idx];
+    return (wasm_value){g->value, g->high};
 }
 
 static u64
@@ -25,7 +26,7 @@ init_func_ref(void *data, u32 func_idx)
     return (u64)(uintptr_t)inst->funcs[func_idx];
 }
 
-gbx_slot
+wasm_value
 gbx_runtime_init_const(const gbx_instance *inst, wasm_const c)
 {
     wasm_const_env const env = {.global_get = init_global_get,
@@ -51,7 +52,7 @@ gbx_runtime_init_items(const gbx_instance *inst, const wasm_elem *seg, gbx_slot 
         u32 off = seg->items_off;
         for (u32 k = 0; k < seg->count; k++) {
             wasm_const const c = {.off = off, .end = init_const_end(w, off)};
-            out[k] = gbx_runtime_init_const(inst, c);
+            out[k] = gbx_runtime_init_const(inst, c).low;
             off = c.end;
         }
         return;
@@ -72,7 +73,7 @@ init_elems(runtime_instance *i, gbx_trap *trap)
         if (seg->mode == WASM_SEGMENT_PASSIVE) continue;
         if (seg->mode == WASM_SEGMENT_ACTIVE) {
             gbx_table *const t = i->abi.tables[seg->table_idx];
-            u64 const off = (u32)gbx_runtime_init_const(&i->abi, seg->offset);
+            u64 const off = gbx_runtime_init_const(&i->abi, seg->offset).low;
             if (off > t->len || seg->count > t->len - off) {
                 return gbx_runtime_trap(trap, GBX_TRAP_TABLE_OOB,
                                         "element segment %u, %u items at %llu, does not fit a "
@@ -96,7 +97,7 @@ init_datas(runtime_instance *i, gbx_trap *trap)
         const wasm_data *const seg = &w->datas[k];
         if (seg->mode != WASM_SEGMENT_ACTIVE) continue;
         const gbx_memory *const mem = i->abi.memories[seg->mem_idx];
-        u64 const off = (u32)gbx_runtime_init_const(&i->abi, seg->offset);
+        u64 const off = gbx_runtime_init_const(&i->abi, seg->offset).low;
         if (off > mem->bytes || seg->bytes_len > mem->bytes - off) {
             return gbx_runtime_trap(trap, GBX_TRAP_MEM_OOB,
                                     "data segment %u, %u bytes at %llu, does not fit a memory of "

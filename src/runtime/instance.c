@@ -49,7 +49,7 @@ instance_alloc(gbx_store *s, const gbx_module *m)
     const wasm_module *const w = m->wasm;
     u32 const own_funcs = w->func_count - w->imported_funcs;
     void *self, *memories, *tables, *globals, *funcs, *datas, *elems, *items;
-    void *own_mem, *own_tab, *own_glob, *own_func;
+    void *own_mem, *own_tab, *own_glob, *own_func, *tags, *own_tag;
     const instance_part parts[] = {
             {&self, 1, sizeof(runtime_instance)},
             {&memories, w->memory_count, sizeof(gbx_memory *)},
@@ -63,6 +63,8 @@ instance_alloc(gbx_store *s, const gbx_module *m)
             {&own_tab, w->table_count - w->imported_tables, sizeof(gbx_table)},
             {&own_glob, w->global_count - w->imported_globals, sizeof(gbx_global)},
             {&own_func, own_funcs, sizeof(gbx_func)},
+            {&tags, w->tag_count, sizeof(gbx_tag *)},
+            {&own_tag, w->tag_count - w->imported_tags, sizeof(gbx_tag)},
     };
     if (!instance_block(parts, GBX_LEN(parts))) return NULL;
     runtime_instance *const i = self;
@@ -72,6 +74,7 @@ instance_alloc(gbx_store *s, const gbx_module *m)
             .tables = tables,
             .globals = globals,
             .funcs = funcs,
+            .tags = tags,
             .type_ids = m->type_ids,
             .module = w,
             .libcalls = &gbx_runtime_libcalls,
@@ -87,6 +90,13 @@ instance_alloc(gbx_store *s, const gbx_module *m)
     for (u32 k = w->imported_globals; k < w->global_count; k++) {
         i->abi.globals[k] = &g[k - w->imported_globals];
     }
+    gbx_tag *const t = own_tag;
+    for (u32 k = w->imported_tags; k < w->tag_count; k++) {
+        const wasm_functype *const sig = &w->types[w->tags[k]];
+        t[k - w->imported_tags] = (gbx_tag){
+                .sig = sig, .param_count = sig->param_count, .has_v128 = sig->has_v128};
+        i->abi.tags[k] = &t[k - w->imported_tags];
+    }
     gbx_func *const f = own_func;
     for (u32 k = 0; k < own_funcs; k++) {
         wasm_code *const code = &w->codes[k];
@@ -95,7 +105,8 @@ instance_alloc(gbx_store *s, const gbx_module *m)
                           .type_id = m->type_ids[code->type_idx],
                           .func_idx = code->func_idx,
                           .param_count = code->param_count,
-                          .result_count = code->result_count};
+                          .result_count = code->result_count,
+                          .has_v128 = w->types[code->type_idx].has_v128};
         i->abi.funcs[w->imported_funcs + k] = &f[k];
     }
     return i;
@@ -130,6 +141,7 @@ instance_bind_imports(runtime_instance *i, gbx_linker *l, gbx_err *err)
         case WASM_EXTERN_TABLE: i->abi.tables[idx] = found[k].of.table; break;
         case WASM_EXTERN_MEMORY: i->abi.memories[idx] = found[k].of.memory; break;
         case WASM_EXTERN_GLOBAL: i->abi.globals[idx] = found[k].of.global; break;
+        case WASM_EXTERN_TAG: i->abi.tags[idx] = found[k].of.tag; break;
         }
     }
     gbx_base_free(found);
@@ -156,8 +168,10 @@ instance_make_own(runtime_instance *i, gbx_err *err)
     }
     /* In order: an initialiser may read the globals before it. */
     for (u32 k = w->imported_globals; k < w->global_count; k++) {
+        wasm_value const v = gbx_runtime_init_const(&i->abi, w->globals[k].init);
         *i->abi.globals[k] = (gbx_global){
-                .value = gbx_runtime_init_const(&i->abi, w->globals[k].init),
+                .value = v.low,
+                .high = v.high,
                 .type = w->globals[k].type.type,
                 .is_mutable = w->globals[k].type.is_mutable,
         };
@@ -191,6 +205,7 @@ gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l, gbx_i
     if (!trap) trap = &own_trap;
     trap->code = GBX_TRAP_NONE;
     *out = NULL;
+    if (m->wasm->uses & GBX_FEATURE_BIT(GBX_FEATURE_SIMD)) GBX_TRY(gbx_runtime_store_need_v128(s, err));
     runtime_instance *const i = instance_alloc(s, m);
     if (!i) return instance_out_of_memory(err);
     gbx_code code = instance_bind_imports(i, l, err);
@@ -215,6 +230,7 @@ gbx_runtime_instance_extern(const gbx_instance *inst, wasm_extern kind, u32 idx)
     case WASM_EXTERN_TABLE: ext.of.table = inst->tables[idx]; break;
     case WASM_EXTERN_MEMORY: ext.of.memory = inst->memories[idx]; break;
     case WASM_EXTERN_GLOBAL: ext.of.global = inst->globals[idx]; break;
+    case WASM_EXTERN_TAG: ext.of.tag = inst->tags[idx]; break;
     }
     return ext;
 }

@@ -7,7 +7,10 @@
  * never hits a descriptor of somebody else's.
  *
  * A stack lies between two guards that nothing may touch. Where the address space for the wanted size
- * is refused (ulimit -v), a quarter of what can be had is taken, so that others get some too. */
+ * is refused (ulimit -v), a quarter of what can be had is taken, so that others get some too.
+ *
+ * The high halves of v128 stand in a twin of the stack, guards included, which is made when the first
+ * call needs it (abi/layout.h) and lives as long as the stack. */
 #include "base/alloc.h"
 #include "base/os_mem.h"
 #include "base/os_sync.h"
@@ -32,7 +35,23 @@ static void
 lane_unmap(runtime_lane *lane)
 {
     if (lane->region) gbx_base_os_unmap(lane->region, lane->region_bytes);
-    lane->region = NULL;
+    if (lane->high_region) gbx_base_os_unmap(lane->high_region, lane->region_bytes);
+    lane->region = lane->high_region = NULL;
+}
+
+/* A region of the lane's size, accessible between its guards; NULL where it cannot be had. */
+static u8 *
+lane_reserve(size_t region_bytes)
+{
+    u8 *const region = gbx_base_os_reserve(region_bytes);
+    if (!region) return NULL;
+    size_t const bytes = region_bytes - 2 * LANE_GUARD_BYTES;
+    if (!gbx_base_os_commit(region + LANE_GUARD_BYTES, bytes)) {
+        gbx_base_os_unmap(region, region_bytes);
+        return NULL;
+    }
+    gbx_base_os_small_pages(region + LANE_GUARD_BYTES, bytes);
+    return region;
 }
 
 static void
@@ -64,14 +83,9 @@ static bool
 lane_try(runtime_lane *lane, u64 stack_bytes)
 {
     size_t const region_bytes = stack_bytes + 2 * LANE_GUARD_BYTES;
-    u8 *const region = gbx_base_os_reserve(region_bytes);
+    u8 *const region = lane_reserve(region_bytes);
     if (!region) return false;
     u8 *const stack = region + LANE_GUARD_BYTES;
-    if (!gbx_base_os_commit(stack, stack_bytes)) {
-        gbx_base_os_unmap(region, region_bytes);
-        return false;
-    }
-    gbx_base_os_small_pages(stack, stack_bytes);
     lane->region = region;
     lane->region_bytes = region_bytes;
     lane->stack = (gbx_slot *)(void *)stack;
@@ -134,12 +148,23 @@ gbx_runtime_lane_get(runtime_lanes *l, u64 stack_bytes, const char **why)
     return NULL;
 }
 
+i64
+gbx_runtime_lane_high(runtime_lane *lane)
+{
+    if (!lane->high_region) lane->high_region = lane_reserve(lane->region_bytes);
+    if (!lane->high_region) return 0;
+    return ((intptr_t)lane->high_region - (intptr_t)lane->region) / (i64)sizeof(gbx_slot);
+}
+
 void
 gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane, bool is_deep)
 {
     size_t const stack_bytes = (size_t)((u8 *)lane->stack_end - (u8 *)lane->stack);
     if (is_deep && lane->region && stack_bytes > LANE_KEEP_BYTES) {
         gbx_base_os_discard((u8 *)lane->stack + LANE_KEEP_BYTES, stack_bytes - LANE_KEEP_BYTES);
+        if (lane->high_region)
+            gbx_base_os_discard(lane->high_region + LANE_GUARD_BYTES + LANE_KEEP_BYTES,
+                                stack_bytes - LANE_KEEP_BYTES);
     }
     (void)pthread_mutex_lock(&l->lock);
     lane->next = l->free;

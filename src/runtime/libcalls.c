@@ -161,6 +161,14 @@ libcall_table_init(gbx_exec *x, gbx_instance *inst, u32 elem_idx, u32 table_idx,
 }
 
 static gbx_trap_code
+libcall_exn_new(gbx_exec *x, gbx_instance *inst, u32 tag_idx, const gbx_slot *values, gbx_exn **out)
+{
+    (void)x;
+    *out = gbx_runtime_exn_new(inst->store, inst->tags[tag_idx], values);
+    return *out ? GBX_TRAP_NONE : GBX_TRAP_NO_HOST_MEMORY;
+}
+
+static gbx_trap_code
 libcall_elem_drop(gbx_exec *x, gbx_instance *inst, u32 elem_idx)
 {
     (void)x;

@@ -19,6 +19,7 @@ gbx_runtime_extern_wanted(const wasm_module *w, wasm_extern kind, u32 idx)
     case WASM_EXTERN_TABLE: t.of.table = w->tables[idx]; break;
     case WASM_EXTERN_MEMORY: t.of.memory = w->memories[idx]; break;
     case WASM_EXTERN_GLOBAL: t.of.global = w->globals[idx].type; break;
+    case WASM_EXTERN_TAG: t.of.tag = &w->types[w->tags[idx]]; break;
     }
     return t;
 }
@@ -33,17 +34,20 @@ gbx_runtime_extern_given(runtime_extern ext)
         t.of.table.elem = ext.of.table->elem_type;
         t.of.table.limits = (wasm_limits){.min = ext.of.table->len,
                                           .max = ext.of.table->max,
-                                          .has_max = ext.of.table->has_max};
+                                          .has_max = ext.of.table->has_max,
+                                          .is_64 = ext.of.table->is_64};
         break;
     case WASM_EXTERN_MEMORY:
         t.of.memory = (wasm_limits){.min = ext.of.memory->bytes / MEMORY_PAGE_BYTES,
                                     .max = ext.of.memory->declared_max_pages,
-                                    .has_max = ext.of.memory->has_max};
+                                    .has_max = ext.of.memory->has_max,
+                                    .is_64 = ext.of.memory->is_64};
         break;
     case WASM_EXTERN_GLOBAL:
         t.of.global = (wasm_globaltype){.type = ext.of.global->type,
                                         .is_mutable = ext.of.global->is_mutable};
         break;
+    case WASM_EXTERN_TAG: t.of.tag = ext.of.tag->sig; break;
     }
     return t;
 }
@@ -63,12 +67,12 @@ gbx_runtime_extern_print(extern_type type, char *buf, size_t cap)
     switch (type.kind) {
     case WASM_EXTERN_FUNC: gbx_wasm_functype_print(type.of.func, buf, cap); break;
     case WASM_EXTERN_TABLE:
-        gbx_base_text_printf(&t, "table of ");
+        gbx_base_text_printf(&t, "%stable of ", type.of.table.limits.is_64 ? "64-bit " : "");
         match_print_limits(&t, &type.of.table.limits);
         gbx_base_text_printf(&t, " %s", gbx_wasm_valtype_text(type.of.table.elem));
         break;
     case WASM_EXTERN_MEMORY:
-        gbx_base_text_printf(&t, "memory of ");
+        gbx_base_text_printf(&t, "%smemory of ", type.of.memory.is_64 ? "64-bit " : "");
         match_print_limits(&t, &type.of.memory);
         gbx_base_text_printf(&t, " pages");
         break;
@@ -76,13 +80,17 @@ gbx_runtime_extern_print(extern_type type, char *buf, size_t cap)
         gbx_base_text_printf(&t, "%s %s", type.of.global.is_mutable ? "mutable" : "constant",
                              gbx_wasm_valtype_text(type.of.global.type));
         break;
+    case WASM_EXTERN_TAG:
+        gbx_base_text_printf(&t, "tag ");
+        gbx_wasm_functype_print(type.of.tag, buf + t.len, cap - t.len);
+        break;
     }
 }
 
 static bool
 match_limits(const wasm_limits *wanted, const wasm_limits *given)
 {
-    return given->min >= wanted->min &&
+    return given->is_64 == wanted->is_64 && given->min >= wanted->min &&
            (!wanted->has_max || (given->has_max && given->max <= wanted->max));
 }
 
@@ -99,6 +107,7 @@ match_types(const extern_type *wanted, const extern_type *given)
     case WASM_EXTERN_GLOBAL:
         return wanted->of.global.type == given->of.global.type &&
                wanted->of.global.is_mutable == given->of.global.is_mutable;
+    case WASM_EXTERN_TAG: return gbx_wasm_functype_equal(wanted->of.tag, given->of.tag);
     }
     return false;
 }

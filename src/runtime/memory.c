@@ -8,6 +8,8 @@
  * refused (ulimit -v), the memory gets what it may ever grow to, or a part of that, and `guarded` is
  * false: whoever runs code then compares each address with `bytes`.
  *
+ * A memory with 64-bit addresses is never guarded: it has what it may grow to.
+ *
  * RULE: S4. The base never moves. Growing makes reserved pages accessible; they are fresh, so they read
  * as zero. SAFETY: `bytes` is set after the pages are there, and nothing shrinks a memory. */
 #include "base/os_mem.h"
@@ -73,8 +75,11 @@ gbx_code
 gbx_runtime_memory_init(gbx_memory *mem, const wasm_limits *type, u64 limit_bytes, const char *what,
                         gbx_err *err)
 {
-    *mem = (gbx_memory){.has_max = type->has_max, .declared_max_pages = type->max};
-    u64 const limit_pages = min_u64(limit_bytes / MEMORY_PAGE_BYTES, WASM_MAX_MEMORY_PAGES);
+    *mem = (gbx_memory){
+            .is_64 = type->is_64, .has_max = type->has_max, .declared_max_pages = type->max};
+    u64 const limit_pages =
+            min_u64(limit_bytes / MEMORY_PAGE_BYTES,
+                    type->is_64 ? WASM_MAX_MEMORY64_BYTES / MEMORY_PAGE_BYTES : WASM_MAX_MEMORY_PAGES);
     if (type->min > limit_pages) {
         return gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET,
                                 "%s starts with %llu pages of 64 KiB, the store allows %llu: raise "
@@ -85,7 +90,8 @@ gbx_runtime_memory_init(gbx_memory *mem, const wasm_limits *type, u64 limit_byte
     u64 const min_bytes = type->min * MEMORY_PAGE_BYTES;
     mem->max_bytes = MEMORY_PAGE_BYTES * (type->has_max ? min_u64(type->max, limit_pages)
                                                         : limit_pages);
-    if (!memory_reserve_guarded(mem) && !memory_reserve_scarce(mem, min_bytes, mem->max_bytes)) {
+    if ((type->is_64 || !memory_reserve_guarded(mem)) &&
+        !memory_reserve_scarce(mem, min_bytes, mem->max_bytes)) {
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET,
                                 "no address space for the %llu bytes of %s",
                                 (unsigned long long)min_bytes, what);

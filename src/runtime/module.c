@@ -68,7 +68,7 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, g
     GBX_ASSERT(rc == 0);
     atomic_init(&m->refs, 1);
     m->engine = gbx_runtime_engine_retain(e);
-    code = gbx_wasm_module_new(bytes, len, &m->wasm, err);
+    code = gbx_wasm_module_new(bytes, len, e->features_off, &m->wasm, err);
     if (code == GBX_OK) code = module_intern(m, err);
     if (code != GBX_OK) {
         module_free(m);
@@ -148,7 +148,8 @@ module_signature(gbx_module *m, wasm_extern kind, u32 idx)
 
 /* ORDER: wasm_extern */
 static const gbx_extern_kind module_kinds[] = {GBX_EXTERN_FUNC, GBX_EXTERN_TABLE,
-                                               GBX_EXTERN_MEMORY, GBX_EXTERN_GLOBAL};
+                                               GBX_EXTERN_MEMORY, GBX_EXTERN_GLOBAL,
+                                               GBX_EXTERN_TAG};
 
 /* Fill row idx of *rows, under the lock. A row whose name is NULL is not filled; where memory runs
  * short it stays so, and is tried again next time. */

@@ -26,7 +26,8 @@ typedef struct runtime_type {
 
 /* ---- engine.c */
 
-GBX_MUST_USE gbx_code gbx_runtime_engine_new(gbx_engine **out, gbx_err *err);
+/* `features_off`: GBX_FEATURE_BITs that its modules may not use. */
+GBX_MUST_USE gbx_code gbx_runtime_engine_new(u64 features_off, gbx_engine **out, gbx_err *err);
 gbx_engine *gbx_runtime_engine_retain(gbx_engine *e);
 void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */
 
@@ -54,7 +55,7 @@ const char *gbx_runtime_module_func_name(const gbx_module *m, u32 func_idx);
 
 typedef struct runtime_limits {
     u64 timeout_ns;   /* UINT64_MAX: none */
-    u64 memory_bytes; /* of each memory, a multiple of 64 KiB, at most 4 GiB */
+    u64 memory_bytes; /* of each memory, a multiple of 64 KiB */
     u64 stack_bytes;  /* at least RUNTIME_STACK_LEAST_BYTES */
     u64 table_elems;  /* of all tables together */
     bool huge_pages;  /* behind memories */
@@ -83,7 +84,7 @@ GBX_MUST_USE gbx_code gbx_runtime_host_memory(gbx_store *s, const wasm_limits *t
 GBX_MUST_USE gbx_code gbx_runtime_host_table(gbx_store *s, const wasm_tabletype *type,
                                              gbx_table **out, gbx_err *err);
 GBX_MUST_USE gbx_code gbx_runtime_host_global(gbx_store *s, const wasm_globaltype *type,
-                                              gbx_slot value, gbx_global **out, gbx_err *err);
+                                              wasm_value value, gbx_global **out, gbx_err *err);
 
 /* ---- linker.c, match.c */
 
@@ -94,6 +95,7 @@ typedef struct runtime_extern {
         gbx_table *table;
         gbx_memory *memory;
         gbx_global *global;
+        gbx_tag *tag;
     } of;
 } runtime_extern;
 
@@ -128,7 +130,8 @@ const gbx_module *gbx_runtime_instance_module(const gbx_instance *inst);
 const runtime_type *gbx_runtime_func_type(const gbx_func *f);
 gbx_store *gbx_runtime_func_store(const gbx_func *f);
 
-/* Call f with arguments in slots[0..params); results are left from slots[0]; the array holds both.
+/* Call f with arguments in slots[0..params); results are left from slots[0]; the array holds both, and
+ * high halves as gbx_interp_call wants them.
  * The outermost call of a store gets a stack, arms the deadline and takes up a waiting cancellation;
  * calls from host functions nest in it. *trap (may be NULL) is filled when it traps. */
 gbx_trap_code gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap);

@@ -65,6 +65,7 @@ struct runtime_lane {
     u8 *region;         /* guard, stack, guard; NULL: none yet */
     size_t region_bytes;
     gbx_slot *stack, *stack_end;
+    u8 *high_region; /* a twin of region for high halves; NULL: none yet */
 };
 
 typedef struct runtime_lanes {
@@ -78,6 +79,8 @@ void gbx_runtime_lanes_deinit(runtime_lanes *l); /* all lanes must be back */
 /* A lane with a stack of `stack_bytes`, or less where address space is short. NULL: *why says which
  * resource is missing. */
 GBX_MUST_USE runtime_lane *gbx_runtime_lane_get(runtime_lanes *l, u64 stack_bytes, const char **why);
+/* Make the twin of the stack, if there is none: its distance in slots, 0 where it cannot be had. */
+GBX_MUST_USE i64 gbx_runtime_lane_high(runtime_lane *lane);
 /* `is_deep`: more of the stack may be in use than is worth keeping. */
 void gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane, bool is_deep);
 
@@ -88,6 +91,7 @@ struct gbx_engine {
     runtime_types types;
     runtime_watcher watcher;
     runtime_lanes lanes;
+    u64 features_off;
 };
 
 /* ---- module.c */
@@ -121,6 +125,7 @@ typedef struct extern_type {
         wasm_tabletype table;
         wasm_limits memory;
         wasm_globaltype global;
+        const wasm_functype *tag;
     } of;
 } extern_type;
 
@@ -186,9 +191,18 @@ void gbx_runtime_instance_free(runtime_instance *i);
 GBX_MUST_USE gbx_trap_code gbx_runtime_init_segments(runtime_instance *i, gbx_trap *trap);
 /* Evaluate all items of an element segment into out. */
 void gbx_runtime_init_items(const gbx_instance *inst, const wasm_elem *seg, gbx_slot *out);
-gbx_slot gbx_runtime_init_const(const gbx_instance *inst, wasm_const c);
+wasm_value gbx_runtime_init_const(const gbx_instance *inst, wasm_const c);
+
+/* ---- exn.c */
+
+/* NULL when memory is short, or the store's bound is met. */
+GBX_MUST_USE gbx_exn *gbx_runtime_exn_new(gbx_store *s, const gbx_tag *tag, const gbx_slot *values);
+void gbx_runtime_exns_free(gbx_store *s);
 
 /* ---- store.c */
+
+/* Something with a v128 is about to enter the store. */
+GBX_MUST_USE gbx_code gbx_runtime_store_need_v128(gbx_store *s, gbx_err *err);
 
 typedef struct runtime_owned {
     struct runtime_owned *next;
@@ -214,6 +228,10 @@ struct gbx_store {
     runtime_lane *lane; /* of the running call */
     u64 started_ns;
     u32 depth; /* calls now nested */
+
+    bool has_v128; /* running calls need a twin of the stack */
+    gbx_exn *exns;
+    u64 exn_bytes, exn_next; /* what they take, and when to look again for those nobody holds */
 
     runtime_instance *instances;
     gbx_linker *linkers;

@@ -33,6 +33,7 @@ gbx_runtime_store_free(gbx_store *s)
         s->instances = i->next;
         gbx_runtime_instance_free(i);
     }
+    gbx_runtime_exns_free(s);
     while (s->owned) {
         runtime_owned *const o = s->owned;
         s->owned = o->next;
@@ -41,6 +42,17 @@ gbx_runtime_store_free(gbx_store *s)
     }
     gbx_runtime_engine_release(s->engine);
     gbx_base_free(s);
+}
+
+gbx_code
+gbx_runtime_store_need_v128(gbx_store *s, gbx_err *err)
+{
+    s->has_v128 = true;
+    if (!s->lane || s->exec.high) return GBX_OK;
+    s->exec.high = gbx_runtime_lane_high(s->lane);
+    if (s->exec.high) return GBX_OK;
+    return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET,
+                            "no address space for vectors on the guest's stack (ulimit -v)");
 }
 
 gbx_engine *
@@ -99,6 +111,7 @@ gbx_code
 gbx_runtime_host_func(gbx_store *s, const wasm_functype *sig, gbx_host_fn fn, void *data,
                       gbx_func **out, gbx_err *err)
 {
+    if (sig->has_v128) GBX_TRY(gbx_runtime_store_need_v128(s, err));
     runtime_host_func *const f = gbx_base_alloc_zero(1, sizeof *f);
     if (!f) return store_out_of_memory(err, "host function");
     f->store = s;
@@ -111,7 +124,8 @@ gbx_runtime_host_func(gbx_store *s, const wasm_functype *sig, gbx_host_fn fn, vo
                          .host_data = data,
                          .type_id = f->type->id,
                          .param_count = sig->param_count,
-                         .result_count = sig->result_count};
+                         .result_count = sig->result_count,
+                         .has_v128 = sig->has_v128};
     *out = &f->func;
     return GBX_OK;
 }
@@ -167,7 +181,7 @@ gbx_runtime_host_table(gbx_store *s, const wasm_tabletype *type, gbx_table **out
 }
 
 gbx_code
-gbx_runtime_host_global(gbx_store *s, const wasm_globaltype *type, gbx_slot value, gbx_global **out,
+gbx_runtime_host_global(gbx_store *s, const wasm_globaltype *type, wasm_value value, gbx_global **out,
                         gbx_err *err)
 {
     gbx_global *const g = gbx_base_alloc(1, sizeof *g);
@@ -175,7 +189,10 @@ gbx_runtime_host_global(gbx_store *s, const wasm_globaltype *type, gbx_slot valu
         gbx_base_free(g);
         return store_out_of_memory(err, "global");
     }
-    *g = (gbx_global){.value = value, .type = type->type, .is_mutable = type->is_mutable};
+    *g = (gbx_global){.value = value.low,
+                      .high = value.high,
+                      .type = type->type,
+                      .is_mutable = type->is_mutable};
     *out = g;
     return GBX_OK;
 }

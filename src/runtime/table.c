@@ -13,8 +13,10 @@ gbx_code
 gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 *left, const char *what,
                        gbx_err *err)
 {
-    *t = (gbx_table){.max = type->limits.has_max ? type->limits.max : UINT32_MAX,
+    u64 const most = type->limits.is_64 ? UINT64_MAX : UINT32_MAX;
+    *t = (gbx_table){.max = type->limits.has_max ? type->limits.max : most,
                      .has_max = type->limits.has_max,
+                     .is_64 = type->limits.is_64,
                      .elem_type = type->elem};
     u64 const len = type->limits.min;
     if (len > *left) {

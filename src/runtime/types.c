@@ -81,7 +81,8 @@ types_new(const wasm_functype *sig)
             .sig = {.param_count = sig->param_count,
                     .result_count = sig->result_count,
                     .params = bytes,
-                    .results = bytes + sig->param_count},
+                    .results = bytes + sig->param_count,
+                    .has_v128 = sig->has_v128},
             .params = shown,
             .results = shown + sig->param_count,
     };
@@ -141,6 +142,8 @@ gbx_runtime_valtype_in(gbx_valtype t)
     case GBX_F64: return WASM_F64;
     case GBX_FUNCREF: return WASM_FUNCREF;
     case GBX_EXTERNREF: return WASM_EXTERNREF;
+    case GBX_V128: return WASM_V128;
+    case GBX_EXNREF: return WASM_EXNREF;
     }
     return WASM_ANY;
 }
@@ -154,6 +157,8 @@ gbx_runtime_valtype_out(wasm_valtype t)
     case WASM_F32: return GBX_F32;
     case WASM_F64: return GBX_F64;
     case WASM_FUNCREF: return GBX_FUNCREF;
+    case WASM_V128: return GBX_V128;
+    case WASM_EXNREF: return GBX_EXNREF;
     default: return GBX_EXTERNREF;
     }
 }

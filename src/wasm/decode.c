@@ -81,70 +81,86 @@ decode_space(decoder *d, void **old, u32 have, u64 max, const char *why, size_t 
     return count;
 }
 
-wasm_valtype
-gbx_wasm_read_valtype(reader *r)
+/* A value type that is not a number, by its first byte. */
+static wasm_valtype
+decode_other_valtype(wasm_module *m, reader *r, u64 off, u8 t)
 {
-    u64 const off = rd_offset(r);
-    u8 const t = gbx_base_rd_u8(r);
     switch (t) {
-    case WASM_I32:
-    case WASM_I64:
-    case WASM_F32:
-    case WASM_F64:
+    case WASM_V128: gbx_wasm_need(m, r, off, GBX_FEATURE_SIMD); break;
     case WASM_FUNCREF:
-    case WASM_EXTERNREF: return t;
-    case WASM_V128:
-        gbx_base_rd_fail(r, GBX_UNSUPPORTED, off, "SIMD (value type v128) is not supported");
-        return 0;
+    case WASM_EXTERNREF: gbx_wasm_need(m, r, off, GBX_FEATURE_REFERENCE_TYPES); break;
+    case WASM_EXNREF: gbx_wasm_need(m, r, off, GBX_FEATURE_EXCEPTIONS); break;
     case 0x63:
-    case 0x64:
-        gbx_base_rd_fail(r, GBX_UNSUPPORTED, off, "typed function references are not supported");
-        return 0;
-    case 0x69:
-    case 0x74:
-        gbx_base_rd_fail(r, GBX_UNSUPPORTED, off, "exceptions (exnref) are not supported");
-        return 0;
+    case 0x64: gbx_wasm_need(m, r, off, GBX_FEATURE_FUNCTION_REFERENCES); break;
+    case 0x68:
+    case 0x75: gbx_wasm_need(m, r, off, GBX_FEATURE_STACK_SWITCHING); break;
     default:
-        if (t >= 0x6a && t <= 0x73)
-            gbx_base_rd_fail(r, GBX_UNSUPPORTED, off, "garbage collection types are not supported");
-        else
-            gbx_base_rd_fail(r, GBX_MALFORMED, off, "malformed value type");
-        return 0;
+        if (t >= 0x6a && t <= 0x74) gbx_wasm_need(m, r, off, GBX_FEATURE_GC);
+        else gbx_base_rd_fail(r, GBX_MALFORMED, off, "malformed value type");
     }
+    return rd_ok(r) ? t : 0;
 }
 
 wasm_valtype
-gbx_wasm_read_reftype(reader *r)
+gbx_wasm_read_valtype(wasm_module *m, reader *r)
 {
     u64 const off = rd_offset(r);
-    wasm_valtype const t = gbx_wasm_read_valtype(r);
-    if (rd_ok(r) && t != WASM_FUNCREF && t != WASM_EXTERNREF)
+    u8 const t = gbx_base_rd_u8(r);
+    return t >= WASM_F64 && t <= WASM_I32 ? t : decode_other_valtype(m, r, off, t);
+}
+
+/* A funcref is older than reference types where it stands for a table's elements. */
+wasm_valtype
+gbx_wasm_read_reftype(wasm_module *m, reader *r)
+{
+    u64 const off = rd_offset(r);
+    if (rd_left(r) && *r->at == WASM_FUNCREF) return gbx_base_rd_u8(r);
+    wasm_valtype const t = gbx_wasm_read_valtype(m, r);
+    if (rd_ok(r) && !wasm_is_ref(t))
         gbx_base_rd_fail(r, GBX_MALFORMED, off, "malformed reference type");
     return t;
 }
 
-wasm_limits
-gbx_wasm_read_limits(reader *r, bool is_table)
+/* An index of a type begins with a byte that no abstract type has. */
+wasm_valtype
+gbx_wasm_read_heaptype(wasm_module *m, reader *r)
+{
+    if (rd_left(r) && (*r->at < 0x40 || *r->at >= 0x80))
+        gbx_wasm_need(m, r, rd_offset(r), GBX_FEATURE_FUNCTION_REFERENCES);
+    return gbx_wasm_read_reftype(m, r);
+}
+
+/* Bits of the flags: maximum, shared, 64-bit, custom page size. */
+static wasm_limits
+decode_limits_flags(wasm_module *m, reader *r, bool is_table)
 {
     u64 const off = rd_offset(r);
     u8 const flags = gbx_base_rd_u8(r);
-    wasm_limits l = {0};
-    if (flags & 0x02 && flags < 8) {
-        gbx_base_rd_fail(r, GBX_UNSUPPORTED, off, "threads (shared memory) are not supported");
-    } else if (flags & 0x04 && flags < 8) {
-        gbx_base_rd_fail(r, GBX_UNSUPPORTED, off, "memory64 (64-bit limits) is not supported");
-    } else if (flags & 0x08 && flags < 16) {
-        gbx_base_rd_fail(r, GBX_UNSUPPORTED, off, "custom page sizes are not supported");
-    } else if (flags > 1) {
-        gbx_base_rd_fail(r, GBX_MALFORMED, off, "malformed limits flags");
-    }
-    l.min = gbx_base_rd_u32(r);
-    l.has_max = flags == 1;
-    if (l.has_max) l.max = gbx_base_rd_u32(r);
+    wasm_limits const l = {.has_max = flags & 1, .is_64 = flags & 4};
+    if (flags >= (is_table ? 8 : 16)) gbx_base_rd_fail(r, GBX_MALFORMED, off, "malformed limits flags");
+    if (flags & 8) gbx_wasm_need(m, r, off, GBX_FEATURE_CUSTOM_PAGE_SIZES);
+    if (flags & 2) gbx_wasm_need(m, r, off, GBX_FEATURE_THREADS);
+    if (flags & 4) gbx_wasm_need(m, r, off, GBX_FEATURE_MEMORY64);
+    return l;
+}
+
+wasm_limits
+gbx_wasm_read_limits(wasm_module *m, reader *r, bool is_table)
+{
+    u64 const off = rd_offset(r);
+    wasm_limits l = decode_limits_flags(m, r, is_table);
+    /* With 64-bit addresses the format has one form of limits, and narrow ones are a matter of range. */
+    bool const is_wide = !(m->features_off & GBX_FEATURE_BIT(GBX_FEATURE_MEMORY64));
+    l.min = is_wide ? gbx_base_rd_u64(r) : gbx_base_rd_u32(r);
+    if (l.has_max) l.max = is_wide ? gbx_base_rd_u64(r) : gbx_base_rd_u32(r);
     if (!rd_ok(r)) return l;
-    if (!is_table && (l.min > WASM_MAX_MEMORY_PAGES ||
-                      (l.has_max && l.max > WASM_MAX_MEMORY_PAGES)))
-        gbx_base_rd_fail(r, GBX_INVALID, off, "memory size must be at most 65536 pages (4 GiB)");
+    u64 const most = is_table ? (l.is_64 ? UINT64_MAX : UINT32_MAX)
+                              : (l.is_64 ? WASM_MAX_MEMORY64_PAGES : WASM_MAX_MEMORY_PAGES);
+    if (l.min > most || (l.has_max && l.max > most))
+        gbx_base_rd_fail(r, GBX_INVALID, off,
+                         is_table  ? "table size must be at most 2^32-1"
+                         : l.is_64 ? "memory size must be at most 2^48 pages"
+                                   : "memory size must be at most 65536 pages (4 GiB)");
     if (l.has_max && l.max < l.min)
         gbx_base_rd_fail(r, GBX_INVALID, off, "size minimum must not be greater than maximum");
     return l;
@@ -156,7 +172,7 @@ decode_valtypes(decoder *d, u32 *count, u64 max, const char *why)
 {
     *count = gbx_base_rd_count(&d->r, max, why);
     const u8 *const types = d->r.at;
-    for (u32 i = 0; i < *count; i++) (void)gbx_wasm_read_valtype(&d->r);
+    for (u32 i = 0; i < *count; i++) (void)gbx_wasm_read_valtype(d->m, &d->r);
     return types;
 }
 
@@ -205,12 +221,17 @@ decode_types(decoder *d)
         wasm_functype *const t = &m->types[i];
         u8 const form = gbx_base_rd_u8(&d->r);
         if (form == 0x5e || form == 0x5f || form == 0x50 || form == 0x4f || form == 0x4e)
-            gbx_base_rd_fail(&d->r, GBX_UNSUPPORTED, off,
-                             "garbage collection types are not supported");
+            gbx_wasm_need(m, &d->r, off, GBX_FEATURE_GC);
+        else if (form == 0x5d)
+            gbx_wasm_need(m, &d->r, off, GBX_FEATURE_STACK_SWITCHING);
         else if (form != 0x60)
             gbx_base_rd_fail(&d->r, GBX_MALFORMED, off, "malformed function type");
         t->params = decode_valtypes(d, &t->param_count, WASM_MAX_PARAMS, WASM_WHY_PARAMS);
         t->results = decode_valtypes(d, &t->result_count, WASM_MAX_RESULTS, WASM_WHY_RESULTS);
+        if (!rd_ok(&d->r)) break;
+        if (t->result_count > 1) gbx_wasm_need(m, &d->r, off, GBX_FEATURE_MULTI_VALUE);
+        t->has_v128 = memchr(t->params, WASM_V128, t->param_count) ||
+                      memchr(t->results, WASM_V128, t->result_count);
     }
     GBX_TRY(gbx_base_rd_done(&d->r, d->err));
     return decode_type_canon(d);
@@ -229,8 +250,10 @@ static wasm_tabletype
 decode_tabletype(decoder *d)
 {
     wasm_tabletype t = {0};
-    t.elem = gbx_wasm_read_reftype(&d->r);
-    t.limits = gbx_wasm_read_limits(&d->r, true);
+    u64 const off = rd_offset(&d->r);
+    if (d->m->table_count) gbx_wasm_need(d->m, &d->r, off, GBX_FEATURE_REFERENCE_TYPES);
+    t.elem = gbx_wasm_read_reftype(d->m, &d->r);
+    t.limits = gbx_wasm_read_limits(d->m, &d->r, true);
     return t;
 }
 
@@ -238,7 +261,7 @@ static wasm_globaltype
 decode_globaltype(decoder *d)
 {
     wasm_globaltype g = {0};
-    g.type = gbx_wasm_read_valtype(&d->r);
+    g.type = gbx_wasm_read_valtype(d->m, &d->r);
     u64 const off = rd_offset(&d->r);
     u8 const mut = gbx_base_rd_u8(&d->r);
     if (mut > 1) gbx_base_rd_fail(&d->r, GBX_MALFORMED, off, "malformed mutability");
@@ -250,10 +273,22 @@ static void
 decode_memory(decoder *d)
 {
     wasm_module *const m = d->m;
-    if (m->memory_count == 1)
-        gbx_base_rd_fail(&d->r, GBX_UNSUPPORTED, rd_offset(&d->r),
-                         "multiple memories are not supported (multi-memory)");
-    m->memories[m->memory_count++] = gbx_wasm_read_limits(&d->r, false);
+    if (m->memory_count) gbx_wasm_need(m, &d->r, rd_offset(&d->r), GBX_FEATURE_MULTI_MEMORY);
+    m->memories[m->memory_count++] = gbx_wasm_read_limits(m, &d->r, false);
+}
+
+/* A tag's type: an attribute that must be 0 (an exception), and a function type without results. */
+static u32
+decode_tag(decoder *d)
+{
+    u64 const off = rd_offset(&d->r);
+    gbx_wasm_need(d->m, &d->r, off, GBX_FEATURE_EXCEPTIONS);
+    if (gbx_base_rd_u8(&d->r) != 0)
+        gbx_base_rd_fail(&d->r, GBX_MALFORMED, off, "malformed tag attribute");
+    u32 const idx = decode_type_idx(d);
+    if (rd_ok(&d->r) && d->m->types[idx].result_count)
+        gbx_wasm_invalid(d, off, "non-empty tag result type");
+    return idx;
 }
 
 static void
@@ -280,8 +315,9 @@ decode_import_desc(decoder *d, wasm_import *imp)
         imp->idx = m->global_count;
         m->globals[m->global_count++].type = decode_globaltype(d);
         break;
-    case 4:
-        gbx_base_rd_fail(&d->r, GBX_UNSUPPORTED, off, "exceptions (an imported tag) are not supported");
+    case WASM_EXTERN_TAG:
+        imp->idx = m->tag_count;
+        m->tags[m->tag_count++] = decode_tag(d);
         break;
     default: gbx_base_rd_fail(&d->r, GBX_MALFORMED, off, "malformed import kind");
     }
@@ -297,6 +333,7 @@ decode_imports(decoder *d)
     m->tables = decode_array(d, count, sizeof *m->tables);
     m->memories = decode_array(d, count, sizeof *m->memories);
     m->globals = decode_array(d, count, sizeof *m->globals);
+    m->tags = decode_array(d, count, sizeof *m->tags);
     for (u32 i = 0; rd_ok(&d->r) && i < count; i++) {
         wasm_import *const imp = &m->imports[m->import_count++];
         imp->module = gbx_base_rd_name(&d->r, WASM_MAX_NAME_BYTES);
@@ -307,6 +344,7 @@ decode_imports(decoder *d)
     m->imported_tables = m->table_count;
     m->imported_memories = m->memory_count;
     m->imported_globals = m->global_count;
+    m->imported_tags = m->tag_count;
     return gbx_base_rd_done(&d->r, d->err);
 }
 
@@ -334,8 +372,7 @@ decode_tables(decoder *d)
     m->tables = all;
     for (u32 i = 0; rd_ok(&d->r) && i < count; i++) {
         if (rd_left(&d->r) && *d->r.at == 0x40)
-            gbx_base_rd_fail(&d->r, GBX_UNSUPPORTED, rd_offset(&d->r),
-                             "tables with initialisers are not supported");
+            gbx_wasm_need(m, &d->r, rd_offset(&d->r), GBX_FEATURE_FUNCTION_REFERENCES);
         m->tables[m->table_count++] = decode_tabletype(d);
     }
     return gbx_base_rd_done(&d->r, d->err);
@@ -350,6 +387,19 @@ decode_memories(decoder *d)
                                    sizeof *m->memories);
     m->memories = all;
     for (u32 i = 0; rd_ok(&d->r) && i < count; i++) decode_memory(d);
+    return gbx_base_rd_done(&d->r, d->err);
+}
+
+static gbx_code
+decode_tags(decoder *d)
+{
+    wasm_module *const m = d->m;
+    void *all = m->tags;
+    gbx_wasm_need(m, &d->r, rd_offset(&d->r), GBX_FEATURE_EXCEPTIONS);
+    u32 const count =
+            decode_space(d, &all, m->tag_count, WASM_MAX_TAGS, WASM_WHY_TAGS, sizeof *m->tags);
+    m->tags = all;
+    for (u32 i = 0; rd_ok(&d->r) && i < count; i++) m->tags[m->tag_count++] = decode_tag(d);
     return gbx_base_rd_done(&d->r, d->err);
 }
 
@@ -377,6 +427,7 @@ decode_space_count(const wasm_module *m, wasm_extern kind)
     case WASM_EXTERN_TABLE: return m->table_count;
     case WASM_EXTERN_MEMORY: return m->memory_count;
     case WASM_EXTERN_GLOBAL: return m->global_count;
+    case WASM_EXTERN_TAG: return m->tag_count;
     }
     return 0;
 }
@@ -422,7 +473,7 @@ decode_exports(decoder *d)
     m->exports = decode_array(d, m->export_count, sizeof *m->exports);
     for (u32 i = 0; rd_ok(&d->r) && i < m->export_count; i++) {
         static const char *const unknown[] = {"unknown function", "unknown table",
-                                              "unknown memory", "unknown global"};
+                                              "unknown memory", "unknown global", "unknown tag"};
         wasm_export *const e = &m->exports[i];
         e->name = gbx_base_rd_name(&d->r, WASM_MAX_NAME_BYTES);
         u64 const off = rd_offset(&d->r);
@@ -430,12 +481,11 @@ decode_exports(decoder *d)
         e->kind = (wasm_extern)kind;
         e->idx = gbx_base_rd_u32(&d->r);
         if (!rd_ok(&d->r)) break;
-        if (kind == 4)
-            gbx_base_rd_fail(&d->r, GBX_UNSUPPORTED, off, "exceptions (an exported tag) are not supported");
-        else if (kind > WASM_EXTERN_GLOBAL)
+        if (kind == WASM_EXTERN_TAG) gbx_wasm_need(m, &d->r, off, GBX_FEATURE_EXCEPTIONS);
+        if (kind > WASM_EXTERN_TAG)
             gbx_base_rd_fail(&d->r, GBX_MALFORMED, off, "malformed export kind");
         else if (e->idx >= decode_space_count(m, e->kind))
-            gbx_wasm_invalid(d, off, unknown[kind]);
+            gbx_wasm_invalid(d, off, unknown[e->kind]);
         else if (kind == WASM_EXTERN_FUNC)
             d->func_refs[e->idx] = 1;
     }
@@ -488,6 +538,7 @@ static gbx_code
 decode_data_count(decoder *d)
 {
     u64 const off = rd_offset(&d->r);
+    gbx_wasm_need(d->m, &d->r, off, GBX_FEATURE_BULK_MEMORY);
     d->data_count = gbx_base_rd_u32(&d->r);
     d->has_data_count = true;
     if (d->data_count > WASM_MAX_DATA_SEGMENTS)
@@ -541,9 +592,7 @@ decode_section(decoder *d, u8 id)
     case SEC_CODE: return decode_codes(d);
     case SEC_DATA: return gbx_wasm_decode_datas(d);
     case SEC_DATA_COUNT: return decode_data_count(d);
-    default:
-        return gbx_base_err_set(d->err, GBX_UNSUPPORTED, rd_offset(&d->r),
-                                "exceptions (a tag section) are not supported");
+    default: return decode_tags(d);
     }
 }
 
@@ -635,7 +684,7 @@ decode_preamble(const wasm_module *m, gbx_err *err)
 }
 
 gbx_code
-gbx_wasm_module_new(u8 *bytes, size_t len, wasm_module **out, gbx_err *err)
+gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out, gbx_err *err)
 {
     *out = NULL;
     wasm_module *m = gbx_base_alloc_zero(1, sizeof *m);
@@ -649,6 +698,7 @@ gbx_wasm_module_new(u8 *bytes, size_t len, wasm_module **out, gbx_err *err)
     memset(padded + len, 0, DECODE_PAD);
     m->bytes = padded;
     m->len = len;
+    m->features_off = features_off;
     decoder d = {.m = m, .err = err};
     if (len > WASM_MAX_MODULE_BYTES) {
         code = gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET, "%s", WASM_WHY_MODULE_BYTES);

@@ -60,12 +60,22 @@ static const fuse_row fuse_rows_narrow[] = {
                  FUSE_ROWS(128), FUSE_ROWS(160), FUSE_ROWS(192), FUSE_ROWS(224)
 #define FUSE_HEAD(number, count, seq) [number] = (u8)((seq) >> 8 * ((count) - 1)),
 const u8 gbx_wasm_unfuse[WASM_FUSE_SETS][256] = {
+    [WASM_FUSE_NONE] = {
+        FUSE_ALL,
+#define FUSE_WIDE(number, name, count, seq)
+#define FUSE_NARROW(number, name, count, seq)
+#define FUSE_BOTH(number, name, count, seq)
+#define FUSE_FIRST(number, name, first) [number] = OP_##first,
+#include "wasm/fuse.def"
+#undef FUSE_WIDE
+#undef FUSE_NARROW
+#undef FUSE_BOTH
+    },
     [WASM_FUSE_WIDE] = {
         FUSE_ALL,
 #define FUSE_WIDE(number, name, count, seq) FUSE_HEAD(number, count, seq)
 #define FUSE_NARROW(number, name, count, seq)
 #define FUSE_BOTH(number, name, count, seq) FUSE_HEAD(number, count, seq)
-#define FUSE_FIRST(number, name, first) [number] = OP_##first,
 #include "wasm/fuse.def"
 #undef FUSE_WIDE
 #undef FUSE_NARROW
@@ -157,12 +167,13 @@ static void
 fuse_make(void)
 {
     static fuse_tree tree;
-    for (u32 set = 0; set < WASM_FUSE_SETS; set++) {
+    for (u32 set = WASM_FUSE_WIDE; set < WASM_FUSE_SETS; set++) { /* NONE has no rows: all zero */
         fuse_automaton *const a = &fuse_automata[set];
         bool const is_wide = set == WASM_FUSE_WIDE;
         tree = (fuse_tree){.nodes = 0};
         fuse_plant(&tree, a, is_wide ? fuse_rows_wide : fuse_rows_narrow,
                    is_wide ? GBX_LEN(fuse_rows_wide) : GBX_LEN(fuse_rows_narrow));
+        a->classes[FUSED_RETURN1] = a->classes[OP_RETURN];
         for (u32 node = 0; node < tree.nodes; node++)
             for (u32 class = 0; class < FUSE_CLASSES; class++)
                 a->edges[node][class] = fuse_follow(&tree, (u8)node, (u8)class);
@@ -195,6 +206,7 @@ wasm_fuse_set
 gbx_wasm_fuse_choose(const wasm_module *m)
 {
     enum { SAMPLES = 256 };
+    if (m->uses & WASM_GENERAL_USES) return WASM_FUSE_NONE;
     u32 const count = m->func_count - m->imported_funcs;
     u32 const step = count / SAMPLES + 1;
     u32 samples = 0, dispatches = 0;
@@ -210,4 +222,18 @@ gbx_wasm_fuse_choose(const wasm_module *m)
         dispatches += rd_ok(&r) && fuse_is_dispatch(r.at, m->bytes + code->body_end);
     }
     return dispatches * 4 > samples ? WASM_FUSE_WIDE : WASM_FUSE_NARROW;
+}
+
+void
+gbx_wasm_fuse_undo(wasm_module *m)
+{
+    for (u32 i = 0; i < m->func_count - m->imported_funcs; i++) {
+        u8 *pc = m->bytes + m->codes[i].insns_off;
+        const u8 *const end = m->bytes + m->codes[i].body_end;
+        while (pc < end) {
+            u32 const len = gbx_wasm_insn_len(m, pc);
+            if (gbx_wasm_unfuse[WASM_FUSE_NONE][*pc] == *pc) *pc = gbx_wasm_unfuse[m->fuse_set][*pc];
+            pc += len;
+        }
+    }
 }

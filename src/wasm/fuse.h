@@ -36,7 +36,7 @@ typedef struct fuse_edge {
  * class 0 is in no row. */
 typedef struct fuse_automaton {
     fuse_edge edges[FUSE_STATES][FUSE_CLASSES];
-    u8 classes[256]; /* by opcode */
+    u8 classes[256]; /* by the byte that stands in the body, sequences not yet marked */
 } fuse_automaton;
 
 /* Borrowed for ever. Thread-safe. */
@@ -44,6 +44,9 @@ const fuse_automaton *gbx_wasm_fuse_automaton(wasm_fuse_set set);
 
 /* The set that suits the module, whose bodies are not validated yet. */
 wasm_fuse_set gbx_wasm_fuse_choose(const wasm_module *m);
+
+/* Take all sequences back, in a module that no one runs: every instruction stands for itself again. */
+void gbx_wasm_fuse_undo(wasm_module *m);
 
 /* What the walk over a body remembers. */
 typedef struct fuse_run {

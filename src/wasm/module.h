@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/reader.h"
+#include "gbx/feature.h"
 #include "wasm/limits.h"
 
 /* Value types, as the binary format spells them. 0 is the validator's "any" below a branch. */
@@ -20,18 +21,27 @@ enum {
     WASM_V128 = 0x7b,
     WASM_FUNCREF = 0x70,
     WASM_EXTERNREF = 0x6f,
+    WASM_EXNREF = 0x69,
 };
 typedef u8 wasm_valtype;
+
+static inline bool
+wasm_is_ref(wasm_valtype t)
+{
+    return t == WASM_FUNCREF || t == WASM_EXTERNREF || t == WASM_EXNREF;
+}
 
 typedef struct wasm_functype {
     u32 param_count, result_count;
     const wasm_valtype *params, *results;
     u32 canon; /* lowest type index of this module that is structurally equal */
+    bool has_v128; /* among parameters or results */
 } wasm_functype;
 
 typedef struct wasm_limits {
     u64 min, max; /* pages or elements; max is meaningful with has_max only */
     bool has_max;
+    bool is_64; /* addresses, lengths and offsets are i64 */
 } wasm_limits;
 
 typedef struct wasm_tabletype {
@@ -55,6 +65,7 @@ typedef enum wasm_extern {
     WASM_EXTERN_TABLE,
     WASM_EXTERN_MEMORY,
     WASM_EXTERN_GLOBAL,
+    WASM_EXTERN_TAG,
 } wasm_extern;
 
 typedef struct wasm_import {
@@ -101,29 +112,73 @@ typedef struct wasm_data {
 
 /* Where a branch goes, in the order the interpreter meets branches. Deltas are relative to the byte
  * behind the branch's opcode and to this very entry.
- * shuffle: 0, or drop << 10 | keep: slide the `keep` topmost slots down over `drop` slots. */
+ * shuffle: 0, or drop << 10 | keep: slide the `keep` topmost slots down over `drop` slots. With
+ * WASM_SIDE_V128 a v128 is among those kept: their high halves slide as well. */
 typedef struct wasm_side {
     i32 pc_delta;
     i32 side_delta;
     u32 shuffle;
 } wasm_side;
+#define WASM_SIDE_V128 (1u << 31)
 #define WASM_SIDE_KEEP(shuffle) ((shuffle) & 0x3ffu)
-#define WASM_SIDE_DROP(shuffle) ((shuffle) >> 10)
+#define WASM_SIDE_DROP(shuffle) ((shuffle) >> 10 & 0x1fffffu)
+
+/* Exceptions. A try_table has 1 + n entries of the side table at its place, where n is the number of
+ * its clauses:
+ *   first  what executing the try_table does: pc_delta leads from behind its opcode to its first
+ *          instruction, side_delta is 1 + n, shuffle 0: it is a jump over its own immediates;
+ *   others one a clause, in their order, never met by running on: pc_delta counts from behind the
+ *          try_table's opcode (wasm_try.origin), side_delta from the entry itself; shuffle is 0.
+ *
+ * Who unwinds, looks in the frame's code at `tries` in their order, which is innermost first, for those
+ * with begin < at && at <= end, where `at` is the offset behind the instruction that throws: any
+ * byte behind the opcode of throw or throw_ref, or the return address of a call. Of each it takes the first
+ * clause that matches the exception's tag, or _ALL. It then sets
+ *   pc   = bytes + try.origin + side[clause.side].pc_delta
+ *   side = &side[clause.side] + side[clause.side].side_delta
+ * and, from operand `clause.height` of the frame on, the exception's values (none for _ALL), and behind
+ * them, for _REF, the exception itself. They are what the label receives: no shuffle follows. stack_max
+ * has room for them. */
+typedef enum wasm_catch_kind { /* ORDER: the binary format's */
+    WASM_CATCH,
+    WASM_CATCH_REF,
+    WASM_CATCH_ALL,
+    WASM_CATCH_ALL_REF,
+} wasm_catch_kind;
+
+typedef struct wasm_catch {
+    u8 kind;     /* wasm_catch_kind */
+    u32 tag_idx; /* not for _ALL */
+    u32 side;    /* index of its entry in wasm_code.side */
+    u32 height;  /* operands below the values that the label receives */
+} wasm_catch;
+
+typedef struct wasm_try {
+    u32 begin, end; /* offsets of the first instruction inside, and of the matching `end` */
+    u32 origin;     /* offset of the byte behind the opcode */
+    u32 catch_first, catch_count; /* in wasm_code.catches */
+} wasm_try;
 
 /* A function with a body. Counts are slots. */
 typedef struct wasm_code {
     const u8 *entry;       /* first instruction to run, behind the local declarations */
-    const wasm_side *side; /* entry of the first branch at or behind `entry` */
+    const wasm_side *side; /* entry of the first branch at or behind `entry`; NULL: there is none */
     u32 param_count, result_count;
     u32 local_count; /* parameters included */
     u32 stack_max;   /* operand slots that are ever live at once */
     u32 func_idx, type_idx;
     u32 body_off, body_end; /* local declarations to one past the final `end` */
     u32 insns_off;          /* first instruction, behind the local declarations */
+    bool has_v128; /* a parameter, local, operand or result is a v128 somewhere in the body. Without it
+                      no high half of a slot is read or written */
+    u32 try_count;
+    const wasm_try *tries;
+    const wasm_catch *catches;
 } wasm_code;
 
 /* Which sequences the interpreter may find fused in the module's bodies; see fuse.def. */
 typedef enum wasm_fuse_set {
+    WASM_FUSE_NONE, /* loads and stores of any memory, which no sequence has */
     WASM_FUSE_WIDE,
     WASM_FUSE_NARROW,
     WASM_FUSE_SETS
@@ -144,7 +199,7 @@ typedef struct wasm_module {
 
     u32 import_count;
     wasm_import *imports;
-    u32 imported_funcs, imported_tables, imported_memories, imported_globals;
+    u32 imported_funcs, imported_tables, imported_memories, imported_globals, imported_tags;
 
     u32 func_count; /* imports included, as in all index spaces below */
     u32 *func_types; /* type index by function index */
@@ -156,6 +211,8 @@ typedef struct wasm_module {
     wasm_limits *memories;
     u32 global_count;
     wasm_global *globals;
+    u32 tag_count;
+    u32 *tags; /* type index by tag index; their types have no results */
 
     u32 export_count;
     wasm_export *exports;
@@ -174,6 +231,12 @@ typedef struct wasm_module {
     u64 code_bytes; /* size of the code section */
     wasm_fuse_set fuse_set;
 
+    u64 features_off; /* GBX_FEATURE_BITs that were switched off */
+    u64 uses;         /* GBX_FEATURE_BITs of what the module has. MULTI_MEMORY: there are several, or an
+                         instruction spells a memory's index otherwise than by one zero byte or none
+                         at all; MEMORY64: a memory or table is 64 bits wide; SIMD: a v128 is
+                         somewhere; EXCEPTIONS: a tag, an exnref, or an instruction */
+
     /* Function names, found in the name section when the module is opened ("" where absent). */
     u32 name_sub_off, name_sub_end; /* function-name subsection; 0,0: none */
 
@@ -181,9 +244,10 @@ typedef struct wasm_module {
 } wasm_module;
 
 /* Decode and validate `bytes`, which the module takes over (allocated by gbx_base_alloc; freed on
- * failure too). On failure *out is NULL and err says what, at which offset, in which section and
- * function. Thread-safe. */
-GBX_MUST_USE gbx_code gbx_wasm_module_new(u8 *bytes, size_t len, wasm_module **out, gbx_err *err);
+ * failure too). `features_off`: GBX_FEATURE_BITs of what is to be refused. On failure *out is NULL and
+ * err says what, at which offset, in which section and function. Thread-safe. */
+GBX_MUST_USE gbx_code gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out,
+                                          gbx_err *err);
 void gbx_wasm_module_free(wasm_module *m); /* NULL is fine */
 
 /* The export called `name`, or NULL. */
@@ -200,13 +264,23 @@ bool gbx_wasm_functype_equal(const wasm_functype *a, const wasm_functype *b);
 void gbx_wasm_functype_print(const wasm_functype *t, char *buf, size_t cap);
 const char *gbx_wasm_valtype_text(wasm_valtype t);
 
-/* Evaluate a validated constant expression; the value takes one slot. `global_get` gives the value of a
- * global by index and `func_ref` the slot of a function reference; data is passed through. Cannot fail. */
+/* Features whose modules need accesses of any memory, of either width, and so WASM_FUSE_NONE. */
+#define WASM_GENERAL_USES \
+    (GBX_FEATURE_BIT(GBX_FEATURE_MULTI_MEMORY) | GBX_FEATURE_BIT(GBX_FEATURE_MEMORY64))
+
+/* A value of any type: a slot, and the high half that only a v128 has. */
+typedef struct wasm_value {
+    u64 low, high;
+} wasm_value;
+
+/* Evaluate a validated constant expression. `global_get` gives the value of a global by index, which is
+ * one before the global that is being made, and `func_ref` the slot of a function reference; data is
+ * passed through. Cannot fail. */
 typedef struct wasm_const_env {
-    u64 (*global_get)(void *data, u32 global_idx);
+    wasm_value (*global_get)(void *data, u32 global_idx);
     u64 (*func_ref)(void *data, u32 func_idx);
     void *data;
 } wasm_const_env;
-u64 gbx_wasm_const_eval(const wasm_module *m, wasm_const c, const wasm_const_env *env);
+wasm_value gbx_wasm_const_eval(const wasm_module *m, wasm_const c, const wasm_const_env *env);
 
 #endif

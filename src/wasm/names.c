@@ -69,6 +69,7 @@ gbx_wasm_valtype_text(wasm_valtype t)
     case WASM_V128: return "v128";
     case WASM_FUNCREF: return "funcref";
     case WASM_EXTERNREF: return "externref";
+    case WASM_EXNREF: return "exnref";
     default: return "any";
     }
 }

@@ -8,6 +8,7 @@
 #define I64 WASM_I64
 #define F32 WASM_F32
 #define F64 WASM_F64
+#define V128 WASM_V128
 
 const op_row gbx_wasm_ops[256] = {
 #define OP(number, name, text, imm, a, b, out, meaning) [number] = {text, IMM_##imm, a, b, out},
@@ -23,6 +24,12 @@ const op_row gbx_wasm_ops_fc[OP_FC_COUNT] = {
 #include "wasm/opcodes.def"
 #undef OP
 #undef OP_FC
+};
+
+const op_row_fd gbx_wasm_ops_fd[OP_FD_COUNT] = {
+#define OP_FD(number, name, text, imm, a, b, c, out, meaning) [number] = {text, IMM_##imm, a, b, c, out},
+#include "wasm/opcodes_fd.def"
+#undef OP_FD
 };
 
 static const u8 *
@@ -43,6 +50,27 @@ opcode_read_u32(const u8 **pc)
     }
 }
 
+/* Flags, which validation left one byte of, perhaps a memory, an offset. */
+static const u8 *
+opcode_skip_memarg(const u8 *pc)
+{
+    bool const has_memory = *pc & OP_MEMARG_HAS_MEMORY;
+    return opcode_skip_leb(opcode_skip_leb(has_memory ? pc + 1 : pc));
+}
+
+static const u8 *
+opcode_skip_try(const u8 *pc)
+{
+    pc = opcode_skip_leb(pc);
+    u32 const count = opcode_read_u32(&pc);
+    for (u32 i = 0; i < count; i++) {
+        u8 const kind = *pc++;
+        if (kind == WASM_CATCH || kind == WASM_CATCH_REF) pc = opcode_skip_leb(pc);
+        pc = opcode_skip_leb(pc);
+    }
+    return pc;
+}
+
 /* SAFETY: only for instructions that passed validation: every LEB128 ends inside the body. */
 u32
 gbx_wasm_insn_len(const wasm_module *m, const u8 *pc)
@@ -55,6 +83,10 @@ gbx_wasm_insn_len(const wasm_module *m, const u8 *pc)
         u32 const sub = opcode_read_u32(&pc);
         GBX_ASSERT(sub < OP_FC_COUNT);
         imm = gbx_wasm_ops_fc[sub].imm;
+    } else if (op == OP_PREFIX_FD) {
+        u32 const sub = opcode_read_u32(&pc);
+        GBX_ASSERT(sub < OP_FD_COUNT);
+        imm = gbx_wasm_ops_fd[sub].imm;
     }
     switch (imm) {
     case IMM_NONE: break;
@@ -67,11 +99,23 @@ gbx_wasm_insn_len(const wasm_module *m, const u8 *pc)
     case IMM_I32:
     case IMM_I64:
     case IMM_REF: pc = opcode_skip_leb(pc); break;
-    case IMM_IDX2:
+    case IMM_IDX2: pc = opcode_skip_leb(opcode_skip_leb(pc)); break;
     case IMM_MEM1:
     case IMM_MEM2:
     case IMM_MEM4:
-    case IMM_MEM8: pc = opcode_skip_leb(opcode_skip_leb(pc)); break;
+    case IMM_MEM8:
+    case IMM_MEM16: pc = opcode_skip_memarg(pc); break;
+    case IMM_LANEMEM1:
+    case IMM_LANEMEM2:
+    case IMM_LANEMEM4:
+    case IMM_LANEMEM8: pc = opcode_skip_memarg(pc) + 1; break;
+    case IMM_LANE2:
+    case IMM_LANE4:
+    case IMM_LANE8:
+    case IMM_LANE16: pc++; break;
+    case IMM_V128:
+    case IMM_SHUFFLE: pc += 16; break;
+    case IMM_TRY: pc = opcode_skip_try(pc); break;
     case IMM_TYPED:
     case IMM_TABLE: {
         u32 const count = opcode_read_u32(&pc) + (imm == IMM_TABLE);

@@ -11,6 +11,7 @@ enum {
 #undef OP
 #undef OP_FC
     OP_PREFIX_FC = 0xfc,
+    OP_PREFIX_FD = 0xfd,
 };
 
 enum {
@@ -20,6 +21,14 @@ enum {
 #undef OP
 #undef OP_FC
     OP_FC_COUNT
+};
+
+enum {
+#define OP_FD(number, name, text, imm, a, b, c, out, meaning) OP_FD_##name = (number),
+#include "wasm/opcodes_fd.def"
+#undef OP_FD
+    OP_FD_RELAXED = 0x100, /* from here on relaxed SIMD */
+    OP_FD_COUNT = 0x120
 };
 
 /* What follows an opcode; see the head of opcodes.def. IMM_BAD: not an opcode of ours. */
@@ -36,13 +45,28 @@ typedef enum op_imm {
     IMM_MEM2,
     IMM_MEM4,
     IMM_MEM8,
+    IMM_MEM16,
     IMM_ZERO,
     IMM_I32,
     IMM_I64,
     IMM_F32,
     IMM_F64,
     IMM_REF,
+    IMM_TRY,
+    IMM_LANEMEM1,
+    IMM_LANEMEM2,
+    IMM_LANEMEM4,
+    IMM_LANEMEM8,
+    IMM_LANE2,
+    IMM_LANE4,
+    IMM_LANE8,
+    IMM_LANE16,
+    IMM_V128,
+    IMM_SHUFFLE,
 } op_imm;
+
+/* In the first byte of an access's immediates: the index of a memory stands between it and the offset. */
+#define OP_MEMARG_HAS_MEMORY 0x40u
 
 typedef struct op_row {
     const char *text; /* NULL: not an opcode of ours */
@@ -50,8 +74,16 @@ typedef struct op_row {
     u8 a, b, out;     /* wasm_valtype, or 0 */
 } op_row;
 
+/* Behind 0xFD; see opcodes_fd.def. */
+typedef struct op_row_fd {
+    const char *text;
+    u8 imm;
+    u8 a, b, c, out;
+} op_row_fd;
+
 extern const op_row gbx_wasm_ops[256];
 extern const op_row gbx_wasm_ops_fc[OP_FC_COUNT];
+extern const op_row_fd gbx_wasm_ops_fd[OP_FD_COUNT];
 
 /* Length in bytes of the validated instruction at `pc`. Fused opcodes count as the one they replaced. */
 u32 gbx_wasm_insn_len(const wasm_module *m, const u8 *pc);

@@ -1,7 +1,8 @@
 /* Constant expressions, element and data segments: decoding, validation, evaluation.
  *
  * A constant expression is kept as its bytes and evaluated at instantiation; its operand stack is
- * bounded by CONST_EXPR_STACK. Extended constants (i32/i64 add, sub, mul) are in.
+ * bounded by CONST_EXPR_STACK. Extended constants are in: add, sub and mul of integers, and any global
+ * that is immutable and stands before.
  *
  * SAFETY: bytes are read through the sticky reader; evaluation walks only what was validated.
  * SPEC: core/valid/instructions.html#constant-expressions, core/binary/modules.html#element-section */
@@ -33,13 +34,42 @@ const_global(decoder *d, u64 off)
 {
     u32 const idx = gbx_base_rd_u32(&d->r);
     if (!rd_ok(&d->r)) return WASM_I32;
-    if (idx >= d->m->imported_globals) {
+    if (idx >= d->m->global_count) {
+        gbx_wasm_invalid(d, off, "unknown global in a constant expression (earlier ones only)");
+        return WASM_I32;
+    }
+    if (idx >= d->m->imported_globals && !gbx_wasm_use(d->m, GBX_FEATURE_EXTENDED_CONST)) {
         gbx_wasm_invalid(d, off, "unknown global in a constant expression (imported ones only)");
         return WASM_I32;
     }
     if (d->m->globals[idx].type.is_mutable)
         gbx_wasm_invalid(d, off, "constant expression required: the global is mutable");
     return d->m->globals[idx].type.type;
+}
+
+static void
+const_v128(decoder *d, u64 off)
+{
+    u32 const sub = gbx_base_rd_u32(&d->r);
+    if (!rd_ok(&d->r)) return;
+    if (sub >= OP_FD_COUNT || !gbx_wasm_ops_fd[sub].text) {
+        gbx_base_rd_fail(&d->r, GBX_MALFORMED, off, "illegal opcode");
+        return;
+    }
+    gbx_wasm_need(d->m, &d->r, off, GBX_FEATURE_SIMD);
+    if (sub != OP_FD_V128_CONST) gbx_wasm_invalid(d, off, "constant expression required");
+    (void)gbx_base_rd_bytes(&d->r, 16);
+    const_push(d, WASM_V128);
+}
+
+static void
+const_ref_func(decoder *d, u64 off)
+{
+    u32 const idx = gbx_base_rd_u32(&d->r);
+    gbx_wasm_need(d->m, &d->r, off, GBX_FEATURE_REFERENCE_TYPES);
+    if (rd_ok(&d->r) && idx >= d->m->func_count) gbx_wasm_invalid(d, off, "unknown function");
+    if (rd_ok(&d->r)) d->func_refs[idx] = 1;
+    const_push(d, WASM_FUNCREF);
 }
 
 static void
@@ -52,14 +82,12 @@ const_insn(decoder *d, u8 op, u64 off)
     case OP_F32_CONST: (void)gbx_base_rd_fixed32(r); const_push(d, WASM_F32); break;
     case OP_F64_CONST: (void)gbx_base_rd_fixed64(r); const_push(d, WASM_F64); break;
     case OP_GLOBAL_GET: const_push(d, const_global(d, off)); break;
-    case OP_REF_NULL: const_push(d, gbx_wasm_read_reftype(r)); break;
-    case OP_REF_FUNC: {
-        u32 const idx = gbx_base_rd_u32(r);
-        if (rd_ok(r) && idx >= d->m->func_count) gbx_wasm_invalid(d, off, "unknown function");
-        if (rd_ok(r)) d->func_refs[idx] = 1;
-        const_push(d, WASM_FUNCREF);
+    case OP_REF_NULL:
+        gbx_wasm_need(d->m, r, off, GBX_FEATURE_REFERENCE_TYPES);
+        const_push(d, gbx_wasm_read_heaptype(d->m, r));
         break;
-    }
+    case OP_REF_FUNC: const_ref_func(d, off); break;
+    case OP_PREFIX_FD: const_v128(d, off); break;
     case OP_I32_ADD:
     case OP_I32_SUB:
     case OP_I32_MUL:
@@ -67,13 +95,13 @@ const_insn(decoder *d, u8 op, u64 off)
     case OP_I64_SUB:
     case OP_I64_MUL: {
         wasm_valtype const t = gbx_wasm_ops[op].out;
+        gbx_wasm_need(d->m, r, off, GBX_FEATURE_EXTENDED_CONST);
         const_pop(d, off, t);
         const_pop(d, off, t);
         const_push(d, t);
         break;
     }
-    case 0xfd: gbx_base_rd_fail(r, GBX_UNSUPPORTED, off, "SIMD is not supported"); break;
-    case 0xfb: gbx_base_rd_fail(r, GBX_UNSUPPORTED, off, "garbage collection is not supported"); break;
+    case 0xfb: gbx_wasm_need(d->m, r, off, GBX_FEATURE_GC); break;
     default:
         if (gbx_wasm_ops[op].text || op == OP_PREFIX_FC)
             gbx_wasm_invalid(d, off, "constant expression required");
@@ -116,40 +144,47 @@ const_binary(u8 op, u64 a, u64 b)
     }
 }
 
-/* An expression of more than one instruction. Its own function, because the stack is large. */
-__attribute__((noinline)) static u64
+/* Any expression. Its own function, because the stack is large. */
+__attribute__((noinline)) static wasm_value
 const_eval_stack(reader r, const wasm_const_env *env)
 {
-    u64 stack[GBX_LEN(((decoder *)NULL)->const_types)];
+    wasm_value stack[GBX_LEN(((decoder *)NULL)->const_types)] __attribute__((uninitialized));
     u32 len = 0;
     for (;;) {
         u8 const op = gbx_base_rd_u8(&r);
         GBX_ASSERT(rd_ok(&r));
+        wasm_value v = {0, 0};
         switch (op) {
-        case OP_I32_CONST: stack[len++] = (u32)gbx_base_rd_i32(&r); break;
-        case OP_I64_CONST: stack[len++] = (u64)gbx_base_rd_i64(&r); break;
-        case OP_F32_CONST: stack[len++] = gbx_base_rd_fixed32(&r); break;
-        case OP_F64_CONST: stack[len++] = gbx_base_rd_fixed64(&r); break;
-        case OP_GLOBAL_GET: stack[len++] = env->global_get(env->data, gbx_base_rd_u32(&r)); break;
-        case OP_REF_NULL: (void)gbx_base_rd_u8(&r); stack[len++] = 0; break;
-        case OP_REF_FUNC: stack[len++] = env->func_ref(env->data, gbx_base_rd_u32(&r)); break;
+        case OP_I32_CONST: v.low = (u32)gbx_base_rd_i32(&r); break;
+        case OP_I64_CONST: v.low = (u64)gbx_base_rd_i64(&r); break;
+        case OP_F32_CONST: v.low = gbx_base_rd_fixed32(&r); break;
+        case OP_F64_CONST: v.low = gbx_base_rd_fixed64(&r); break;
+        case OP_GLOBAL_GET: v = env->global_get(env->data, gbx_base_rd_u32(&r)); break;
+        case OP_REF_NULL: (void)gbx_base_rd_u8(&r); break;
+        case OP_REF_FUNC: v.low = env->func_ref(env->data, gbx_base_rd_u32(&r)); break;
+        case OP_PREFIX_FD:
+            (void)gbx_base_rd_u32(&r);
+            v.low = gbx_base_rd_fixed64(&r);
+            v.high = gbx_base_rd_fixed64(&r);
+            break;
         case OP_END: return stack[0];
         default:
-            len--;
-            stack[len - 1] = const_binary(op, stack[len - 1], stack[len]);
+            len -= 2;
+            v.low = const_binary(op, stack[len].low, stack[len + 1].low);
         }
+        stack[len++] = v;
     }
 }
 
 /* PERF: nearly all of Go's 30,000 to 100,000 segments have a lone i32.const for an offset. */
-u64
+wasm_value
 gbx_wasm_const_eval(const wasm_module *m, wasm_const c, const wasm_const_env *env)
 {
     reader r = rd_init(m->bytes, c.off, c.end);
     reader const start = r;
     if (gbx_base_rd_u8(&r) == OP_I32_CONST) {
         u32 const value = (u32)gbx_base_rd_i32(&r);
-        if (gbx_base_rd_u8(&r) == OP_END) return value;
+        if (gbx_base_rd_u8(&r) == OP_END) return (wasm_value){value, 0};
     }
     return const_eval_stack(start, env);
 }
@@ -191,6 +226,7 @@ segment_elem(decoder *d, wasm_elem *e)
         gbx_base_rd_fail(&d->r, GBX_MALFORMED, off, "malformed elements segment kind");
         return;
     }
+    if (flags) gbx_wasm_need(d->m, &d->r, off, GBX_FEATURE_BULK_MEMORY);
     e->mode = !(flags & 1) ? WASM_SEGMENT_ACTIVE
               : flags & 2  ? WASM_SEGMENT_DECLARED
                            : WASM_SEGMENT_PASSIVE;
@@ -198,12 +234,14 @@ segment_elem(decoder *d, wasm_elem *e)
     e->type = WASM_FUNCREF;
     if (e->mode == WASM_SEGMENT_ACTIVE) {
         segment_table(d, e, flags & 2);
-        if (rd_ok(&d->r)) e->offset = gbx_wasm_read_const(d, WASM_I32);
+        if (rd_ok(&d->r))
+            e->offset = gbx_wasm_read_const(
+                    d, d->m->tables[e->table_idx].limits.is_64 ? WASM_I64 : WASM_I32);
     }
     if (flags & 3) {
         u64 const kind_off = rd_offset(&d->r);
         if (e->is_exprs)
-            e->type = gbx_wasm_read_reftype(&d->r);
+            e->type = gbx_wasm_read_reftype(d->m, &d->r);
         else if (gbx_base_rd_u8(&d->r) != 0)
             gbx_base_rd_fail(&d->r, GBX_MALFORMED, kind_off, "malformed element kind");
     }
@@ -232,11 +270,13 @@ segment_data(decoder *d, wasm_data *s)
         gbx_base_rd_fail(&d->r, GBX_MALFORMED, off, "malformed data segment kind");
         return;
     }
+    if (flags) gbx_wasm_need(d->m, &d->r, off, GBX_FEATURE_BULK_MEMORY);
     s->mode = flags == 1 ? WASM_SEGMENT_PASSIVE : WASM_SEGMENT_ACTIVE;
     if (s->mode == WASM_SEGMENT_ACTIVE) {
         s->mem_idx = flags == 2 ? gbx_base_rd_u32(&d->r) : 0;
         if (rd_ok(&d->r) && s->mem_idx >= d->m->memory_count) gbx_wasm_invalid(d, off, "unknown memory");
-        if (rd_ok(&d->r)) s->offset = gbx_wasm_read_const(d, WASM_I32);
+        if (rd_ok(&d->r))
+            s->offset = gbx_wasm_read_const(d, d->m->memories[s->mem_idx].is_64 ? WASM_I64 : WASM_I32);
     }
     s->bytes_len = gbx_base_rd_u32(&d->r);
     s->bytes_off = (u32)rd_offset(&d->r);

@@ -20,6 +20,11 @@
  *
  * The final `end` of a body becomes `return` in our copy: the interpreter then needs no case for it.
  *
+ * A v128 takes one operand like any other value; its high half stands elsewhere (abi/layout.h). The
+ * instructions that move operands of any type are marked where they move one of that type:
+ * FUSED_LOCAL_GET_V and its like, WASM_SIDE_V128. A `return` of one value is FUSED_RETURN1 only where
+ * that is no v128.
+ *
  * SAFETY: `pc` is compared with the body's end before each instruction; immediates may be read past
  * it, by at most DECODE_PAD bytes (LEB128 readers stop at 10), and are refused at the next
  * comparison. Indices are compared with their space before use. The operand stack has room for one
@@ -57,6 +62,13 @@ validate_mismatch(val *v, wasm_valtype want, wasm_valtype have)
     return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, v->text);
 }
 
+bool
+gbx_wasm_val_need(val *v, gbx_feature feature)
+{
+    return gbx_wasm_use(v->m, feature) ||
+           gbx_wasm_val_fail(v, v->insn, GBX_UNSUPPORTED, gbx_wasm_refusal(feature));
+}
+
 u64
 gbx_wasm_val_leb(val *v, val_leb kind)
 {
@@ -69,6 +81,7 @@ gbx_wasm_val_leb(val *v, val_leb kind)
     u64 value = 0;
     switch (kind) {
     case LEB_U32: value = gbx_base_rd_u32(&r); break;
+    case LEB_U64: value = gbx_base_rd_u64(&r); break;
     case LEB_I32: value = (u64)(i64)gbx_base_rd_i32(&r); break;
     case LEB_I33: value = (u64)gbx_base_rd_i33(&r); break;
     case LEB_I64: value = (u64)gbx_base_rd_i64(&r); break;
@@ -171,27 +184,96 @@ validate_num(val *v, const op_row *row)
     if (row->out) validate_push(v, row->out);
 }
 
-/* Alignment and offset. An alignment spelt with surplus bytes is rewritten in place, its surplus moved
- * into the offset, so that the interpreter may count on one byte. */
-static bool
-validate_memarg(val *v, unsigned bytes_log2)
+/* Mark the current instruction for the interpreter, in our copy. */
+static void
+validate_mark(val *v, u8 op)
 {
-    if (v->m->memory_count == 0) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown memory 0");
-    u8 *const at = v->m->bytes + (v->pc - v->m->bytes);
-    u32 const align = validate_u32(v);
-    bool const surplus = v->pc - at > 1;
-    if (align & 0x40 && align < 0x80)
-        return gbx_wasm_val_fail(v, at, GBX_UNSUPPORTED, "multiple memories are not supported");
-    if (align > bytes_log2)
-        return gbx_wasm_val_fail(v, at, align >= 32 ? GBX_MALFORMED : GBX_INVALID,
-                                 align >= 32 ? "malformed memop flags"
-                                             : "alignment must not be larger than natural");
-    u32 offset = validate_u32(v);
-    if (GBX_UNLIKELY(surplus) && !v->why && v->pc <= v->end) {
-        at[0] = (u8)align;
-        for (u8 *p = at + 1; p < v->pc; p++, offset >>= 7)
-            *p = (u8)((offset & 0x7f) | (p + 1 < v->pc ? 0x80 : 0));
+    v->m->bytes[v->insn - v->m->bytes] = op;
+}
+
+/* The index of a memory. Anything but one zero byte is several memories' way to spell it. */
+static bool
+validate_memory_idx(val *v, u32 *idx)
+{
+    const u8 *const at = v->pc;
+    *idx = 0;
+    if (*at == 0) {
+        v->pc++;
+    } else if (v->m->features_off & GBX_FEATURE_BIT(GBX_FEATURE_MULTI_MEMORY)) {
+        return gbx_wasm_val_fail(v, at, GBX_MALFORMED, "zero byte expected");
+    } else {
+        *idx = validate_u32(v);
+        if (v->why || !gbx_wasm_val_need(v, GBX_FEATURE_MULTI_MEMORY)) return false;
     }
+    return *idx < v->m->memory_count || gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown memory");
+}
+
+/* The static offset of an access. Where 64-bit addresses are, the format has one form for all memories,
+ * and what is too large for a narrow one is a matter of validity. */
+static u64
+validate_offset(val *v, const wasm_limits *mem)
+{
+    if (GBX_LIKELY(*v->pc < 0x80)) return *v->pc++;
+    if (v->m->features_off & GBX_FEATURE_BIT(GBX_FEATURE_MEMORY64)) return gbx_wasm_val_leb(v, LEB_U32);
+    u64 const offset = gbx_wasm_val_leb(v, LEB_U64);
+    if (!mem->is_64 && offset > UINT32_MAX)
+        gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "offset out of range");
+    return offset;
+}
+
+/* The number in exactly the bytes [p, end), which are enough for it. */
+static void
+validate_write_leb(u8 *p, const u8 *end, u64 value)
+{
+    for (; p < end; p++, value >>= 7) *p = (u8)((value & 0x7f) | (p + 1 < end ? 0x80 : 0));
+}
+
+/* Flags (alignment, and whether a memory is named), memory, offset; *address is the type of addresses.
+ * Flags spelt with surplus bytes are rewritten in place, their surplus moved into the offset, so that the
+ * interpreter may count on one byte. */
+static bool
+validate_memarg(val *v, unsigned bytes_log2, wasm_valtype *address)
+{
+    u8 *const at = v->m->bytes + (v->pc - v->m->bytes);
+    u32 const flags = validate_u32(v);
+    u64 const surplus = (u64)(v->pc - at) - 1;
+    u32 mem_idx = 0;
+    if (v->why) return false;
+    if (flags >= 0x80) return gbx_wasm_val_fail(v, at, GBX_MALFORMED, "malformed memop flags");
+    const u8 *const idx_at = v->pc;
+    if (flags & OP_MEMARG_HAS_MEMORY) {
+        mem_idx = validate_u32(v);
+        if (v->why || !gbx_wasm_val_need(v, GBX_FEATURE_MULTI_MEMORY)) return false;
+    }
+    u64 const idx_bytes = (u64)(v->pc - idx_at);
+    if (mem_idx >= v->m->memory_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown memory");
+    if ((flags & ~OP_MEMARG_HAS_MEMORY) > bytes_log2)
+        return gbx_wasm_val_fail(v, at, GBX_INVALID, "alignment must not be larger than natural");
+    const wasm_limits *const mem = &v->m->memories[mem_idx];
+    u64 const offset = validate_offset(v, mem);
+    if (GBX_UNLIKELY(surplus) && !v->why && v->pc <= v->end) {
+        at[0] = (u8)flags;
+        validate_write_leb(at + 1, at + 1 + idx_bytes, mem_idx);
+        validate_write_leb(at + 1 + idx_bytes, v->pc, offset);
+    }
+    *address = val_address_type(mem);
+    return !v->why;
+}
+
+/* A load or store of an operand `value` (0: a load) that leaves `out` (0: nothing). */
+static bool
+validate_access(val *v, unsigned bytes_log2, wasm_valtype value, wasm_valtype out)
+{
+    wasm_valtype address = WASM_I32;
+    if (GBX_LIKELY(v->has_memory32 && *v->pc <= bytes_log2)) {
+        v->pc++;
+        (void)validate_offset(v, v->m->memories);
+    } else if (!validate_memarg(v, bytes_log2, &address)) {
+        return false;
+    }
+    if (value && !gbx_wasm_val_pop(v, value)) return false;
+    if (!gbx_wasm_val_pop(v, address)) return false;
+    if (out) validate_push(v, out);
     return true;
 }
 
@@ -201,6 +283,10 @@ validate_local(val *v, u8 op)
     u32 const idx = validate_u32(v);
     if (idx >= v->local_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown local");
     wasm_valtype const t = v->locals[idx];
+    if (GBX_UNLIKELY(t == WASM_V128))
+        validate_mark(v, op == OP_LOCAL_GET   ? FUSED_LOCAL_GET_V
+                         : op == OP_LOCAL_SET ? FUSED_LOCAL_SET_V
+                                              : FUSED_LOCAL_TEE_V);
     if (op != OP_LOCAL_GET && !gbx_wasm_val_pop(v, t)) return false;
     if (op != OP_LOCAL_SET) validate_push(v, t);
     if (op == OP_LOCAL_SET && v->insn == v->const_end) {
@@ -216,6 +302,10 @@ validate_global(val *v, bool set)
     u32 const idx = validate_u32(v);
     if (idx >= v->m->global_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown global");
     wasm_globaltype const g = v->m->globals[idx].type;
+    if (GBX_UNLIKELY(g.type == WASM_V128)) {
+        validate_mark(v, set ? FUSED_GLOBAL_SET_V : FUSED_GLOBAL_GET_V);
+        v->has_v128 = true;
+    }
     if (!set) {
         validate_push(v, g.type);
         return true;
@@ -231,21 +321,23 @@ validate_select(val *v, bool typed)
     wasm_valtype t = WASM_ANY;
     if (typed) {
         u32 const count = validate_u32(v);
+        if (!gbx_wasm_val_need(v, GBX_FEATURE_REFERENCE_TYPES)) return false;
         if (count != 1) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "invalid result arity");
         reader r = rd_init(v->m->bytes, (u64)(v->pc - v->m->bytes), (u64)(v->end - v->m->bytes));
-        t = gbx_wasm_read_valtype(&r);
+        t = gbx_wasm_read_valtype(v->m, &r);
         if (!rd_ok(&r)) return gbx_wasm_val_fail(v, v->m->bytes + r.why_off, r.code, r.why);
         v->pc = r.at;
+        if (t == WASM_V128) v->has_v128 = true;
         return gbx_wasm_val_pop(v, WASM_I32) && gbx_wasm_val_pop(v, t) && gbx_wasm_val_pop(v, t) &&
                (validate_push(v, t), true);
     }
     wasm_valtype a, b;
     if (!gbx_wasm_val_pop(v, WASM_I32) || !validate_pop_any(v, &b) || !validate_pop_any(v, &a))
         return false;
-    bool const is_ref = a == WASM_FUNCREF || a == WASM_EXTERNREF || b == WASM_FUNCREF || b == WASM_EXTERNREF;
-    if (is_ref || (a != b && a != WASM_ANY && b != WASM_ANY))
+    if (wasm_is_ref(a) || wasm_is_ref(b) || (a != b && a != WASM_ANY && b != WASM_ANY))
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID,
                                  "type mismatch: select needs two numbers of one type");
+    if (a == WASM_V128 || b == WASM_V128) validate_mark(v, FUSED_SELECT_V);
     validate_push(v, a == WASM_ANY ? b : a);
     return true;
 }
@@ -253,9 +345,10 @@ validate_select(val *v, bool typed)
 static bool
 validate_ref(val *v, u8 op)
 {
+    if (!gbx_wasm_val_need(v, GBX_FEATURE_REFERENCE_TYPES)) return false;
     if (op == OP_REF_NULL) {
         reader r = rd_init(v->m->bytes, (u64)(v->pc - v->m->bytes), (u64)(v->end - v->m->bytes));
-        wasm_valtype const t = gbx_wasm_read_reftype(&r);
+        wasm_valtype const t = gbx_wasm_read_heaptype(v->m, &r);
         if (!rd_ok(&r)) return gbx_wasm_val_fail(v, v->m->bytes + r.why_off, r.code, r.why);
         v->pc = r.at;
         validate_push(v, t);
@@ -264,7 +357,7 @@ validate_ref(val *v, u8 op)
     if (op == OP_REF_IS_NULL) {
         wasm_valtype t;
         if (!validate_pop_any(v, &t)) return false;
-        if (t != WASM_ANY && t != WASM_FUNCREF && t != WASM_EXTERNREF)
+        if (t != WASM_ANY && !wasm_is_ref(t))
             return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "type mismatch: a reference is expected");
         validate_push(v, WASM_I32);
         return true;
@@ -278,11 +371,11 @@ validate_ref(val *v, u8 op)
 }
 
 static bool
-validate_table_idx(val *v, wasm_valtype *elem)
+validate_table_idx(val *v, const wasm_tabletype **type)
 {
     u32 const idx = validate_u32(v);
     if (idx >= v->m->table_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown table");
-    *elem = v->m->tables[idx].elem;
+    *type = &v->m->tables[idx];
     return true;
 }
 
@@ -307,65 +400,175 @@ validate_elem_idx(val *v, wasm_valtype *type)
 }
 
 static bool
-validate_memory_idx(val *v)
+validate_pop3(val *v, wasm_valtype a, wasm_valtype b, wasm_valtype c)
 {
-    u64 const at = (u64)(v->pc - v->m->bytes);
-    u8 const idx = *v->pc++;
-    if (idx != 0)
-        return gbx_wasm_val_fail(v, v->m->bytes + at, GBX_MALFORMED, "zero byte expected");
-    if (v->m->memory_count == 0) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown memory 0");
+    return gbx_wasm_val_pop(v, c) && gbx_wasm_val_pop(v, b) && gbx_wasm_val_pop(v, a);
+}
+
+/* A length that must fit both of two: the narrower type of addresses. */
+static wasm_valtype
+validate_narrower(wasm_valtype a, wasm_valtype b)
+{
+    return a == WASM_I64 ? b : a;
+}
+
+/* The type of addresses of the memory whose index stands at `pc`. */
+static bool
+validate_memory(val *v, wasm_valtype *address)
+{
+    u32 idx;
+    if (!validate_memory_idx(v, &idx)) return false;
+    *address = val_address_type(&v->m->memories[idx]);
     return true;
 }
 
 static bool
-validate_pop3_i32(val *v)
+validate_bulk_memory(val *v, u32 sub)
 {
-    return gbx_wasm_val_pop(v, WASM_I32) && gbx_wasm_val_pop(v, WASM_I32) &&
-           gbx_wasm_val_pop(v, WASM_I32);
+    wasm_valtype to, from;
+    if (!gbx_wasm_val_need(v, GBX_FEATURE_BULK_MEMORY)) return false;
+    switch (sub) {
+    case OP_FC_MEMORY_INIT:
+        return validate_data_idx(v) && validate_memory(v, &to) &&
+               validate_pop3(v, to, WASM_I32, WASM_I32);
+    case OP_FC_DATA_DROP: return validate_data_idx(v);
+    case OP_FC_MEMORY_COPY:
+        return validate_memory(v, &to) && validate_memory(v, &from) &&
+               validate_pop3(v, to, from, validate_narrower(to, from));
+    default: return validate_memory(v, &to) && validate_pop3(v, to, WASM_I32, to);
+    }
+}
+
+static bool
+validate_bulk_table(val *v, u32 sub)
+{
+    const wasm_tabletype *to, *from;
+    wasm_valtype type;
+    bool const is_new = sub >= OP_FC_TABLE_GROW;
+    if (!gbx_wasm_val_need(v, is_new ? GBX_FEATURE_REFERENCE_TYPES : GBX_FEATURE_BULK_MEMORY))
+        return false;
+    switch (sub) {
+    case OP_FC_ELEM_DROP: return validate_elem_idx(v, &type);
+    case OP_FC_TABLE_INIT:
+        if (!validate_elem_idx(v, &type) || !validate_table_idx(v, &to)) return false;
+        if (type != to->elem)
+            return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "type mismatch in table.init");
+        return validate_pop3(v, val_address_type(&to->limits), WASM_I32, WASM_I32);
+    case OP_FC_TABLE_COPY: {
+        if (!validate_table_idx(v, &to) || !validate_table_idx(v, &from)) return false;
+        if (to->elem != from->elem)
+            return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "type mismatch in table.copy");
+        wasm_valtype const a = val_address_type(&to->limits), b = val_address_type(&from->limits);
+        return validate_pop3(v, a, b, validate_narrower(a, b));
+    }
+    case OP_FC_TABLE_GROW:
+        if (!validate_table_idx(v, &to) || !gbx_wasm_val_pop(v, val_address_type(&to->limits)) ||
+            !gbx_wasm_val_pop(v, to->elem))
+            return false;
+        validate_push(v, val_address_type(&to->limits));
+        return true;
+    case OP_FC_TABLE_SIZE:
+        if (!validate_table_idx(v, &to)) return false;
+        validate_push(v, val_address_type(&to->limits));
+        return true;
+    default:
+        if (!validate_table_idx(v, &to)) return false;
+        type = val_address_type(&to->limits);
+        return validate_pop3(v, type, to->elem, type);
+    }
 }
 
 static bool
 validate_fc(val *v)
 {
     u32 const sub = validate_u32(v);
-    wasm_valtype a, b;
+    if (v->why) return false;
+    if (sub >= 0x13 && sub <= 0x16) return gbx_wasm_val_need(v, GBX_FEATURE_WIDE_ARITHMETIC);
     if (sub >= OP_FC_COUNT || !gbx_wasm_ops_fc[sub].text)
         return gbx_wasm_val_fail(v, v->insn, GBX_MALFORMED, "illegal opcode");
-    switch (sub) {
-    case OP_FC_MEMORY_INIT: return validate_data_idx(v) && validate_memory_idx(v) && validate_pop3_i32(v);
-    case OP_FC_DATA_DROP: return validate_data_idx(v);
-    case OP_FC_MEMORY_COPY:
-        return validate_memory_idx(v) && validate_memory_idx(v) && validate_pop3_i32(v);
-    case OP_FC_MEMORY_FILL: return validate_memory_idx(v) && validate_pop3_i32(v);
-    case OP_FC_TABLE_INIT:
-        if (!validate_elem_idx(v, &a) || !validate_table_idx(v, &b)) return false;
-        if (a != b) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "type mismatch in table.init");
-        return validate_pop3_i32(v);
-    case OP_FC_ELEM_DROP: return validate_elem_idx(v, &a);
-    case OP_FC_TABLE_COPY:
-        if (!validate_table_idx(v, &a) || !validate_table_idx(v, &b)) return false;
-        if (a != b) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "type mismatch in table.copy");
-        return validate_pop3_i32(v);
-    case OP_FC_TABLE_GROW:
-        return validate_table_idx(v, &a) && gbx_wasm_val_pop(v, WASM_I32) && gbx_wasm_val_pop(v, a) &&
-               (validate_push(v, WASM_I32), true);
-    case OP_FC_TABLE_SIZE:
-        return validate_table_idx(v, &a) && (validate_push(v, WASM_I32), true);
-    case OP_FC_TABLE_FILL:
-        return validate_table_idx(v, &a) && gbx_wasm_val_pop(v, WASM_I32) && gbx_wasm_val_pop(v, a) &&
-               gbx_wasm_val_pop(v, WASM_I32);
-    default: validate_num(v, &gbx_wasm_ops_fc[sub]); return true;
+    if (sub >= OP_FC_TABLE_INIT) return validate_bulk_table(v, sub);
+    if (sub >= OP_FC_MEMORY_INIT) return validate_bulk_memory(v, sub);
+    if (!gbx_wasm_val_need(v, GBX_FEATURE_SATURATING)) return false;
+    validate_num(v, &gbx_wasm_ops_fc[sub]);
+    return true;
+}
+
+/* Lane bytes: `count` of them, each below `limit`. */
+static bool
+validate_lanes(val *v, u32 count, u32 limit)
+{
+    const u8 *const lanes = v->pc;
+    v->pc += count;
+    for (u32 i = 0; i < count; i++)
+        if (lanes[i] >= limit) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "invalid lane index");
+    return true;
+}
+
+/* Immediates of a vector instruction; *address stays 0 where it is no access. */
+static bool
+validate_fd_imm(val *v, op_imm imm, wasm_valtype *address)
+{
+    switch (imm) {
+    case IMM_MEM1:
+    case IMM_MEM2:
+    case IMM_MEM4:
+    case IMM_MEM8:
+    case IMM_MEM16: return validate_memarg(v, (unsigned)(imm - IMM_MEM1), address);
+    case IMM_LANEMEM1:
+    case IMM_LANEMEM2:
+    case IMM_LANEMEM4:
+    case IMM_LANEMEM8: {
+        unsigned const log2 = (unsigned)(imm - IMM_LANEMEM1);
+        return validate_memarg(v, log2, address) && validate_lanes(v, 1, 16u >> log2);
     }
+    case IMM_LANE2: return validate_lanes(v, 1, 2);
+    case IMM_LANE4: return validate_lanes(v, 1, 4);
+    case IMM_LANE8: return validate_lanes(v, 1, 8);
+    case IMM_LANE16: return validate_lanes(v, 1, 16);
+    case IMM_SHUFFLE: return validate_lanes(v, 16, 32);
+    case IMM_V128: v->pc += 16; return true;
+    default: return true;
+    }
+}
+
+static bool
+validate_fd(val *v)
+{
+    u32 const sub = validate_u32(v);
+    wasm_valtype address = 0;
+    if (v->why) return false;
+    if (sub >= OP_FD_COUNT || !gbx_wasm_ops_fd[sub].text)
+        return gbx_wasm_val_fail(v, v->insn, GBX_MALFORMED, "illegal opcode");
+    const op_row_fd *const row = &gbx_wasm_ops_fd[sub];
+    if (!gbx_wasm_val_need(v, GBX_FEATURE_SIMD)) return false;
+    if (sub >= OP_FD_RELAXED && !gbx_wasm_val_need(v, GBX_FEATURE_RELAXED_SIMD)) return false;
+    v->has_v128 = true;
+    if (!validate_fd_imm(v, row->imm, &address)) return false;
+    if (row->c && !gbx_wasm_val_pop(v, row->c)) return false;
+    if (row->b && !gbx_wasm_val_pop(v, row->b)) return false;
+    if (row->a && !gbx_wasm_val_pop(v, address ? address : row->a)) return false;
+    if (row->out) validate_push(v, row->out);
+    return true;
 }
 
 static bool
 validate_table_access(val *v, bool set)
 {
-    wasm_valtype elem;
-    if (!validate_table_idx(v, &elem)) return false;
-    if (set) return gbx_wasm_val_pop(v, elem) && gbx_wasm_val_pop(v, WASM_I32);
-    if (!gbx_wasm_val_pop(v, WASM_I32)) return false;
-    validate_push(v, elem);
+    const wasm_tabletype *t;
+    if (!gbx_wasm_val_need(v, GBX_FEATURE_REFERENCE_TYPES) || !validate_table_idx(v, &t)) return false;
+    wasm_valtype const address = val_address_type(&t->limits);
+    if (set) return gbx_wasm_val_pop(v, t->elem) && gbx_wasm_val_pop(v, address);
+    if (!gbx_wasm_val_pop(v, address)) return false;
+    validate_push(v, t->elem);
+    return true;
+}
+
+static bool
+validate_memory_pages(val *v, bool grow)
+{
+    wasm_valtype address;
+    if (!validate_memory(v, &address) || (grow && !gbx_wasm_val_pop(v, address))) return false;
+    validate_push(v, address);
     return true;
 }
 
@@ -375,21 +578,23 @@ validate_unknown(val *v, u8 op)
 {
     static const struct {
         u8 from, to;
-        const char *why;
+        gbx_feature feature;
     } known[] = {
-        {0x06, 0x0a, "exceptions are not supported"},
-        {0x14, 0x15, "typed function references (call_ref) are not supported"},
-        {0x18, 0x19, "exceptions are not supported"},
-        {0x1f, 0x1f, "exceptions (try_table) are not supported"},
-        {0xd3, 0xd6, "typed function references are not supported"},
-        {0xfb, 0xfb, "garbage collection is not supported"},
-        {0xfd, 0xfd, "SIMD is not supported"},
-        {0xfe, 0xfe, "threads (atomic operations) are not supported"},
+        {0x06, 0x07, GBX_FEATURE_LEGACY_EXCEPTIONS}, {0x09, 0x09, GBX_FEATURE_LEGACY_EXCEPTIONS},
+        {0x14, 0x15, GBX_FEATURE_FUNCTION_REFERENCES}, {0x18, 0x19, GBX_FEATURE_LEGACY_EXCEPTIONS},
+        {0xd3, 0xd3, GBX_FEATURE_GC}, {0xd4, 0xd6, GBX_FEATURE_FUNCTION_REFERENCES},
+        {0xe0, 0xe6, GBX_FEATURE_STACK_SWITCHING}, {0xfb, 0xfb, GBX_FEATURE_GC},
+        {0xfe, 0xfe, GBX_FEATURE_THREADS},
     };
     for (u32 i = 0; i < GBX_LEN(known); i++)
-        if (op >= known[i].from && op <= known[i].to)
-            return gbx_wasm_val_fail(v, v->insn, GBX_UNSUPPORTED, known[i].why);
+        if (op >= known[i].from && op <= known[i].to) return gbx_wasm_val_need(v, known[i].feature);
     return gbx_wasm_val_fail(v, v->insn, GBX_MALFORMED, "illegal opcode");
+}
+
+static bool
+validate_returns_one(const val *v)
+{
+    return v->type->result_count == 1 && v->type->results[0] != WASM_V128;
 }
 
 /* One instruction that is not on the fast path below. */
@@ -410,12 +615,22 @@ validate_insn(val *v, u8 op)
     case OP_BR_IF: return gbx_wasm_val_br_if(v);
     case OP_BR_TABLE: return gbx_wasm_val_br_table(v);
     case OP_RETURN:
-        if (v->type->result_count == 1) v->m->bytes[v->insn - v->m->bytes] = FUSED_RETURN1;
+        if (validate_returns_one(v)) validate_mark(v, FUSED_RETURN1);
         return gbx_wasm_val_return(v);
     case OP_CALL: return gbx_wasm_val_call(v, false);
     case OP_CALL_INDIRECT: return gbx_wasm_val_call_indirect(v, false);
-    case OP_RETURN_CALL: return gbx_wasm_val_call(v, true);
-    case OP_RETURN_CALL_INDIRECT: return gbx_wasm_val_call_indirect(v, true);
+    case OP_RETURN_CALL:
+        return gbx_wasm_val_need(v, GBX_FEATURE_TAIL_CALL) && gbx_wasm_val_call(v, true);
+    case OP_RETURN_CALL_INDIRECT:
+        return gbx_wasm_val_need(v, GBX_FEATURE_TAIL_CALL) && gbx_wasm_val_call_indirect(v, true);
+    case OP_TRY_TABLE:
+        return gbx_wasm_val_need(v, GBX_FEATURE_EXCEPTIONS) && gbx_wasm_val_try_table(v);
+    case OP_THROW: return gbx_wasm_val_need(v, GBX_FEATURE_EXCEPTIONS) && gbx_wasm_val_throw(v);
+    case OP_THROW_REF:
+        if (!gbx_wasm_val_need(v, GBX_FEATURE_EXCEPTIONS) || !gbx_wasm_val_pop(v, WASM_EXNREF))
+            return false;
+        gbx_wasm_val_unreachable(v);
+        return true;
     case OP_DROP: return validate_pop_any(v, &t);
     case OP_SELECT:
     case OP_SELECT_T: return validate_select(v, op == OP_SELECT_T);
@@ -424,10 +639,7 @@ validate_insn(val *v, u8 op)
     case OP_TABLE_GET:
     case OP_TABLE_SET: return validate_table_access(v, op == OP_TABLE_SET);
     case OP_MEMORY_SIZE:
-        return validate_memory_idx(v) && (validate_push(v, WASM_I32), true);
-    case OP_MEMORY_GROW:
-        return validate_memory_idx(v) && gbx_wasm_val_pop(v, WASM_I32) &&
-               (validate_push(v, WASM_I32), true);
+    case OP_MEMORY_GROW: return validate_memory_pages(v, op == OP_MEMORY_GROW);
     case OP_LOCAL_GET:
     case OP_LOCAL_SET:
     case OP_LOCAL_TEE: return validate_local(v, op);
@@ -443,17 +655,14 @@ validate_insn(val *v, u8 op)
     case OP_REF_IS_NULL:
     case OP_REF_FUNC: return validate_ref(v, op);
     case OP_PREFIX_FC: return validate_fc(v);
+    case OP_PREFIX_FD: return validate_fd(v);
     default: break;
     }
     switch (row->imm) {
     case IMM_MEM1:
     case IMM_MEM2:
     case IMM_MEM4:
-    case IMM_MEM8: {
-        if (!validate_memarg(v, (unsigned)(row->imm - IMM_MEM1))) return false;
-        validate_num(v, row);
-        return true;
-    }
+    case IMM_MEM8: return validate_access(v, (unsigned)(row->imm - IMM_MEM1), row->b, row->out);
     case IMM_NONE: validate_num(v, row); return true;
     default: return validate_unknown(v, op);
     }
@@ -488,7 +697,7 @@ validate_fast(val *v, u8 op, const u8 **pc, wasm_valtype **top)
     switch (row->imm) {
     case IMM_NONE: return row->a && validate_plain(row, top, v->floor);
     case IMM_IDX: {
-        if (op < OP_LOCAL_GET || op > OP_LOCAL_TEE || imm >= 0x80 || imm >= v->local_count) return false;
+        if (op < OP_LOCAL_GET || op > OP_LOCAL_TEE || imm >= 0x80 || imm >= v->fast_locals) return false;
         wasm_valtype const t = v->locals[imm];
         if (op == OP_LOCAL_GET) {
             *sp = t;
@@ -523,13 +732,35 @@ validate_fast(val *v, u8 op, const u8 **pc, wasm_valtype **top)
     case IMM_MEM2:
     case IMM_MEM4:
     case IMM_MEM8:
-        if (imm > row->imm - IMM_MEM1 || (*pc)[1] >= 0x80 || !v->has_memory ||
+        if (imm > row->imm - IMM_MEM1 || (*pc)[1] >= 0x80 || !v->has_memory32 ||
             !validate_plain(row, top, v->floor))
             return false;
         *pc += 2;
         return true;
     default: return false;
     }
+}
+
+/* An instruction was refused. Where its immediates reach over the body's end, that is the reason, whatever
+ * the bytes behind it would say. False. */
+static bool
+validate_cut(val *v)
+{
+    if (v->pc <= v->end || v->code != GBX_INVALID) return false;
+    v->why = NULL;
+    return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end");
+}
+
+/* Sign extension operators are on the fast path, which asks for no feature. */
+static bool
+validate_no_sign_extension(val *v, const u8 *pc)
+{
+    for (; pc < v->end; pc += gbx_wasm_insn_len(v->m, pc)) {
+        if (*pc < OP_I32_EXTEND8_S || *pc > OP_I64_EXTEND32_S) continue;
+        v->insn = pc;
+        return gbx_wasm_val_need(v, GBX_FEATURE_SIGN_EXTENSION);
+    }
+    return true;
 }
 
 /* The body, instruction by instruction. */
@@ -553,11 +784,11 @@ validate_insns(val *v)
         if (!validate_fast(v, op, &pc, &sp)) {
             v->pc = pc;
             v->sp = sp;
-            if (!validate_insn(v, op) || GBX_UNLIKELY(v->why)) return false;
+            if (!validate_insn(v, op) || GBX_UNLIKELY(v->why)) return validate_cut(v);
             pc = v->pc;
             sp = v->sp;
             bool const is_wide_index = op >= OP_LOCAL_GET && op <= OP_GLOBAL_SET && pc - insn > 2;
-            gbx_wasm_fuse_next(&fuse, insn, is_wide_index ? 0 : fuse.automaton->classes[op]);
+            gbx_wasm_fuse_next(&fuse, insn, is_wide_index ? 0 : fuse.automaton->classes[*insn]);
         } else {
             gbx_wasm_fuse_next(&fuse, insn, fuse.automaton->classes[op]);
         }
@@ -581,7 +812,7 @@ validate_locals(val *v, const wasm_functype *type)
     for (u32 i = 0; i < groups && rd_ok(&r); i++) {
         u64 const off = rd_offset(&r);
         u32 const count = gbx_base_rd_u32(&r);
-        wasm_valtype const t = gbx_wasm_read_valtype(&r);
+        wasm_valtype const t = gbx_wasm_read_valtype(v->m, &r);
         if (!rd_ok(&r)) break;
         if (total + count <= WASM_MAX_LOCALS)
             memset(v->locals + total, t, count);
@@ -593,9 +824,23 @@ validate_locals(val *v, const wasm_functype *type)
     if (rd_ok(&r) && total > WASM_MAX_LOCALS)
         gbx_base_rd_fail(&r, GBX_LIMIT, over_off, WASM_WHY_LOCALS);
     if (!rd_ok(&r)) return gbx_wasm_val_fail(v, base + r.why_off, r.code, r.why);
+    const wasm_valtype *const vector = memchr(v->locals, WASM_V128, total);
     v->local_count = (u32)total;
+    v->fast_locals = vector ? (u32)(vector - v->locals) : v->local_count;
+    v->has_v128 = vector || type->has_v128;
     v->pc = r.at;
     return true;
+}
+
+/* A copy in the module's arena of what the validator has gathered; NULL for nothing. */
+static const void *
+validate_keep(val *v, const void *items, u32 count, size_t bytes)
+{
+    if (count == 0) return NULL;
+    void *const kept = gbx_base_arena_alloc(&v->m->arena, count, bytes);
+    if (!kept) gbx_wasm_val_fail(v, v->end, GBX_NO_MEMORY, "out of memory");
+    else memcpy(kept, items, count * bytes);
+    return kept;
 }
 
 /* One function: fills its wasm_code. */
@@ -614,6 +859,7 @@ validate_body(val *v, wasm_code *c, u32 func_idx)
     v->side_len = 0;
     v->ctrl_len = 0;
     v->target_len = 0;
+    v->try_len = v->open_try_len = v->catch_len = 0;
     v->sp = v->sp_max = v->floor = v->types;
     if (!validate_locals(v, v->type)) return false;
     c->insns_off = (u32)(v->pc - m->bytes);
@@ -623,12 +869,20 @@ validate_body(val *v, wasm_code *c, u32 func_idx)
     if (v->pc != v->end)
         return gbx_wasm_val_fail(v, v->pc, GBX_MALFORMED,
                                  "section size mismatch: the body goes on behind its final end");
-    m->bytes[c->body_end - 1] = v->type->result_count == 1 ? FUSED_RETURN1 : OP_RETURN;
+    if (m->features_off & GBX_FEATURE_BIT(GBX_FEATURE_SIGN_EXTENSION) &&
+        !validate_no_sign_extension(v, m->bytes + c->insns_off))
+        return false;
+    m->bytes[c->body_end - 1] = validate_returns_one(v) ? FUSED_RETURN1 : OP_RETURN;
 
-    wasm_side *const side = gbx_base_arena_alloc(&m->arena, v->side_len, sizeof *side);
-    if (!side) return gbx_wasm_val_fail(v, v->end, GBX_NO_MEMORY, "out of memory");
-    if (v->side_len) memcpy(side, v->side, v->side_len * sizeof *side);
+    const wasm_side *const side = validate_keep(v, v->side, v->side_len, sizeof *side);
+    const wasm_try *const tries = validate_keep(v, v->tries, v->try_len, sizeof *tries);
+    const wasm_catch *const catches = validate_keep(v, v->catches, v->catch_len, sizeof *catches);
+    if (v->why) return false;
     c->side = side;
+    c->tries = tries;
+    c->try_count = v->try_len;
+    c->catches = catches;
+    c->has_v128 = v->has_v128;
     c->param_count = v->type->param_count;
     c->result_count = v->type->result_count;
     c->local_count = v->local_count;
@@ -657,7 +911,8 @@ gbx_wasm_validate_bodies(decoder *d)
     wasm_module *const m = d->m;
     gbx_code code = GBX_OK;
     val v = {.m = m, .func_refs = d->func_refs, .has_data_count = d->has_data_count,
-             .data_count = d->data_count, .has_memory = m->memory_count != 0};
+             .data_count = d->data_count,
+             .has_memory32 = m->memory_count && !m->memories[0].is_64};
     v.types_cap = 1024;
     v.types = gbx_base_alloc(v.types_cap, 1);
     v.types_high = v.types + (v.types_cap - VAL_SLACK);
@@ -677,11 +932,18 @@ gbx_wasm_validate_bodies(decoder *d)
         }
     }
     d->uses_data_idx = v.uses_data_idx;
+    if (m->uses & WASM_GENERAL_USES && m->fuse_set != WASM_FUSE_NONE) { /* found in a body */
+        gbx_wasm_fuse_undo(m);
+        m->fuse_set = WASM_FUSE_NONE;
+    }
 out:
     gbx_base_free(v.types);
     gbx_base_free(v.locals);
     gbx_base_free(v.ctrls);
     gbx_base_free(v.side);
     gbx_base_free(v.targets);
+    gbx_base_free(v.tries);
+    gbx_base_free(v.open_tries);
+    gbx_base_free(v.catches);
     return code;
 }

@@ -16,7 +16,7 @@ typedef struct val_ctrl {
     u32 else_fix;    /* `if`: its false edge's entry + 1; 0: resolved */
     u32 loop_side;   /* `loop`: its target */
     const u8 *loop_pc;
-    u8 op;           /* OP_BLOCK, OP_LOOP, OP_IF, OP_ELSE; OP_CALL for the body itself */
+    u8 op;           /* OP_BLOCK, OP_LOOP, OP_IF, OP_ELSE, OP_TRY_TABLE; OP_CALL for the body itself */
     bool unreachable;
     /* Dispatch loops; see the head of validate.c. */
     u32 lead_of;     /* a leading block: index of its loop + 1 */
@@ -37,7 +37,9 @@ typedef struct val {
     u64 types_cap;
     wasm_valtype *locals;
     u32 local_count;
+    u32 fast_locals; /* locals before the first v128, all that the fast path knows */
     const wasm_functype *type;
+    bool has_v128;
 
     val_ctrl *ctrls;
     u32 ctrl_len, ctrl_cap;
@@ -45,6 +47,10 @@ typedef struct val {
     u32 side_len, side_cap;
     u32 *targets; /* block indices that dispatch br_tables name */
     u32 target_len, target_cap;
+    wasm_try *tries, *open_tries; /* closed ones, innermost first; and those that are open */
+    u32 try_len, try_cap, open_try_len, open_try_cap;
+    wasm_catch *catches;
+    u32 catch_len, catch_cap;
 
     /* The latest `i32.const; local.set`, and where a dispatch br_table is expected. */
     const u8 *const_end, *set_end;
@@ -55,7 +61,8 @@ typedef struct val {
     const u8 *run_end;             /* where the latest run of block openings ends */
 
     const u8 *func_refs;
-    bool has_data_count, uses_data_idx, has_memory;
+    bool has_data_count, uses_data_idx;
+    bool has_memory32; /* memory 0 is there and has 32-bit addresses */
     u32 data_count;
 
     const char *why; /* the first failure */
@@ -64,10 +71,12 @@ typedef struct val {
     char text[128];
 } val;
 
-typedef enum val_leb { LEB_U32, LEB_I32, LEB_I33, LEB_I64 } val_leb;
+typedef enum val_leb { LEB_U32, LEB_U64, LEB_I32, LEB_I33, LEB_I64 } val_leb;
 
 /* All of these return false after a failure, which is remembered in v. */
 bool gbx_wasm_val_fail(val *v, const u8 *at, gbx_code code, const char *why);
+/* The instruction needs a feature: false where it is not to be had. */
+bool gbx_wasm_val_need(val *v, gbx_feature feature);
 u64 gbx_wasm_val_leb(val *v, val_leb kind);
 bool gbx_wasm_val_reserve(val *v, u64 more);
 bool gbx_wasm_val_pop(val *v, wasm_valtype want);
@@ -86,6 +95,15 @@ bool gbx_wasm_val_br_table(val *v);
 bool gbx_wasm_val_return(val *v);
 bool gbx_wasm_val_call(val *v, bool tail);
 bool gbx_wasm_val_call_indirect(val *v, bool tail);
+bool gbx_wasm_val_try_table(val *v);
+bool gbx_wasm_val_throw(val *v);
+
+/* The type of addresses. */
+static inline wasm_valtype
+val_address_type(const wasm_limits *l)
+{
+    return l->is_64 ? WASM_I64 : WASM_I32;
+}
 
 /* The first byte at or behind `pc` that is neither an end nor a nop. */
 const u8 *gbx_wasm_val_skip(val *v, const u8 *pc);

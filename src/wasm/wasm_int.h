@@ -20,11 +20,20 @@ typedef struct decoder {
 /* An error found by validation, at `offset`, remembered in d->r like a malformed byte. */
 void gbx_wasm_invalid(decoder *d, u64 offset, const char *why);
 
+/* Note that the module has a feature; false where it is not to have it. */
+GBX_MUST_USE bool gbx_wasm_use(wasm_module *m, gbx_feature feature);
+/* Why not, with the feature's name. Static. */
+const char *gbx_wasm_refusal(gbx_feature feature);
+/* The same for a reader, which remembers the refusal. */
+void gbx_wasm_need(wasm_module *m, reader *r, u64 offset, gbx_feature feature);
+
 /* Readers of types; each fails stickily with the feature's name for types we know and refuse. */
-wasm_valtype gbx_wasm_read_valtype(reader *r);
-wasm_valtype gbx_wasm_read_reftype(reader *r);
+wasm_valtype gbx_wasm_read_valtype(wasm_module *m, reader *r);
+wasm_valtype gbx_wasm_read_reftype(wasm_module *m, reader *r);
+/* What ref.null names: a reference type without its own byte in front. */
+wasm_valtype gbx_wasm_read_heaptype(wasm_module *m, reader *r);
 /* Reads and checks the flags byte; `is_table` chooses the words of messages. */
-wasm_limits gbx_wasm_read_limits(reader *r, bool is_table);
+wasm_limits gbx_wasm_read_limits(wasm_module *m, reader *r, bool is_table);
 
 /* Reads a constant expression that must give `type`. */
 wasm_const gbx_wasm_read_const(decoder *d, wasm_valtype type);

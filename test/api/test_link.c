@@ -291,7 +291,7 @@ test_define_arguments(void **state)
     gbx_linker *const l = w->linker;
     gbx_err *const e = &w->err;
     int n;
-    gbx_valtype const bad = (gbx_valtype)6;
+    gbx_valtype const bad = (gbx_valtype)99;
     gbx_valtype *const many = calloc(1001, sizeof *many);
     assert_non_null(many);
 #define BAD(call) assert_int_equal(call, GBX_ARGUMENT)

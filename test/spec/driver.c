@@ -1,6 +1,6 @@
 /* Executes the command file that test/spec/script.py makes of an official .wast script.
  *
- * usage: driver [--tier interp] [--warm] FILE
+ * usage: driver [--tier interp] [--plain] [--off FEATURE]... FILE
  *
  * Prints `FAIL line: what` for each assertion that fails, `SKIP line: feature` for each that depends on
  * a module with a feature that is not supported, and closes with `N passed, N failed, N skipped`. What
@@ -10,8 +10,9 @@
  * must be accepted counts like an assertion. Results are compared bit by bit, unused upper halves of
  * slots included. An error must name an offset inside the module, a trap the frames of guest code.
  *
- * --warm makes every function count as warm, so that each is rewritten (wasm/fuse.def) when it is first
- * entered: the same results must come out.
+ * --off switches a feature of WebAssembly off: scripts of earlier versions call it malformed.
+ *
+ * --plain takes the fused opcodes back (wasm/fuse.def): the same results must come out.
  *
  * The command file is our own: mistakes in it are asserted. */
 #include <inttypes.h>
@@ -24,6 +25,7 @@
 #include "base/text.h"
 #include "gbx/gbx.h"
 #include "runtime/runtime.h"
+#include "wasm/fuse.h"
 
 #define DRIVER_FIELDS_MAX 2048
 #define DRIVER_SLOTS 1000 /* parameters or results: the limits of a module */
@@ -62,7 +64,7 @@ typedef struct driver {
     driver_definition *definitions;
     driver_gap *gaps;
     arena arena;
-    bool warm;
+    bool plain;
 
     char *fields[DRIVER_FIELDS_MAX];
     u32 field_count, at;
@@ -78,7 +80,8 @@ typedef struct driver_outcome {
     gbx_trap trap;
     const wasm_valtype *types;
     u32 count;
-    gbx_slot slots[DRIVER_SLOTS];
+    const gbx_slot *highs; /* of the results; NULL: none is a v128 */
+    gbx_slot slots[2 * DRIVER_SLOTS];
 } driver_outcome;
 
 /* ---- Reports */
@@ -172,6 +175,7 @@ driver_value_type(const char *text)
     if (driver_starts(text, "f64:")) return WASM_F64;
     if (driver_starts(text, "extern:")) return WASM_EXTERNREF;
     if (driver_starts(text, "func:")) return WASM_FUNCREF;
+    if (driver_starts(text, "v128:")) return WASM_V128;
     return WASM_ANY;
 }
 
@@ -182,14 +186,58 @@ driver_extern(const char *number)
     return strtoull(number, NULL, 10) + 1;
 }
 
+/* Lanes of a v128 as they are written: "i16x8:0001,...". */
+typedef struct driver_lanes {
+    const char *at; /* the next lane */
+    unsigned width, count;
+    bool is_float;
+} driver_lanes;
+
+static driver_lanes
+driver_lanes_of(const char *shape)
+{
+    char *end;
+    driver_lanes l = {.is_float = shape[0] == 'f'};
+    l.width = (unsigned)strtoul(shape + 1, &end, 10);
+    l.count = 128 / l.width;
+    l.at = strchr(end, ':') + 1;
+    return l;
+}
+
+/* Lane `i` of a v128. */
+static u64
+driver_lane(const gbx_slot halves[2], unsigned width, unsigned i)
+{
+    u64 const half = halves[i * width / 64] >> (i * width % 64);
+    return width == 64 ? half : half & (((u64)1 << width) - 1);
+}
+
+static void
+driver_v128(const char *shape, gbx_slot halves[2])
+{
+    driver_lanes l = driver_lanes_of(shape);
+    halves[0] = halves[1] = 0;
+    for (unsigned i = 0; i < l.count; i++, l.at = strchr(l.at, ',') + 1) {
+        halves[i * l.width / 64] |= strtoull(l.at, NULL, 16) << (i * l.width % 64);
+        if (i + 1 == l.count) return;
+    }
+}
+
 /* An argument; false when it is not of the type wanted. */
 static bool
-driver_argument(const char *text, wasm_valtype want, gbx_slot *out)
+driver_argument(const char *text, wasm_valtype want, gbx_slot *out, gbx_slot *high)
 {
+    if (want == WASM_V128 && driver_starts(text, "v128:")) {
+        gbx_slot halves[2];
+        driver_v128(text + strlen("v128:"), halves);
+        *out = halves[0];
+        *high = halves[1];
+        return true;
+    }
     const char *const operand = strchr(text, ':') + 1;
     if (driver_starts(text, "null:")) {
         *out = 0;
-        return want == WASM_FUNCREF || want == WASM_EXTERNREF;
+        return wasm_is_ref(want);
     }
     if (driver_value_type(text) != want || want == WASM_FUNCREF) return false;
     *out = want == WASM_EXTERNREF ? driver_extern(operand) : driver_hex_u64(operand);
@@ -208,14 +256,34 @@ driver_is_nan(u64 bits, unsigned width, const char *nan_class)
 }
 
 static bool
-driver_matches_one(const char *want, wasm_valtype type, gbx_slot have)
+driver_matches_v128(const char *shape, const gbx_slot halves[2])
 {
+    driver_lanes l = driver_lanes_of(shape);
+    for (unsigned i = 0; i < l.count; i++) {
+        u64 const have = driver_lane(halves, l.width, i);
+        char lane[32] = {0};
+        size_t const len = strcspn(l.at, ",");
+        GBX_ASSERT(len < sizeof lane);
+        memcpy(lane, l.at, len);
+        bool const is_class = strcmp(lane, "canonical") == 0 || strcmp(lane, "arithmetic") == 0;
+        if (l.is_float && is_class ? !driver_is_nan(have, l.width, lane) : have != driver_hex_u64(lane))
+            return false;
+        l.at += len + 1;
+    }
+    return true;
+}
+
+static bool
+driver_matches_one(const char *want, wasm_valtype type, gbx_slot have, gbx_slot high)
+{
+    if (type == WASM_V128 && driver_starts(want, "v128:"))
+        return driver_matches_v128(want + strlen("v128:"), (gbx_slot[2]){have, high});
     const char *const operand = strchr(want, ':') + 1;
     if (driver_starts(want, "null:")) {
-        bool const is_ref = type == WASM_FUNCREF || type == WASM_EXTERNREF;
         bool const other = (strcmp(operand, "func") == 0 && type != WASM_FUNCREF) ||
-                           (strcmp(operand, "extern") == 0 && type != WASM_EXTERNREF);
-        return is_ref && !other && have == 0;
+                           (strcmp(operand, "extern") == 0 && type != WASM_EXTERNREF) ||
+                           (strcmp(operand, "exn") == 0 && type != WASM_EXNREF);
+        return wasm_is_ref(type) && !other && have == 0;
     }
     if (driver_value_type(want) != type || type == WASM_ANY) return false;
     if (strcmp(operand, "canonical") == 0 || strcmp(operand, "arithmetic") == 0) {
@@ -228,12 +296,12 @@ driver_matches_one(const char *want, wasm_valtype type, gbx_slot have)
 
 /* `want` is a value, or alternatives with | between them. */
 static bool
-driver_matches(char *want, wasm_valtype type, gbx_slot have)
+driver_matches(char *want, wasm_valtype type, gbx_slot have, gbx_slot high)
 {
     for (char *one = want; one;) {
         char *const bar = strchr(one, '|');
         if (bar) *bar = 0;
-        bool const ok = driver_matches_one(one, type, have);
+        bool const ok = driver_matches_one(one, type, have, high);
         if (bar) *bar = '|';
         if (ok) return true;
         one = bar ? bar + 1 : NULL;
@@ -248,7 +316,8 @@ static const char *
 driver_feature(driver *d, const gbx_err *err)
 {
     size_t len = strcspn(err->text, "\n");
-    const char *const ends[] = {" is not supported", " are not supported", " ("};
+    const char *const ends[] = {" is not supported", " are not supported", " is switched off",
+                                " are switched off", " ("};
     for (size_t i = 0; i < GBX_LEN(ends); i++) {
         const char *const end = strstr(err->text, ends[i]);
         if (end && (size_t)(end - err->text) < len) len = (size_t)(end - err->text);
@@ -287,15 +356,6 @@ driver_gap_of(const driver *d, const gbx_module *m)
     return NULL;
 }
 
-/* Every function counts as entered so often that its next call marks its sequences. */
-static void
-driver_warm(const gbx_module *m)
-{
-    const wasm_module *const w = gbx_runtime_module_wasm(m);
-    for (u32 i = 0; i < w->func_count - w->imported_funcs; i++)
-        atomic_store_explicit(&w->codes[i].heat, UINT32_MAX / 2, memory_order_relaxed);
-}
-
 static driver_instance *
 driver_add_instance(driver *d, const char *name)
 {
@@ -318,7 +378,7 @@ driver_find_instance(driver *d, const char *name)
 static gbx_code
 driver_instantiate(driver *d, const gbx_module *m, gbx_instance **out, gbx_trap *trap, gbx_err *err)
 {
-    if (d->warm) driver_warm(m);
+    if (d->plain) gbx_wasm_fuse_undo((wasm_module *)(uintptr_t)gbx_runtime_module_wasm(m));
     return gbx_instance_new(d->store, m, d->linker, out, trap, err);
 }
 
@@ -429,6 +489,7 @@ driver_get(driver *d, runtime_extern ext, driver_outcome *out)
         return;
     }
     out->slots[0] = ext.of.global->value;
+    out->highs = &ext.of.global->high;
     out->types = &ext.of.global->type;
     out->count = 1;
     out->end = DRIVER_RETURNED;
@@ -443,9 +504,12 @@ driver_invoke(driver *d, runtime_extern ext, driver_outcome *out)
     }
     const wasm_functype *const sig = &gbx_runtime_func_type(ext.of.func)->sig;
     u32 given = 0;
+    gbx_slot *const highs =
+            out->slots + (sig->param_count > sig->result_count ? sig->param_count : sig->result_count);
+    out->highs = sig->has_v128 ? highs : NULL;
     while (d->at < d->field_count && strcmp(d->fields[d->at], "=") != 0) {
         const char *const arg = driver_next(d);
-        if (given >= sig->param_count || !driver_argument(arg, sig->params[given], &out->slots[given])) {
+        if (given >= sig->param_count || !driver_argument(arg, sig->params[given], &out->slots[given], &highs[given])) {
             driver_fail(d, "argument %u, %s, does not fit the function", given, arg);
             return;
         }
@@ -514,7 +578,7 @@ driver_do_return(driver *d, driver_outcome *out)
     }
     for (u32 i = 0; i < want; i++) {
         char *const text = driver_next(d);
-        if (!driver_matches(text, out->types[i], out->slots[i])) {
+        if (!driver_matches(text, out->types[i], out->slots[i], out->highs ? out->highs[i] : 0)) {
             driver_fail(d, "result %u: %s is expected, there is %s 0x%" PRIx64, i, text,
                         gbx_wasm_valtype_text(out->types[i]), out->slots[i]);
             return;
@@ -553,13 +617,15 @@ driver_trap_is(gbx_trap_code code, const char *message)
 }
 
 static void
-driver_do_trap(driver *d, driver_outcome *out)
+driver_do_trap(driver *d, driver_outcome *out, bool is_exception)
 {
     rd_name const message = driver_string(d);
     driver_action(d, out);
-    if (out->end == DRIVER_RETURNED) driver_fail(d, "a trap is expected: %s", message.text);
+    if (out->end == DRIVER_RETURNED)
+        driver_fail(d, "%s is expected: %s", is_exception ? "an exception" : "a trap", message.text);
     if (out->end != DRIVER_TRAPPED) return;
-    if (!driver_trap_is(out->trap.code, message.text)) {
+    if (is_exception ? out->trap.code != GBX_TRAP_EXCEPTION
+                     : !driver_trap_is(out->trap.code, message.text)) {
         driver_fail_trap(d, message.text, &out->trap);
     } else if (out->trap.frame_count == 0 || out->trap.frames_total < out->trap.frame_count) {
         driver_fail(d, "the trap has no frames");
@@ -654,8 +720,8 @@ driver_do_line(driver *d, driver_outcome *out)
     else if (strcmp(kind, "register") == 0) driver_do_register(d);
     else if (strcmp(kind, "run") == 0) driver_do_run(d, out);
     else if (strcmp(kind, "return") == 0) driver_do_return(d, out);
-    else if (strcmp(kind, "trap") == 0 || strcmp(kind, "exhaustion") == 0 ||
-             strcmp(kind, "exception") == 0) driver_do_trap(d, out);
+    else if (strcmp(kind, "trap") == 0 || strcmp(kind, "exhaustion") == 0) driver_do_trap(d, out, false);
+    else if (strcmp(kind, "exception") == 0) driver_do_trap(d, out, true);
     else if (strcmp(kind, "trapmodule") == 0) driver_do_uninstantiable(d, false);
     else if (strcmp(kind, "unlinkable") == 0) driver_do_uninstantiable(d, true);
     else if (strcmp(kind, "invalid") == 0 || strcmp(kind, "malformed") == 0) driver_do_refused(d, kind);
@@ -763,10 +829,18 @@ main(int argc, char **argv)
 {
     static driver d;
     GBX_ASSERT(WASM_MAX_PARAMS <= DRIVER_SLOTS && WASM_MAX_RESULTS <= DRIVER_SLOTS);
+    gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; at++) {
-        if (strcmp(argv[at], "--warm") == 0) {
-            d.warm = true;
+        if (strcmp(argv[at], "--plain") == 0) {
+            d.plain = true;
+        } else if (strcmp(argv[at], "--off") == 0 && at + 1 < argc) {
+            gbx_feature const feature = gbx_feature_find(argv[++at]);
+            if (feature == GBX_FEATURE_COUNT) {
+                fprintf(stderr, "driver: there is no feature %s\n", argv[at]);
+                return 2;
+            }
+            engine_opts.features_off |= GBX_FEATURE_BIT(feature);
         } else if (strcmp(argv[at], "--tier") == 0 && at + 1 < argc) {
             if (strcmp(argv[++at], "interp") != 0) {
                 fprintf(stderr, "driver: there is no tier %s\n", argv[at]);
@@ -779,14 +853,14 @@ main(int argc, char **argv)
     }
     char *const text = at + 1 == argc ? driver_read(argv[at]) : NULL;
     if (!text) {
-        fprintf(stderr, "usage: driver [--tier interp] [--warm] FILE\n");
+        fprintf(stderr, "usage: driver [--tier interp] [--plain] [--off FEATURE]... FILE\n");
         return 2;
     }
     gbx_err err;
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.memory_bytes = GBX_UNLIMITED;
     opts.stack_bytes = DRIVER_STACK_BYTES;
-    driver_check(gbx_engine_new(NULL, &d.engine, &err), &err);
+    driver_check(gbx_engine_new(&engine_opts, &d.engine, &err), &err);
     driver_check(gbx_store_new(d.engine, &opts, &d.store, &err), &err);
     driver_check(gbx_linker_new(d.store, &d.linker, &err), &err);
     driver_define_spectest(&d);

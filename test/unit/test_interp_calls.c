@@ -1,6 +1,6 @@
 /* Calls, traps and stopping: where a trap is said to have happened, who called whom (through the host,
  * other instances and tail calls), what is left after the stack is used up, and that every kind of cycle
- * can be ended. Everything runs with functions cold and warm. */
+ * can be ended. Everything runs with plain and with fused opcodes. */
 #include "wasm_build.h"
 
 #define NO_TIMEOUT GBX_UNLIMITED
@@ -8,13 +8,13 @@
 #define NAN_F64 0, 0, 0, 0, 0, 0, 0xf8, 0x7f
 #define BIG_F64 0, 0, 0, 0, 0, 0, 0xf0, 0x43 /* 2^64 */
 
-/* Call expecting a trap, cold and warm alike; *trap is that of the warm run. */
+/* Call expecting a trap, with plain and with fused opcodes alike; *trap is that of the latter run. */
 static void
-calls_trap(gbx_instance *inst, const char *name, gbx_trap_code want, gbx_trap *trap)
+calls_trap(world *w, gbx_instance *inst, const char *name, gbx_trap_code want, gbx_trap *trap)
 {
-    for (u32 warm = 0; warm < 2; warm++) {
+    for (u32 fused = 0; fused < 2; fused++) {
         gbx_slot slots[16] = {0};
-        world_heat(inst, warm);
+        world_fuse(w, inst, fused);
         gbx_trap_code const code = world_call(inst, name, slots, trap);
         if (code != want) fail_msg("%s: %s, not %s", name, gbx_trap_slug(code), gbx_trap_slug(want));
     }
@@ -66,7 +66,7 @@ test_trap_offsets(void **state)
         gbx_instance *const inst = world_load(
                 &w, build_whole(&(build_module){.funcs = funcs, .func_count = 1, .pages = 1}));
         gbx_trap trap;
-        calls_trap(inst, "f0", rows[i].code, &trap);
+        calls_trap(&w, inst, "f0", rows[i].code, &trap);
         assert_int_equal(trap.frame_count, 1);
         assert_int_equal(trap.frames_total, 1);
         assert_int_equal(trap.frames[0].offset, calls_offset(inst, 0, rows[i].at));
@@ -90,11 +90,11 @@ test_indirect_type(void **state)
     gbx_instance *const inst =
             world_load(&w, build_whole(&(build_module){.funcs = funcs, .func_count = 4}));
     gbx_trap trap;
-    calls_trap(inst, "f0", GBX_TRAP_INDIRECT_TYPE, &trap);
+    calls_trap(&w, inst, "f0", GBX_TRAP_INDIRECT_TYPE, &trap);
     assert_int_equal(trap.frames[0].offset, calls_offset(inst, 0, 2));
-    calls_trap(inst, "f2", GBX_TRAP_INDIRECT_TYPE, &trap);
+    calls_trap(&w, inst, "f2", GBX_TRAP_INDIRECT_TYPE, &trap);
     assert_int_equal(inst->module->types[3].canon, 0);
-    calls_trap(inst, "f3", GBX_TRAP_STACK_EXHAUSTED, &trap); /* calls itself */
+    calls_trap(&w, inst, "f3", GBX_TRAP_STACK_EXHAUSTED, &trap); /* calls itself */
     world_close(&w);
 }
 
@@ -113,7 +113,7 @@ test_backtrace(void **state)
     gbx_instance *const inst =
             world_load(&w, build_whole(&(build_module){.funcs = funcs, .func_count = 4}));
     gbx_trap trap;
-    calls_trap(inst, "f0", GBX_TRAP_INT_DIV_ZERO, &trap);
+    calls_trap(&w, inst, "f0", GBX_TRAP_INT_DIV_ZERO, &trap);
     static const u32 at[] = {5, 4, 2, 2};
     assert_int_equal(trap.frame_count, 4);
     assert_int_equal(trap.frames_total, 4);
@@ -178,7 +178,7 @@ test_through_host(void **state)
             &w, build_whole(&(build_module){.import_from = "env", .imports = imports, .import_count = 1,
                                             .funcs = funcs, .func_count = 5, .globals = "i"}));
     gbx_trap trap;
-    calls_trap(inst, "f0", GBX_TRAP_UNREACHABLE, &trap);
+    calls_trap(&w, inst, "f0", GBX_TRAP_UNREACHABLE, &trap);
     assert_int_equal(trap.frame_count, 3); /* fn3, fn2, [host], fn1 */
     assert_string_equal(trap.frames[0].name, "fn3");
     assert_string_equal(trap.frames[1].name, "fn2");
@@ -187,14 +187,14 @@ test_through_host(void **state)
     assert_int_equal(trap.frames[2].offset, calls_offset(inst, 0, 1));
     /* A host function that goes on: what came before is forgotten. */
     h.swallow = true;
-    calls_trap(inst, "f3", GBX_TRAP_UNREACHABLE, &trap);
+    calls_trap(&w, inst, "f3", GBX_TRAP_UNREACHABLE, &trap);
     assert_int_equal(inst->globals[0]->value, 9);
     assert_int_equal(trap.frame_count, 1);
     assert_string_equal(trap.frames[0].name, "fn4");
     assert_int_equal(trap.frames[0].offset, calls_offset(inst, 3, 6));
     /* A host function called in place of a function. */
     h.swallow = false;
-    calls_trap(inst, "f4", GBX_TRAP_UNREACHABLE, &trap);
+    calls_trap(&w, inst, "f4", GBX_TRAP_UNREACHABLE, &trap);
     assert_int_equal(trap.frame_count, 3);
     assert_string_equal(trap.frames[2].name, "fn5");
     h.name = NULL;
@@ -217,7 +217,7 @@ test_reentry_limit(void **state)
             &w, build_whole(&(build_module){.import_from = "env", .imports = imports, .import_count = 1,
                                             .funcs = funcs, .func_count = 1}));
     gbx_trap trap;
-    calls_trap(inst, "f0", GBX_TRAP_STACK_EXHAUSTED, &trap);
+    calls_trap(&w, inst, "f0", GBX_TRAP_STACK_EXHAUSTED, &trap);
     assert_int_equal(h.calls, 2 * WASM_MAX_REENTRY);
     assert_int_equal(trap.frames_total, WASM_MAX_REENTRY);
     assert_int_equal(trap.frame_count, GBX_TRAP_FRAMES);
@@ -282,8 +282,8 @@ calls_between(wasm_fuse_set a_set)
     u8 *data;
     size_t bytes;
     for (u32 i = 0; i < 2; i++) {
-        world_heat(a, i);
-        world_heat(b, i);
+        world_fuse(&w, a, i);
+        world_fuse(&w, b, i);
         a->globals[0]->value = 5;
         assert_int_equal(world_value(b, "f0", 0), 7 + 50 + 1000);
         assert_true(gbx_instance_memory(a, "m", &data, &bytes));
@@ -296,14 +296,14 @@ calls_between(wasm_fuse_set a_set)
         assert_int_equal(world_value(b, "f4", 20), 5);    /* through B's table */
     }
     gbx_trap trap;
-    calls_trap(b, "f1", GBX_TRAP_INT_DIV_ZERO, &trap);
+    calls_trap(&w, b, "f1", GBX_TRAP_INT_DIV_ZERO, &trap);
     assert_int_equal(trap.frame_count, 2);
     assert_string_equal(trap.frames[0].name, "fn1"); /* A's */
     assert_int_equal(trap.frames[0].offset, calls_offset(a, 1, 11));
     assert_string_equal(trap.frames[1].name, "fn3"); /* B's */
     assert_int_equal(trap.frames[1].offset, calls_offset(b, 1, 2));
     /* f3 calls f2, which is replaced by A's. */
-    calls_trap(b, "f3", GBX_TRAP_INT_DIV_ZERO, &trap);
+    calls_trap(&w, b, "f3", GBX_TRAP_INT_DIV_ZERO, &trap);
     assert_int_equal(trap.frame_count, 2);
     assert_int_equal(trap.frames[0].offset, calls_offset(a, 1, 11));
     assert_string_equal(trap.frames[1].name, "fn5");
@@ -315,7 +315,7 @@ static void
 test_between_instances(void **state)
 {
     (void)state;
-    for (u32 set = 0; set < WASM_FUSE_SETS; set++) calls_between(set);
+    for (u32 set = WASM_FUSE_WIDE; set < WASM_FUSE_SETS; set++) calls_between(set);
 }
 
 /* ---- Tail calls and several results */
@@ -345,11 +345,11 @@ test_tail_calls(void **state)
             world_load(&w, build_whole(&(build_module){.funcs = funcs, .func_count = 5}));
     gbx_trap trap;
     for (u32 i = 0; i < 2; i++) {
-        world_heat(inst, i);
+        world_fuse(&w, inst, i);
         assert_int_equal(world_value(inst, "f0", 1000000), 1);
         assert_int_equal(world_value(inst, "f0", 999999), 0);
     }
-    calls_trap(inst, "f2", GBX_TRAP_UNREACHABLE, &trap);
+    calls_trap(&w, inst, "f2", GBX_TRAP_UNREACHABLE, &trap);
     assert_int_equal(trap.frame_count, 2);
     assert_string_equal(trap.frames[0].name, "fn4");
     assert_string_equal(trap.frames[1].name, "fn2");
@@ -384,9 +384,9 @@ test_many_results(void **state)
     world w = world_open(NO_TIMEOUT, 0);
     gbx_instance *const inst =
             world_load(&w, build_whole(&(build_module){.funcs = funcs, .func_count = 4}));
-    for (u32 warm = 0; warm < 2; warm++) {
+    for (u32 fused = 0; fused < 2; fused++) {
         static const char *const names[] = {"f0", "f1", "f3"};
-        world_heat(inst, warm);
+        world_fuse(&w, inst, fused);
         assert_int_equal(world_value(inst, "f2", 0), 2 * 40 * 41 / 2);
         for (u32 i = 0; i < 3; i++) {
             gbx_slot slots[64] = {0};
@@ -462,10 +462,10 @@ test_huge_frame(void **state)
     gbx_instance *const inst =
             world_load(&w, build_whole(&(build_module){.funcs = funcs, .func_count = 3}));
     gbx_trap trap;
-    calls_trap(inst, "f0", GBX_TRAP_STACK_EXHAUSTED, &trap);
-    calls_trap(inst, "f1", GBX_TRAP_STACK_EXHAUSTED, &trap);
+    calls_trap(&w, inst, "f0", GBX_TRAP_STACK_EXHAUSTED, &trap);
+    calls_trap(&w, inst, "f1", GBX_TRAP_STACK_EXHAUSTED, &trap);
     assert_string_equal(trap.frames[0].name, "fn1");
-    calls_trap(inst, "f2", GBX_TRAP_STACK_EXHAUSTED, &trap);
+    calls_trap(&w, inst, "f2", GBX_TRAP_STACK_EXHAUSTED, &trap);
     world_close(&w);
 }
 
@@ -506,7 +506,7 @@ test_stop(void **state)
         char name[8];
         gbx_trap trap;
         snprintf(name, sizeof name, "f%u", i);
-        calls_trap(inst, name, GBX_TRAP_DEADLINE, &trap);
+        calls_trap(&w, inst, name, GBX_TRAP_DEADLINE, &trap);
         assert_true(trap.frame_count > 0);
     }
     gbx_store_cancel(w.store);

@@ -1,5 +1,5 @@
-/* Every row of wasm/fuse.def: a body whose code is that sequence, run cold (the plain instructions) and
- * warm (the fused one), must give the same results, traps, trap offsets, globals and memory.
+/* Every row of wasm/fuse.def: a body whose code is that sequence, run with the plain instructions and
+ * with the fused one, must give the same results, traps, trap offsets, globals and memory.
  *
  * Rows that stand in both sets of fused opcodes are run under both.
  *
@@ -257,7 +257,7 @@ fused_fill(gbx_instance *inst)
 
 /* Run both ways with these arguments; true when it trapped. */
 static bool
-fused_compare(gbx_instance *cold, gbx_instance *warm, const gbx_slot *args, const char *what)
+fused_compare(gbx_instance *plain, gbx_instance *fused, const gbx_slot *args, const char *what)
 {
     gbx_slot a[4], b[4];
     gbx_trap trap_a = {0}, trap_b = {0};
@@ -265,26 +265,22 @@ fused_compare(gbx_instance *cold, gbx_instance *warm, const gbx_slot *args, cons
     size_t bytes;
     memcpy(a, args, sizeof a);
     memcpy(b, args, sizeof b);
-    fused_fill(cold);
-    fused_fill(warm);
-    world_heat(cold, false);
-    world_heat(warm, true);
-    gbx_trap_code const code_a = world_call(cold, "f0", a, &trap_a);
-    gbx_trap_code const code_b = world_call(warm, "f0", b, &trap_b);
-    assert_ptr_equal(world_code(cold, "f0")->start, gbx_wasm_cold);
-    assert_ptr_equal(world_code(warm, "f0")->start, world_code(warm, "f0")->entry);
-    if (code_a != code_b) fail_msg("%s: cold %s, warm %s", what, gbx_trap_slug(code_a), gbx_trap_slug(code_b));
+    fused_fill(plain);
+    fused_fill(fused);
+    gbx_trap_code const code_a = world_call(plain, "f0", a, &trap_a);
+    gbx_trap_code const code_b = world_call(fused, "f0", b, &trap_b);
+    if (code_a != code_b) fail_msg("%s: plain %s, fused %s", what, gbx_trap_slug(code_a), gbx_trap_slug(code_b));
     if (code_a == GBX_TRAP_NONE && a[0] != b[0]) fail_msg("%s: results differ", what);
     if (code_a != GBX_TRAP_NONE) {
         assert_int_equal(trap_a.frame_count, 1);
         if (trap_a.frames[0].offset != trap_b.frames[0].offset)
-            fail_msg("%s: trap at 0x%x cold, 0x%x warm", what, trap_a.frames[0].offset,
+            fail_msg("%s: trap at 0x%x plain, 0x%x fused", what, trap_a.frames[0].offset,
                      trap_b.frames[0].offset);
     }
     for (u32 i = 0; i < 4; i++)
-        if (cold->globals[i]->value != warm->globals[i]->value) fail_msg("%s: global %u differs", what, i);
-    assert_true(gbx_instance_memory(cold, "m", &mem_a, &bytes));
-    assert_true(gbx_instance_memory(warm, "m", &mem_b, &bytes));
+        if (plain->globals[i]->value != fused->globals[i]->value) fail_msg("%s: global %u differs", what, i);
+    assert_true(gbx_instance_memory(plain, "m", &mem_a, &bytes));
+    assert_true(gbx_instance_memory(fused, "m", &mem_b, &bytes));
     if (memcmp(mem_a, mem_b, bytes) != 0) fail_msg("%s: memories differ", what);
     return code_a != GBX_TRAP_NONE;
 }
@@ -299,8 +295,9 @@ fused_run(const fused_row *row, u32 choices, const fused_spelling *how, u32 *run
     size_t at;
     build body = fused_body(row, choices, how, 0, &at);
     world w = world_open(0, 0);
-    gbx_instance *const cold = world_load(&w, fused_module(row, &body));
-    gbx_instance *const warm = world_load(&w, fused_module(row, &body));
+    gbx_instance *const plain = world_load(&w, fused_module(row, &body));
+    gbx_instance *const fused = world_load(&w, fused_module(row, &body));
+    world_fuse(&w, plain, false);
     u64 seed = row->number;
     for (u32 i = 0; i < 100; i++) {
         gbx_slot args[4];
@@ -310,13 +307,13 @@ fused_run(const fused_row *row, u32 choices, const fused_spelling *how, u32 *run
             if (build_random(&seed, 3) == 0) args[k] = build_random(&seed, 70000);
             if (k < 2) args[k] = (u32)args[k];
         }
-        *traps += fused_compare(cold, warm, args, row->name);
+        *traps += fused_compare(plain, fused, args, row->name);
         ++*runs;
     }
-    const wasm_code *const code = world_code(warm, "f0");
-    u8 const have = warm->module->bytes[code->insns_off + at];
-    assert_int_equal(warm->module->fuse_set, row->set);
-    assert_int_equal(cold->module->bytes[world_code(cold, "f0")->insns_off + at], fused_op(row, 0));
+    const wasm_code *const code = world_code(fused, "f0");
+    u8 const have = fused->module->bytes[code->insns_off + at];
+    assert_int_equal(fused->module->fuse_set, row->set);
+    assert_int_equal(plain->module->bytes[world_code(plain, "f0")->insns_off + at], fused_op(row, 0));
     world_close(&w);
     build_free(&body);
     return have == row->number;
@@ -377,7 +374,6 @@ test_trap_offsets(void **state)
         gbx_instance *const inst = world_load(&w, fused_module(row, &body));
         gbx_slot slots[4] = {0};
         gbx_trap trap;
-        world_heat(inst, true);
         assert_int_equal(world_call(inst, "f0", slots, &trap), GBX_TRAP_MEM_OOB);
         /* The first access of the sequence traps. */
         u32 want = world_code(inst, "f0")->insns_off + (u32)at;
@@ -403,36 +399,16 @@ test_wide_indices(void **state)
         size_t at;
         build body = fused_body(row, choices, &fused_spellings[1], 2, &at);
         world w = world_open(0, 0);
-        gbx_instance *const cold = world_load(&w, fused_module(row, &body));
-        gbx_instance *const warm = world_load(&w, fused_module(row, &body));
-        (void)fused_compare(cold, warm, (gbx_slot[4]){16, 24, 32, 40}, row->name);
-        u8 const have = warm->module->bytes[world_code(warm, "f0")->insns_off + at];
+        gbx_instance *const plain = world_load(&w, fused_module(row, &body));
+        gbx_instance *const fused = world_load(&w, fused_module(row, &body));
+        world_fuse(&w, plain, false);
+    world_fuse(&w, plain, false);
+        (void)fused_compare(plain, fused, (gbx_slot[4]){16, 24, 32, 40}, row->name);
+        u8 const have = fused->module->bytes[world_code(fused, "f0")->insns_off + at];
         if (have == row->number) fail_msg("%s is marked", row->name);
         world_close(&w);
         build_free(&body);
     }
-}
-
-/* A loop that gets warm while it runs goes on as if nothing had happened. */
-static void
-test_warm_in_a_loop(void **state)
-{
-    (void)state;
-    build_func const funcs[] = {{"l", "l", "l", BODY(
-        OP_LOOP, 0x40,
-        OP_LOCAL_GET, 1, OP_LOCAL_GET, 0, OP_I64_ADD, OP_LOCAL_SET, 1,
-        OP_LOCAL_GET, 0, OP_I64_CONST, 0x7f, OP_I64_ADD, OP_LOCAL_SET, 0, /* n = n - 1 */
-        OP_LOCAL_GET, 0, OP_I64_EQZ, OP_IF, 0x40, OP_ELSE, OP_BR, 1, OP_END,
-        OP_END, OP_LOCAL_GET, 1, OP_END)}};
-    world w = world_open(0, 0);
-    gbx_instance *const inst =
-            world_load(&w, build_whole(&(build_module){.funcs = funcs, .func_count = 1}));
-    assert_int_equal(world_value(inst, "f0", 10), 55);
-    assert_ptr_equal(world_code(inst, "f0")->start, gbx_wasm_cold);
-    assert_int_equal(world_value(inst, "f0", 1000000), 500000500000);
-    assert_ptr_equal(world_code(inst, "f0")->start, world_code(inst, "f0")->entry);
-    assert_int_equal(world_value(inst, "f0", 1000), 500500);
-    world_close(&w);
 }
 
 int
@@ -442,7 +418,6 @@ main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_trap_offsets),
         cmocka_unit_test(test_wide_indices),
-        cmocka_unit_test(test_warm_in_a_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

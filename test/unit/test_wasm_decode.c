@@ -10,7 +10,7 @@ decode_bytes(const build *b, wasm_module **out, gbx_err *err)
     assert_non_null(copy);
     if (b->len) memcpy(copy, b->data, b->len);
     memset(err, 0, sizeof *err);
-    return gbx_wasm_module_new(copy, b->len, out, err);
+    return gbx_wasm_module_new(copy, b->len, 0, out, err);
 }
 
 /* A module of the sections in `raw`, each with its id and size. */
@@ -51,26 +51,30 @@ static const decode_row decode_rows[] = {
     /* types */
     {GBX_MALFORMED, 11, {"malformed function type", "in the type section"}, RAW(1, 4, 1, 0x61, 0, 0)},
     {GBX_MALFORMED, 13, {"malformed value type"}, RAW(1, 5, 1, 0x60, 1, 0x40, 0)},
-    {GBX_UNSUPPORTED, 13, {"SIMD"}, RAW(1, 5, 1, 0x60, 1, 0x7b, 0)},
-    {GBX_UNSUPPORTED, 13, {"exceptions"}, RAW(1, 5, 1, 0x60, 1, 0x69, 0)},
+    {GBX_UNSUPPORTED, 13, {"stack switching"}, RAW(1, 5, 1, 0x60, 1, 0x68, 0)},
     {GBX_UNSUPPORTED, 13, {"typed function references"}, RAW(1, 6, 1, 0x60, 1, 0x64, 0x70, 0)},
     {GBX_UNSUPPORTED, 13, {"garbage collection"}, RAW(1, 5, 1, 0x60, 1, 0x6e, 0)},
     {GBX_UNSUPPORTED, 11, {"garbage collection"}, RAW(1, 3, 1, 0x5f, 0)},
     /* imports, functions, tables, memories */
     {GBX_INVALID, 14, {"unknown type", "in the import section"}, RAW(2, 5, 1, 0, 0, 0, 0)},
     {GBX_MALFORMED, 13, {"malformed import kind"}, RAW(2, 5, 1, 0, 0, 9, 0)},
-    {GBX_UNSUPPORTED, 13, {"exceptions"}, RAW(2, 6, 1, 0, 0, 4, 0, 0)},
+    {GBX_INVALID, 15, {"unknown type"}, RAW(2, 6, 1, 0, 0, 4, 0, 0)},
+    {GBX_MALFORMED, 20, {"malformed tag attribute"}, RAW(TYPE0, 2, 6, 1, 0, 0, 4, 1, 0)},
     {GBX_MALFORMED, 11, {"malformed UTF-8"}, RAW(2, 6, 1, 1, 0xc0, 0, 0, 0)},
     {GBX_INVALID, 11, {"unknown type", "in the function section"}, RAW(3, 2, 1, 0)},
     {GBX_MALFORMED, 11, {"malformed reference type"}, RAW(4, 4, 1, 0x7f, 0, 0)},
     {GBX_INVALID, 12, {"size minimum must not be greater"}, RAW(4, 5, 1, 0x70, 1, 2, 1)},
-    {GBX_UNSUPPORTED, 11, {"tables with initialisers"}, RAW(4, 4, 1, 0x40, 0, 0x70)},
+    {GBX_UNSUPPORTED, 11, {"typed function references"}, RAW(4, 4, 1, 0x40, 0, 0x70)},
+    {GBX_MALFORMED, 12, {"malformed limits flags"}, RAW(4, 4, 1, 0x70, 8, 1)},
     {GBX_INVALID, 11, {"at most 65536 pages"}, RAW(5, 5, 1, 0, 0x81, 0x80, 0x04)},
     {GBX_UNSUPPORTED, 11, {"threads"}, RAW(5, 4, 1, 3, 1, 1)},
-    {GBX_UNSUPPORTED, 11, {"memory64"}, RAW(5, 3, 1, 4, 1)},
+    {GBX_INVALID, 11, {"at most 65536 pages"}, RAW(5, 7, 1, 0, 0x80, 0x80, 0x80, 0x80, 0x10)},
+    {GBX_INVALID, 11, {"at most 2^48 pages"},
+     RAW(5, 9, 1, 4, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40)},
     {GBX_UNSUPPORTED, 11, {"custom page sizes"}, RAW(5, 4, 1, 8, 1, 0)},
     {GBX_MALFORMED, 11, {"malformed limits flags"}, RAW(5, 3, 1, 0x10, 1)},
-    {GBX_UNSUPPORTED, 10, {"exceptions", "tag section"}, RAW(13, 3, 1, 0, 0)},
+    {GBX_INVALID, 12, {"unknown type", "tag section"}, RAW(13, 3, 1, 0, 0)},
+    {GBX_INVALID, 18, {"non-empty tag result type"}, RAW(1, 5, 1, 0x60, 0, 1, 0x7f, 13, 3, 1, 0, 0)},
     /* globals and constant expressions */
     {GBX_MALFORMED, 12, {"malformed mutability", "in the global section"}, RAW(6, 6, 1, 0x7f, 2, 0x41, 0, 0x0b)},
     {GBX_INVALID, 15, {"type mismatch in a constant"}, RAW(6, 6, 1, 0x7f, 0, 0x42, 0, 0x0b)},
@@ -115,10 +119,36 @@ static const decode_row decode_rows[] = {
     {GBX_INVALID, 25, {"unknown memory"}, RAW(TYPE0, FUNC1, 10, 9, 1, 7, 0, 0x41, 0, 0x28, 2, 0, 0x0b)},
     {GBX_MALFORMED, 23, {"illegal opcode"}, RAW(TYPE0, FUNC1, 10, 5, 1, 3, 0, 0x27, 0x0b)},
     {GBX_MALFORMED, 23, {"illegal opcode"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0xfc, 18, 0x0b)},
-    {GBX_UNSUPPORTED, 23, {"SIMD"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0xfd, 0, 0x0b)},
+    {GBX_MALFORMED, 23, {"illegal opcode"}, RAW(TYPE0, FUNC1, 10, 7, 1, 5, 0, 0xfd, 0x9a, 0x01, 0x0b)},
+    {GBX_UNSUPPORTED, 24, {"typed function references"},
+     RAW(TYPE0, FUNC1, 10, 7, 1, 5, 0, 0xd0, 0, 0x1a, 0x0b)},
+    {GBX_UNSUPPORTED, 23, {"wide arithmetic"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0xfc, 0x13, 0x0b)},
     {GBX_UNSUPPORTED, 23, {"threads"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0xfe, 3, 0x0b)},
     {GBX_UNSUPPORTED, 23, {"garbage collection"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0xfb, 3, 0x0b)},
-    {GBX_UNSUPPORTED, 23, {"exceptions"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0x08, 0, 0x0b)},
+    {GBX_UNSUPPORTED, 23, {"legacy exceptions"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0x06, 0x40, 0x0b)},
+    {GBX_UNSUPPORTED, 23, {"legacy exceptions"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0x09, 0, 0x0b)},
+    {GBX_UNSUPPORTED, 23, {"legacy exceptions"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0x18, 0, 0x0b)},
+    {GBX_INVALID, 23, {"unknown tag"}, RAW(TYPE0, FUNC1, 10, 6, 1, 4, 0, 0x08, 0, 0x0b)},
+    {GBX_INVALID, 23, {"exnref is expected"}, RAW(TYPE0, FUNC1, 10, 5, 1, 3, 0, 0x0a, 0x0b)},
+    {GBX_MALFORMED, 26, {"malformed catch clause"},
+     RAW(TYPE0, FUNC1, 10, 10, 1, 8, 0, 0x1f, 0x40, 1, 4, 0, 0x0b, 0x0b)},
+    {GBX_INVALID, 23, {"unknown tag"}, RAW(TYPE0, FUNC1, 10, 11, 1, 9, 0, 0x1f, 0x40, 1, 0, 0, 0, 0x0b, 0x0b)},
+    /* its own label does not count: the body's is the only one */
+    {GBX_INVALID, 23, {"unknown label"}, RAW(TYPE0, FUNC1, 10, 10, 1, 8, 0, 0x1f, 0x40, 1, 2, 1, 0x0b, 0x0b)},
+    {GBX_INVALID, 23, {"catch clause gives its label other values"},
+     RAW(TYPE0, FUNC1, 10, 10, 1, 8, 0, 0x1f, 0x40, 1, 3, 0, 0x0b, 0x0b)},
+    {GBX_INVALID, 23, {"invalid lane index"}, RAW(TYPE0, FUNC1, 10, 7, 1, 5, 0, 0xfd, 21, 16, 0x0b)},
+    {GBX_INVALID, 23, {"unknown memory"}, RAW(TYPE0, FUNC1, 10, 7, 1, 5, 0, 0x3f, 1, 0x1a, 0x0b)},
+    {GBX_INVALID, 30, {"unknown memory"},
+     RAW(TYPE0, FUNC1, MEMORY1, 10, 11, 1, 9, 0, 0x41, 0, 0x28, 0x42, 1, 0, 0x1a, 0x0b)},
+    {GBX_MALFORMED, 31, {"malformed memop flags"},
+     RAW(TYPE0, FUNC1, MEMORY1, 10, 11, 1, 9, 0, 0x41, 0, 0x28, 0x82, 1, 0, 0x1a, 0x0b)},
+    {GBX_INVALID, 30, {"offset out of range"},
+     RAW(TYPE0, FUNC1, MEMORY1, 10, 14, 1, 12, 0, 0x41, 0, 0x28, 2, 0x80, 0x80, 0x80, 0x80, 0x10, 0x1a, 0x0b)},
+    /* bodies that end inside an instruction, with the next bytes as they like */
+    {GBX_MALFORMED, 25, {"unexpected end"}, RAW(TYPE0, FUNC1, 10, 5, 1, 3, 0, 1, 0xfc)},
+    {GBX_MALFORMED, 25, {"unexpected end"}, RAW(TYPE0, FUNC1, 10, 5, 1, 3, 0, 1, 0xfd)},
+    {GBX_MALFORMED, 25, {"unexpected end"}, RAW(TYPE0, FUNC1, 10, 5, 1, 3, 0, 1, 0x20, 0, 2, 1, 0)},
     {GBX_MALFORMED, 23, {"unexpected else"}, RAW(TYPE0, FUNC1, 10, 5, 1, 3, 0, 0x05, 0x0b)},
     {GBX_MALFORMED, 32, {"data count section required"},
      RAW(TYPE0, FUNC1, 10, 7, 1, 5, 0, 0xfc, 9, 0, 0x0b, 11, 3, 1, 1, 0)},
@@ -413,6 +443,26 @@ limit_nesting(build *b, u32 n)
     limit_body(b, &body);
 }
 
+static void
+limit_catches(build *b, u32 n)
+{
+    build body = {0};
+    BUILD(&body, 0, OP_TRY_TABLE, 0x40);
+    build_u32(&body, n);
+    for (u32 i = 0; i < n; i++) BUILD(&body, WASM_CATCH_ALL, 0);
+    BUILD(&body, OP_END, OP_END);
+    limit_body(b, &body);
+}
+static void
+limit_tags(build *b, u32 n)
+{
+    build s = {0};
+    BUILD(b, TYPE0);
+    build_u32(&s, n);
+    for (u32 i = 0; i < n; i++) BUILD(&s, 0, 0);
+    build_section(b, 13, &s);
+}
+
 /* At the limit a module is accepted, one beyond it is refused by the limit's name. */
 static void
 test_limits(void **state)
@@ -431,7 +481,7 @@ test_limits(void **state)
         {limit_imports, WASM_MAX_IMPORTS, WASM_WHY_IMPORTS, GBX_OK, 0},
         {limit_globals, WASM_MAX_GLOBALS, WASM_WHY_GLOBALS, GBX_OK, 0},
         {limit_tables, WASM_MAX_TABLES, WASM_WHY_TABLES, GBX_OK, 0},
-        {limit_memories, WASM_MAX_MEMORIES, WASM_WHY_MEMORIES, GBX_UNSUPPORTED, 0},
+        {limit_memories, WASM_MAX_MEMORIES, WASM_WHY_MEMORIES, GBX_OK, 0},
         {limit_exports, WASM_MAX_EXPORTS, WASM_WHY_EXPORTS, GBX_OK, 0},
         {limit_bodies, WASM_MAX_FUNCS, WASM_WHY_FUNCS, GBX_OK, 0},
         {limit_elems, WASM_MAX_ELEM_SEGMENTS, WASM_WHY_ELEM_SEGMENTS, GBX_OK, 0},
@@ -444,6 +494,8 @@ test_limits(void **state)
         {limit_br_table, WASM_MAX_BR_TABLE, WASM_WHY_BR_TABLE, GBX_OK, 0},
         {limit_operands, WASM_MAX_OPERANDS, WASM_WHY_OPERANDS, GBX_OK, 32},
         {limit_nesting, WASM_MAX_NESTING, WASM_WHY_NESTING, GBX_OK, 0},
+        {limit_catches, WASM_MAX_CATCH_CLAUSES, WASM_WHY_CATCH_CLAUSES, GBX_OK, 0},
+        {limit_tags, WASM_MAX_TAGS, WASM_WHY_TAGS, GBX_OK, 0},
     };
     for (size_t i = 0; i < GBX_LEN(rows); i++) {
         for (u32 beyond = 0; beyond < 2; beyond++) {
@@ -612,8 +664,7 @@ test_flipped(void **state)
             if (code != GBX_OK) {
                 assert_true(err.text[0]);
             } else {
-                for (u32 i = 0; i < m->func_count - m->imported_funcs; i++)
-                    gbx_wasm_fuse_body(m, &m->codes[i]);
+                gbx_wasm_fuse_undo(m);
             }
             gbx_wasm_module_free(m);
         }
@@ -636,7 +687,7 @@ test_out_of_memory(void **state)
         u8 *const copy = gbx_base_alloc(whole.len, 1);
         memcpy(copy, whole.data, whole.len);
         gbx_base_fault_arm(n);
-        gbx_code const code = gbx_wasm_module_new(copy, whole.len, &m, &err);
+        gbx_code const code = gbx_wasm_module_new(copy, whole.len, 0, &m, &err);
         u64 const seen = gbx_base_fault_count();
         gbx_base_fault_arm(0);
         if (code == GBX_OK) {
@@ -671,8 +722,8 @@ test_overlong_memarg(void **state)
     u8 *data;
     size_t bytes;
     assert_true(gbx_instance_memory(inst, "m", &data, &bytes));
-    for (u32 warm = 0; warm < 2; warm++) {
-        world_heat(inst, warm);
+    for (u32 fused = 0; fused < 2; fused++) {
+        world_fuse(&w, inst, fused);
         memset(data, 0, bytes);
         memcpy(data + 108, "\x01\x02\x03\x04", 4);
         memcpy(data + 0x10010 + 100, "\x08\x07\x06\x05\x04\x03\x02\x01", 8);

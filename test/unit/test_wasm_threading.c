@@ -427,11 +427,11 @@ random_stmts(random_program *p)
 
 /* Runs f0(start): trace and what is left of the fuel. */
 static u64
-random_run(gbx_instance *inst, u64 start, bool warm)
+random_run(world *w, gbx_instance *inst, u64 start, bool fused)
 {
     inst->globals[0]->value = 1;
     inst->globals[1]->value = 300;
-    world_heat(inst, warm);
+    world_fuse(w, inst, fused);
     (void)world_value(inst, "f0", start);
     return inst->globals[0]->value * 1000 + inst->globals[1]->value;
 }
@@ -455,10 +455,10 @@ test_random(void **state)
         u64 first = 0;
         for (u32 start = 0; start < 8; start++) {
             u64 const arg = start == 7 ? UINT32_MAX : start;
-            u64 const want = random_run(inst[1], arg, false);
+            u64 const want = random_run(&w, inst[1], arg, false);
             first = start ? first : want;
             unlike += want != first;
-            if (random_run(inst[0], arg, false) != want || random_run(inst[0], arg, true) != want)
+            if (random_run(&w, inst[0], arg, false) != want || random_run(&w, inst[0], arg, true) != want)
                 fail_msg("seed %llu, argument %u: the traces differ", (unsigned long long)seed, start);
         }
         world_close(&w);

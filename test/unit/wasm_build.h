@@ -272,7 +272,16 @@ build_whole(const build_module *m)
 
 /* ---- Running */
 
+/* The bytes of a module as validation left them. */
+typedef struct world_bytes world_bytes;
+struct world_bytes {
+    world_bytes *next;
+    const wasm_module *module;
+    u8 bytes[];
+};
+
 typedef struct world {
+    world_bytes *fused;
     gbx_engine *engine;
     gbx_store *store;
     gbx_linker *linker;
@@ -281,7 +290,7 @@ typedef struct world {
 BUILD_UNUSED static world
 world_open(u64 timeout_ns, u64 stack_bytes)
 {
-    world w;
+    world w = {0};
     gbx_err err;
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = timeout_ns;
@@ -298,6 +307,11 @@ world_close(world *w)
     gbx_linker_release(w->linker);
     gbx_store_release(w->store);
     gbx_engine_release(w->engine);
+    while (w->fused) {
+        world_bytes *const first = w->fused;
+        w->fused = first->next;
+        free(first);
+    }
 }
 
 /* Instantiate bytes, which are freed. */
@@ -318,7 +332,7 @@ world_load(world *w, build bytes)
     return inst;
 }
 
-BUILD_UNUSED static wasm_code *
+BUILD_UNUSED static const wasm_code *
 world_code(gbx_instance *inst, const char *name)
 {
     gbx_func *const f = gbx_instance_func(inst, name);
@@ -326,14 +340,21 @@ world_code(gbx_instance *inst, const char *name)
     return f->code;
 }
 
-/* Make every function of the instance one whose next call marks its sequences, or one that has never
- * been called (which has an effect only before it is warm). */
+/* Run the instance's module with its fused opcodes, as validation left it, or with plain instructions. */
 BUILD_UNUSED static void
-world_heat(gbx_instance *inst, bool warm)
+world_fuse(world *w, gbx_instance *inst, bool fused)
 {
-    const wasm_module *const m = inst->module;
-    for (u32 i = 0; i < m->func_count - m->imported_funcs; i++)
-        atomic_store(&m->codes[i].heat, warm ? UINT32_MAX / 2 : 0);
+    wasm_module *const m = (wasm_module *)(uintptr_t)inst->module;
+    world_bytes **at = &w->fused;
+    while (*at && (*at)->module != m) at = &(*at)->next;
+    if (!*at) {
+        *at = calloc(1, sizeof **at + m->len);
+        assert_non_null(*at);
+        (*at)->module = m;
+        memcpy((*at)->bytes, m->bytes, m->len);
+    }
+    memcpy(m->bytes, (*at)->bytes, m->len);
+    if (!fused) gbx_wasm_fuse_undo(m);
 }
 
 /* Call with raw slots: arguments before, results after. */
