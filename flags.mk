@@ -6,3 +6,6 @@
 # of those jumps' targets would begin with an endbr64, a tenth of the loop's time, for a check of indirect
 # branches that Linux does not do in user space; shadow stacks stay possible.
 CFLAGS_src_interp_interp.c = -fno-math-errno $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection=return) $(if $(IS_CLANG),,-fno-gcse -fno-crossjumping)
+
+# Lanes of f32 and f64 are rooted without a look at errno.
+CFLAGS_src_interp_simd.c = -fno-math-errno

