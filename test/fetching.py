@@ -2,13 +2,18 @@
 
 Missing tools are installed as ./check does it (tools/setup.sh). Everything is made in a directory
 beside its final place and renamed when it is whole: an interrupted run leaves nothing half-made.
+Threads may ask for the same thing at the same time.
 """
+import collections
 import os
 import shutil
 import subprocess
 import sys
+import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+LOCKS = collections.defaultdict(threading.Lock)  # one a directory, and one for apt-get
 
 
 def call(command, **options):
@@ -20,13 +25,15 @@ def call(command, **options):
 
 
 def setup(function, *arguments):
-    """Call a function of tools/setup.sh."""
-    call(["sh", "-euc", '. tools/setup.sh; "$@"', "sh", function, *arguments], cwd=ROOT)
+    """Call a function of tools/setup.sh; one at a time, for apt-get has a lock and does not wait."""
+    with LOCKS["apt-get"]:
+        call(["sh", "-euc", '. tools/setup.sh; "$@"', "sh", function, *arguments], cwd=ROOT)
 
 
 def install(*pairs):
     """Install Debian packages: pairs 'COMMAND-OR-FILE PACKAGE' as install_missing takes them."""
-    setup("install_missing", *pairs)
+    if not all(shutil.which(pair.split()[0]) or os.path.exists(pair.split()[0]) for pair in pairs):
+        setup("install_missing", *pairs)
 
 
 def read(path):
@@ -57,6 +64,11 @@ def finish(made, directory, pins):
 
 def python_packages(requirements, directory):
     """Install the hashed requirements of a file into `directory`, with pip."""
+    with LOCKS[directory]:
+        python_packages_once(requirements, directory)
+
+
+def python_packages_once(requirements, directory):
     pins = read(requirements)
     if is_current(directory, pins):
         return
@@ -74,6 +86,11 @@ def python_packages(requirements, directory):
 def crates(manifests, directory, cargo="cargo", env=None, sync=()):
     """Unpack the crates of manifests/Cargo.lock into `directory`, with cargo, and those of `sync`, other
     manifests. Cargo compares every crate with the checksum in the lock file before it unpacks it."""
+    with LOCKS[directory]:
+        crates_once(manifests, directory, cargo, env, sync)
+
+
+def crates_once(manifests, directory, cargo, env, sync):
     names = ("Cargo.toml", "Cargo.lock")
     pins = b"".join(read(os.path.join(manifests, name)) for name in names) + "".join(sync).encode()
     if is_current(directory, pins):

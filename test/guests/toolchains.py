@@ -326,13 +326,13 @@ class RustWeb(Rust):
                                RUSTC_BOOTSTRAP="1")
 
 
-TOOLCHAINS = [
-    Clang("c-clang"),
-    ZigC("c-zig"),
+TOOLCHAINS = [  # those first whose installation takes longest
     RustWeb("rust", "wasm32-wasip1",
             ["rustc-web", "libstd-rust-web-dev", "rust-web-src", "cargo-web"]),
+    ZigC("c-zig"),
     RustDebian("rust-1.63", "wasm32-wasi",
                ["rustc", "libstd-rust-dev", "libstd-rust-dev-wasm32", "cargo"]),
+    Clang("c-clang"),
     Zig("zig", "Debug"),
     Zig("zig-small", "ReleaseSmall"),
     AssemblyScript("assemblyscript"),
