@@ -96,3 +96,25 @@ pinned_go() {
     GO=$dir/bin/go
     [ "$(go_version "$GO")" = "$pin" ] || fail "$GO does not run"
 }
+
+# unpack_packages DIR DEPENDENCIES PACKAGE...: unpack Debian packages into DIR without installing them, for
+# those that stand in the way of others (rustc and rustc-web), and what they depend on directly if its
+# name matches the pattern DEPENDENCIES. apt-get holds them against the archive's key.
+unpack_packages() {
+    unpacked=$1 pattern=$2
+    shift 2
+    command -v apt-get >/dev/null || fail "please unpack into $unpacked: $* (there is no apt-get here)"
+    apt-cache show "$@" >/dev/null 2>&1 || as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+    packages=$({
+        printf '%s\n' "$@"
+        apt-cache depends "$@" | sed -n "s/^ *Depends: \($pattern\)\$/\1/p"
+    } | sort -u)
+    debs=$(mktemp -d)
+    chmod 777 "$debs" # apt-get downloads as a user of its own
+    # shellcheck disable=SC2086
+    (cd "$debs" && apt-get -qq download $packages) || fail "apt-get cannot download" $packages
+    for deb in "$debs"/*.deb; do
+        dpkg-deb -x "$deb" "$unpacked"
+    done
+    rm -r "$debs"
+}

@@ -164,7 +164,9 @@ open_host(p1_call *c, const wasi_file *dir, const open_request *r, wasi_found *f
     }
 }
 
-/* The guest's descriptor for what was opened. */
+/* The guest's descriptor for what was opened. A directory passes on what the one above it does, not
+ * what was asked for: Zig's library (0.15, fs/Dir.zig openDir) asks for a directory's own rights in both
+ * places, and then reads and writes files beneath it. A guest gives rights up by fd_fdstat_set_rights. */
 static wasi_file
 open_file(const wasi_file *dir, const open_request *r, const wasi_found *found)
 {
@@ -180,7 +182,7 @@ open_file(const wasi_file *dir, const open_request *r, const wasi_found *found)
             .devices = found->crossed ? gbx_wasi_may_hold_devices(found->fd) : dir->devices,
             .flags = (u16)r->fdflags,
             .rights = r->rights & gbx_wasi_rights_of(type, terminal),
-            .inheriting = r->inheriting,
+            .inheriting = type == TYPE_DIRECTORY ? dir->inheriting : r->inheriting,
     };
 }
 

@@ -1,0 +1,6 @@
+//! Both standard streams.
+
+fn main() {
+    println!("hello, world");
+    eprintln!("hello, standard error");
+}
