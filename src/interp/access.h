@@ -11,6 +11,7 @@
 
 #include "abi/layout.h"
 #include "interp/numeric.h"
+#include "interp/simd.h"
 #include "wasm/opcodes.h"
 
 /* Where an access goes, NULL past the end of the memory, and the byte behind its memarg. */
@@ -64,6 +65,59 @@ interp_load(u8 op, const u8 *mem)
     case OP_I64_LOAD32_S: return SLOT_PUT_i64((i64)(i32)v);
     default: return v;
     }
+}
+
+/* Where the interpreter goes on: the byte behind the instruction, and the place of the topmost operand,
+ * NULL for an access past the end. */
+typedef struct interp_step {
+    const u8 *pc;
+    gbx_slot *sp;
+} interp_step;
+
+/* A load or store whose opcode stands before `pc`; all operands stand on the stack, the topmost at sp.
+ * PERF: not inlined, as its like below: the loop's registers are for what all modules do. */
+__attribute__((noinline)) static interp_step
+interp_access(const gbx_instance *inst, const u8 *pc, gbx_slot *sp)
+{
+    u8 const op = pc[-1];
+    bool const is_store = op >= OP_I32_STORE;
+    gbx_slot *const address = sp - is_store;
+    u64 const bytes = interp_access_bytes(op);
+    interp_place const at = interp_find(inst, pc, *address, bytes);
+    if (!at.mem) return (interp_step){at.pc, NULL};
+    if (is_store) {
+        memcpy(at.mem, sp, bytes);
+        return (interp_step){at.pc, address - 1};
+    }
+    *address = interp_load(op, at.mem);
+    return (interp_step){at.pc, address};
+}
+
+/* The vector instruction `sub`, `pc` behind its number; operands as above, the high half of the one at slot p
+ * in p[x->high]. */
+__attribute__((noinline)) static interp_step
+interp_vector(const gbx_exec *x, const gbx_instance *inst, u32 sub, const u8 *pc, gbx_slot *sp)
+{
+    const simd_row *const row = &gbx_interp_simd_rows[sub];
+    gbx_v128 args[3];
+    gbx_slot *const base = sp + 1 - row->takes;
+    u8 *mem = NULL;
+    for (u32 i = 0; i < row->takes; i++) {
+        args[i].lo = base[i];
+        args[i].hi = base[i + x->high];
+    }
+    if (row->access) {
+        interp_place const at = interp_find(inst, pc, base[0], row->access);
+        if (!at.mem) return (interp_step){at.pc + row->imm_bytes, NULL};
+        pc = at.pc;
+        mem = at.mem;
+    }
+    gbx_interp_simd(sub, pc, mem, args);
+    pc += row->imm_bytes;
+    if (!row->gives) return (interp_step){pc, base - 1};
+    base[0] = args[0].lo;
+    if (row->gives_vec) base[x->high] = args[0].hi;
+    return (interp_step){pc, base};
 }
 
 #endif

@@ -31,7 +31,6 @@
 
 #include "interp/access.h"
 #include "interp/numeric.h"
-#include "interp/simd.h"
 #include "wasm/fuse.h"
 #include "wasm/opcodes.h"
 
@@ -206,14 +205,6 @@ interp_record_trap(gbx_exec *x, const interp_rec *rec, const u8 *pc)
     }
 }
 
-/* Where an exception is caught: by which clause, in which frame. */
-typedef struct interp_handler {
-    interp_rec *rec; /* NULL: nowhere in this run */
-    gbx_slot *fp;
-    const wasm_catch *clause;
-    u32 origin; /* what the clause's side entry counts from */
-} interp_handler;
-
 /* The clause of the frame that catches what is thrown by the instruction before `pc`, or NULL. */
 static const wasm_catch *
 interp_find_clause(const interp_rec *rec, const u8 *pc, const gbx_exn *exn, u32 *origin)
@@ -234,20 +225,6 @@ interp_find_clause(const interp_rec *rec, const u8 *pc, const gbx_exn *exn, u32 
     return NULL;
 }
 
-/* Outwards from the instruction before `pc` in the frame `rec`, up to the frame that the host called. */
-static interp_handler
-interp_find_handler(interp_rec *rec, const u8 *pc, const gbx_exn *exn)
-{
-    interp_handler h = {.rec = rec};
-    while (!(h.clause = interp_find_clause(h.rec, pc, exn, &h.origin))) {
-        if (h.rec->ret_pc == interp_return_host) return (interp_handler){0};
-        h.fp = h.rec->ret_fp;
-        pc = h.rec->ret_pc == interp_return_instance ? h.rec->caller->resume : h.rec->ret_pc;
-        h.rec = h.rec->caller;
-    }
-    return h;
-}
-
 /* Leave what the clause gives on the operands that start at `base`: the place of the topmost. */
 static gbx_slot *
 interp_give_caught(const gbx_exec *x, gbx_slot *base, const wasm_catch *clause, const gbx_exn *exn)
@@ -263,6 +240,39 @@ interp_give_caught(const gbx_exec *x, gbx_slot *base, const wasm_catch *clause, 
     if (clause->kind == WASM_CATCH_REF || clause->kind == WASM_CATCH_ALL_REF)
         *++top = (gbx_slot)(uintptr_t)exn;
     return top;
+}
+
+/* Where a frame goes on; see the head of this file. */
+typedef struct interp_frame {
+    interp_rec *rec; /* NULL: nowhere */
+    gbx_slot *fp, *sp;
+    const u8 *pc;
+    const wasm_side *side;
+} interp_frame;
+
+/* Catch x->exn, thrown by the instruction before `pc` of the frame `rec`: there or further out, up to the
+ * frame that the host called. Uncaught, nothing has changed. */
+__attribute__((noinline)) static interp_frame
+interp_catch(gbx_exec *x, interp_rec *rec, gbx_slot *fp, const u8 *pc)
+{
+    const gbx_exn *const exn = x->exn;
+    const wasm_catch *clause;
+    u32 origin;
+    while (!(clause = interp_find_clause(rec, pc, exn, &origin))) {
+        if (rec->ret_pc == interp_return_host) return (interp_frame){0};
+        fp = rec->ret_fp;
+        pc = rec->ret_pc == interp_return_instance ? rec->caller->resume : rec->ret_pc;
+        rec = rec->caller;
+    }
+    const wasm_side *const entry = &rec->func->code->side[clause->side];
+    x->exn = NULL;
+    return (interp_frame){
+        .rec = rec,
+        .fp = fp,
+        .sp = interp_give_caught(x, (gbx_slot *)(rec + 1), clause, exn),
+        .pc = rec->func->inst->module->bytes + origin + entry->pc_delta,
+        .side = entry + entry->side_delta,
+    };
 }
 
 /* The instructions behind 0xFC that are not plain arithmetic take their operands as an array of slots,
