@@ -109,6 +109,10 @@ fused_effect(fused_state *s, u8 op)
     case OP_IF:
     case OP_BR_IF: fused_pop(s, 'i'); return;
     case OP_BR: s->len = 0; return;
+    case OP_BR_TABLE:
+        fused_pop(s, 'i');
+        s->len = 0;
+        return;
     case OP_CALL:   /* the helper takes an i32 and gives nothing */
     case OP_RETURN: /* of an i32 */ fused_pop(s, 'i'); return;
     default:
@@ -165,6 +169,8 @@ fused_emit(build *b, fused_state *s, u8 op, const fused_spelling *how, u32 index
         BUILD(b, 0x40);
     } else if (imm == IMM_LABEL) {
         build_u32(b, 0);
+    } else if (imm == IMM_TABLE) {
+        BUILD(b, 2, 0, 1, 0); /* 1 goes past the block around, everything else to its end */
     }
 }
 
@@ -199,8 +205,9 @@ fused_body(const fused_row *row, u32 choices, const fused_spelling *how, u32 ind
     build b = {0};
     fused_state const shape = fused_check(row, choices);
     u8 const last = fused_op(row, row->count - 1);
-    bool const in_block = last == OP_BR || last == OP_BR_IF;
+    bool const in_block = last == OP_BR || last == OP_BR_IF || last == OP_BR_TABLE;
     if (in_block) BUILD(&b, OP_BLOCK, 0x40);
+    if (last == OP_BR_TABLE) BUILD(&b, OP_BLOCK, 0x40);
     for (u32 i = shape.prefix_len; i-- > 0;)
         fused_operand(&b, shape.prefix[i]);
     fused_fence(&b);
@@ -210,6 +217,7 @@ fused_body(const fused_row *row, u32 choices, const fused_spelling *how, u32 ind
     if (last == OP_IF) {
         BUILD(&b, OP_I64_CONST, 5, OP_GLOBAL_SET, 3, OP_ELSE, OP_I64_CONST, 6, OP_GLOBAL_SET, 3, OP_END);
     } else if (in_block) {
+        if (last == OP_BR_TABLE) BUILD(&b, OP_END);
         BUILD(&b, OP_I64_CONST, 7, OP_GLOBAL_SET, 3, OP_END);
     } else if (last != OP_RETURN) {
         fused_fence(&b);
