@@ -802,6 +802,7 @@ host_trapped:
         pc = rec->resume;
         goto throwing;
     }
+uncaught:
     /* A guest call that the host made in between has recorded the frames, ours among them. */
     if (x->frame_count) return trap;
     goto trapped;

@@ -307,12 +307,101 @@ test_exceptions_bound(void **state)
     world_close(&w);
 }
 
+/* ---- Exceptions through the host */
+
+typedef struct v3_host {
+    gbx_instance *inst;
+    gbx_trap_code nested; /* how the latest call of throw() ended */
+} v3_host;
+
+/* (i32): calls throw(n). 7: swallows what comes, 8: hands it on, 9: swallows one and hands the next one on,
+ * 10: says of itself that an exception came, where none is on its way. */
+static gbx_trap_code
+v3_call_throw(gbx_caller *caller, void *data, const gbx_val *args, gbx_val *results)
+{
+    v3_host *const h = data;
+    int32_t const n = args[0].of.i32;
+    (void)caller;
+    (void)results;
+    if (n == 10) return GBX_TRAP_EXCEPTION;
+    for (int i = 0; i < (n == 9 ? 2 : 1); i++) {
+        gbx_val const arg = {.type = GBX_I32, .of.i32 = n + i};
+        h->nested = gbx_func_call(gbx_instance_func(h->inst, "throw"), &arg, 1, NULL, 0, NULL);
+    }
+    return n == 7 ? GBX_TRAP_NONE : h->nested;
+}
+
+/* throw(n) throws n; catch(n) gives what it catches from the host's function, or -1; pass(n) only calls it. */
+static gbx_instance *
+v3_thrower(world *w, v3_host *h)
+{
+    static const gbx_valtype params[] = {GBX_I32};
+    build b = {0}, s = {0};
+    gbx_err err;
+    assert_int_equal(gbx_linker_define_func(w->linker, "h", "c", params, 1, NULL, 0, v3_call_throw, h, &err),
+                     GBX_OK);
+    BUILD(&s, 2, 0x60, 1, WASM_I32, 0, 0x60, 1, WASM_I32, 1, WASM_I32);
+    build_section(&b, 1, &s);
+    BUILD(&s, 1, 1, 'h', 1, 'c', 0, 0);
+    build_section(&b, 2, &s);
+    BUILD(&s, 3, 0, 1, 0);
+    build_section(&b, 3, &s);
+    BUILD(&s, 1, 0, 0);
+    build_section(&b, 13, &s);
+    BUILD(&s, 3, 5, 't', 'h', 'r', 'o', 'w', 0, 1, 5, 'c', 'a', 't', 'c', 'h', 0, 2, 4, 'p', 'a', 's', 's', 0, 3);
+    build_section(&b, 7, &s);
+    static const u8 throws[] = {0, OP_LOCAL_GET, 0, OP_THROW, 0, OP_END};
+    static const u8 catches[] = {0, OP_BLOCK, WASM_I32, OP_TRY_TABLE, 0x40, 1, WASM_CATCH, 0, 0,
+                                 OP_LOCAL_GET, 0, OP_CALL, 0, OP_END,
+                                 OP_I32_CONST, 0x7f, OP_RETURN, OP_END, OP_END};
+    static const u8 passes[] = {0, OP_LOCAL_GET, 0, OP_CALL, 0, OP_END};
+    BUILD(&s, 3, sizeof throws);
+    build_bytes(&s, throws, sizeof throws);
+    BUILD(&s, sizeof catches);
+    build_bytes(&s, catches, sizeof catches);
+    BUILD(&s, sizeof passes);
+    build_bytes(&s, passes, sizeof passes);
+    build_section(&b, 10, &s);
+    gbx_instance *const inst = v3_instance(w, &b);
+    build_free(&b);
+    return inst;
+}
+
+static void
+test_exceptions_through_host(void **state)
+{
+    (void)state;
+    world w = world_open(0, 0);
+    v3_host h = {0};
+    h.inst = v3_thrower(&w, &h);
+    assert_int_equal((u32)world_value(h.inst, "catch", 8), 8);
+    assert_int_equal(h.nested, GBX_TRAP_EXCEPTION);
+    assert_int_equal((u32)world_value(h.inst, "catch", 7), UINT32_MAX);
+    assert_int_equal(h.nested, GBX_TRAP_EXCEPTION);
+    assert_int_equal((u32)world_value(h.inst, "catch", 9), 10);
+    for (u32 fused = 0; fused < 2; fused++) {
+        gbx_slot slots[2] = {8};
+        gbx_trap trap;
+        world_fuse(&w, h.inst, fused);
+        assert_int_equal(world_call(h.inst, "pass", slots, &trap), GBX_TRAP_EXCEPTION);
+        assert_int_equal(trap.frame_count, 2); /* from where it was thrown, through the host */
+        assert_int_equal(trap.frames[0].func_idx, 1);
+        assert_int_equal(trap.frames[1].func_idx, 3);
+        slots[0] = 10;
+        assert_int_equal(world_call(h.inst, "catch", slots, &trap), GBX_TRAP_EXCEPTION);
+        assert_int_equal(trap.frame_count, 1);
+        assert_int_equal((u32)world_value(h.inst, "catch", 8), 8);
+    }
+    world_close(&w);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest all[] = {
         cmocka_unit_test(test_vectors), cmocka_unit_test(test_memory64),
         cmocka_unit_test(test_memory64_large), cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_exceptions_through_host),
         cmocka_unit_test(test_exceptions_live), cmocka_unit_test(test_exceptions_bound),
     };
     return cmocka_run_group_tests(all, NULL, NULL);
