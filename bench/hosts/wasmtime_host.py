@@ -1,4 +1,4 @@
-"""Runs a command module under wasmtime's engine from PyPI: wasmtime.py FILE.wasm [args ...]
+"""Runs a command module under wasmtime's engine from PyPI: wasmtime_host.py FILE.wasm [args ...]
 
 The engine is the command's, with the command's optimising compiler and its 4 GiB guard pages; what the
 module computes is compiled code in both.
