@@ -11,6 +11,7 @@ command file has one line a directive, fields separated by one space:
     LINE run ACTION                   ACTION  invoke NAME STR VALUE...   or   get NAME STR
     LINE return ACTION = VALUE...
     LINE trap STR ACTION              also exhaustion, exception; STR is the expected message
+    LINE memory NAME STR BYTES SUM    an exported memory's length and checksum (test/differ writes these)
     LINE trapmodule STR WASM
     LINE invalid STR WASM             also malformed, unlinkable
     LINE text                         a text module that is malformed: nothing reads text here
