@@ -185,8 +185,8 @@ fuse_make_narrow(void)
     fuse_make(WASM_FUSE_NARROW, fuse_rows_narrow, GBX_LEN(fuse_rows_narrow));
 }
 
-/* PERF: a tenth of a millisecond, once in a process for a set that is used. WASM_FUSE_NONE has no rows, and its
- * automaton nothing but zeros. */
+/* PERF: a tenth of a millisecond, once in a process for a set that is used. WASM_FUSE_NONE has no rows, and
+ * its automaton nothing but zeros. */
 const fuse_automaton *
 gbx_wasm_fuse_automaton(wasm_fuse_set set)
 {
