@@ -54,20 +54,20 @@ typedef struct fuse_run {
     u8 *at[FUSE_RING]; /* where the latest instructions stand, by count modulo FUSE_RING */
     u32 count;
     u8 state;
+    u8 nowhere; /* what is written where nothing is to be marked */
 } fuse_run;
 
 /* The next instruction, which stands at `insn` in the module's own copy; class 0 for what no row may span,
  * as is the body's last instruction.
- * PERF: a mark is written each time, if need be with the byte that stands there: a branch would be guessed
- * wrongly, because every other instruction completes some row. */
+ * PERF: a mark is written each time, if need be to nowhere: a branch would be guessed wrongly, because every
+ * other instruction completes some row. */
 static inline void
 gbx_wasm_fuse_next(fuse_run *r, u8 *insn, u8 class)
 {
     fuse_edge const e = r->automaton->edges[r->state][class];
     r->at[r->count % FUSE_RING] = insn;
     u8 *const head = r->at[(r->count - e.back) % FUSE_RING];
-    u8 const stands = *head;
-    *head = (u8)(stands ^ ((stands ^ e.number) & -(e.number != 0)));
+    *(e.number ? head : &r->nowhere) = e.number;
     if (GBX_UNLIKELY(e.number2)) *r->at[(r->count - e.back2) % FUSE_RING] = e.number2;
     r->count++;
     r->state = e.state;
