@@ -3,8 +3,9 @@
  *
  * Two ways, the first that the system allows is taken:
  *
- *   TWIN  one memfd, two shared mappings: `write` may be written, `exec` run. The file's size is sealed, and
- *         the execute view is mapped through a descriptor that only reads, so it cannot become writable. Code is written beside code that runs, and publishing it costs no system call.
+ *   TWIN  one memfd, two shared mappings: `write` may be written, `exec` run. The file's size is sealed,
+ *         and the execute view is mapped through a descriptor that only reads, so it cannot become writable.
+ *         Code is written beside code that runs, and publishing it costs no system call.
  *   FLIP  one private mapping whose pages are writable first and executable afterwards (mprotect). Where a
  *         memfd, or running from one, is refused. Pages are never shared by what is written at different
  *         times (`unit` is a page), so what already runs is never made writable, and writers of different
