@@ -503,6 +503,40 @@ foreign(void)
     host_faults(nowhere);
 }
 
+/* A signal that somebody sends while the guest is at an instruction that may trap is no trap. */
+static void
+sent_handler(int sig, siginfo_t *info, void *context)
+{
+    (void)context;
+    _exit(sig == SIGILL && info->si_code == SI_TKILL ? 0 : 98);
+}
+
+static void *
+sent_later(void *data)
+{
+    (void)usleep(20000);
+    (void)pthread_kill(*(pthread_t *)data, SIGILL);
+    return NULL;
+}
+
+static void
+sent(void)
+{
+    struct sigaction sa = {.sa_flags = SA_SIGINFO};
+    sa.sa_sigaction = sent_handler;
+    WANT(sigaction(SIGILL, &sa, NULL) == 0);
+    rig r;
+    rig_open(&r);
+    maker m = {0};
+    prologue(&m);
+    row(&m, GBX_TRAP_UNREACHABLE, 1);
+    emit(&m, "EB FE"); /* jmp self */
+    pthread_t self = pthread_self(), other;
+    WANT(pthread_create(&other, NULL, sent_later, &self) == 0);
+    (void)gbx_runtime_enter(&r.x, &r.inst, make(&r, &m), NULL);
+    WANT(r.x.fault.kind == 0); /* not reached: the handler ends the process */
+}
+
 static void
 foreign_plain(void)
 {
@@ -676,6 +710,7 @@ TEST_PASSES(nested)
 TEST_PASSES(no_room)
 TEST_PASSES(polls)
 TEST_PASSES(foreign)
+TEST_PASSES(sent)
 TEST_PASSES(foreign_plain)
 TEST_PASSES(threads)
 TEST_PASSES(ranges)
@@ -692,7 +727,8 @@ main(void)
             cmocka_unit_test(test_overflow),      cmocka_unit_test(test_own_altstack),
             cmocka_unit_test(test_nested),        cmocka_unit_test(test_no_room),
             cmocka_unit_test(test_polls),         cmocka_unit_test(test_foreign),
-            cmocka_unit_test(test_foreign_plain), cmocka_unit_test(test_threads),
+            cmocka_unit_test(test_sent),          cmocka_unit_test(test_foreign_plain),
+            cmocka_unit_test(test_threads),
             cmocka_unit_test(test_ranges),        cmocka_unit_test(test_dies_by_default),
             cmocka_unit_test(test_dies_when_sent), cmocka_unit_test(test_dies_though_ignored),
             cmocka_unit_test(test_dies_the_second_time),
