@@ -14,6 +14,7 @@
 
 #include <stdatomic.h>
 
+#include "abi/entry.h"
 #include "base/base.h"
 #include "gbx/trap.h"
 
@@ -153,6 +154,11 @@ struct gbx_exec {
     gbx_frame_ref frames[GBX_TRAP_FRAMES];
 
     struct gbx_store *store;
+
+    /* Of compiled code. `fault` is written by the fault handler on the thread that runs the guest. */
+    gbx_entry *entry; /* innermost; NULL: none is running */
+    gbx_native native;
+    gbx_fault fault;
 };
 
 #endif

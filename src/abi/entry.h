@@ -1,0 +1,70 @@
+/* How compiled code is entered and left: entry records, the guest's native stack, what a fault leaves.
+ *
+ * Each time C enters compiled code it leaves a record of where its own stack stood. Compiled code and the
+ * fault handler leave through the innermost record, so that nothing ever unwinds C frames (RULE: S6). C that
+ * compiled code calls runs on the stack of the thread (RULE: S18), below the record; if it enters the guest
+ * again, the new record lies there and the guest's stack goes on where it was left.
+ *
+ * The offsets are known to the assembly in runtime/enter_*.c and to whoever emits code. */
+#ifndef GBX_ABI_ENTRY_H
+#define GBX_ABI_ENTRY_H
+
+#include "base/base.h"
+
+struct gbx_exec;
+struct gbx_instance;
+struct gbx_func;
+
+/* How compiled code was left. */
+typedef enum gbx_status {
+    GBX_STATUS_OK,
+    GBX_STATUS_TRAP,
+    GBX_STATUS_EXIT,
+    GBX_STATUS_EXCEPTION,
+    GBX_STATUS_TAILCALL,
+    GBX_STATUS_YIELD,
+} gbx_status;
+
+typedef struct gbx_entry gbx_entry;
+struct gbx_entry {
+    u8 *host_sp;   /* the thread's stack: C called from compiled code starts below */
+    u8 *guest_sp;  /* the native guest stack: its free part starts below while C runs */
+    u64 shadow_sp; /* of the processor's shadow stack; 0: it has none */
+    struct gbx_exec *exec;
+    gbx_entry *exec_outer;   /* of the same exec */
+    gbx_entry *thread_outer; /* of the same thread: another store, perhaps */
+};
+
+#define GBX_ENTRY_HOST_SP 0
+#define GBX_ENTRY_GUEST_SP 8
+#define GBX_ENTRY_SHADOW_SP 16
+#define GBX_ENTRY_EXEC 24
+
+/* The native stack that compiled code runs on, and what may fault on purpose: addresses for comparison
+ * only. All zero while no call runs, and where nothing is compiled. */
+typedef struct gbx_native {
+    u8 *guard; /* [guard, low) is not accessible: reaching it is exhaustion */
+    u8 *low;   /* [low, high) is the stack, growing down */
+    u8 *high;
+    u8 *poll;  /* the poll page or pages (S14) */
+    u64 poll_bytes;
+} gbx_native;
+
+/* General registers in the numbering of the architecture's instructions (x86-64: rax rcx rdx rbx rsp rbp
+ * rsi rdi r8..r15; aarch64: x0..x30, sp). */
+#define GBX_FAULT_REGS 32
+
+/* What the fault handler left for the exit stub and for whoever made the call. */
+typedef struct gbx_fault {
+    u8 kind;      /* a gbx_trap_code, or GBX_FAULT_POLL */
+    u32 func_idx;
+    u32 offset;   /* into the module file, of the instruction */
+    u64 pc;       /* of the machine instruction */
+    u64 addr;     /* that it could not access; 0: it was no access */
+    const struct gbx_instance *inst; /* whose code it was; NULL where the code says no register holds it */
+    u64 regs[GBX_FAULT_REGS]; /* RULE: S9: pinned globals are found here */
+} gbx_fault;
+
+#define GBX_FAULT_POLL 255 /* no trap: a safepoint whose poll page was protected */
+
+#endif
