@@ -11,40 +11,47 @@
 
 #include "codegen/facts_int.h"
 
-/* One access more of a local or a global. */
-static inline bool
-facts_live_add(facts_tally *t, u32 idx, bool is_write, u32 weight)
+/* One access more of a local or a global. There is room. */
+static inline void
+facts_live_add(facts_tally *t, u32 *slots, facts_use *uses, u32 idx, u32 is_write, u32 weight)
 {
-    u32 *const slot = (u32 *)t->slots.items + idx;
-    if (!*slot) {
-        if (!gbx_codegen_facts_grow(&t->uses, (u64)t->count + 1, sizeof(facts_use))) return false;
-        ((facts_use *)t->uses.items)[t->count] = (facts_use){.idx = idx};
-        *slot = ++t->count;
+    u32 place = slots[idx];
+    if (GBX_UNLIKELY(!place)) {
+        uses[t->count] = (facts_use){.idx = idx};
+        place = slots[idx] = ++t->count;
     }
-    facts_use *const u = (facts_use *)t->uses.items + (*slot - 1);
+    facts_use *const u = &uses[place - 1];
     u->weight += weight;
     u->reads += !is_write;
     u->writes += is_write;
-    return true;
+}
+
+/* Room for all that may be used of `count`. */
+static bool
+facts_live_room(facts_space *s, facts_tally *t, u32 count)
+{
+    return gbx_codegen_facts_grow_zero(&t->slots, count, sizeof(u32)) &&
+           gbx_codegen_facts_grow(&t->uses, min_u64(count, s->access_count), sizeof(facts_use));
 }
 
 /* All counts of the function. */
-static bool
+static void
 facts_live_count(facts_space *s)
 {
     const facts_block *const blocks = s->blocks.items;
     const u32 *const accesses = s->accesses.items;
+    u32 *const locals = s->locals.slots.items, *const globals = s->globals.slots.items;
+    facts_use *const local_uses = s->locals.uses.items, *const global_uses = s->globals.uses.items;
     for (u32 i = 0; i < s->block_count; i++) {
         const facts_block *const b = &blocks[i];
         for (u32 k = b->access; k < b->access + b->access_count; k++) {
-            u32 const kind = FACTS_ACCESS_KIND(accesses[k]);
-            bool const is_global = kind >= FACTS_GLOBAL_READ;
-            if (!facts_live_add(is_global ? &s->globals : &s->locals, FACTS_ACCESS_IDX(accesses[k]), kind & 1,
-                                b->weight))
-                return false;
+            u32 const a = accesses[k], idx = FACTS_ACCESS_IDX(a);
+            if (GBX_LIKELY(FACTS_ACCESS_KIND(a) < FACTS_GLOBAL_READ))
+                facts_live_add(&s->locals, locals, local_uses, idx, a & 1, b->weight);
+            else
+                facts_live_add(&s->globals, globals, global_uses, idx, a & 1, b->weight);
         }
     }
-    return true;
 }
 
 static bool
@@ -162,9 +169,9 @@ facts_live_masks(facts_space *s)
 bool
 gbx_codegen_facts_rank(facts_space *s, const wasm_module *m, const wasm_code *code, facts *f)
 {
-    bool ok = gbx_codegen_facts_grow_zero(&s->locals.slots, code->local_count, sizeof(u32)) &&
-              gbx_codegen_facts_grow_zero(&s->globals.slots, m->global_count, sizeof(u32)) &&
-              facts_live_count(s);
+    bool ok = facts_live_room(s, &s->locals, code->local_count) &&
+              facts_live_room(s, &s->globals, m->global_count);
+    if (ok) facts_live_count(s);
     f->locals_used = s->locals.count;
     f->global_count = s->globals.count;
     f->local_count = facts_live_choose(s->locals.uses.items, s->locals.count, f->locals, FACTS_RANKED);

@@ -130,7 +130,7 @@ facts_loops_weigh(facts_loops *l)
         bool const is_hot = (b->marks & FACTS_MARK_FRESH) && !(b->marks & FACTS_MARK_COLD);
         b->depth = (u8)min_u64(depth, UINT8_MAX);
         b->marks &= (u8)~LOOPS_SEEN;
-        b->weight = is_hot ? LOOPS_WEIGHT << LOOPS_SHIFT * min_u64(depth, LOOPS_DEPTH_MAX) : 1;
+        b->weight = is_hot ? (u32)LOOPS_WEIGHT << LOOPS_SHIFT * min_u64(depth, LOOPS_DEPTH_MAX) : 1u;
     }
 }
 

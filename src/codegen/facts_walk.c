@@ -376,8 +376,8 @@ facts_walk_prefixed(facts_walk *w, const u8 *insn, u32 *height)
     return pc;
 }
 
-/* `local.get; br_table` behind other instructions of the first block: a block of its own from `insn` on, so that it
- * can be the entry's dispatch. An index of several bytes is not looked for. */
+/* `local.get; br_table` behind other instructions of the first block: a block of its own from `insn`
+ * on, so that it can be the entry's dispatch. An index of several bytes is not looked for. */
 static bool
 facts_walk_splits(facts_walk *w, const facts_block *b, const u8 *insn, u32 insns, u32 height)
 {
@@ -460,7 +460,9 @@ facts_walk_block(facts_walk *w, facts_block *b)
             }
             continue;
         }
-        case OP_LOCAL_TEE: accesses[access++] = FACTS_ACCESS(facts_walk_u32(&pc), (u32)FACTS_LOCAL_WRITE); continue;
+        case OP_LOCAL_TEE:
+            accesses[access++] = FACTS_ACCESS(facts_walk_u32(&pc), (u32)FACTS_LOCAL_WRITE);
+            continue;
         case OP_GLOBAL_GET:
             accesses[access++] = FACTS_ACCESS(facts_walk_u32(&pc), (u32)FACTS_GLOBAL_READ);
             height++;

@@ -689,6 +689,8 @@ test_random(void **state)
         gen g = {.seed = seed * 7919, .budget = 60, .locals = seed % 3 ? 6 : 120};
         char locals[160] = {0};
         memset(locals, 'i', g.locals);
+        for (u32 i = 0; i < g.locals && seed % 6 == 0; i++)
+            if (gen_below(&g, 4)) BUILD(&g.b, OP_LOCAL_GET, (u8)i, OP_DROP);
         if (seed % 2) gen_dispatch(&g);
         for (u32 i = 0; i < 6; i++) gen_stmts(&g);
         BUILD(&g.b, OP_END);
