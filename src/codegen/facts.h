@@ -118,7 +118,7 @@ typedef struct facts_use {
 } facts_use;
 
 typedef struct facts {
-    const facts_block *blocks; /* [0] is the entry: nothing leads to it but perhaps a loop */
+    const facts_block *blocks; /* [0] is the entry, which nothing leads to */
     const facts_edge *edges;
     const u32 *preds;
     const u32 *accesses;

@@ -570,9 +570,15 @@ facts_walk_resolve(facts_walk *w)
         facts_block *const b = &blocks[i];
         for (u32 k = b->edge; k < b->edge + b->edge_count; k++) {
             u32 const to = edges[k].to = w->at[edges[k].to];
-            if (!facts_edge_is_backward(i, to)) continue;
+            if (!facts_edge_is_backward(i, to)) {
+                /* What may be joined has no way in but falling. */
+                GBX_ASSERT_SLOW(!(blocks[to].marks & FACTS_MARK_MAYBE) ||
+                                (to == i + 1 && b->exit == FACTS_FALL));
+                continue;
+            }
             blocks[to].marks |= FACTS_MARK_HEAD;
             b->has |= FACTS_LOOP;
+            w->f->has |= FACTS_LOOP;
         }
     }
 }

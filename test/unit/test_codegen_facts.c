@@ -2,9 +2,9 @@
  *
  * The first tests spell bodies byte by byte. The random one executes thousands of bodies by the
  * specification, with labels found from the blocks' structure and not from the side table, and wants every
- * step to be in the facts: transitions are edges, operands stand as high as it says, accesses are those of the block,
- * and what is read before it is written was live. A second, naive computation of liveness must agree bit
- * by bit. RULE: S7, S8, S14. */
+ * step to be in the facts: transitions are edges, operands stand as high as it says, accesses are those
+ * of the block, and what is read before it is written was live. A second, naive computation of liveness
+ * must agree bit by bit. RULE: S7, S8, S14. */
 #include "codegen/facts.h"
 #include "wasm_build.h"
 
@@ -29,7 +29,8 @@ static facts_case
 case_open(const char *params, const char *results, const char *locals, const u8 *body, size_t len)
 {
     build_func const funcs[] = {{params, results, locals, body, len}};
-    facts_case c = {.m = module_of(&(build_module){.funcs = funcs, .func_count = 1, .pages = 1, .globals = "li"})};
+    build_module const bm = {.funcs = funcs, .func_count = 1, .pages = 1, .globals = "li"};
+    facts_case c = {.m = module_of(&bm)};
     c.s = gbx_codegen_facts_space_new();
     assert_non_null(c.s);
     assert_int_equal(gbx_codegen_facts(c.s, c.m, &c.m->codes[0], &c.f), GBX_OK);
@@ -95,6 +96,7 @@ test_dispatch(void **state)
     assert_int_equal(c.f.dispatch, 1);
     assert_int_equal(c.f.dispatch_local, 0);
     assert_int_equal(c.f.fresh, 2);
+    assert_int_equal(c.f.has, FACTS_LOOP);
     assert_int_equal(c.f.jumps, 1);
     assert_int_equal(c.f.jumps_threaded, 1);
     u64 const b0 = bit_of(&c.f, 0), b1 = bit_of(&c.f, 1), b2 = bit_of(&c.f, 2), b3 = bit_of(&c.f, 3);
@@ -467,7 +469,8 @@ ref_cut(ref *r)
     for (u32 off = 0; off < len; off += gbx_wasm_insn_len(m, m->bytes + code->insns_off + off)) {
         const u8 *const pc = m->bytes + code->insns_off + off;
         ref_insn *const in = &r->insns[r->insn_count];
-        *in = (ref_insn){.off = off, .op = off == len - 1 ? OP_END : gbx_wasm_unfuse[m->fuse_set][*pc], .type = pc[1]};
+        u8 const op = off == len - 1 ? OP_END : gbx_wasm_unfuse[m->fuse_set][*pc];
+        *in = (ref_insn){.off = off, .op = op, .type = pc[1]};
         if (in->op == OP_BLOCK || in->op == OP_LOOP || in->op == OP_IF) open[depth++] = r->insn_count;
         if (in->op == OP_ELSE) r->insns[open[depth - 1]].other = r->insn_count;
         if (in->op == OP_END && depth) {
@@ -556,8 +559,12 @@ ref_step(ref *r, u32 i)
     case OP_LOCAL_GET:
         r->stack[r->sp++] = r->locals[ref_access(r, ref_u32(&pc), FACTS_LOCAL_READ)];
         return i + 1;
-    case OP_LOCAL_SET: r->locals[ref_access(r, ref_u32(&pc), FACTS_LOCAL_WRITE)] = r->stack[--r->sp]; return i + 1;
-    case OP_LOCAL_TEE: r->locals[ref_access(r, ref_u32(&pc), FACTS_LOCAL_WRITE)] = r->stack[r->sp - 1]; return i + 1;
+    case OP_LOCAL_SET:
+        r->locals[ref_access(r, ref_u32(&pc), FACTS_LOCAL_WRITE)] = r->stack[--r->sp];
+        return i + 1;
+    case OP_LOCAL_TEE:
+        r->locals[ref_access(r, ref_u32(&pc), FACTS_LOCAL_WRITE)] = r->stack[r->sp - 1];
+        return i + 1;
     default: fail_msg("opcode 0x%x", in->op); return 0;
     }
 }
@@ -595,7 +602,8 @@ ref_run(ref *r)
             const facts_block *const b = &f->blocks[r->visits[r->visit_len - 1].block];
             bool const is_inside = off + r->c->base >= b->off && off + r->c->base < b->end;
             /* A dispatch that is threaded by all who jump to it is a part of the block before. */
-            if (!is_inside && op == OP_LOCAL_GET && is_behind_br && r->insns[i + 1].op == OP_BR_TABLE) r->ghost = 2;
+            if (!is_inside && op == OP_LOCAL_GET && is_behind_br && r->insns[i + 1].op == OP_BR_TABLE)
+                r->ghost = 2;
             assert_true(is_inside || r->ghost);
             is_behind_br = op == OP_BR;
         }
@@ -673,7 +681,7 @@ check_fixpoint(const facts *f)
         }
         assert_int_equal(b->live_in, in[i]);
         assert_int_equal(b->live_out, out);
-        assert_true(i == 0 || b->pred_count);
+        assert_true((i == 0) == (b->pred_count == 0));
         for (u32 k = 0; k < b->pred_count; k++) assert_true(has_edge(f, f->preds[b->pred + k], i));
     }
     free(in);
