@@ -139,6 +139,11 @@ test_entries(void **state)
         OP_BR_TABLE, 0, 0, OP_END, OP_END, OP_END));
     assert_int_equal(c.f.dispatch, FACTS_NONE); /* not the first thing */
     case_close(&c);
+    c = case_open("i", "", "", BODY(OP_BLOCK, 0x40, OP_LOCAL_GET, 0, OP_BR_IF, 0, OP_LOCAL_GET, 0,
+        OP_BR_TABLE, 0, 0, OP_END, OP_END));
+    assert_true(c.f.blocks[1].marks & FACTS_MARK_DISPATCH);
+    assert_int_equal(c.f.dispatch, FACTS_NONE); /* perhaps not reached */
+    case_close(&c);
 }
 
 /* Bytes nothing leads to are in no block; a loop nobody repeats is none; heights; else and joins. */
