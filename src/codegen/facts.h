@@ -159,7 +159,7 @@ size_t gbx_codegen_facts_space_bytes(const facts_space *s);  /* held now */
 /* The facts of `code`, of the validated module `m`. GBX_NO_MEMORY is the only failure; the space may be
  * used again after it. Time is linear in the body's bytes but for the fixpoint of liveness, which visits
  * each edge at most 64 times.
- * PERF: 140 to 160 MB of code section a second on Go programs, one thread. */
+ * PERF: 130 to 160 MB of code section a second on Go programs, one thread. */
 GBX_MUST_USE gbx_code gbx_codegen_facts(facts_space *s, const wasm_module *m, const wasm_code *code,
                                         facts *out);
 

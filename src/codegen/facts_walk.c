@@ -21,6 +21,8 @@
 #include "codegen/facts_int.h"
 #include "wasm/fuse.h"
 
+enum { WALK_LEVELS = 3 };
+
 typedef struct facts_walk {
     facts_space *s;
     const wasm_module *m;
@@ -33,7 +35,8 @@ typedef struct facts_walk {
     bool wide_memory; /* memory 0 has 64-bit addresses, or there is none */
 
     const u8 *pc, *limit; /* next byte, nearest leader ahead */
-    u64 *bits;
+    u64 *levels[WALK_LEVELS]; /* of leaders, a bit a byte; see facts_walk_next */
+    u32 words[WALK_LEVELS];
     u32 *at, *accesses;
     u32 side, height;
     u32 insns, has, access; /* of the open block, and in all */
@@ -140,19 +143,25 @@ facts_walk_memarg(facts_walk *w, const u8 *insn, const u8 **pc)
 
 /* ---- Leaders */
 
-/* The nearest leader at or behind `off`; the body's length where there is none. */
+/* The nearest leader at or behind `off`; the body's length where there is none. Each level has a bit for
+ * a word of the one below that is not 0, so that the time is bounded however far away a leader is. */
 static u32
 facts_walk_next(const facts_walk *w, u32 off)
 {
-    u32 const words = (w->len + 63) / 64;
-    u32 i = off / 64;
-    if (i >= words) return w->len;
-    u64 word = w->bits[i] & ~0ull << off % 64;
-    while (!word) {
-        if (++i >= words) return w->len;
-        word = w->bits[i];
+    u32 at = off;
+    for (u32 level = 0; level < WALK_LEVELS; level++, at = at / 64 + 1) {
+        if (at / 64 >= w->words[level]) return w->len;
+        u64 word = w->levels[level][at / 64] & ~0ull << at % 64;
+        while (level == WALK_LEVELS - 1 && !word && at / 64 + 1 < w->words[level]) {
+            at = (at / 64 + 1) * 64;
+            word = w->levels[level][at / 64];
+        }
+        if (!word) continue;
+        at = at / 64 * 64 + (u32)__builtin_ctzll(word);
+        while (level--) at = at * 64 + (u32)__builtin_ctzll(w->levels[level][at]);
+        return at;
     }
-    return i * 64 + (u32)__builtin_ctzll(word);
+    return w->len;
 }
 
 /* An edge from the branch before w->pc leads to `off`. */
@@ -161,14 +170,15 @@ facts_walk_leader(facts_walk *w, u32 off, u32 height, u32 side)
 {
     u64 const bit = 1ull << off % 64;
     if (off == w->len - 1) height = w->func_results;
-    if (w->bits[off / 64] & bit) return;
+    if (w->levels[0][off / 64] & bit) return;
     GBX_ASSERT(off < w->len && w->base + off >= w->pc);
     facts_space *const s = w->s;
     if (!gbx_codegen_facts_grow(&s->leaders, (u64)s->leader_count + 1, sizeof(facts_leader))) {
         w->failed = true;
         return;
     }
-    w->bits[off / 64] |= bit;
+    for (u32 level = 0, at = off; level < WALK_LEVELS; level++, at /= 64)
+        w->levels[level][at / 64] |= 1ull << at % 64;
     w->at[off] = s->leader_count;
     ((facts_leader *)s->leaders.items)[s->leader_count++] = (facts_leader){height, side};
     if (w->base + off < w->limit) w->limit = w->base + off;
@@ -631,7 +641,8 @@ facts_walk_init(facts_walk *w, const wasm_code *code)
 {
     facts_space *const s = w->s;
     u32 const len = code->body_end - code->insns_off;
-    u32 const words = (len + 63) / 64;
+    u32 words = 0;
+    for (u32 level = 0, n = len; level < WALK_LEVELS; level++) words += w->words[level] = n = (n + 63) / 64;
     s->leader_count = s->block_count = s->edge_count = s->access_count = 0;
     if (!gbx_codegen_facts_grow(&s->leader_bits, words, sizeof(u64)) ||
         !gbx_codegen_facts_grow(&s->at, len, sizeof(u32)) ||
@@ -645,7 +656,9 @@ facts_walk_init(facts_walk *w, const wasm_code *code)
     w->func_results = code->result_count;
     w->imported_funcs = w->m->imported_funcs;
     w->wide_memory = w->m->memory_count == 0 || w->m->memories[0].is_64;
-    w->bits = s->leader_bits.items;
+    w->levels[0] = s->leader_bits.items;
+    for (u32 level = 1; level < WALK_LEVELS; level++)
+        w->levels[level] = w->levels[level - 1] + w->words[level - 1];
     w->at = s->at.items;
     w->accesses = s->accesses.items;
     w->pc = code->entry;
