@@ -138,6 +138,7 @@ typedef struct facts {
     u32 insns;      /* as in blocks, of all of them */
     u64 offset_max; /* largest static offset of an access */
     u32 height_max; /* operands at once */
+    u32 values_max; /* parameters or results, whichever are more, of any function that is called */
 
     u32 dispatch;       /* block of the entry's dispatch, which is 0 or 1; FACTS_NONE: there is none */
     u32 dispatch_local; /* L. A local that is no parameter is 0: then `fresh` is the only way */

@@ -328,8 +328,9 @@ facts_walk_opening(facts_walk *w, const u8 *insn, u8 op)
 
 /* What operands a call takes and leaves, as a difference. */
 static u32
-facts_walk_call_delta(const wasm_functype *t)
+facts_walk_call_delta(facts_walk *w, const wasm_functype *t)
 {
+    w->f->values_max = max_u32(w->f->values_max, max_u32(t->param_count, t->result_count));
     return t->result_count - t->param_count;
 }
 
@@ -339,7 +340,7 @@ facts_walk_call_indirect(facts_walk *w, const u8 *insn, const u8 *pc, u32 *heigh
     u32 const type_idx = facts_walk_u32(&pc);
     facts_walk_table(w, insn, facts_walk_u32(&pc));
     w->has |= FACTS_CALL_INDIRECT;
-    *height += facts_walk_call_delta(&w->m->types[type_idx]) - 1;
+    *height += facts_walk_call_delta(w, &w->m->types[type_idx]) - 1;
     return pc;
 }
 
@@ -348,7 +349,7 @@ facts_walk_call(facts_walk *w, const u8 *pc, u32 *height)
 {
     u32 const idx = facts_walk_u32(&pc);
     w->has |= idx < w->imported_funcs ? (u32)FACTS_CALL | FACTS_CALL_IMPORT : (u32)FACTS_CALL;
-    *height += facts_walk_call_delta(&w->m->types[w->m->func_types[idx]]);
+    *height += facts_walk_call_delta(w, &w->m->types[w->m->func_types[idx]]);
     return pc;
 }
 
