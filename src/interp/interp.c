@@ -17,9 +17,9 @@
  * are left from that same slot. Returning therefore needs no move where there is at most one result,
  * and with no result the slot before fp holds the caller's topmost operand.
  *
- * Calls never recurse in C. Three bytes of our own, on which returns may land, end what is special:
- * OP_RETURN_HOST leaves the loop, OP_RETURN_INSTANCE restores the caller's instance, OP_RETURN_NATIVE goes
- * on in compiled code.
+ * Calls never recurse in C. Two bytes of our own, on which returns may land, end what is special:
+ * OP_RETURN_HOST leaves the loop, OP_RETURN_INSTANCE restores the caller's instance or goes on in compiled
+ * code.
  *
  * Compiled code runs in segments (abi/native.h). A segment has a frame's record here, without function,
  * and behind it what a gbx_segment holds. It is entered by a call or at the head of a loop (native_entering),
@@ -53,10 +53,10 @@ struct interp_rec {
 #define INTERP_REC_SLOTS (sizeof(interp_rec) / sizeof(gbx_slot))
 #define INTERP_SLACK 4u /* the rubbish slot, and tos spilt above the operands by a call */
 
-enum { OP_RETURN_HOST = 0xfb, OP_RETURN_INSTANCE = 0xfe, OP_RETURN_NATIVE = 0xf9 };
+enum { OP_RETURN_HOST = 0xfb, OP_RETURN_INSTANCE = 0xfe };
 static const u8 interp_return_host[1] = {OP_RETURN_HOST};
 static const u8 interp_return_instance[1] = {OP_RETURN_INSTANCE};
-static const u8 interp_return_native[1] = {OP_RETURN_NATIVE};
+static const u8 interp_return_native[1] = {OP_RETURN_INSTANCE}; /* to a record without function */
 static const u8 interp_return[1] = {OP_RETURN};
 
 /* The current memory as two values that stay in registers; they change only when other code ran. */
@@ -437,8 +437,7 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
     [OP_PREFIX_FC] = &&CASE(FC),                          \
     [OP_PREFIX_FD] = &&CASE(FD),                          \
     [OP_RETURN_HOST] = &&CASE(RETURN_HOST),               \
-    [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),       \
-    [OP_RETURN_NATIVE] = &&CASE(RETURN_NATIVE),
+    [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),
     static const void *const label_sets[WASM_FUSE_SETS][256] = {
         [WASM_FUSE_NONE] = {
             [0 ... 255] = &&CASE(BAD),
@@ -561,6 +560,7 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
         return GBX_TRAP_NONE;
     }
     CASE(RETURN_INSTANCE) : {
+        if (GBX_UNLIKELY(!rec->func)) goto native_returning;
         ENTER(rec->func->inst);
         pc = rec->resume;
         NEXT;
@@ -656,7 +656,7 @@ native_left: {
         side = NULL;
         goto calling;
     }
-    CASE(RETURN_NATIVE) : {
+native_returning: {
         gbx_segment *const seg = interp_segment(rec);
         gbx_slot *const results = (gbx_slot *)(void *)(seg + 1) + 1;
         *sp = tos;
