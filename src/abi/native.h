@@ -45,7 +45,8 @@ typedef enum gbx_cell_state { GBX_CELL_COLD, GBX_CELL_DONE, GBX_CELL_REFUSED } g
 struct gbx_segment {
     gbx_entry entry; /* for leaving and faults, while it runs */
     const gbx_func *func; /* that the interpreter called */
-    gbx_slot *slots;      /* its arguments, then its results */
+    gbx_slot *slots;      /* its arguments, or where it is entered in a loop, its locals */
+    gbx_slot *results;
     u8 *suspended; /* while it has called out: where the innermost return address stands on the native stack */
     const gbx_func *callee;
     gbx_slot *args; /* of a call to the interpreter: arguments, then all results but the first */
@@ -58,9 +59,9 @@ struct gbx_segment {
 struct gbx_tier {
     /* `f` has been called, or has looped, often enough. */
     void (*warm)(gbx_exec *x, const gbx_func *f);
-    /* Run f's body with slots, from its start, or with `head` from there with locals from slots. */
-    gbx_status (*enter)(gbx_exec *x, gbx_segment *seg, const gbx_func *f, gbx_slot *slots,
-                        const gbx_native_head *head);
+    /* Run the body of seg->func, from its start, or with `head` from there. Of the segment those three are set:
+     * function, slots and results. */
+    gbx_status (*enter)(gbx_exec *x, gbx_segment *seg, const gbx_native_head *head);
     /* Go on in the innermost segment, whose call out gave `result`. */
     gbx_status (*resume)(gbx_exec *x, gbx_segment *seg, gbx_slot result);
     /* The segment is over, or what called it unwinds. */

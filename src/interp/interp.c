@@ -115,6 +115,12 @@ interp_segment(interp_rec *rec)
 {
     return (gbx_segment *)(void *)(rec + 1);
 }
+/* Behind it stand its results, and then what it calls. */
+static gbx_slot *
+interp_segment_top(gbx_segment *seg)
+{
+    return (gbx_slot *)(void *)(seg + 1) + seg->func->result_count;
+}
 #define INTERP_SEGMENT_SLOTS (sizeof(gbx_segment) / sizeof(gbx_slot))
 _Static_assert(sizeof(gbx_segment) % sizeof(gbx_slot) == 0, "whole slots");
 
@@ -604,7 +610,7 @@ native_calling: {
                                                                     : callee->result_count;
         interp_rec *const next = (interp_rec *)(args + most + 1);
         if (GBX_UNLIKELY((u64)(x->stack_end - args) <
-                         most + 1 + INTERP_REC_SLOTS + INTERP_SEGMENT_SLOTS + INTERP_SLACK))
+                         2 * (u64)most + 1 + INTERP_REC_SLOTS + INTERP_SEGMENT_SLOTS + INTERP_SLACK))
             TRAP(STACK_EXHAUSTED);
         if (INTERP_STOPPED()) goto stopped;
         *next = (interp_rec){pc, side, fp, rec, NULL, NULL};
@@ -619,20 +625,26 @@ native_calling: {
 native_entering: {
         gbx_segment *const seg = interp_segment(rec);
         rec->func = NULL;
-        x->sp = (gbx_slot *)(void *)(seg + 1);
+        seg->func = callee;
+        seg->slots = fp;
+        seg->results = (gbx_slot *)(void *)(seg + 1);
+        x->sp = interp_segment_top(seg);
         x->frame = rec;
-        status = x->tier->enter(x, seg, callee, fp, head);
+        status = x->tier->enter(x, seg, head);
     }
 native_left: {
         gbx_segment *const seg = interp_segment(rec);
         if (GBX_LIKELY(status == GBX_STATUS_OK)) {
             x->tier->end(x, seg);
-            sp = fp + seg->func->result_count - 1;
+            interp_rec const saved = *rec; /* where results may go */
+            u32 const results = seg->func->result_count;
+            memmove(fp, seg->results, results * sizeof *fp);
+            sp = fp + results - 1;
             tos = *sp;
-            pc = rec->ret_pc;
-            side = rec->ret_side;
-            fp = rec->ret_fp;
-            rec = rec->caller;
+            pc = saved.ret_pc;
+            side = saved.ret_side;
+            fp = saved.ret_fp;
+            rec = saved.caller;
             if (rec && rec->func) ENTER(rec->func->inst);
             NEXT;
         }
@@ -658,10 +670,10 @@ native_left: {
     }
 native_returning: {
         gbx_segment *const seg = interp_segment(rec);
-        gbx_slot *const results = (gbx_slot *)(void *)(seg + 1) + 1;
+        gbx_slot *const results = interp_segment_top(seg) + 1;
         *sp = tos;
         for (u32 i = 1; i < seg->callee->result_count; i++) seg->args[i] = results[i];
-        x->sp = (gbx_slot *)(void *)(seg + 1);
+        x->sp = interp_segment_top(seg);
         x->frame = rec;
         status = x->tier->resume(x, seg, results[0]);
         goto native_left;
@@ -971,7 +983,9 @@ attending: {
         if (!callee->cell || !x->tier) NEXT;
         head = interp_head(x, callee, span, pc);
         if (!head || sp != (gbx_slot *)(rec + 1)) NEXT;
-        if (GBX_UNLIKELY((u64)(x->stack_end - (gbx_slot *)(rec + 1)) < INTERP_SEGMENT_SLOTS + INTERP_SLACK)) NEXT;
+        if (GBX_UNLIKELY((u64)(x->stack_end - (gbx_slot *)(rec + 1)) <
+                         INTERP_SEGMENT_SLOTS + INTERP_SLACK + callee->result_count))
+            NEXT;
         goto native_entering;
     }
 host_trapped:
@@ -1031,7 +1045,7 @@ gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     gbx_slot *const fp = x->sp + 1;
     interp_rec *const rec = (interp_rec *)(fp + f->code->local_count);
     u64 const need = f->code->local_count + INTERP_REC_SLOTS + f->code->stack_max + 1 + INTERP_SLACK +
-                     INTERP_SEGMENT_SLOTS;
+                     INTERP_SEGMENT_SLOTS + f->result_count;
     gbx_entry *const saved_entry = x->entry;
     gbx_segment *const saved_segment = x->native.segment;
     gbx_trap_code trap;

@@ -343,17 +343,19 @@ tier_run(gbx_exec *x, gbx_segment *seg, const u8 *stub)
 }
 
 static gbx_status
-tier_enter(gbx_exec *x, gbx_segment *seg, const gbx_func *f, gbx_slot *slots, const gbx_native_head *head)
+tier_enter(gbx_exec *x, gbx_segment *seg, const gbx_native_head *head)
 {
+    const gbx_func *const f = seg->func;
     gbx_store *const s = x->store;
     if (!s->is_thread_ready) {
         gbx_runtime_fault_thread_begin(&s->thread, s->lane->native.alt, FAULT_ALTSTACK_BYTES);
         s->is_thread_ready = true;
     }
     u8 *const top = (u8 *)((uintptr_t)(x->entry ? x->entry->guest_sp : x->native.high) & ~(uintptr_t)15);
-    *seg = (gbx_segment){.entry = {.guest_sp = top, .exec = x, .exec_outer = x->entry,
-                                   .thread_outer = gbx_runtime_fault_current()},
-                         .func = f, .slots = slots, .outer = x->native.segment};
+    seg->entry = (gbx_entry){.guest_sp = top, .exec = x, .exec_outer = x->entry,
+                             .thread_outer = gbx_runtime_fault_current()};
+    seg->suspended = NULL;
+    seg->outer = x->native.segment;
     x->entry = &seg->entry;
     x->native.segment = seg;
     size_t const values = max_u32(f->param_count, f->result_count) * sizeof(gbx_slot);

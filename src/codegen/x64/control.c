@@ -151,6 +151,11 @@ void
 gbx_x64_edge(x64_ctx *c, const facts_edge *e)
 {
     if (control_is_end(c, e->to)) {
+        if (WASM_SIDE_DROP(e->shuffle)) { /* operands below the results may be results as well */
+            gbx_x64_flush(c, c->height);
+            control_shuffle(c, e->shuffle);
+            c->height = c->settled = c->height - WASM_SIDE_DROP(e->shuffle);
+        }
         gbx_x64_epilogue(c);
         return;
     }

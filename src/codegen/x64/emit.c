@@ -402,10 +402,11 @@ static void
 emit_without_dispatch(x64_ctx *c)
 {
     u32 const count = emit_order(c, 0, FACTS_NONE);
-    gbx_x64_entry(c, false, c->f.fresh_live);
+    u64 const live = c->f.dispatch == FACTS_NONE ? c->f.fresh_live : c->f.resume_live;
+    gbx_x64_entry(c, false, live);
     emit_blocks(c, count);
     if (!c->is_fresh) return;
-    gbx_x64_entry(c, true, c->f.fresh_live);
+    gbx_x64_entry(c, true, live);
     x64_room(c->b);
     x64_jmp_back(c->b, c->bound[0]);
 }

@@ -64,7 +64,7 @@ stubs_enter(x64_buf *b, const codegen_env *env)
     x64_bind_short(b, none);
     x64_rm(b, 0xff, 2, stubs_native(offsetof(gbx_native, call_code)), X64_32);
     x64_load(b, RSI, stubs_native(offsetof(gbx_native, segment)), X64_64);
-    x64_load(b, RDX, x64_at(RSI, (i32)offsetof(gbx_segment, slots)), X64_64);
+    x64_load(b, RDX, x64_at(RSI, (i32)offsetof(gbx_segment, results)), X64_64);
     x64_load(b, RSI, x64_at(RSI, (i32)offsetof(gbx_segment, func)), X64_64);
     x64_load(b, RCX, x64_at(RSI, (i32)offsetof(gbx_func, result_count)), X64_32);
     x64_test(b, RCX, RCX, X64_32);
