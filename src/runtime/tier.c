@@ -23,7 +23,7 @@ static const gbx_tier tier_ops;
 
 /* ---- The engine's part */
 
-/* "-pins,-osr" and so on; unknown names are nobody's business. */
+/* "-pins,-lea" and so on; unknown names are nobody's business. */
 static u32
 tier_tune(void)
 {

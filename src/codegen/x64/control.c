@@ -91,6 +91,44 @@ gbx_x64_enter_block(x64_ctx *c, u32 block)
 
 /* ---- Jumps to blocks */
 
+/* An edge as it is emitted: past blocks that only jump on. */
+static facts_edge
+control_resolved(const x64_ctx *c, const facts_edge *e)
+{
+    return (facts_edge){c->through[e->to], e->shuffle};
+}
+
+/* Nothing but a jump forwards, perhaps behind a constant for a local that nobody reads then. RULE: S7. */
+static bool
+control_is_jump(const x64_ctx *c, u32 block)
+{
+    const facts_block *const b = &c->f.blocks[block];
+    if (block == 0 || b->exit != FACTS_JUMP || b->has || b->height || b->marks & FACTS_MARK_HEAD) return false;
+    const facts_edge *const e = &c->f.edges[b->edge];
+    if (e->shuffle || facts_edge_is_backward(block, e->to)) return false;
+    const u8 *pc = c->m->bytes + b->off;
+    u8 const first = c->unfuse[*pc];
+    if (first == OP_I32_CONST || first == OP_I64_CONST) {
+        pc += gbx_wasm_insn_len(c->m, pc);
+        if (c->unfuse[*pc] != OP_LOCAL_SET || b->access_count != 1) return false;
+        const x64_local *const l = &c->locals[FACTS_ACCESS_IDX(c->f.accesses[b->access])];
+        if (l->rank >= FACTS_RANKED || b->live_out >> l->rank & 1) return false;
+        pc += gbx_wasm_insn_len(c->m, pc);
+    }
+    u8 const last = c->unfuse[*pc];
+    return last == OP_BR || last == OP_ELSE;
+}
+
+/* Last to first: edges past a block lead forwards, so that its own target is known already. */
+void
+gbx_x64_thread_jumps(x64_ctx *c)
+{
+    for (u32 i = c->f.block_count; i-- > 0;) {
+        bool const is_jump = c->env->tune & CODEGEN_TUNE_BIT(THREAD) && control_is_jump(c, i);
+        c->through[i] = is_jump ? c->through[c->f.edges[c->f.blocks[i].edge].to] : i;
+    }
+}
+
 static void
 control_jump(x64_ctx *c, u32 block)
 {
@@ -173,10 +211,10 @@ gbx_x64_edge(x64_ctx *c, const facts_edge *e)
 
 /* Falls into the block that is emitted next. */
 static void
-control_fall(x64_ctx *c, const facts_edge *e)
+control_fall(x64_ctx *c, const facts_edge *e, bool is_direct)
 {
     const facts_block *const to = &c->f.blocks[e->to];
-    c->is_open = to->pred_count == 1 && !e->shuffle && to->height == c->height;
+    c->is_open = is_direct && to->pred_count == 1 && !e->shuffle && to->height == c->height;
     if (c->is_open) return;
     if (control_needs_home(c, e)) gbx_x64_flush(c, c->height);
     if (e->shuffle) control_shuffle(c, e->shuffle);
@@ -192,8 +230,10 @@ control_is_next(const x64_ctx *c, const facts_edge *e)
 /* On `cc` along `taken`, else along `other`. What is done before the branch is done by moves alone: the
  * flags are waiting. */
 static void
-control_two(x64_ctx *c, u8 cc, const facts_edge *taken, const facts_edge *other)
+control_two(x64_ctx *c, u8 cc, const facts_edge *edges)
 {
+    facts_edge const to[2] = {control_resolved(c, &edges[0]), control_resolved(c, &edges[1])};
+    const facts_edge *const taken = &to[0], *const other = &to[1];
     bool const swaps = control_is_next(c, taken) && !control_is_next(c, other) && control_is_plain(c, other);
     const facts_edge *const first = swaps ? other : taken, *const second = swaps ? taken : other;
     if (swaps) cc ^= 1;
@@ -208,7 +248,7 @@ control_two(x64_ctx *c, u8 cc, const facts_edge *taken, const facts_edge *other)
         control_restore(c, &state);
         x64_patch(c->b, over, c->b->len);
     }
-    if (control_is_next(c, second)) control_fall(c, second);
+    if (control_is_next(c, second)) control_fall(c, second, second->to == edges[swaps ? 0 : 1].to);
     else gbx_x64_edge(c, second);
 }
 
@@ -218,7 +258,7 @@ control_branch_exit(x64_ctx *c, const facts_block *b)
     const facts_edge *const edges = c->f.edges + b->edge;
     u8 cc = gbx_x64_condition(c);
     if (b->exit == FACTS_IF) cc ^= 1; /* its first edge is that of zero */
-    control_two(c, cc, &edges[0], &edges[1]);
+    control_two(c, cc, edges);
 }
 
 static void
@@ -235,7 +275,8 @@ control_switch(x64_ctx *c, const facts_block *b)
     x64_state const state = control_save(c);
     x64_alu_imm(buf, ALU_CMP, at, (i32)count, X64_32);
     u32 const over = x64_jcc(buf, CC_B);
-    gbx_x64_edge(c, &edges[count]);
+    facts_edge const others = control_resolved(c, &edges[count]);
+    gbx_x64_edge(c, &others);
     control_restore(c, &state);
     x64_patch(buf, over, buf->len);
     if (count == 0) return;
@@ -253,8 +294,9 @@ control_switch(x64_ctx *c, const facts_block *b)
     x64_rr(buf, 0xff, 4, entry, X64_32); /* jmp */
     gbx_x64_drop(c, &idx);
     for (u32 i = 0; i < count; i++) {
-        x64_table_item item = {edges[i].to, 0};
-        if (!control_is_plain(c, &edges[i])) {
+        facts_edge const e = control_resolved(c, &edges[i]);
+        x64_table_item item = {e.to, 0};
+        if (!control_is_plain(c, &e)) {
             bool const is_same = i && edges[i].to == edges[i - 1].to && edges[i].shuffle == edges[i - 1].shuffle;
             item = (x64_table_item){FACTS_NONE, buf->len};
             if (is_same) {
@@ -262,7 +304,7 @@ control_switch(x64_ctx *c, const facts_block *b)
             } else {
                 x64_room(buf);
                 control_restore(c, &state);
-                gbx_x64_edge(c, &edges[i]);
+                gbx_x64_edge(c, &e);
             }
         }
         if (!gbx_x64_push_item(c, &c->s->items, &item, sizeof item)) return;
@@ -277,8 +319,9 @@ gbx_x64_fall(x64_ctx *c, const facts_block *b)
         return;
     }
     const facts_edge *const e = &c->f.edges[b->edge];
-    if (control_is_next(c, e)) control_fall(c, e);
-    else gbx_x64_edge(c, e);
+    facts_edge const to = control_resolved(c, e);
+    if (control_is_next(c, &to)) control_fall(c, &to, to.to == e->to);
+    else gbx_x64_edge(c, &to);
 }
 
 /* The instruction that leaves the block is the present one. */

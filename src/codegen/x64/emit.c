@@ -272,6 +272,12 @@ emit_assign(x64_ctx *c)
     c->temps = 1u << RAX | 1u << RCX | 1u << RDX;
     c->xtemps = (1u << EMIT_XMM_FIRST) - 1;
     c->assigned = 0;
+    u32 const pinned_copy = c->f.copy_local == FACTS_NONE ? X64_NO_LOCAL : gbx_x64_pinned(c, c->f.copy_global);
+    c->copy = c->copy_of = X64_NO_LOCAL;
+    if (pinned_copy != X64_NO_LOCAL && c->env->tune & CODEGEN_TUNE_BIT(COPY)) {
+        c->copy = c->f.locals[c->f.copy_local].idx;
+        c->copy_of = pinned_copy;
+    }
     for (u32 i = 0; i < c->local_count; i++)
         c->locals[i] = (x64_local){.home = X64_NO_SLOT, .reg = X64_NO_REG, .rank = 255, .is_64 = true};
     for (u32 r = 0; r < c->f.local_count; r++) {
@@ -280,6 +286,7 @@ emit_assign(x64_ctx *c)
         l->is_float = c->f.floats >> r & 1;
         u8 const type = c->f.locals[r].type;
         l->is_64 = type != WASM_I32 && type != WASM_F32;
+        if (c->f.locals[r].idx == c->copy) continue; /* no masks, no home: nothing is ever done to it */
         if (l->is_float && floats < X64_SCRATCH0) l->reg = (u8)floats++;
         if (!l->is_float && ints < int_count) l->reg = emit_local_regs[ints++];
         if (l->reg != X64_NO_REG) c->assigned |= 1ull << r;
@@ -323,6 +330,7 @@ emit_begin(x64_ctx *c)
     c->stack = emit_array(c, &s->stack, (u64)c->f.height_max + 8, sizeof *c->stack);
     c->depth_homes = emit_array(c, &s->depths, (u64)c->f.height_max + 8, sizeof *c->depth_homes);
     c->bound = emit_array(c, &s->bound, (u64)c->f.block_count + 1, sizeof *c->bound);
+    c->through = emit_array(c, &s->through, (u64)c->f.block_count + 1, sizeof *c->through);
     if (c->failed) return false;
     memset(c->bound, 0xff, c->f.block_count * sizeof *c->bound);
     memset(c->depth_homes, 0xff, (c->f.height_max + 8) * sizeof *c->depth_homes);
@@ -331,12 +339,13 @@ emit_begin(x64_ctx *c)
     c->needs_frame = c->is_open = false;
     c->general = c->fresh = c->osr = FACTS_NONE;
     emit_assign(c);
+    gbx_x64_thread_jumps(c);
     return true;
 }
 
 /* The order of blocks: those that end in a trap come last, those that are not emitted not at all. */
 static u32
-emit_order(x64_ctx *c, u32 first, u32 skip)
+emit_order(x64_ctx *c, u32 first)
 {
     u32 *const order = emit_array(c, &c->s->order, (u64)c->f.block_count + 1, sizeof *order);
     u32 count = 0;
@@ -344,7 +353,7 @@ emit_order(x64_ctx *c, u32 first, u32 skip)
     for (u32 cold = 0; cold < 2; cold++)
         for (u32 i = first; i < c->f.block_count; i++) {
             u8 const marks = c->f.blocks[i].marks;
-            if (i == skip || (i && marks & FACTS_MARK_END)) continue;
+            if ((i && marks & FACTS_MARK_END) || c->through[i] != i) continue;
             if (!(marks & FACTS_MARK_COLD) == !cold) order[count++] = i;
         }
     return count;
@@ -366,9 +375,9 @@ static void
 emit_with_dispatch(x64_ctx *c)
 {
     u32 const dispatch = c->f.dispatch;
-    u32 const count = emit_order(c, dispatch + 1, FACTS_NONE);
+    u32 const count = emit_order(c, dispatch + 1);
     u32 const first = count ? ((u32 *)c->s->order.items)[0] : FACTS_NONE;
-    facts_edge const fresh = {c->f.fresh, 0};
+    facts_edge const fresh = {c->through[c->f.fresh], 0};
     for (u32 is_last = 0; is_last < 2; is_last++) {
         gbx_x64_entry(c, !is_last, is_last ? c->f.resume_live : c->f.fresh_live);
         gbx_x64_enter_block(c, 0);
@@ -391,7 +400,7 @@ emit_with_dispatch(x64_ctx *c)
             c->next = FACTS_NONE;
             gbx_x64_block(c, dispatch);
         } else {
-            if (c->f.fresh == first) gbx_x64_reload(c, c->f.blocks[first].live_in);
+            if (fresh.to == first) gbx_x64_reload(c, c->f.blocks[first].live_in);
             else gbx_x64_edge(c, &fresh);
             emit_blocks(c, count);
         }
@@ -401,7 +410,7 @@ emit_with_dispatch(x64_ctx *c)
 static void
 emit_without_dispatch(x64_ctx *c)
 {
-    u32 const count = emit_order(c, 0, FACTS_NONE);
+    u32 const count = emit_order(c, 0);
     u64 const live = c->f.dispatch == FACTS_NONE ? c->f.fresh_live : c->f.resume_live;
     gbx_x64_entry(c, false, live);
     emit_blocks(c, count);
@@ -487,7 +496,7 @@ gbx_codegen_space_free(codegen_space *s)
     if (!s) return;
     x64_array *const arrays[] = {&s->locals, &s->stack, &s->saved, &s->fixups, &s->colds, &s->relocs, &s->rows,
                                  &s->heads, &s->bound, &s->order, &s->frame_fixes, &s->depths, &s->tables,
-                                 &s->items, &s->self_calls};
+                                 &s->items, &s->self_calls, &s->through};
     for (u32 i = 0; i < GBX_LEN(arrays); i++) gbx_base_free(arrays[i]->items);
     gbx_base_free(s->b.bytes);
     gbx_codegen_facts_space_free(s->facts);

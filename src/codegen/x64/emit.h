@@ -131,7 +131,7 @@ struct codegen_space {
     facts_space *facts;
     x64_buf b;
     x64_array locals, stack, saved, fixups, colds, relocs, rows, heads, bound, order, frame_fixes, depths, tables, items,
-            self_calls;
+            self_calls, through;
 };
 
 typedef struct x64_ctx {
@@ -149,6 +149,8 @@ typedef struct x64_ctx {
 
     x64_local *locals; /* local_count, then the pins */
     u32 local_count;
+    u32 copy, copy_of; /* a local that is read and written as a pinned global is; X64_NO_LOCAL: none */
+    u32 *through;      /* by block: where an edge to it leads in the end */
     val *stack;
     u32 height;
     u32 settled; /* operands below own no register and read no local */
@@ -258,6 +260,7 @@ void gbx_x64_fall(x64_ctx *c, const facts_block *b); /* the block ended without 
 void gbx_x64_poll(x64_ctx *c);
 /* The code of an edge, which ends in a jump. May change the state. */
 void gbx_x64_edge(x64_ctx *c, const facts_edge *e);
+void gbx_x64_thread_jumps(x64_ctx *c); /* fills c->through */
 void gbx_x64_enter_block(x64_ctx *c, u32 block); /* the state at its start */
 void gbx_x64_finish(x64_ctx *c); /* cold code, tables, what had to wait for addresses */
 u32 gbx_x64_pinned(const x64_ctx *c, u32 global_idx); /* the local that stands for it, or X64_NO_LOCAL */

@@ -84,6 +84,7 @@ frame_zero_unranked(x64_ctx *c)
 static void
 frame_zero_local(x64_ctx *c, u32 idx)
 {
+    if (idx == c->copy) return;
     const x64_local *const l = &c->locals[idx];
     if (l->reg == X64_NO_REG) {
         x64_rm(c->b, 0xc7, 0, gbx_x64_local_home(c, idx), X64_64);
@@ -98,6 +99,7 @@ frame_zero_local(x64_ctx *c, u32 idx)
 static void
 frame_param(x64_ctx *c, u32 i, u64 live)
 {
+    if (i == c->copy) return;
     const x64_local *const l = &c->locals[i];
     bool const is_used = l->rank < FACTS_RANKED ? live >> l->rank & 1 : c->f.locals_used != c->f.local_count;
     if (!is_used) return;
@@ -149,9 +151,8 @@ gbx_x64_epilogue(x64_ctx *c)
     }
     if (c->sig->result_count) {
         val v = gbx_x64_pop(c);
-        u32 const reg = gbx_x64_gpr(c, &v, false); /* computed where it is, so that rax need not be free */
-        if (v.kind == VAL_LOCAL || reg != RAX) x64_mov(b, RAX, reg, X64_64);
-        gbx_x64_drop(c, &v);
+        if (v.kind == VAL_CONST && v.bits == 0) x64_zero(b, RAX);
+        else (void)gbx_x64_own(c, &v, RAX); /* whoever has it is not needed any more */
     }
     if (c->has_frame) frame_move_sp(c, ALU_ADD);
     x64_ret(b);
@@ -177,7 +178,7 @@ gbx_x64_osr_entry(x64_ctx *c)
         const x64_local *const l = &c->locals[i];
         x64_mem const from = x64_at(RDX, (i32)(i * 8));
         x64_room(b);
-        if (l->rank == 255 && !all) continue;
+        if ((l->rank == 255 && !all) || i == c->copy) continue;
         if (l->reg == X64_NO_REG) {
             x64_load(b, RAX, from, X64_64);
             x64_store(b, gbx_x64_local_home(c, i), RAX, X64_64);

@@ -215,15 +215,26 @@ gbx_x64_local_written(x64_ctx *c, u32 idx)
 void
 gbx_x64_local_get(x64_ctx *c, u32 idx)
 {
+    if (idx == c->copy) idx = c->copy_of;
     const x64_local *const l = &c->locals[idx];
     gbx_x64_push(c, (val){.kind = VAL_LOCAL, .is_64 = l->is_64, .local = idx, .index_local = X64_NO_LOCAL});
+}
+
+/* Nobody reads it from here on: what is written to it, a constant for a dispatch that was threaded (RULE: S7),
+ * say, need not be. */
+static bool
+values_is_dead(x64_ctx *c, const x64_local *l)
+{
+    return l->rank < FACTS_RANKED && !(gbx_x64_live(c) & values_bit(l));
 }
 
 void
 gbx_x64_local_set(x64_ctx *c, u32 idx, bool is_tee)
 {
+    if (idx == c->copy) idx = c->copy_of;
     const x64_local *const l = &c->locals[idx];
     val v = gbx_x64_pop(c);
+    if (v.kind == VAL_CONST && !is_tee && values_is_dead(c, l)) return;
     bool const is_placed = (v.kind == VAL_REG || v.kind == VAL_XMM) && v.local == idx;
     bool const is_itself = v.kind == VAL_LOCAL && v.local == idx && !v.narrow;
     if (!is_placed && !is_itself) {
@@ -249,6 +260,7 @@ gbx_x64_hint(x64_ctx *c, bool is_float, u32 *local)
     if (idx >= 0x80) return X64_NO_REG;
     if (op == OP_GLOBAL_SET) idx = gbx_x64_pinned(c, idx);
     else if (op != OP_LOCAL_SET && op != OP_LOCAL_TEE) return X64_NO_REG;
+    if (idx == c->copy) idx = c->copy_of;
     if (idx == X64_NO_LOCAL) return X64_NO_REG;
     const x64_local *const l = &c->locals[idx];
     if (l->reg == X64_NO_REG || l->is_float != is_float) return X64_NO_REG;
