@@ -77,7 +77,7 @@ def layer_table():
     layers = {}
     for line in read("ARCHITECTURE.md").split("\n"):
         cells = [c.strip() for c in line.strip().strip("|").split("|")]
-        match = re.fullmatch(r"`src/(\w+)/`", cells[1]) if len(cells) == 4 else None
+        match = re.fullmatch(r"`src/([\w/]+)/`", cells[1]) if len(cells) == 4 else None
         if match:
             layers[match.group(1)] = set(cells[3].replace("`", "").replace(",", " ").split())
     return layers
@@ -91,10 +91,11 @@ def check_layers(files, check):
         parts = name.split("/")
         if parts[0] != "src" or not name.endswith((".c", ".h", ".def")):
             continue
-        if len(parts) != 3 or parts[1] not in layers:
+        folder = "/".join(parts[1:-1])
+        if folder not in layers:
             check.add(name, 1, "this folder has no row in ARCHITECTURE.md")
             continue
-        folder, may = parts[1], layers[parts[1]]
+        may = layers[folder]
         for number, line in enumerate(read(name).split("\n"), 1):
             match = re.match(r'\s*#\s*include\s+(["<])([^">]+)[">]', line)
             if not match:

@@ -18,8 +18,8 @@ typedef struct gbx_native_head {
 /* Compiled code of one function; immutable, lives as long as the module. */
 typedef struct gbx_body gbx_body;
 struct gbx_body {
-    gbx_body *next; /* of the module's */
-    const u8 *code; /* start */
+    gbx_body *next;          /* of the module's */
+    const u8 *code;          /* start */
     u32 general, fresh, osr; /* offsets; UINT32_MAX: there is none */
     u32 head_count;
     gbx_native_head heads[]; /* by wasm_offset */
@@ -32,8 +32,8 @@ struct gbx_cell {
     _Atomic(const void *) general;
     _Atomic(const void *) fresh;
     _Atomic(const gbx_body *) body; /* NULL: interpreted */
-    _Atomic i32 heat;  /* until it is compiled; counted down by the interpreter */
-    _Atomic u32 state; /* gbx_cell_state; changed under the compiler's lock */
+    _Atomic i32 heat;               /* until it is compiled; counted down by the interpreter */
+    _Atomic u32 state;              /* gbx_cell_state; changed under the compiler's lock */
 };
 
 #define GBX_CELL_SHIFT 5
@@ -43,11 +43,11 @@ typedef enum gbx_cell_state { GBX_CELL_COLD, GBX_CELL_DONE, GBX_CELL_REFUSED } g
 
 /* A segment of compiled frames: lies on gbx_exec.stack behind the frame record that stands for it. */
 struct gbx_segment {
-    gbx_entry entry; /* for leaving and faults, while it runs */
+    gbx_entry entry;      /* for leaving and faults, while it runs */
     const gbx_func *func; /* that the interpreter called */
     gbx_slot *slots;      /* its arguments, or where it is entered in a loop, its locals */
     gbx_slot *results;
-    u8 *suspended; /* while it has called out: where the innermost return address stands on the native stack */
+    u8 *suspended; /* while it has called out: where its innermost return address stands */
     const gbx_func *callee;
     gbx_slot *args; /* of a call to the interpreter: arguments, then all results but the first */
     struct gbx_segment *outer; /* of the same exec */
@@ -59,15 +59,15 @@ struct gbx_segment {
 struct gbx_tier {
     /* `f` has been called, or has looped, often enough. */
     void (*warm)(gbx_exec *x, const gbx_func *f);
-    /* Run the body of seg->func, from its start, or with `head` from there. Of the segment those three are set:
-     * function, slots and results. */
+    /* Run the body of seg->func, from its start, or with `head` from there. Of the segment three fields are
+     * set: func, slots, results. */
     gbx_status (*enter)(gbx_exec *x, gbx_segment *seg, const gbx_native_head *head);
     /* Go on in the innermost segment, whose call out gave `result`. */
     gbx_status (*resume)(gbx_exec *x, gbx_segment *seg, gbx_slot result);
     /* The segment is over, or what called it unwinds. */
     void (*end)(gbx_exec *x, gbx_segment *seg);
-    /* A bulk operation of the interpreter's (sub behind 0xFC), or memory.grow: operands in args, lowest first, and
-     * a result in args[0]. */
+    /* A bulk operation of the interpreter's (sub behind 0xFC), or memory.grow: operands in args, lowest
+     * first, and a result in args[0]. */
     gbx_trap_code (*bulk)(gbx_exec *x, gbx_slot *args, u32 sub, u32 first, u32 second);
     /* Record the frames of a segment, innermost first: it has trapped, or it is suspended. */
     void (*frames)(gbx_exec *x, const gbx_segment *seg, bool is_trapped);

@@ -14,7 +14,8 @@ gbx_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *err)
                                 (unsigned long long)o.features_off);
     }
     if (o.tier > GBX_TIER_EAGER) {
-        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "tier is %u, which is none", (unsigned)o.tier);
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "tier is %u, which is none",
+                                (unsigned)o.tier);
     }
     return gbx_runtime_engine_new(o.features_off, o.tier, out, err);
 }

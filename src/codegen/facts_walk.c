@@ -394,7 +394,8 @@ facts_walk_prefixed(facts_walk *w, const u8 *insn, u32 *height)
  * (facts.copy_local)? The first instructions of a function propose which. Each write must be
  *     global.get G; local.set X       or, of any value,
  *     local.tee X; global.set G       or   local.set X; local.get X; global.set G
- * with nothing between, so that nobody sees one without the other. Indices of several bytes are not looked at. */
+ * with nothing between, so that nobody sees one without the other. Indices of several bytes are not looked
+ * at. */
 __attribute__((noinline)) static void
 facts_walk_copy(facts_walk *w, const u8 *insn, const u8 *pc, u32 idx, bool is_tee)
 {

@@ -34,30 +34,12 @@
  * at each call (stack_max is what validation counted). Traps return; nothing unwinds over C. */
 #include "interp/interp.h"
 
-#include "abi/native.h"
 #include "interp/access.h"
+#include "interp/frames.h"
 #include "interp/leb.h"
 #include "interp/numeric.h"
 #include "wasm/fuse.h"
 #include "wasm/opcodes.h"
-
-typedef struct interp_rec interp_rec;
-struct interp_rec {
-    const u8 *ret_pc;
-    const wasm_side *ret_side;
-    gbx_slot *ret_fp;
-    interp_rec *caller;
-    const gbx_func *func; /* of this frame; NULL: a segment of compiled frames stands here, see native.h */
-    const u8 *resume;     /* while this frame's call crosses to the host or to another instance: its pc */
-};
-#define INTERP_REC_SLOTS (sizeof(interp_rec) / sizeof(gbx_slot))
-#define INTERP_SLACK 4u /* the rubbish slot, and tos spilt above the operands by a call */
-
-enum { OP_RETURN_HOST = 0xfb, OP_RETURN_INSTANCE = 0xfe };
-static const u8 interp_return_host[1] = {OP_RETURN_HOST};
-static const u8 interp_return_instance[1] = {OP_RETURN_INSTANCE};
-static const u8 interp_return_native[1] = {OP_RETURN_INSTANCE}; /* to a record without function */
-static const u8 interp_return[1] = {OP_RETURN};
 
 /* The current memory as two values that stay in registers; they change only when other code ran. */
 typedef struct interp_mem {
@@ -109,123 +91,6 @@ interp_find_callee(const gbx_instance *inst, u32 type_idx, u32 table_idx, u64 id
     return GBX_TRAP_NONE;
 }
 
-/* Segments that have begun and are not over are on the stack in the order of their records. */
-static gbx_segment *
-interp_segment(interp_rec *rec)
-{
-    return (gbx_segment *)(void *)(rec + 1);
-}
-/* Behind it stand its results, and then what it calls. */
-static gbx_slot *
-interp_segment_top(gbx_segment *seg)
-{
-    return (gbx_slot *)(void *)(seg + 1) + seg->func->result_count;
-}
-#define INTERP_SEGMENT_SLOTS (sizeof(gbx_segment) / sizeof(gbx_slot))
-_Static_assert(sizeof(gbx_segment) % sizeof(gbx_slot) == 0, "whole slots");
-
-/* Record the frames from `rec` outwards, through the host's frames between guest calls, too. `pc` NULL: the
- * innermost is a segment that trapped. */
-static void
-interp_record_trap(gbx_exec *x, const interp_rec *rec, const u8 *pc)
-{
-    x->frame_count = 0;
-    x->frames_total = 0;
-    while (rec) {
-        if (!rec->func) {
-            x->tier->frames(x, (const gbx_segment *)(const void *)(rec + 1), pc == NULL);
-            const interp_rec *const outer = rec->caller;
-            bool const is_call = rec->ret_pc != interp_return_host && rec->ret_pc != interp_return_instance;
-            if (outer) pc = is_call ? rec->ret_pc : outer->resume;
-            rec = outer;
-            continue;
-        }
-        const gbx_instance *const inst = rec->func->inst;
-        const wasm_code *const code = rec->func->code;
-        if (x->frame_count < GBX_LEN(x->frames))
-            x->frames[x->frame_count++] = (gbx_frame_ref){
-                inst, code->func_idx, gbx_wasm_insn_before(inst->module, code, pc)};
-        x->frames_total++;
-        const interp_rec *const caller = rec->caller;
-        bool const crosses = rec->ret_pc == interp_return_host || rec->ret_pc == interp_return_instance;
-        if (caller) pc = crosses ? caller->resume : rec->ret_pc; /* of a segment's it is any but NULL */
-        if (!pc) pc = interp_return_native;
-        rec = caller;
-    }
-}
-
-/* The clause of the frame that catches what is thrown by the instruction before `pc`, or NULL. */
-static const wasm_catch *
-interp_find_clause(const interp_rec *rec, const u8 *pc, const gbx_exn *exn, u32 *origin)
-{
-    if (!rec->func) return NULL; /* what catches is not compiled */
-    const gbx_instance *const inst = rec->func->inst;
-    const wasm_code *const code = rec->func->code;
-    u32 const at = (u32)(pc - inst->module->bytes);
-    for (const wasm_try *t = code->tries; t < code->tries + code->try_count; t++) {
-        if (at <= t->begin || at > t->end) continue;
-        for (u32 i = 0; i < t->catch_count; i++) {
-            const wasm_catch *const c = &code->catches[t->catch_first + i];
-            bool const is_all = c->kind == WASM_CATCH_ALL || c->kind == WASM_CATCH_ALL_REF;
-            if (!is_all && inst->tags[c->tag_idx] != exn->tag) continue;
-            *origin = t->origin;
-            return c;
-        }
-    }
-    return NULL;
-}
-
-/* Leave what the clause gives on the operands that start at `base`: the place of the topmost. */
-static gbx_slot *
-interp_give_caught(const gbx_exec *x, gbx_slot *base, const wasm_catch *clause, const gbx_exn *exn)
-{
-    gbx_slot *top = base + clause->height;
-    if (clause->kind == WASM_CATCH || clause->kind == WASM_CATCH_REF) {
-        u32 const count = exn->tag->param_count;
-        for (u32 i = 0; i < count; i++) {
-            *++top = exn->values[i];
-            if (exn->tag->has_v128) top[x->high] = exn->values[count + i];
-        }
-    }
-    if (clause->kind == WASM_CATCH_REF || clause->kind == WASM_CATCH_ALL_REF)
-        *++top = (gbx_slot)(uintptr_t)exn;
-    return top;
-}
-
-/* Where a frame goes on; see the head of this file. */
-typedef struct interp_frame {
-    interp_rec *rec; /* NULL: nowhere */
-    gbx_slot *fp, *sp;
-    const u8 *pc;
-    const wasm_side *side;
-} interp_frame;
-
-/* Catch x->exn, thrown by the instruction before `pc` of the frame `rec`: there or further out, up to the
- * frame that the host called. Uncaught, nothing has changed. */
-__attribute__((noinline)) static interp_frame
-interp_catch(gbx_exec *x, interp_rec *rec, gbx_slot *fp, const u8 *pc)
-{
-    const gbx_exn *const exn = x->exn;
-    const wasm_catch *clause;
-    u32 origin;
-    while (!(clause = interp_find_clause(rec, pc, exn, &origin))) {
-        if (rec->ret_pc == interp_return_host) return (interp_frame){0};
-        if (!rec->func) x->tier->end(x, interp_segment(rec));
-        fp = rec->ret_fp;
-        pc = rec->ret_pc == interp_return_instance ? rec->caller->resume : rec->ret_pc;
-        rec = rec->caller;
-    }
-    const wasm_side *const entry = &rec->func->code->side[clause->side];
-    x->exn = NULL;
-    return (interp_frame){
-        .rec = rec,
-        .fp = fp,
-        .sp = interp_give_caught(x, (gbx_slot *)(rec + 1), clause, exn),
-        .pc = rec->func->inst->module->bytes + origin + entry->pc_delta,
-        .side = entry + entry->side_delta,
-    };
-}
-
 /* The instructions behind 0xFC that are not plain arithmetic take their operands as an array of slots,
  * lowest first, and leave their result, if any, in args[0]. Addresses and indices of 32 bits are
  * zero-extended as all i32 are (RULE: S3). */
@@ -266,59 +131,6 @@ static const struct {
     [OP_FC_TABLE_COPY] = {3, 0},  [OP_FC_TABLE_GROW] = {2, 1}, [OP_FC_TABLE_SIZE] = {0, 1},
     [OP_FC_TABLE_FILL] = {3, 0},
 };
-
-/* ---- Compiled code */
-
-#define INTERP_SHUFFLE_SPAN 64 /* bytes, of a branch that moves operands: where it leads is not looked at */
-#define INTERP_CALL_MOST 256u  /* bytes of a body that a call is taken to execute */
-
-/* RULE: S13. Count down what is left until f is compiled; true when it has code. */
-static bool
-interp_heat(gbx_exec *x, const gbx_func *f, i32 by)
-{
-    gbx_cell *const cell = f->cell;
-    i32 const heat = atomic_load_explicit(&cell->heat, memory_order_relaxed) - by;
-    atomic_store_explicit(&cell->heat, heat, memory_order_relaxed);
-    if (heat > 0) return false;
-    x->tier->warm(x, f);
-    return atomic_load_explicit(&cell->body, memory_order_acquire) != NULL;
-}
-
-static bool
-interp_body(gbx_exec *x, const gbx_func *f)
-{
-    if (atomic_load_explicit(&f->cell->body, memory_order_acquire)) return true;
-    u32 const bytes = (f->code->body_end - f->code->body_off) / 4;
-    return interp_heat(x, f, (i32)(bytes < INTERP_CALL_MOST ? bytes + 8 : INTERP_CALL_MOST));
-}
-
-/* Where f's code takes over from a loop that goes round at `pc`, if it does. */
-__attribute__((noinline)) static const gbx_native_head *
-interp_head(gbx_exec *x, const gbx_func *f, i32 span, const u8 *pc)
-{
-    const gbx_body *body = atomic_load_explicit(&f->cell->body, memory_order_acquire);
-    if (!body) {
-        if (!interp_heat(x, f, span)) return NULL;
-        body = atomic_load_explicit(&f->cell->body, memory_order_acquire);
-    }
-    u32 const offset = (u32)(pc - f->inst->module->bytes);
-    u32 low = 0, high = body->head_count;
-    while (low < high) {
-        u32 const mid = low + (high - low) / 2;
-        if (body->heads[mid].wasm_offset < offset) low = mid + 1;
-        else high = mid;
-    }
-    return low < body->head_count && body->heads[low].wasm_offset == offset ? &body->heads[low] : NULL;
-}
-
-/* What compiled code left with, as a trap code. */
-static gbx_trap_code
-interp_native_trap(const gbx_exec *x)
-{
-    if (x->fault.kind == GBX_FAULT_GIVEN) return (gbx_trap_code)x->native.trap;
-    if (x->fault.kind != GBX_FAULT_POLL) return (gbx_trap_code)x->fault.kind;
-    return (gbx_trap_code)atomic_load_explicit(&x->stop, memory_order_acquire);
-}
 
 /* Computed goto is an extension that both compilers have had for decades; table entries that are not
  * opcodes are overridden defaults. */

@@ -189,6 +189,9 @@ gbx_runtime_fault_row(const fault_table *t, u32 code_offset)
 
 static _Thread_local gbx_entry *fault_running __attribute__((tls_model("initial-exec")));
 
+/* This thread's handler is asking whoever was there before: where that asks us back, nobody takes it. */
+static _Thread_local const void *fault_passing __attribute__((tls_model("initial-exec")));
+
 gbx_entry *
 gbx_runtime_fault_current(void)
 {
@@ -199,6 +202,7 @@ void
 gbx_runtime_fault_set_current(gbx_entry *e)
 {
     fault_running = e;
+    fault_passing = NULL;
     atomic_signal_fence(memory_order_seq_cst); /* before what follows can fault */
 }
 
@@ -314,9 +318,14 @@ fault_pass_on(int sig, siginfo_t *info, void *context)
             is_info || (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN);
     bool const is_spent = is_handler && ((unsigned)before->sa_flags & SA_RESETHAND) &&
                           atomic_exchange(&fault_spent[i], true);
-    if (!is_handler || is_spent) fault_default(sig, info, !is_handler && before->sa_handler == SIG_IGN);
-    else if (is_info) before->sa_sigaction(sig, info, context);
+    if (!is_handler || is_spent || fault_passing == context) {
+        fault_default(sig, info, !is_handler && before->sa_handler == SIG_IGN);
+        return;
+    }
+    fault_passing = context; /* the signal's own frame; whoever jumps out of it leaves it behind */
+    if (is_info) before->sa_sigaction(sig, info, context);
     else before->sa_handler(sig);
+    fault_passing = NULL;
 }
 
 static void
@@ -354,6 +363,19 @@ gbx_runtime_fault_install(void)
     }
     (void)pthread_mutex_unlock(&fault_lock);
     return state > 0;
+}
+
+void
+gbx_runtime_fault_reinstall(void)
+{
+    if (gbx_runtime_fault_is_installed()) return;
+    (void)pthread_mutex_lock(&fault_lock);
+    for (u32 i = 0; i < GBX_LEN(fault_signals); i++) {
+        struct sigaction now;
+        if (sigaction(fault_signals[i], NULL, &now) != 0) continue;
+        if (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != fault_handle) (void)fault_install_one(i);
+    }
+    (void)pthread_mutex_unlock(&fault_lock);
 }
 
 bool

@@ -81,6 +81,10 @@ GBX_MUST_USE bool gbx_runtime_fault_install(void);
  * then pass on what is not its own, as ours does. */
 GBX_MUST_USE bool gbx_runtime_fault_is_installed(void);
 
+/* Install them again where a host has replaced them, in front of its own: it cannot have meant guests to trap
+ * into a handler that knows nothing of them. Thread-safe. */
+void gbx_runtime_fault_reinstall(void);
+
 /* What a thread needs before it enters compiled code, and gives back afterwards. */
 typedef struct fault_thread {
     stack_t before, own;

@@ -16,8 +16,8 @@
 
 /* What a function executes in the interpreter before it is compiled: so many times its own bytes. */
 #define TIER_WARM_FACTOR 24u
-#define TIER_BUSY_HEAT 4096
-#define TIER_STACK_ROOM ((size_t)4096)
+#define TIER_BUSY_HEAT   4096
+#define TIER_STACK_ROOM  ((size_t)4096)
 
 static const gbx_tier tier_ops;
 
@@ -40,7 +40,8 @@ tier_tune(void)
     while (at && *at) {
         size_t const len = strcspn(at, ",");
         for (u32 i = 0; i < GBX_LEN(rows); i++)
-            if (*at == '-' && len == strlen(rows[i].slug) + 1 && !strncmp(at + 1, rows[i].slug, len - 1))
+            if (*at == '-' && len == strlen(rows[i].slug) + 1 &&
+                !strncmp(at + 1, rows[i].slug, len - 1))
                 tune &= ~rows[i].bit;
         at += len + (at[len] == ',');
     }
@@ -71,7 +72,8 @@ tier_works(runtime_compiler *c)
     if (c->is_tried) return c->works;
     c->is_tried = true;
     c->works = c->mode != GBX_TIER_INTERP && gbx_codegen_cpu() && gbx_runtime_fault_install() &&
-               gbx_runtime_code_region_init(&c->region, CODE_REGION_BYTES, OS_CODE_ANY, NULL) == GBX_OK;
+               gbx_runtime_code_region_init(&c->region, CODE_REGION_BYTES, OS_CODE_ANY, NULL) ==
+                       GBX_OK;
     if (c->works && !(c->space = gbx_codegen_space_new())) c->works = false;
     return c->works;
 }
@@ -107,7 +109,8 @@ tier_table(const codegen_out *out, const wasm_code *code)
                        .row_count = out->row_count};
     for (u32 i = 0; i < out->row_count; i++) {
         const codegen_row *const r = &out->rows[i];
-        t->rows[i] = (fault_row){r->code_offset, FAULT_WHAT(r->kind, r->wasm_offset - code->body_off)};
+        t->rows[i] =
+                (fault_row){r->code_offset, FAULT_WHAT(r->kind, r->wasm_offset - code->body_off)};
     }
     return t;
 }
@@ -117,7 +120,10 @@ tier_body(module_code *mc, const codegen_out *out)
 {
     gbx_body *const b = gbx_base_alloc(1, sizeof *b + out->head_count * sizeof *b->heads);
     if (!b) return NULL;
-    *b = (gbx_body){.next = mc->bodies, .general = out->general, .fresh = out->fresh, .osr = out->osr,
+    *b = (gbx_body){.next = mc->bodies,
+                    .general = out->general,
+                    .fresh = out->fresh,
+                    .osr = out->osr,
                     .head_count = out->head_count};
     for (u32 i = 0; i < out->head_count; i++)
         b->heads[i] = (gbx_native_head){out->heads[i].wasm_offset, out->heads[i].code_offset};
@@ -216,8 +222,10 @@ tier_open(gbx_module *m, bool is_guarded)
     runtime_compiler *const c = &m->engine->compiler;
     module_code *const mc = &m->code;
     if (!tier_works(c)) return false;
-    mc->env = (codegen_env){.m = m->wasm, .is_guarded = is_guarded && c->tune & CODEGEN_TUNE_BIT(GUARD),
-                            .tune = c->tune, .cpu = gbx_codegen_cpu(),
+    mc->env = (codegen_env){.m = m->wasm,
+                            .is_guarded = is_guarded && c->tune & CODEGEN_TUNE_BIT(GUARD),
+                            .tune = c->tune,
+                            .cpu = gbx_codegen_cpu(),
                             .leave = (const void *)(uintptr_t)gbx_runtime_leave,
                             .call_c = (const void *)(uintptr_t)gbx_runtime_call_c};
     tier_choose_pins(&mc->env);
@@ -263,7 +271,8 @@ gbx_runtime_tier_instance(runtime_instance *i)
         for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, &m->code, k);
     (void)pthread_mutex_unlock(&c->lock);
     if (!m->code.is_open || (m->code.env.is_guarded && !is_guarded)) return;
-    for (u32 k = w->imported_funcs; k < w->func_count; k++) i->abi.funcs[k]->cell = &m->code.cells[k];
+    for (u32 k = w->imported_funcs; k < w->func_count; k++)
+        i->abi.funcs[k]->cell = &m->code.cells[k];
     i->abi.cells = m->code.cells;
     i->abi.store->has_code = true;
 }
@@ -276,7 +285,8 @@ tier_warm(gbx_exec *x, const gbx_func *f)
     (void)x;
     gbx_module *const m = instance_of(f->inst)->module;
     runtime_compiler *const c = &m->engine->compiler;
-    if (pthread_mutex_trylock(&c->lock) != 0) { /* another thread compiles: not asked again at once */
+    if (pthread_mutex_trylock(&c->lock) !=
+        0) { /* another thread compiles: not asked again at once */
         atomic_store_explicit(&f->cell->heat, TIER_BUSY_HEAT, memory_order_relaxed);
         return;
     }
@@ -291,8 +301,9 @@ gbx_runtime_tier_begin(gbx_store *s)
     gbx_exec *const x = &s->exec;
     enter_stack *const stack = &s->lane->native;
     x->tier = NULL;
-    if (s->has_code && (stack->region || gbx_runtime_enter_stack_open(
-                                                 stack, (size_t)((u8 *)s->lane->stack_end - (u8 *)s->lane->stack)))) {
+    if (s->has_code &&
+        (stack->region || gbx_runtime_enter_stack_open(stack, (size_t)((u8 *)s->lane->stack_end -
+                                                                       (u8 *)s->lane->stack)))) {
         x->tier = &tier_ops;
         x->native = (gbx_native){.guard = stack->guard, .low = stack->low, .high = stack->high};
     }
@@ -332,7 +343,8 @@ tier_run(gbx_exec *x, gbx_segment *seg, const u8 *stub)
 {
     tier_show(x, seg);
     gbx_runtime_fault_set_current(&seg->entry);
-    gbx_status const status = gbx_runtime_enter_raw(&seg->entry, stub, x, x->native.inst, seg->slots);
+    gbx_status const status =
+            gbx_runtime_enter_raw(&seg->entry, stub, x, x->native.inst, seg->slots);
     gbx_runtime_fault_set_current(seg->entry.thread_outer);
     if (status == GBX_STATUS_CALL) {
         seg->suspended = x->native.suspended;
@@ -348,11 +360,15 @@ tier_enter(gbx_exec *x, gbx_segment *seg, const gbx_native_head *head)
     const gbx_func *const f = seg->func;
     gbx_store *const s = x->store;
     if (!s->is_thread_ready) {
+        gbx_runtime_fault_reinstall();
         gbx_runtime_fault_thread_begin(&s->thread, s->lane->native.alt, FAULT_ALTSTACK_BYTES);
         s->is_thread_ready = true;
     }
-    u8 *const top = (u8 *)((uintptr_t)(x->entry ? x->entry->guest_sp : x->native.high) & ~(uintptr_t)15);
-    seg->entry = (gbx_entry){.guest_sp = top, .exec = x, .exec_outer = x->entry,
+    u8 *const top =
+            (u8 *)((uintptr_t)(x->entry ? x->entry->guest_sp : x->native.high) & ~(uintptr_t)15);
+    seg->entry = (gbx_entry){.guest_sp = top,
+                             .exec = x,
+                             .exec_outer = x->entry,
                              .thread_outer = gbx_runtime_fault_current()};
     seg->suspended = NULL;
     seg->outer = x->native.segment;
@@ -376,7 +392,8 @@ tier_resume(gbx_exec *x, gbx_segment *seg, gbx_slot result)
 {
     x->native.result = result;
     seg->suspended = NULL;
-    return tier_run(x, seg, instance_of(seg->func->inst)->module->code.env.stubs[CODEGEN_STUB_RESUME]);
+    return tier_run(x, seg,
+                    instance_of(seg->func->inst)->module->code.env.stubs[CODEGEN_STUB_RESUME]);
 }
 
 static void
@@ -417,8 +434,10 @@ tier_call_row(const fault_table *t, u32 code_offset)
     u32 low = 0, high = t->row_count;
     while (low < high) {
         u32 const mid = low + (high - low) / 2;
-        if (t->rows[mid].code_offset < code_offset) low = mid + 1;
-        else high = mid;
+        if (t->rows[mid].code_offset < code_offset)
+            low = mid + 1;
+        else
+            high = mid;
     }
     GBX_ASSERT(low > 0);
     return &t->rows[low - 1];
@@ -455,10 +474,12 @@ tier_frames(gbx_exec *x, const gbx_segment *seg, bool is_trapped)
         return;
     }
     if (!x->fault.pc) return; /* it had no room to begin on */
-    const code_blob *const blob = gbx_runtime_code_find(&x->store->engine->compiler.region, x->fault.pc);
+    const code_blob *const blob =
+            gbx_runtime_code_find(&x->store->engine->compiler.region, x->fault.pc);
     GBX_ASSERT(blob && blob->table);
     const fault_table *const t = blob->table;
-    const fault_row *const row = gbx_runtime_fault_row(t, (u32)(x->fault.pc - (uintptr_t)blob->exec));
+    const fault_row *const row =
+            gbx_runtime_fault_row(t, (u32)(x->fault.pc - (uintptr_t)blob->exec));
     GBX_ASSERT(row);
     /* Offset 0 is no instruction: the prologue, where it is the caller's call that fails. */
     if (FAULT_OFFSET(row->what)) tier_add_frame(x, seg, t, row);

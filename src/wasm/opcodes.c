@@ -31,6 +31,12 @@ const op_row_fd gbx_wasm_ops_fd[OP_FD_COUNT] = {
 #include "wasm/opcodes_fd.def"
 #undef OP_FD
 };
+#undef NIL
+#undef I32
+#undef I64
+#undef F32
+#undef F64
+#undef V128
 
 static const u8 *
 opcode_skip_leb(const u8 *pc)

@@ -14,13 +14,43 @@
 
 /* ORDER: the numbers of the instruction set */
 typedef enum x64_reg {
-    RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15,
+    RAX,
+    RCX,
+    RDX,
+    RBX,
+    RSP,
+    RBP,
+    RSI,
+    RDI,
+    R8,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
     X64_NO_REG = 255,
 } x64_reg;
 
 /* ORDER: the condition codes of the instruction set; c ^ 1 is the opposite of c */
 typedef enum x64_cc {
-    CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G,
+    CC_O,
+    CC_NO,
+    CC_B,
+    CC_AE,
+    CC_E,
+    CC_NE,
+    CC_BE,
+    CC_A,
+    CC_S,
+    CC_NS,
+    CC_P,
+    CC_NP,
+    CC_L,
+    CC_GE,
+    CC_LE,
+    CC_G,
 } x64_cc;
 
 typedef struct x64_buf {
@@ -80,14 +110,14 @@ x64_u64(x64_buf *b, u64 v)
 }
 
 /* An opcode: mandatory prefix (0, 0x66, 0xf2, 0xf3) << 16, 0x0f or 0x0f38.. as it is spelt. */
-#define X64_F(prefix, op) ((u32)(prefix) << 24 | 0x0f00u | (op))
+#define X64_F(prefix, op)   ((u32)(prefix) << 24 | 0x0f00u | (op))
 #define X64_F38(prefix, op) ((u32)(prefix) << 24 | 0x0f3800u | (op))
 #define X64_F3A(prefix, op) ((u32)(prefix) << 24 | 0x0f3a00u | (op))
 
 enum {
     X64_32 = 0,
     X64_64 = 1,
-    X64_8 = 2,  /* the register operand is a byte: spl, bpl, sil, dil need a REX prefix */
+    X64_8 = 2, /* the register operand is a byte: spl, bpl, sil, dil need a REX prefix */
     X64_16 = 4,
     X64_RM8 = 8, /* the r/m operand is, where it is a register */
 };
@@ -106,7 +136,8 @@ x64_opcode(x64_buf *b, u32 op, u32 rex, bool needs_rex)
 static inline void
 x64_rr(x64_buf *b, u32 op, u32 reg, u32 rm, u32 flags)
 {
-    bool const is_byte = ((flags & X64_8) && reg >= RSP) || ((flags & (X64_8 | X64_RM8)) && rm >= RSP);
+    bool const is_byte =
+            ((flags & X64_8) && reg >= RSP) || ((flags & (X64_8 | X64_RM8)) && rm >= RSP);
     if (flags & X64_16) x64_u8(b, 0x66);
     x64_opcode(b, op, (flags & X64_64) << 3 | (reg >> 3 & 1) << 2 | rm >> 3, is_byte);
     x64_u8(b, 0xc0 | (reg & 7) << 3 | (rm & 7));
@@ -185,7 +216,16 @@ x64_zero(x64_buf *b, u32 dst)
 }
 
 /* ORDER: the opcodes' digits */
-typedef enum x64_alu { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP } x64_alu;
+typedef enum x64_alu {
+    ALU_ADD,
+    ALU_OR,
+    ALU_ADC,
+    ALU_SBB,
+    ALU_AND,
+    ALU_SUB,
+    ALU_XOR,
+    ALU_CMP
+} x64_alu;
 
 static inline void
 x64_alu_rr(x64_buf *b, x64_alu op, u32 dst, u32 src, u32 w)

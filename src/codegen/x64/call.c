@@ -17,10 +17,11 @@ call_native(size_t offset)
 static bool
 call_is_fresh(const x64_ctx *c, const wasm_functype *t)
 {
-    if (!(c->env->tune & CODEGEN_TUNE_BIT(FRESH)) || t->param_count != 1 || t->result_count > 1) return false;
+    if (!(c->env->tune & CODEGEN_TUNE_BIT(FRESH)) || t->param_count != 1 || t->result_count > 1)
+        return false;
     if (t->params[0] != WASM_I32 && t->params[0] != WASM_I64) return false;
     if (c->height <= c->settled) return false;
-    const val *const v = &c->stack[c->height - 1];
+    const x64_val *const v = &c->stack[c->height - 1];
     return v->kind == VAL_CONST && v->bits == 0;
 }
 
@@ -34,7 +35,7 @@ call_prepare(x64_ctx *c, const wasm_functype *t, bool is_fresh)
         if (need) c->needs_frame = true;
     }
     for (u32 i = t->param_count; i-- > 0;) {
-        val v = gbx_x64_pop(c);
+        x64_val v = gbx_x64_pop(c);
         x64_room(c->b);
         if (!is_fresh) gbx_x64_to_slot(c, &v, x64_at(RSP, (i32)(i * 8)));
     }
@@ -58,8 +59,12 @@ call_results(x64_ctx *c, const wasm_functype *t)
     gbx_x64_flush(c, c->height);
     for (u32 i = 1; i < t->result_count; i++) {
         x64_room(c->b);
-        val v = {.kind = VAL_REG, .is_64 = true, .reg = RAX, .index = X64_NO_REG, .local = X64_NO_LOCAL,
-                 .index_local = X64_NO_LOCAL};
+        x64_val v = {.kind = VAL_REG,
+                     .is_64 = true,
+                     .reg = RAX,
+                     .index = X64_NO_REG,
+                     .local = X64_NO_LOCAL,
+                     .index_local = X64_NO_LOCAL};
         x64_load(c->b, RAX, x64_at(RSP, (i32)(i * 8)), X64_64);
         gbx_x64_push(c, v);
         gbx_x64_flush(c, c->height);
@@ -100,7 +105,8 @@ gbx_x64_call(x64_ctx *c, u32 func_idx)
         x64_u32(c->b, 0);
         (void)gbx_x64_push_item(c, &c->s->self_calls, &call, sizeof call);
     } else if (is_direct && atomic_load_explicit(&cell->body, memory_order_acquire)) {
-        const void *const target = atomic_load_explicit(is_fresh ? &cell->fresh : &cell->general, memory_order_acquire);
+        const void *const target = atomic_load_explicit(is_fresh ? &cell->fresh : &cell->general,
+                                                        memory_order_acquire);
         call_rel32(c, target);
     } else {
         x64_load(c->b, RAX, x64_at(X64_EXEC, call_native(offsetof(gbx_native, cells))), X64_64);
@@ -115,7 +121,7 @@ gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
 {
     x64_buf *const b = c->b;
     const wasm_functype *const t = &c->m->types[type_idx];
-    val idx = gbx_x64_pop(c);
+    x64_val idx = gbx_x64_pop(c);
     idx.is_64 = false;
     /* Kept where arguments, on their way to memory, do not need it. */
     u32 at = gbx_x64_gpr(c, &idx, false);
@@ -141,7 +147,10 @@ gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
     u32 const slow = x64_jcc(b, CC_NE);
     x64_load(b, RAX, x64_at(RAX, (i32)offsetof(gbx_func, cell)), X64_64);
     call_cell(c, is_fresh);
-    gbx_x64_cold(c, (x64_cold){.at = slow, .kind = X64_SLOW_CALL, .wasm_offset = c->wasm_offset, .back = b->len,
+    gbx_x64_cold(c, (x64_cold){.at = slow,
+                               .kind = X64_SLOW_CALL,
+                               .wasm_offset = c->wasm_offset,
+                               .back = b->len,
                                .variant = is_fresh});
     call_results(c, t);
 }
@@ -158,7 +167,9 @@ void
 gbx_x64_libcall(x64_ctx *c, u32 sub, u32 first, u32 second, u32 takes, u32 gives)
 {
     static const wasm_valtype values[3] = {WASM_I64, WASM_I64, WASM_I64};
-    wasm_functype const t = {.param_count = takes, .result_count = max_u32(gives, 1), .params = values,
+    wasm_functype const t = {.param_count = takes,
+                             .result_count = max_u32(gives, 1),
+                             .params = values,
                              .results = values};
     x64_buf *const b = c->b;
     call_prepare(c, &t, false);

@@ -11,7 +11,8 @@
 #include <cpuid.h>
 #include <stdlib.h>
 
-#pragma GCC diagnostic ignored "-Wpedantic" /* ranges of opcodes in switches, which both compilers have */
+#pragma GCC diagnostic ignored                                                                     \
+        "-Wpedantic" /* ranges of opcodes in switches, which both compilers have */
 
 #define EMIT_LARGE_FRAME ((u32)128 << 10) /* far below the guard of a native stack */
 
@@ -63,7 +64,8 @@ gbx_x64_s64(x64_ctx *c)
 static void
 emit_skip(x64_ctx *c)
 {
-    while (*c->pc++ & 0x80) {}
+    while (*c->pc++ & 0x80) {
+    }
 }
 
 static void
@@ -81,7 +83,7 @@ emit_float_const(x64_ctx *c, bool is_64)
 static void
 emit_wrap(x64_ctx *c)
 {
-    val v = gbx_x64_pop(c);
+    x64_val v = gbx_x64_pop(c);
     switch (v.kind) {
     case VAL_CONST: v.bits = (u32)v.bits; break;
     case VAL_LOCAL:
@@ -100,7 +102,7 @@ emit_wrap(x64_ctx *c)
 static void
 emit_extend_u(x64_ctx *c)
 {
-    val v = gbx_x64_pop(c);
+    x64_val v = gbx_x64_pop(c);
     bool const is_clean = v.kind == VAL_CONST || v.kind == VAL_HOME ||
                           ((v.kind == VAL_LOCAL || v.kind == VAL_REG) && !v.narrow);
     u32 local = X64_NO_LOCAL;
@@ -120,10 +122,10 @@ emit_fc(x64_ctx *c)
     static const struct {
         u8 takes, gives;
     } shapes[OP_FC_COUNT] = {
-        [OP_FC_MEMORY_INIT] = {3, 0}, [OP_FC_DATA_DROP] = {0, 0},  [OP_FC_MEMORY_COPY] = {3, 0},
-        [OP_FC_MEMORY_FILL] = {3, 0}, [OP_FC_TABLE_INIT] = {3, 0}, [OP_FC_ELEM_DROP] = {0, 0},
-        [OP_FC_TABLE_COPY] = {3, 0},  [OP_FC_TABLE_GROW] = {2, 1}, [OP_FC_TABLE_SIZE] = {0, 1},
-        [OP_FC_TABLE_FILL] = {3, 0},
+            [OP_FC_MEMORY_INIT] = {3, 0}, [OP_FC_DATA_DROP] = {0, 0},  [OP_FC_MEMORY_COPY] = {3, 0},
+            [OP_FC_MEMORY_FILL] = {3, 0}, [OP_FC_TABLE_INIT] = {3, 0}, [OP_FC_ELEM_DROP] = {0, 0},
+            [OP_FC_TABLE_COPY] = {3, 0},  [OP_FC_TABLE_GROW] = {2, 1}, [OP_FC_TABLE_SIZE] = {0, 1},
+            [OP_FC_TABLE_FILL] = {3, 0},
     };
     u32 const sub = gbx_x64_u32(c);
     if (sub <= OP_FC_I64_TRUNC_SAT_F64_U) {
@@ -138,7 +140,7 @@ emit_fc(x64_ctx *c)
 static void
 emit_drop(x64_ctx *c)
 {
-    val v = gbx_x64_pop(c);
+    x64_val v = gbx_x64_pop(c);
     gbx_x64_drop(c, &v);
 }
 
@@ -197,7 +199,9 @@ emit_insn(x64_ctx *c, const facts_block *b)
     case OP_I32_LOAD ... OP_I64_LOAD32_U: gbx_x64_load(c, op); return true;
     case OP_I32_STORE ... OP_I64_STORE32: gbx_x64_store(c, op); return true;
     case OP_MEMORY_SIZE: gbx_x64_memory_size(c, gbx_x64_u32(c)); return true;
-    case OP_MEMORY_GROW: gbx_x64_libcall(c, GBX_TIER_MEMORY_GROW, gbx_x64_u32(c), 0, 1, 1); return true;
+    case OP_MEMORY_GROW:
+        gbx_x64_libcall(c, GBX_TIER_MEMORY_GROW, gbx_x64_u32(c), 0, 1, 1);
+        return true;
     case OP_I32_CONST: gbx_x64_push(c, x64_const((u32)gbx_x64_s64(c), false)); return true;
     case OP_I64_CONST: gbx_x64_push(c, x64_const(gbx_x64_s64(c), true)); return true;
     case OP_F32_CONST: emit_float_const(c, false); return true;
@@ -267,37 +271,44 @@ static void
 emit_assign(x64_ctx *c)
 {
     u32 ints = 0, floats = EMIT_XMM_FIRST;
-    u32 const pinned = (c->env->pins[0] != FACTS_NONE ? 1u : 0) + (c->env->pins[1] != FACTS_NONE ? 1u : 0);
+    u32 const pinned =
+            (c->env->pins[0] != FACTS_NONE ? 1u : 0) + (c->env->pins[1] != FACTS_NONE ? 1u : 0);
     u32 const int_count = (u32)GBX_LEN(emit_local_regs) - pinned;
     c->temps = 1u << RAX | 1u << RCX | 1u << RDX;
     c->xtemps = (1u << EMIT_XMM_FIRST) - 1;
     c->assigned = 0;
-    u32 const pinned_copy = c->f.copy_local == FACTS_NONE ? X64_NO_LOCAL : gbx_x64_pinned(c, c->f.copy_global);
+    u32 const pinned_copy =
+            c->f.copy_local == FACTS_NONE ? X64_NO_LOCAL : gbx_x64_pinned(c, c->f.copy_global);
     c->copy = c->copy_of = X64_NO_LOCAL;
     if (pinned_copy != X64_NO_LOCAL && c->env->tune & CODEGEN_TUNE_BIT(COPY)) {
         c->copy = c->f.locals[c->f.copy_local].idx;
         c->copy_of = pinned_copy;
     }
     for (u32 i = 0; i < c->local_count; i++)
-        c->locals[i] = (x64_local){.home = X64_NO_SLOT, .reg = X64_NO_REG, .rank = 255, .is_64 = true};
+        c->locals[i] =
+                (x64_local){.home = X64_NO_SLOT, .reg = X64_NO_REG, .rank = 255, .is_64 = true};
     for (u32 r = 0; r < c->f.local_count; r++) {
         x64_local *const l = &c->locals[c->f.locals[r].idx];
         l->rank = (u8)r;
         l->is_float = c->f.floats >> r & 1;
         u8 const type = c->f.locals[r].type;
         l->is_64 = type != WASM_I32 && type != WASM_F32;
-        if (c->f.locals[r].idx == c->copy) continue; /* no masks, no home: nothing is ever done to it */
+        if (c->f.locals[r].idx == c->copy)
+            continue; /* no masks, no home: nothing is ever done to it */
         if (l->is_float && floats < X64_SCRATCH0) l->reg = (u8)floats++;
         if (!l->is_float && ints < int_count) l->reg = emit_local_regs[ints++];
         if (l->reg != X64_NO_REG) c->assigned |= 1ull << r;
     }
-    for (; ints < int_count; ints++) c->temps |= 1u << emit_local_regs[ints]; /* none is left for a local */
+    for (; ints < int_count; ints++)
+        c->temps |= 1u << emit_local_regs[ints]; /* none is left for a local */
     for (; floats < X64_SCRATCH0; floats++) c->xtemps |= 1u << floats;
     for (u32 i = 0; i < CODEGEN_PINS; i++) {
         if (c->env->pins[i] == FACTS_NONE) continue;
-        c->locals[c->local_count + i] = (x64_local){
-                .home = X64_NO_SLOT, .reg = (u8)gbx_codegen_pin_reg(i), .rank = 255,
-                .is_64 = c->m->globals[c->env->pins[i]].type.type == WASM_I64};
+        c->locals[c->local_count + i] =
+                (x64_local){.home = X64_NO_SLOT,
+                            .reg = (u8)gbx_codegen_pin_reg(i),
+                            .rank = 255,
+                            .is_64 = c->m->globals[c->env->pins[i]].type.type == WASM_I64};
     }
 }
 
@@ -400,8 +411,10 @@ emit_with_dispatch(x64_ctx *c)
             c->next = FACTS_NONE;
             gbx_x64_block(c, dispatch);
         } else {
-            if (fresh.to == first) gbx_x64_reload(c, c->f.blocks[first].live_in);
-            else gbx_x64_edge(c, &fresh);
+            if (fresh.to == first)
+                gbx_x64_reload(c, c->f.blocks[first].live_in);
+            else
+                gbx_x64_edge(c, &fresh);
             emit_blocks(c, count);
         }
     }
@@ -424,9 +437,12 @@ static void
 emit_function(x64_ctx *c)
 {
     if (!emit_begin(c)) return;
-    bool const has_dispatch = c->is_fresh && c->f.dispatch != FACTS_NONE && c->f.dispatch_local == 0;
-    if (has_dispatch) emit_with_dispatch(c);
-    else emit_without_dispatch(c);
+    bool const has_dispatch =
+            c->is_fresh && c->f.dispatch != FACTS_NONE && c->f.dispatch_local == 0;
+    if (has_dispatch)
+        emit_with_dispatch(c);
+    else
+        emit_without_dispatch(c);
     if (c->s->heads.count) gbx_x64_osr_entry(c);
     gbx_x64_finish(c);
 }
@@ -439,7 +455,8 @@ emit_by_offset(const void *a, const void *b)
 }
 
 gbx_code
-gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *code, codegen_out *out)
+gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *code,
+                    codegen_out *out)
 {
     *out = (codegen_out){.general = FACTS_NONE, .fresh = FACTS_NONE, .osr = FACTS_NONE};
     x64_ctx c = {.s = s, .b = &s->b, .env = env, .m = env->m, .code = code};
@@ -458,12 +475,13 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
         emit_function(&c);
         if (c.failed || s->b.failed) return GBX_NO_MEMORY;
         bool const is_large = (c.out_slots + c.slots) * 8 > EMIT_LARGE_FRAME;
-        if (c.out_need <= c.out_slots && c.has_frame >= c.needs_frame && c.is_large >= is_large) break;
+        if (c.out_need <= c.out_slots && c.has_frame >= c.needs_frame && c.is_large >= is_large)
+            break;
         c.has_frame = c.has_frame || c.needs_frame;
         c.out_slots = max_u32(c.out_slots, c.out_need);
         c.is_large = is_large;
     }
-    qsort(s->heads.items, s->heads.count, sizeof(codegen_head), emit_by_offset);
+    if (s->heads.count) qsort(s->heads.items, s->heads.count, sizeof(codegen_head), emit_by_offset);
     out->bytes = s->b.bytes;
     out->len = s->b.len;
     out->general = c.general;
@@ -494,9 +512,10 @@ void
 gbx_codegen_space_free(codegen_space *s)
 {
     if (!s) return;
-    x64_array *const arrays[] = {&s->locals, &s->stack, &s->saved, &s->fixups, &s->colds, &s->relocs, &s->rows,
-                                 &s->heads, &s->bound, &s->order, &s->frame_fixes, &s->depths, &s->tables,
-                                 &s->items, &s->self_calls, &s->through};
+    x64_array *const arrays[] = {&s->locals, &s->stack,  &s->saved,       &s->fixups,
+                                 &s->colds,  &s->relocs, &s->rows,        &s->heads,
+                                 &s->bound,  &s->order,  &s->frame_fixes, &s->depths,
+                                 &s->tables, &s->items,  &s->self_calls,  &s->through};
     for (u32 i = 0; i < GBX_LEN(arrays); i++) gbx_base_free(arrays[i]->items);
     gbx_base_free(s->b.bytes);
     gbx_codegen_facts_space_free(s->facts);

@@ -6,7 +6,7 @@
  *   int.c      integer arithmetic, comparisons
  *   float.c    f32 and f64
  *   memory.c   loads, stores, globals, tables
- *   control.c  edges between blocks, what stands behind the function
+ *   edges.c    edges between blocks, what stands behind the function
  *   frame.c    entries, the frame, returns
  *   call.c     calls, and what the runtime does for compiled code
  *   stubs.c    code that a module has once
@@ -26,44 +26,46 @@
 #include "wasm/fuse.h"
 #include "wasm/opcodes.h"
 
-#define X64_MEMORY RBX
-#define X64_EXEC R15
-#define X64_PIN0 R14
-#define X64_PIN1 R13
+#define X64_MEMORY   RBX
+#define X64_EXEC     R15
+#define X64_PIN0     R14
+#define X64_PIN1     R13
 #define X64_SCRATCH0 14u /* xmm */
 #define X64_SCRATCH1 15u
 
-#define X64_CPU_RUNS 1u   /* SSE4.1 and POPCNT: what no code is made without */
-#define X64_CPU_LZCNT 2u  /* and TZCNT */
-#define X64_CPU_BMI2 4u
+#define X64_CPU_RUNS  1u /* SSE4.1 and POPCNT: what no code is made without */
+#define X64_CPU_LZCNT 2u /* and TZCNT */
+#define X64_CPU_BMI2  4u
 
 #define X64_NO_LOCAL UINT32_MAX
-#define X64_NO_SLOT UINT32_MAX
+#define X64_NO_SLOT  UINT32_MAX
 
 /* A value on the operand stack that need not have been computed yet. RULE: S11: it is pure. */
-typedef enum val_kind {
+typedef enum x64_val_kind {
     VAL_CONST, /* bits */
     VAL_LOCAL, /* a read of a local or pinned global that has not been performed */
-    VAL_REG,   /* in a temporary that it owns, or in the register of the local that the next instruction
+    VAL_REG, /* in a temporary that it owns, or in the register of the local that the next instruction
                   writes (local is not X64_NO_LOCAL) */
-    VAL_XMM,   /* the same among the floats */
-    VAL_LEA,   /* base + index << scale + disp, modulo 2^32 where it is an i32 */
-    VAL_HOME,  /* in the home of its place on the stack, of whatever type */
+    VAL_XMM,  /* the same among the floats */
+    VAL_LEA,  /* base + index << scale + disp, modulo 2^32 where it is an i32 */
+    VAL_HOME, /* in the home of its place on the stack, of whatever type */
+    VAL_MEM, /* a load that the next instruction performs: [reg + index + disp], the index being owned or that
+                  of index_local. bits is its offset in the module file */
     VAL_FLAGS, /* cc says whether it is 1; consumed by the next instruction */
-} val_kind;
+} x64_val_kind;
 
-typedef struct val {
+typedef struct x64_val {
     u8 kind;
     bool is_64;  /* an integer of 64 bits, or an f64 */
     bool narrow; /* an i32 whose register may have anything in its upper half */
     u8 reg;      /* VAL_REG, VAL_XMM; VAL_LEA: base, X64_NO_REG: none */
     u8 index, scale;
     u8 cc;
-    u32 local;       /* VAL_LOCAL; VAL_LEA: that base is the register of, X64_NO_LOCAL: it is owned */
+    u32 local; /* VAL_LOCAL; VAL_LEA: that base is the register of, X64_NO_LOCAL: it is owned */
     u32 index_local; /* VAL_LEA */
-    i32 disp; /* VAL_LEA; VAL_HOME: the place */
+    i32 disp;        /* VAL_LEA; VAL_HOME: the place */
     u64 bits;
-} val;
+} x64_val;
 
 /* A local, or behind them a pinned global. */
 typedef struct x64_local {
@@ -130,8 +132,8 @@ typedef struct x64_array {
 struct codegen_space {
     facts_space *facts;
     x64_buf b;
-    x64_array locals, stack, saved, fixups, colds, relocs, rows, heads, bound, order, frame_fixes, depths, tables, items,
-            self_calls, through;
+    x64_array locals, stack, saved, fixups, colds, relocs, rows, heads, bound, order, frame_fixes,
+            depths, tables, items, self_calls, through;
 };
 
 typedef struct x64_ctx {
@@ -149,59 +151,65 @@ typedef struct x64_ctx {
 
     x64_local *locals; /* local_count, then the pins */
     u32 local_count;
-    u32 copy, copy_of; /* a local that is read and written as a pinned global is; X64_NO_LOCAL: none */
-    u32 *through;      /* by block: where an edge to it leads in the end */
-    val *stack;
+    u32 copy,
+            copy_of; /* a local that is read and written as a pinned global is; X64_NO_LOCAL: none */
+    u32 *through;    /* by block: where an edge to it leads in the end */
+    x64_val *stack;
     u32 height;
-    u32 settled; /* operands below own no register and read no local */
+    u32 settled;      /* operands below own no register and read no local */
     u32 *depth_homes; /* slot of the frame by place on the stack */
 
-    u32 temps, xtemps;   /* registers that may be temporaries */
-    u32 free, xfree;     /* those that are not in use */
-    u64 reg_valid;       /* ranked locals whose register holds their value */
-    u64 home_valid;      /* whose home does as well */
-    u64 assigned;        /* that have a register */
+    u32 temps, xtemps; /* registers that may be temporaries */
+    u32 free, xfree;   /* those that are not in use */
+    u64 reg_valid;     /* ranked locals whose register holds their value */
+    u64 home_valid;    /* whose home does as well */
+    u64 assigned;      /* that have a register */
 
-    u32 block;       /* being emitted */
-    u32 next;        /* emitted behind it; FACTS_NONE: none */
-    bool is_open;    /* the state on the way into `next` is that of the block before it */
+    u32 block;         /* being emitted */
+    u32 next;          /* emitted behind it; FACTS_NONE: none */
+    bool is_open;      /* the state on the way into `next` is that of the block before it */
     const u32 *access; /* of the block's accesses, the next */
 
     u32 slots;     /* of the frame, beyond the outgoing area */
     u32 out_slots; /* of the outgoing area */
     u32 out_need;  /* that turned out to be needed */
     bool has_frame, needs_frame;
-    bool is_large; /* the frame: it is compared with what the stack has left */
-    bool is_fresh; /* called with one 0, it may skip what it does with it */
+    bool is_large;           /* the frame: it is compared with what the stack has left */
+    bool is_fresh;           /* called with one 0, it may skip what it does with it */
     u32 general, fresh, osr; /* entries */
-    bool failed;   /* memory is short */
-    u32 *bound;    /* by block: offset of its code, FACTS_NONE: not yet */
+    bool failed;             /* memory is short */
+    u32 *bound;              /* by block: offset of its code, FACTS_NONE: not yet */
 } x64_ctx;
 
 /* ---- values.c */
 
-void gbx_x64_push(x64_ctx *c, val v);
-val gbx_x64_pop(x64_ctx *c);
-u32 gbx_x64_take(x64_ctx *c);  /* a free temporary, by sending an operand home if need be */
+void gbx_x64_push(x64_ctx *c, x64_val v);
+x64_val gbx_x64_pop(x64_ctx *c);
+u32 gbx_x64_take(x64_ctx *c); /* a free temporary, by sending an operand home if need be */
 u32 gbx_x64_xtake(x64_ctx *c);
 bool gbx_x64_claim(x64_ctx *c, u32 reg); /* make this very temporary free and take it */
 void gbx_x64_release(x64_ctx *c, u32 reg);
 void gbx_x64_xrelease(x64_ctx *c, u32 reg);
-void gbx_x64_drop(x64_ctx *c, val *v); /* its registers are free */
+void gbx_x64_drop(x64_ctx *c, x64_val *v); /* its registers are free */
 /* In a general register, with a zero upper half where it is 32 bits wide unless `any_upper`. The register may
  * be that of a local: read only. */
-u32 gbx_x64_gpr(x64_ctx *c, val *v, bool any_upper);
-u32 gbx_x64_own(x64_ctx *c, val *v, u32 dst); /* in `dst`, or X64_NO_REG: in a temporary that may be written */
-u32 gbx_x64_xmm(x64_ctx *c, val *v);
-u32 gbx_x64_xown(x64_ctx *c, val *v, u32 dst);
-void gbx_x64_to_home(x64_ctx *c, val *v, u32 place); /* send it to the home of a place on the stack */
-void gbx_x64_to_slot(x64_ctx *c, val *v, x64_mem m); /* and to any 8 bytes; releases its registers */
+u32 gbx_x64_gpr(x64_ctx *c, x64_val *v, bool any_upper);
+u32 gbx_x64_own(x64_ctx *c, x64_val *v,
+                u32 dst); /* in `dst`, or X64_NO_REG: in a temporary that may be written */
+u32 gbx_x64_xmm(x64_ctx *c, x64_val *v);
+u32 gbx_x64_xown(x64_ctx *c, x64_val *v, u32 dst);
+void gbx_x64_to_home(x64_ctx *c, x64_val *v,
+                     u32 place); /* send it to the home of a place on the stack */
+void gbx_x64_to_slot(x64_ctx *c, x64_val *v,
+                     x64_mem m);            /* and to any 8 bytes; releases its registers */
 void gbx_x64_flush(x64_ctx *c, u32 height); /* all operands below `height` are at home */
 void gbx_x64_local_get(x64_ctx *c, u32 idx);
 void gbx_x64_local_set(x64_ctx *c, u32 idx, bool is_tee);
 /* No operand waits to read it: it is about to be written. */
 void gbx_x64_local_written(x64_ctx *c, u32 idx);
 u32 gbx_x64_local_reg(x64_ctx *c, u32 idx); /* that holds its value; it has one assigned */
+/* The operand of a VAL_MEM, whose access the next instruction is. */
+x64_mem gbx_x64_access(x64_ctx *c, const x64_val *v);
 x64_mem gbx_x64_slot(x64_ctx *c, u32 slot);
 x64_mem gbx_x64_local_home(x64_ctx *c, u32 idx);
 x64_mem gbx_x64_place_home(x64_ctx *c, u32 place);
@@ -215,10 +223,10 @@ void gbx_x64_save(x64_ctx *c, u64 mask);   /* these are at home as well */
 u64 gbx_x64_live(x64_ctx *c);              /* that may be read from the next instruction on */
 bool gbx_x64_push_item(x64_ctx *c, x64_array *a, const void *item, size_t bytes);
 
-static inline val
+static inline x64_val
 x64_const(u64 bits, bool is_64)
 {
-    return (val){.kind = VAL_CONST, .is_64 = is_64, .bits = bits, .local = X64_NO_LOCAL};
+    return (x64_val){.kind = VAL_CONST, .is_64 = is_64, .bits = bits, .local = X64_NO_LOCAL};
 }
 
 /* ---- int.c */
@@ -249,28 +257,31 @@ void gbx_x64_table_get(x64_ctx *c, u32 idx);
 void gbx_x64_table_set(x64_ctx *c, u32 idx);
 void gbx_x64_memory_size(x64_ctx *c, u32 idx);
 
-/* ---- control.c */
+/* ---- edges.c   */
 
 void gbx_x64_trap_if(x64_ctx *c, u8 cc, u32 kind);
 void gbx_x64_trap(x64_ctx *c, u32 kind);
 void gbx_x64_row(x64_ctx *c, u32 kind); /* the next instruction may fault */
 void gbx_x64_cold(x64_ctx *c, x64_cold cold);
 void gbx_x64_exit(x64_ctx *c, const facts_block *b);
-void gbx_x64_fall(x64_ctx *c, const facts_block *b); /* the block ended without an instruction that leaves it */
+void gbx_x64_fall(x64_ctx *c,
+                  const facts_block *b); /* the block ended without an instruction that leaves it */
 void gbx_x64_poll(x64_ctx *c);
 /* The code of an edge, which ends in a jump. May change the state. */
 void gbx_x64_edge(x64_ctx *c, const facts_edge *e);
-void gbx_x64_thread_jumps(x64_ctx *c); /* fills c->through */
+void gbx_x64_thread_jumps(x64_ctx *c);           /* fills c->through */
 void gbx_x64_enter_block(x64_ctx *c, u32 block); /* the state at its start */
 void gbx_x64_finish(x64_ctx *c); /* cold code, tables, what had to wait for addresses */
-u32 gbx_x64_pinned(const x64_ctx *c, u32 global_idx); /* the local that stands for it, or X64_NO_LOCAL */
+u32 gbx_x64_pinned(const x64_ctx *c,
+                   u32 global_idx); /* the local that stands for it, or X64_NO_LOCAL */
 
 /* ---- frame.c */
 
 void gbx_x64_entry(x64_ctx *c, bool is_fresh, u64 live);
 void gbx_x64_epilogue(x64_ctx *c);
 void gbx_x64_osr_entry(x64_ctx *c);
-void gbx_x64_frame_fix(x64_ctx *c, i32 addend); /* the 4 bytes just written are frame size + addend */
+void gbx_x64_frame_fix(x64_ctx *c,
+                       i32 addend); /* the 4 bytes just written are frame size + addend */
 
 /* ---- call.c */
 

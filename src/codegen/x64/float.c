@@ -4,7 +4,8 @@
  * (conversions, roots, which leave the upper part of their target alone) starts from a zeroed register. */
 #include "codegen/x64/emit.h"
 
-#pragma GCC diagnostic ignored "-Wpedantic" /* ranges of opcodes in switches, which both compilers have */
+#pragma GCC diagnostic ignored                                                                     \
+        "-Wpedantic" /* ranges of opcodes in switches, which both compilers have */
 
 /* ORDER: add sub mul div, as opcodes are */
 static const u8 float_ops[] = {0x58, 0x5c, 0x59, 0x5e};
@@ -24,7 +25,7 @@ float_ucomi(x64_ctx *c, u32 x, u32 y, bool is_64)
 
 /* A copy of a, to be worked on: where the next instruction wants it, unless that is b. */
 static u32
-float_target(x64_ctx *c, val *a, const val *b, u32 *local)
+float_target(x64_ctx *c, x64_val *a, const x64_val *b, u32 *local)
 {
     u32 dst = gbx_x64_hint(c, true, local);
     if (dst != X64_NO_REG && b && b->kind == VAL_LOCAL && b->local == *local) {
@@ -37,12 +38,17 @@ float_target(x64_ctx *c, val *a, const val *b, u32 *local)
 static void
 float_arith(x64_ctx *c, u32 which, bool is_64)
 {
-    val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
     a.is_64 = b.is_64 = is_64;
     u32 local;
-    u32 const rb = gbx_x64_xmm(c, &b);
+    u32 const rb = b.kind == VAL_MEM ? 0 : gbx_x64_xmm(c, &b);
     u32 const dst = float_target(c, &a, &b, &local);
-    x64_sse(c->b, float_prefix(is_64), float_ops[which], dst, rb);
+    if (b.kind == VAL_MEM) {
+        x64_mem const m = gbx_x64_access(c, &b);
+        x64_sse_m(c->b, float_prefix(is_64), float_ops[which], dst, m);
+    } else {
+        x64_sse(c->b, float_prefix(is_64), float_ops[which], dst, rb);
+    }
     gbx_x64_drop(c, &b);
     gbx_x64_push_xmm(c, dst, local, is_64);
 }
@@ -52,7 +58,7 @@ static void
 float_min_max(x64_ctx *c, bool is_max, bool is_64)
 {
     x64_buf *const buf = c->b;
-    val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
     a.is_64 = b.is_64 = is_64;
     u32 const rb = gbx_x64_xmm(c, &b), dst = gbx_x64_xown(c, &a, X64_NO_REG);
     float_ucomi(c, dst, rb, is_64);
@@ -86,12 +92,13 @@ static void
 float_copysign(x64_ctx *c, bool is_64)
 {
     x64_buf *const buf = c->b;
-    val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
     a.is_64 = b.is_64 = is_64;
     u32 const rb = gbx_x64_xmm(c, &b), dst = gbx_x64_xown(c, &a, X64_NO_REG);
     float_mask(c, X64_SCRATCH0, false, is_64);
     x64_sse(buf, 0, 0x54, dst, X64_SCRATCH0); /* and */
-    x64_sse(buf, 0, 0x55, X64_SCRATCH0, rb);  /* andn: the sign of b, and its bits beyond, which are 0 */
+    x64_sse(buf, 0, 0x55, X64_SCRATCH0,
+            rb); /* andn: the sign of b, and its bits beyond, which are 0 */
     x64_sse(buf, 0, 0x56, dst, X64_SCRATCH0); /* or */
     gbx_x64_drop(c, &b);
     gbx_x64_push_xmm(c, dst, X64_NO_LOCAL, is_64);
@@ -100,7 +107,7 @@ float_copysign(x64_ctx *c, bool is_64)
 static void
 float_sign(x64_ctx *c, bool is_neg, bool is_64)
 {
-    val a = gbx_x64_pop(c);
+    x64_val a = gbx_x64_pop(c);
     a.is_64 = is_64;
     u32 local;
     u32 const dst = float_target(c, &a, NULL, &local);
@@ -111,7 +118,7 @@ float_sign(x64_ctx *c, bool is_neg, bool is_64)
 
 /* A target whose bits are all zero, and which is not the source. */
 static u32
-float_fresh(x64_ctx *c, const val *a, u32 *local)
+float_fresh(x64_ctx *c, const x64_val *a, u32 *local)
 {
     u32 dst = gbx_x64_hint(c, true, local);
     if (dst != X64_NO_REG && a->kind == VAL_LOCAL && a->local == *local) {
@@ -127,7 +134,7 @@ float_fresh(x64_ctx *c, const val *a, u32 *local)
 static void
 float_round(x64_ctx *c, u32 mode, bool is_64)
 {
-    val a = gbx_x64_pop(c);
+    x64_val a = gbx_x64_pop(c);
     a.is_64 = is_64;
     u32 const src = gbx_x64_xmm(c, &a);
     u32 local;
@@ -146,12 +153,14 @@ static void
 float_compare(x64_ctx *c, u32 which, bool is_64)
 {
     x64_buf *const buf = c->b;
-    val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
     a.is_64 = b.is_64 = is_64;
     u32 const rb = gbx_x64_xmm(c, &b), ra = gbx_x64_xmm(c, &a);
     bool const is_less = which == 2 || which == 4; /* eq ne lt gt le ge */
-    if (is_less) float_ucomi(c, rb, ra, is_64);
-    else float_ucomi(c, ra, rb, is_64);
+    if (is_less)
+        float_ucomi(c, rb, ra, is_64);
+    else
+        float_ucomi(c, ra, rb, is_64);
     gbx_x64_drop(c, &a);
     gbx_x64_drop(c, &b);
     if (which >= 2) { /* above: not unordered either */
@@ -175,7 +184,7 @@ float_from_int(x64_ctx *c, bool from_64, bool is_signed, bool is_64)
 {
     x64_buf *const buf = c->b;
     u32 const cvt = 0x2a, prefix = float_prefix(is_64);
-    val a = gbx_x64_pop(c);
+    x64_val a = gbx_x64_pop(c);
     a.is_64 = from_64;
     u32 src = gbx_x64_gpr(c, &a, is_signed && !from_64);
     u32 local;
@@ -221,7 +230,7 @@ float_trunc(x64_ctx *c, u32 variant)
 {
     x64_buf *const buf = c->b;
     bool const from_64 = variant & TRUNC_FROM_64, to_64 = variant & TRUNC_TO_64;
-    val a = gbx_x64_pop(c);
+    x64_val a = gbx_x64_pop(c);
     a.is_64 = from_64;
     u32 const src = gbx_x64_xmm(c, &a);
     u32 const dst = gbx_x64_take(c);
@@ -235,15 +244,22 @@ float_trunc(x64_ctx *c, u32 variant)
         cc = CC_S;
     } else {
         u32 const t = gbx_x64_take(c);
-        if (variant & TRUNC_SIGNED) x64_rr(buf, 0x63, t, dst, X64_64);
-        else x64_mov(buf, t, dst, X64_32);
+        if (variant & TRUNC_SIGNED)
+            x64_rr(buf, 0x63, t, dst, X64_64);
+        else
+            x64_mov(buf, t, dst, X64_32);
         x64_alu_rr(buf, ALU_CMP, t, dst, X64_64);
         gbx_x64_release(c, t);
         cc = CC_NE;
     }
     u32 const at = x64_jcc(buf, (x64_cc)cc);
-    gbx_x64_cold(c, (x64_cold){.at = at, .kind = X64_SLOW_TRUNC, .wasm_offset = c->wasm_offset,
-                               .back = buf->len, .a = (u8)dst, .b = (u8)src, .variant = (u8)variant});
+    gbx_x64_cold(c, (x64_cold){.at = at,
+                               .kind = X64_SLOW_TRUNC,
+                               .wasm_offset = c->wasm_offset,
+                               .back = buf->len,
+                               .a = (u8)dst,
+                               .b = (u8)src,
+                               .variant = (u8)variant});
     if (!to_64 && variant & TRUNC_SIGNED) x64_mov(buf, dst, dst, X64_32);
     gbx_x64_drop(c, &a);
     gbx_x64_push_reg(c, dst, X64_NO_LOCAL, to_64);
@@ -254,8 +270,10 @@ float_slow_const(x64_ctx *c, u32 t, f64 v, bool is_64)
 {
     f32 const single = (f32)v;
     u64 bits = 0;
-    if (is_64) memcpy(&bits, &v, sizeof v);
-    else memcpy(&bits, &single, sizeof single);
+    if (is_64)
+        memcpy(&bits, &v, sizeof v);
+    else
+        memcpy(&bits, &single, sizeof single);
     x64_mov_imm(c->b, t, bits);
     x64_movq_to_xmm(c->b, X64_SCRATCH0, t, is_64 ? X64_64 : X64_32);
 }
@@ -295,7 +313,8 @@ gbx_x64_slow_trunc(x64_ctx *c, const x64_cold *cold)
             x64_movaps(buf, X64_SCRATCH1, src);
             x64_sse(buf, float_prefix(from_64), 0x5c, X64_SCRATCH1, X64_SCRATCH0);
             x64_rr(buf, X64_F(float_prefix(from_64), 0x2c), dst, X64_SCRATCH1, X64_64);
-            x64_rr(buf, X64_F(0, 0xba), 7, dst, X64_64); /* btc: flips bit 63, which is its old value in CF */
+            x64_rr(buf, X64_F(0, 0xba), 7, dst,
+                   X64_64); /* btc: flips bit 63, which is its old value in CF */
             x64_u8(buf, 63);
             x64_patch(buf, x64_jcc(buf, CC_AE), cold->back);
         }
@@ -326,7 +345,7 @@ gbx_x64_trunc_sat(x64_ctx *c, u32 sub)
 static void
 float_convert(x64_ctx *c, bool is_promote)
 {
-    val a = gbx_x64_pop(c);
+    x64_val a = gbx_x64_pop(c);
     a.is_64 = !is_promote;
     u32 const src = gbx_x64_xmm(c, &a);
     u32 local;
@@ -339,7 +358,7 @@ float_convert(x64_ctx *c, bool is_promote)
 static void
 float_reinterpret(x64_ctx *c, bool to_float, bool is_64)
 {
-    val a = gbx_x64_pop(c);
+    x64_val a = gbx_x64_pop(c);
     a.is_64 = is_64;
     u32 local;
     if (to_float) {

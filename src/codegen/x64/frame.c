@@ -10,8 +10,8 @@
  * larger than any frame which is not compared. */
 #include "codegen/x64/emit.h"
 
-#define FRAME_OSR_MOST 512u /* locals, where all are taken over one by one */
-#define FRAME_ZEROED_EACH 12u /* locals without register that are zeroed one by one */
+#define FRAME_OSR_MOST    512u /* locals, where all are taken over one by one */
+#define FRAME_ZEROED_EACH 12u  /* locals without register that are zeroed one by one */
 
 void
 gbx_x64_frame_fix(x64_ctx *c, i32 addend)
@@ -44,8 +44,10 @@ frame_open(x64_ctx *c)
     if (c->has_frame) {
         frame_move_sp(c, ALU_SUB);
         if (c->is_large) {
-            x64_alu_rm(b, ALU_CMP, RSP,
-                       x64_at(X64_EXEC, (i32)(offsetof(gbx_exec, native) + offsetof(gbx_native, low))), X64_64);
+            x64_alu_rm(
+                    b, ALU_CMP, RSP,
+                    x64_at(X64_EXEC, (i32)(offsetof(gbx_exec, native) + offsetof(gbx_native, low))),
+                    X64_64);
             gbx_x64_trap_if(c, CC_B, GBX_TRAP_STACK_EXHAUSTED);
         }
         gbx_x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
@@ -101,7 +103,8 @@ frame_param(x64_ctx *c, u32 i, u64 live)
 {
     if (i == c->copy) return;
     const x64_local *const l = &c->locals[i];
-    bool const is_used = l->rank < FACTS_RANKED ? live >> l->rank & 1 : c->f.locals_used != c->f.local_count;
+    bool const is_used =
+            l->rank < FACTS_RANKED ? live >> l->rank & 1 : c->f.locals_used != c->f.local_count;
     if (!is_used) return;
     x64_room(c->b);
     if (l->reg == X64_NO_REG) {
@@ -120,8 +123,10 @@ void
 gbx_x64_entry(x64_ctx *c, bool is_fresh, u64 live)
 {
     x64_room(c->b);
-    if (is_fresh) c->fresh = c->b->len;
-    else c->general = c->b->len;
+    if (is_fresh)
+        c->fresh = c->b->len;
+    else
+        c->general = c->b->len;
     frame_open(c);
     x64_room(c->b);
     frame_zero_unranked(c);
@@ -143,16 +148,18 @@ gbx_x64_epilogue(x64_ctx *c)
 {
     x64_buf *const b = c->b;
     for (u32 i = c->sig->result_count; i-- > 1;) {
-        val v = gbx_x64_pop(c);
+        x64_val v = gbx_x64_pop(c);
         x64_room(b);
         u32 const reg = gbx_x64_gpr(c, &v, false);
         frame_incoming(c, 0x89, reg, i);
         gbx_x64_drop(c, &v);
     }
     if (c->sig->result_count) {
-        val v = gbx_x64_pop(c);
-        if (v.kind == VAL_CONST && v.bits == 0) x64_zero(b, RAX);
-        else (void)gbx_x64_own(c, &v, RAX); /* whoever has it is not needed any more */
+        x64_val v = gbx_x64_pop(c);
+        if (v.kind == VAL_CONST && v.bits == 0)
+            x64_zero(b, RAX);
+        else
+            (void)gbx_x64_own(c, &v, RAX); /* whoever has it is not needed any more */
     }
     if (c->has_frame) frame_move_sp(c, ALU_ADD);
     x64_ret(b);
@@ -188,5 +195,7 @@ gbx_x64_osr_entry(x64_ctx *c)
             x64_load(b, l->reg, from, X64_64);
         }
     }
-    x64_rm(b, 0xff, 4, x64_at(X64_EXEC, (i32)(offsetof(gbx_exec, native) + offsetof(gbx_native, call_target))), X64_32);
+    x64_rm(b, 0xff, 4,
+           x64_at(X64_EXEC, (i32)(offsetof(gbx_exec, native) + offsetof(gbx_native, call_target))),
+           X64_32);
 }

@@ -4,12 +4,13 @@
 /* Result register of an operation dst = a op b on a's copy: the next instruction's local, unless b is read
  * after dst was written. */
 static u32
-int_target(x64_ctx *c, const val *b, u32 *local)
+int_target(x64_ctx *c, const x64_val *b, u32 *local)
 {
     u32 const hint = gbx_x64_hint(c, false, local);
     if (hint == X64_NO_REG) return hint;
     bool const is_b = (b->kind == VAL_LOCAL && b->local == *local) ||
-                      (b->kind == VAL_LEA && (b->local == *local || b->index_local == *local));
+                      (b->kind == VAL_LEA && (b->local == *local || b->index_local == *local)) ||
+                      (b->kind == VAL_MEM && b->index_local == *local);
     if (!is_b) return hint;
     *local = X64_NO_LOCAL;
     return X64_NO_REG;
@@ -22,13 +23,13 @@ int_done(x64_ctx *c, u32 dst, u32 local, bool is_64)
 }
 
 static bool
-int_is_imm(const val *v)
+int_is_imm(const x64_val *v)
 {
     return v->kind == VAL_CONST && (v->is_64 ? (i64)v->bits == (i32)v->bits : true);
 }
 
 static bool
-int_is_local(const x64_ctx *c, const val *v)
+int_is_local(const x64_ctx *c, const x64_val *v)
 {
     return v->kind == VAL_LOCAL && c->locals[v->local].reg != X64_NO_REG;
 }
@@ -36,10 +37,14 @@ int_is_local(const x64_ctx *c, const val *v)
 /* ---- Sums that wait: base + index << scale + disp */
 
 static bool
-int_as_lea(x64_ctx *c, val *v, val *out)
+int_as_lea(x64_ctx *c, x64_val *v, x64_val *out)
 {
-    *out = (val){.kind = VAL_LEA, .is_64 = v->is_64, .reg = X64_NO_REG, .index = X64_NO_REG,
-                 .local = X64_NO_LOCAL, .index_local = X64_NO_LOCAL};
+    *out = (x64_val){.kind = VAL_LEA,
+                     .is_64 = v->is_64,
+                     .reg = X64_NO_REG,
+                     .index = X64_NO_REG,
+                     .local = X64_NO_LOCAL,
+                     .index_local = X64_NO_LOCAL};
     if (v->kind == VAL_LEA) {
         *out = *v;
         return true;
@@ -60,9 +65,9 @@ int_as_lea(x64_ctx *c, val *v, val *out)
 
 /* a + k, where k fits. */
 static bool
-int_lea_const(x64_ctx *c, val *a, u64 k)
+int_lea_const(x64_ctx *c, x64_val *a, u64 k)
 {
-    val sum;
+    x64_val sum;
     if (a->is_64 && (i64)k != (i32)k) return false;
     if (!int_as_lea(c, a, &sum)) return false;
     i64 const disp = (i64)sum.disp + (i32)k;
@@ -78,10 +83,11 @@ int_lea_const(x64_ctx *c, val *a, u64 k)
 }
 
 static bool
-int_lea_sum(x64_ctx *c, val *a, val *b)
+int_lea_sum(x64_ctx *c, x64_val *a, x64_val *b)
 {
-    val x, y;
-    if (a->kind == VAL_CONST || b->kind == VAL_CONST || a->kind == VAL_FLAGS || b->kind == VAL_FLAGS)
+    x64_val x, y;
+    if (a->kind == VAL_CONST || b->kind == VAL_CONST || a->kind == VAL_FLAGS ||
+        b->kind == VAL_FLAGS)
         return false;
     bool const a_one = a->kind != VAL_LEA || a->index == X64_NO_REG;
     bool const b_one = b->kind != VAL_LEA || b->index == X64_NO_REG;
@@ -95,7 +101,7 @@ int_lea_sum(x64_ctx *c, val *a, val *b)
     i64 const disp = (i64)x.disp + y.disp;
     if (disp != (i32)disp) return false;
     if (x.reg == X64_NO_REG) {
-        val const t = x;
+        x64_val const t = x;
         x = y;
         y = t;
     }
@@ -114,9 +120,9 @@ int_lea_sum(x64_ctx *c, val *a, val *b)
 }
 
 static bool
-int_lea_shift(x64_ctx *c, val *a, u64 count)
+int_lea_shift(x64_ctx *c, x64_val *a, u64 count)
 {
-    val x;
+    x64_val x;
     if (count == 0 || count > 3 || a->kind == VAL_LEA) return false;
     if (!int_as_lea(c, a, &x)) return false;
     x.index = x.reg;
@@ -131,15 +137,16 @@ int_lea_shift(x64_ctx *c, val *a, u64 count)
 /* ---- Two operands */
 
 static void
-int_alu(x64_ctx *c, x64_alu op, val a, val b, bool is_64)
+int_alu(x64_ctx *c, x64_alu op, x64_val a, x64_val b, bool is_64)
 {
     u32 const w = is_64 ? X64_64 : X64_32;
     bool const commutes = op != ALU_SUB;
     u32 local;
     bool const b_owned = b.kind == VAL_REG && b.local == X64_NO_LOCAL;
     bool const a_owned = a.kind == VAL_REG && a.local == X64_NO_LOCAL;
-    if (commutes && (a.kind == VAL_CONST || (b_owned && !a_owned && b.kind != VAL_CONST))) {
-        val const t = a;
+    if (commutes && b.kind != VAL_MEM &&
+        (a.kind == VAL_CONST || (b_owned && !a_owned && b.kind != VAL_CONST))) {
+        x64_val const t = a;
         a = b;
         b = t;
     }
@@ -147,7 +154,7 @@ int_alu(x64_ctx *c, x64_alu op, val a, val b, bool is_64)
     if (dst == X64_NO_REG && commutes && b.kind == VAL_LOCAL) { /* x = a op x, perhaps */
         u32 const other = int_target(c, &a, &local);
         if (other != X64_NO_REG && int_is_local(c, &b) && c->locals[b.local].reg == other) {
-            val const t = a;
+            x64_val const t = a;
             a = b;
             b = t;
             dst = other;
@@ -156,21 +163,26 @@ int_alu(x64_ctx *c, x64_alu op, val a, val b, bool is_64)
         }
     }
     u32 rb = X64_NO_REG;
-    if (!int_is_imm(&b)) rb = gbx_x64_gpr(c, &b, true);
+    if (!int_is_imm(&b) && b.kind != VAL_MEM) rb = gbx_x64_gpr(c, &b, true);
     dst = gbx_x64_own(c, &a, dst);
-    if (rb == X64_NO_REG) x64_alu_imm(c->b, op, dst, (i32)b.bits, w);
-    else x64_alu_rr(c->b, op, dst, rb, w);
+    if (b.kind == VAL_MEM) {
+        x64_mem const m = gbx_x64_access(c, &b);
+        x64_alu_rm(c->b, op, dst, m, w);
+    } else if (rb == X64_NO_REG)
+        x64_alu_imm(c->b, op, dst, (i32)b.bits, w);
+    else
+        x64_alu_rr(c->b, op, dst, rb, w);
     gbx_x64_drop(c, &b);
     int_done(c, dst, local, is_64);
 }
 
 static void
-int_mul(x64_ctx *c, val a, val b, bool is_64)
+int_mul(x64_ctx *c, x64_val a, x64_val b, bool is_64)
 {
     u32 const w = is_64 ? X64_64 : X64_32;
     u32 local;
-    if (a.kind == VAL_CONST) {
-        val const t = a;
+    if (a.kind == VAL_CONST && b.kind != VAL_MEM) {
+        x64_val const t = a;
         a = b;
         b = t;
     }
@@ -185,9 +197,15 @@ int_mul(x64_ctx *c, val a, val b, bool is_64)
         return;
     }
     u32 dst = int_target(c, &b, &local);
-    u32 const rb = gbx_x64_gpr(c, &b, true);
-    dst = gbx_x64_own(c, &a, dst);
-    x64_rr(c->b, X64_F(0, 0xaf), dst, rb, w);
+    if (b.kind == VAL_MEM) {
+        dst = gbx_x64_own(c, &a, dst);
+        x64_mem const m = gbx_x64_access(c, &b);
+        x64_rm(c->b, X64_F(0, 0xaf), dst, m, w);
+    } else {
+        u32 const rb = gbx_x64_gpr(c, &b, true);
+        dst = gbx_x64_own(c, &a, dst);
+        x64_rr(c->b, X64_F(0, 0xaf), dst, rb, w);
+    }
     gbx_x64_drop(c, &b);
     int_done(c, dst, local, is_64);
 }
@@ -195,7 +213,7 @@ int_mul(x64_ctx *c, val a, val b, bool is_64)
 /* ---- Shifts */
 
 static void
-int_shift_const(x64_ctx *c, x64_shift op, val a, u32 count, bool is_64)
+int_shift_const(x64_ctx *c, x64_shift op, x64_val a, u32 count, bool is_64)
 {
     u32 local;
     u32 dst = gbx_x64_hint(c, false, &local);
@@ -205,13 +223,14 @@ int_shift_const(x64_ctx *c, x64_shift op, val a, u32 count, bool is_64)
 }
 
 static void
-int_shift(x64_ctx *c, x64_shift op, val a, val b, bool is_64)
+int_shift(x64_ctx *c, x64_shift op, x64_val a, x64_val b, bool is_64)
 {
     u32 const w = is_64 ? X64_64 : X64_32;
     u32 local;
     if (b.kind == VAL_CONST) {
         u32 const count = (u32)b.bits & (is_64 ? 63 : 31);
-        if (op == SHIFT_SHL && c->env->tune & CODEGEN_TUNE_BIT(LEA) && int_lea_shift(c, &a, count)) return;
+        if (op == SHIFT_SHL && c->env->tune & CODEGEN_TUNE_BIT(LEA) && int_lea_shift(c, &a, count))
+            return;
         int_shift_const(c, op, a, count, is_64);
         return;
     }
@@ -244,7 +263,8 @@ int_shift(x64_ctx *c, x64_shift op, val a, val b, bool is_64)
     if (!is_there) {
         bool const is_free = gbx_x64_claim(c, RCX);
         GBX_ASSERT(is_free || b.kind == VAL_LEA);
-        if (is_free) (void)gbx_x64_own(c, &b, RCX);
+        if (is_free)
+            (void)gbx_x64_own(c, &b, RCX);
         else { /* part of the sum that is the count */
             (void)gbx_x64_own(c, &b, X64_NO_REG);
             if (b.reg != RCX) {
@@ -265,7 +285,7 @@ int_shift(x64_ctx *c, x64_shift op, val a, val b, bool is_64)
 
 /* a in rax, rdx taken, b in neither. */
 static void
-int_division_operands(x64_ctx *c, val *a, val *b)
+int_division_operands(x64_ctx *c, x64_val *a, x64_val *b)
 {
     if (a->kind == VAL_LEA) (void)gbx_x64_own(c, a, X64_NO_REG);
     u32 const rb = gbx_x64_gpr(c, b, false);
@@ -293,7 +313,7 @@ int_division_operands(x64_ctx *c, val *a, val *b)
 
 /* Unsigned, by a power of two. */
 static bool
-int_div_power(x64_ctx *c, val *a, val *b, bool is_rem, bool is_64)
+int_div_power(x64_ctx *c, x64_val *a, x64_val *b, bool is_rem, bool is_64)
 {
     u64 const k = b->bits;
     if (b->kind != VAL_CONST || k == 0 || k & (k - 1)) return false;
@@ -306,7 +326,7 @@ int_div_power(x64_ctx *c, val *a, val *b, bool is_rem, bool is_64)
 }
 
 static void
-int_div(x64_ctx *c, val a, val b, bool is_signed, bool is_rem, bool is_64)
+int_div(x64_ctx *c, x64_val a, x64_val b, bool is_signed, bool is_rem, bool is_64)
 {
     x64_buf *const buf = c->b;
     u32 const w = is_64 ? X64_64 : X64_32;
@@ -354,8 +374,8 @@ gbx_x64_int_binary(x64_ctx *c, u8 op)
 {
     bool const is_64 = op >= OP_I64_CLZ;
     u8 const o = is_64 ? op : (u8)(op + (OP_I64_ADD - OP_I32_ADD));
-    val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
-    bool const lea = c->env->tune & CODEGEN_TUNE_BIT(LEA);
+    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    bool const lea = c->env->tune & CODEGEN_TUNE_BIT(LEA) && b.kind != VAL_MEM;
     a.is_64 = b.is_64 = is_64;
     switch (o) {
     case OP_I64_ADD:
@@ -371,9 +391,11 @@ gbx_x64_int_binary(x64_ctx *c, u8 op)
         int_alu(c, ALU_SUB, a, b, is_64);
         return;
     case OP_I64_AND:
-        if (b.kind == VAL_CONST && is_64 && b.bits == UINT32_MAX) { /* a move zeroes the upper half */
+        if (b.kind == VAL_CONST && is_64 &&
+            b.bits == UINT32_MAX) { /* a move zeroes the upper half */
             a.is_64 = false;
-            if (a.kind == VAL_LOCAL || (a.kind == VAL_REG && a.local == X64_NO_LOCAL)) a.narrow = true;
+            if (a.kind == VAL_LOCAL || (a.kind == VAL_REG && a.local == X64_NO_LOCAL))
+                a.narrow = true;
             u32 local, dst = gbx_x64_hint(c, false, &local);
             int_done(c, gbx_x64_own(c, &a, dst), local, true);
             return;
@@ -422,7 +444,7 @@ gbx_x64_int_unary(x64_ctx *c, u8 op)
     bool const is_64 = op >= OP_I64_CLZ;
     u32 const w = is_64 ? X64_64 : X64_32;
     u8 const o = is_64 ? op : (u8)(op + (OP_I64_CLZ - OP_I32_CLZ));
-    val a = gbx_x64_pop(c);
+    x64_val a = gbx_x64_pop(c);
     a.is_64 = is_64;
     u32 const src = gbx_x64_gpr(c, &a, true);
     gbx_x64_drop(c, &a);
@@ -443,10 +465,11 @@ gbx_x64_int_unary(x64_ctx *c, u8 op)
 void
 gbx_x64_extend(x64_ctx *c, u8 op)
 {
-    val a = gbx_x64_pop(c);
+    x64_val a = gbx_x64_pop(c);
     bool const is_64 = op != OP_I32_EXTEND8_S && op != OP_I32_EXTEND16_S;
     u32 const w = is_64 ? X64_64 : X64_32;
-    if (a.kind == VAL_FLAGS || a.kind == VAL_CONST || a.kind == VAL_LEA) (void)gbx_x64_own(c, &a, X64_NO_REG);
+    if (a.kind == VAL_FLAGS || a.kind == VAL_CONST || a.kind == VAL_LEA)
+        (void)gbx_x64_own(c, &a, X64_NO_REG);
     u32 const src = gbx_x64_gpr(c, &a, true);
     gbx_x64_drop(c, &a);
     u32 local, dst = gbx_x64_hint(c, false, &local);
@@ -474,7 +497,10 @@ gbx_x64_push_flags(x64_ctx *c, u8 cc)
     u8 const op = c->unfuse[*c->pc];
     bool const is_exit = op == OP_BR_IF || op == OP_IF;
     if (c->pc < c->end && (is_exit || op == OP_SELECT || op == OP_I32_EQZ)) {
-        gbx_x64_push(c, (val){.kind = VAL_FLAGS, .cc = cc, .local = X64_NO_LOCAL, .index_local = X64_NO_LOCAL});
+        gbx_x64_push(c, (x64_val){.kind = VAL_FLAGS,
+                                  .cc = cc,
+                                  .local = X64_NO_LOCAL,
+                                  .index_local = X64_NO_LOCAL});
         return;
     }
     u32 const t = gbx_x64_take(c);
@@ -489,19 +515,31 @@ gbx_x64_compare(x64_ctx *c, u8 op)
     bool const is_64 = op >= OP_I64_EQZ;
     u32 const w = is_64 ? X64_64 : X64_32;
     u32 const which = (u32)op - (is_64 ? OP_I64_EQ : OP_I32_EQ);
-    val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
     u8 cc = int_ccs[which];
     if (a.kind == VAL_CONST && b.kind != VAL_CONST) {
-        val const t = a;
+        x64_val const t = a;
         a = b;
         b = t;
         cc = int_swapped[which];
     }
     a.is_64 = b.is_64 = is_64;
+    if (a.kind == VAL_MEM && int_is_imm(&b)) {
+        x64_mem const m = gbx_x64_access(c, &a);
+        x64_alu_mem_imm(c->b, ALU_CMP, m, (i32)b.bits, w);
+        gbx_x64_drop(c, &a);
+        gbx_x64_push_flags(c, cc);
+        return;
+    }
     u32 const ra = gbx_x64_gpr(c, &a, true);
-    if (int_is_imm(&b)) {
-        if (b.bits == 0) x64_test(c->b, ra, ra, w);
-        else x64_alu_imm(c->b, ALU_CMP, ra, (i32)b.bits, w);
+    if (b.kind == VAL_MEM) {
+        x64_mem const m = gbx_x64_access(c, &b);
+        x64_alu_rm(c->b, ALU_CMP, ra, m, w);
+    } else if (int_is_imm(&b)) {
+        if (b.bits == 0)
+            x64_test(c->b, ra, ra, w);
+        else
+            x64_alu_imm(c->b, ALU_CMP, ra, (i32)b.bits, w);
     } else {
         u32 const rb = gbx_x64_gpr(c, &b, true);
         x64_alu_rr(c->b, ALU_CMP, ra, rb, w);
@@ -514,7 +552,7 @@ gbx_x64_compare(x64_ctx *c, u8 op)
 u8
 gbx_x64_condition(x64_ctx *c)
 {
-    val v = gbx_x64_pop(c);
+    x64_val v = gbx_x64_pop(c);
     if (v.kind == VAL_FLAGS) return v.cc;
     u32 const reg = gbx_x64_gpr(c, &v, true);
     x64_test(c->b, reg, reg, X64_32);
@@ -525,7 +563,7 @@ gbx_x64_condition(x64_ctx *c)
 void
 gbx_x64_eqz(x64_ctx *c, bool is_64)
 {
-    val v = gbx_x64_pop(c);
+    x64_val v = gbx_x64_pop(c);
     if (v.kind == VAL_FLAGS) {
         gbx_x64_push_flags(c, v.cc ^ 1);
         return;
@@ -537,16 +575,16 @@ gbx_x64_eqz(x64_ctx *c, bool is_64)
 }
 
 static bool
-int_is_float(const x64_ctx *c, const val *v)
+int_is_float(const x64_ctx *c, const x64_val *v)
 {
-    return v->kind == VAL_XMM ||
-           (v->kind == VAL_LOCAL && c->locals[v->local].is_float && c->locals[v->local].reg != X64_NO_REG);
+    return v->kind == VAL_XMM || (v->kind == VAL_LOCAL && c->locals[v->local].is_float &&
+                                  c->locals[v->local].reg != X64_NO_REG);
 }
 
 void
 gbx_x64_select(x64_ctx *c)
 {
-    val cond = gbx_x64_pop(c), b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val cond = gbx_x64_pop(c), b = gbx_x64_pop(c), a = gbx_x64_pop(c);
     bool const is_64 = a.is_64 || b.is_64 || a.kind == VAL_HOME || b.kind == VAL_HOME;
     if (int_is_float(c, &a) || int_is_float(c, &b)) {
         u32 const dst = gbx_x64_xown(c, &a, X64_NO_REG), other = gbx_x64_xmm(c, &b);

@@ -29,7 +29,7 @@ memory_find(x64_ctx *c, u32 t, u32 idx)
 
 /* Compare: the sum stays below 2^33 + 16, the length at most 2^32. */
 static x64_mem
-memory_checked(x64_ctx *c, val *addr, u64 offset, u32 bytes, u32 idx)
+memory_checked(x64_ctx *c, x64_val *addr, u64 offset, u32 bytes, u32 idx)
 {
     x64_buf *const b = c->b;
     u32 const at = gbx_x64_own(c, addr, X64_NO_REG);
@@ -51,7 +51,7 @@ memory_checked(x64_ctx *c, val *addr, u64 offset, u32 bytes, u32 idx)
 
 /* Where the access is; addr holds its registers until it is emitted. */
 static x64_mem
-memory_address(x64_ctx *c, val *addr, u64 offset, u32 bytes, u32 idx)
+memory_address(x64_ctx *c, x64_val *addr, u64 offset, u32 bytes, u32 idx)
 {
     addr->is_64 = false;
     if (idx || !c->env->is_guarded || offset > MEMORY_FOLDED_MOST)
@@ -79,14 +79,51 @@ typedef struct memory_row {
 
 /* ORDER: opcodes from i32.load on */
 static const memory_row memory_loads[] = {
-    {0x8b, 4, X64_32, false, false},           {0x8b, 8, X64_64, true, false},
-    {X64_F(0xf3, 0x10), 4, 0, false, true},    {X64_F(0xf2, 0x10), 8, 0, true, true},
-    {X64_F(0, 0xbe), 1, X64_32, false, false}, {X64_F(0, 0xb6), 1, X64_32, false, false},
-    {X64_F(0, 0xbf), 2, X64_32, false, false}, {X64_F(0, 0xb7), 2, X64_32, false, false},
-    {X64_F(0, 0xbe), 1, X64_64, true, false},  {X64_F(0, 0xb6), 1, X64_32, true, false},
-    {X64_F(0, 0xbf), 2, X64_64, true, false},  {X64_F(0, 0xb7), 2, X64_32, true, false},
-    {0x63, 4, X64_64, true, false},            {0x8b, 4, X64_32, true, false},
+        {0x8b, 4, X64_32, false, false},
+        {0x8b, 8, X64_64, true, false},
+        {X64_F(0xf3, 0x10), 4, 0, false, true},
+        {X64_F(0xf2, 0x10), 8, 0, true, true},
+        {X64_F(0, 0xbe), 1, X64_32, false, false},
+        {X64_F(0, 0xb6), 1, X64_32, false, false},
+        {X64_F(0, 0xbf), 2, X64_32, false, false},
+        {X64_F(0, 0xb7), 2, X64_32, false, false},
+        {X64_F(0, 0xbe), 1, X64_64, true, false},
+        {X64_F(0, 0xb6), 1, X64_32, true, false},
+        {X64_F(0, 0xbf), 2, X64_64, true, false},
+        {X64_F(0, 0xb7), 2, X64_32, true, false},
+        {0x63, 4, X64_64, true, false},
+        {0x8b, 4, X64_32, true, false},
 };
+
+/* The next instruction takes the loaded value as its second operand, or as its first beside a constant, and
+ * has a form that reads memory. RULE: S11: nothing comes between. */
+static bool
+memory_is_operand(const x64_ctx *c, u8 load)
+{
+    if (c->pc >= c->end || !(c->env->tune & CODEGEN_TUNE_BIT(LOADOP))) return false;
+    u8 next = c->unfuse[*c->pc];
+    switch (load) {
+    case OP_F32_LOAD: return next >= OP_F32_ADD && next <= OP_F32_DIV;
+    case OP_F64_LOAD: return next >= OP_F64_ADD && next <= OP_F64_DIV;
+    case OP_I32_LOAD:
+        if (next == OP_I32_CONST) {
+            next = c->unfuse[c->pc[gbx_wasm_insn_len(c->m, c->pc)]];
+            return next >= OP_I32_EQ && next <= OP_I32_GE_U;
+        }
+        return (next >= OP_I32_EQ && next <= OP_I32_GE_U) ||
+               (next >= OP_I32_ADD && next <= OP_I32_MUL) ||
+               (next >= OP_I32_AND && next <= OP_I32_XOR);
+    case OP_I64_LOAD:
+        if (next == OP_I64_CONST) {
+            next = c->unfuse[c->pc[gbx_wasm_insn_len(c->m, c->pc)]];
+            return next >= OP_I64_EQ && next <= OP_I64_GE_U;
+        }
+        return (next >= OP_I64_EQ && next <= OP_I64_GE_U) ||
+               (next >= OP_I64_ADD && next <= OP_I64_MUL) ||
+               (next >= OP_I64_AND && next <= OP_I64_XOR);
+    default: return false;
+    }
+}
 
 void
 gbx_x64_load(x64_ctx *c, u8 op)
@@ -94,24 +131,38 @@ gbx_x64_load(x64_ctx *c, u8 op)
     const memory_row *const row = &memory_loads[op - OP_I32_LOAD];
     u32 idx, local;
     u64 const offset = memory_arg(c, &idx);
-    val addr = gbx_x64_pop(c);
+    x64_val addr = gbx_x64_pop(c);
     x64_mem const m = memory_address(c, &addr, offset, row->bytes, idx);
+    if (m.base == X64_MEMORY && memory_is_operand(c, op)) {
+        gbx_x64_push(c,
+                     (x64_val){.kind = VAL_MEM,
+                               .is_64 = row->is_64,
+                               .reg = m.base,
+                               .index = m.index,
+                               .disp = m.disp,
+                               .bits = c->wasm_offset,
+                               .local = X64_NO_LOCAL,
+                               .index_local = addr.kind == VAL_LOCAL ? addr.local : X64_NO_LOCAL});
+        return;
+    }
     gbx_x64_drop(c, &addr);
     u32 dst = gbx_x64_hint(c, row->is_float, &local);
     if (dst == X64_NO_REG) dst = row->is_float ? gbx_x64_xtake(c) : gbx_x64_take(c);
     gbx_x64_row(c, GBX_TRAP_MEM_OOB);
     x64_rm(c->b, row->op, dst, m, row->flags);
-    if (row->is_float) gbx_x64_push_xmm(c, dst, local, row->is_64);
-    else gbx_x64_push_reg(c, dst, local, row->is_64);
+    if (row->is_float)
+        gbx_x64_push_xmm(c, dst, local, row->is_64);
+    else
+        gbx_x64_push_reg(c, dst, local, row->is_64);
 }
 
 /* ORDER: opcodes from i32.store on */
 static const memory_row memory_stores[] = {
-    {0x89, 4, X64_32, false, false},        {0x89, 8, X64_64, true, false},
-    {X64_F(0xf3, 0x11), 4, 0, false, true}, {X64_F(0xf2, 0x11), 8, 0, true, true},
-    {0x88, 1, X64_8, false, false},         {0x89, 2, X64_16, false, false},
-    {0x88, 1, X64_8, true, false},          {0x89, 2, X64_16, true, false},
-    {0x89, 4, X64_32, true, false},
+        {0x89, 4, X64_32, false, false},        {0x89, 8, X64_64, true, false},
+        {X64_F(0xf3, 0x11), 4, 0, false, true}, {X64_F(0xf2, 0x11), 8, 0, true, true},
+        {0x88, 1, X64_8, false, false},         {0x89, 2, X64_16, false, false},
+        {0x88, 1, X64_8, true, false},          {0x89, 2, X64_16, true, false},
+        {0x89, 4, X64_32, true, false},
 };
 
 static void
@@ -135,10 +186,10 @@ gbx_x64_store(x64_ctx *c, u8 op)
     const memory_row *const row = &memory_stores[op - OP_I32_STORE];
     u32 idx;
     u64 const offset = memory_arg(c, &idx);
-    val v = gbx_x64_pop(c), addr = gbx_x64_pop(c);
+    x64_val v = gbx_x64_pop(c), addr = gbx_x64_pop(c);
     v.is_64 = row->is_64;
-    bool const is_imm = v.kind == VAL_CONST && !row->is_float &&
-                        (row->bytes < 8 || (i64)v.bits == (i32)v.bits);
+    bool const is_imm =
+            v.kind == VAL_CONST && !row->is_float && (row->bytes < 8 || (i64)v.bits == (i32)v.bits);
     u32 reg = 0;
     if (!is_imm) reg = row->is_float ? gbx_x64_xmm(c, &v) : gbx_x64_gpr(c, &v, true);
     x64_mem const m = memory_address(c, &addr, offset, row->bytes, idx);
@@ -194,7 +245,7 @@ gbx_x64_global_set(x64_ctx *c, u32 idx)
         gbx_x64_local_set(c, pinned, false);
         return;
     }
-    val v = gbx_x64_pop(c);
+    x64_val v = gbx_x64_pop(c);
     u32 const t = gbx_x64_take(c);
     memory_global(c, t, idx);
     gbx_x64_to_slot(c, &v, x64_at(t, (i32)offsetof(gbx_global, value)));
@@ -220,7 +271,7 @@ memory_table(x64_ctx *c, u32 idx, u32 at)
 void
 gbx_x64_table_get(x64_ctx *c, u32 idx)
 {
-    val v = gbx_x64_pop(c);
+    x64_val v = gbx_x64_pop(c);
     v.is_64 = false;
     u32 const at = gbx_x64_gpr(c, &v, false), t = memory_table(c, idx, at);
     x64_load(c->b, t, (x64_mem){(u8)t, (u8)at, 3, 0}, X64_64);
@@ -231,7 +282,7 @@ gbx_x64_table_get(x64_ctx *c, u32 idx)
 void
 gbx_x64_table_set(x64_ctx *c, u32 idx)
 {
-    val v = gbx_x64_pop(c), place = gbx_x64_pop(c);
+    x64_val v = gbx_x64_pop(c), place = gbx_x64_pop(c);
     place.is_64 = false;
     u32 const value = gbx_x64_gpr(c, &v, false), at = gbx_x64_gpr(c, &place, false);
     u32 const t = memory_table(c, idx, at);

@@ -20,8 +20,10 @@ stubs_pins(x64_buf *b, const codegen_env *env, bool is_load)
     for (u32 i = 0; i < CODEGEN_PINS; i++) {
         if (env->pins[i] == FACTS_NONE) continue;
         x64_load(b, RCX, stubs_native(offsetof(gbx_native, pins) + i * sizeof(u64 *)), X64_64);
-        if (is_load) x64_load(b, stubs_pin_regs[i], x64_at(RCX, 0), X64_64);
-        else x64_store(b, x64_at(RCX, 0), stubs_pin_regs[i], X64_64);
+        if (is_load)
+            x64_load(b, stubs_pin_regs[i], x64_at(RCX, 0), X64_64);
+        else
+            x64_store(b, x64_at(RCX, 0), stubs_pin_regs[i], X64_64);
     }
 }
 
@@ -97,8 +99,10 @@ static void
 stubs_call_out(x64_buf *b, const codegen_env *env, bool is_fresh)
 {
     x64_store(b, stubs_native(offsetof(gbx_native, callee)), RAX, X64_64);
-    if (is_fresh) x64_zero(b, RCX);
-    else x64_lea(b, RCX, x64_at(RSP, 8), X64_64);
+    if (is_fresh)
+        x64_zero(b, RCX);
+    else
+        x64_lea(b, RCX, x64_at(RSP, 8), X64_64);
     x64_store(b, stubs_native(offsetof(gbx_native, args)), RCX, X64_64);
     x64_store(b, stubs_native(offsetof(gbx_native, suspended)), RSP, X64_64);
     x64_load(b, RDX, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, entry)), X64_64);
@@ -133,7 +137,8 @@ stubs_libcall(x64_buf *b, const codegen_env *env)
 }
 
 gbx_code
-gbx_codegen_stubs(codegen_space *s, const codegen_env *env, codegen_out *out, u32 offsets[CODEGEN_STUB_COUNT])
+gbx_codegen_stubs(codegen_space *s, const codegen_env *env, codegen_out *out,
+                  u32 offsets[CODEGEN_STUB_COUNT])
 {
     x64_buf *const b = &s->b;
     *out = (codegen_out){0};

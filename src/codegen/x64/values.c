@@ -6,7 +6,8 @@
  * Moving values about leaves the flags alone, so that it may stand between a comparison and its branch. */
 #include "codegen/x64/emit.h"
 
-#define VALUES_PENDING 48u /* operands that are not at home, so that looking through them is bounded */
+#define VALUES_PENDING                                                                             \
+    48u /* operands that are not at home, so that looking through them is bounded */
 
 bool
 gbx_x64_push_item(x64_ctx *c, x64_array *a, const void *item, size_t bytes)
@@ -53,10 +54,11 @@ gbx_x64_place_home(x64_ctx *c, u32 place)
 /* ---- Temporaries */
 
 static bool
-values_owns(const val *v)
+values_owns(const x64_val *v)
 {
     switch (v->kind) {
     case VAL_REG: return v->local == X64_NO_LOCAL;
+    case VAL_MEM: return v->index != X64_NO_REG && v->index_local == X64_NO_LOCAL;
     case VAL_LEA:
         return (v->reg != X64_NO_REG && v->local == X64_NO_LOCAL) ||
                (v->index != X64_NO_REG && v->index_local == X64_NO_LOCAL);
@@ -69,8 +71,9 @@ static void
 values_spill(x64_ctx *c, bool is_float)
 {
     for (u32 i = c->settled; i < c->height; i++) {
-        val *const v = &c->stack[i];
-        bool const owns = is_float ? v->kind == VAL_XMM && v->local == X64_NO_LOCAL : values_owns(v);
+        x64_val *const v = &c->stack[i];
+        bool const owns =
+                is_float ? v->kind == VAL_XMM && v->local == X64_NO_LOCAL : values_owns(v);
         if (!owns) continue;
         gbx_x64_to_home(c, v, i);
         return;
@@ -114,9 +117,9 @@ bool
 gbx_x64_claim(x64_ctx *c, u32 reg)
 {
     for (u32 i = c->settled; !(c->free >> reg & 1) && i < c->height; i++) {
-        val *const v = &c->stack[i];
+        x64_val *const v = &c->stack[i];
         if (!values_owns(v)) continue;
-        if (v->reg == reg || (v->kind == VAL_LEA && v->index == reg)) gbx_x64_to_home(c, v, i);
+        if (v->reg == reg || (v->kind != VAL_REG && v->index == reg)) gbx_x64_to_home(c, v, i);
     }
     if (!(c->free >> reg & 1)) return false;
     c->free &= ~(1u << reg);
@@ -124,7 +127,7 @@ gbx_x64_claim(x64_ctx *c, u32 reg)
 }
 
 void
-gbx_x64_drop(x64_ctx *c, val *v)
+gbx_x64_drop(x64_ctx *c, x64_val *v)
 {
     if (v->kind == VAL_REG && v->local == X64_NO_LOCAL) gbx_x64_release(c, v->reg);
     if (v->kind == VAL_XMM && v->local == X64_NO_LOCAL) gbx_x64_xrelease(c, v->reg);
@@ -132,6 +135,18 @@ gbx_x64_drop(x64_ctx *c, val *v)
         if (v->reg != X64_NO_REG && v->local == X64_NO_LOCAL) gbx_x64_release(c, v->reg);
         if (v->index != X64_NO_REG && v->index_local == X64_NO_LOCAL) gbx_x64_release(c, v->index);
     }
+    if (v->kind == VAL_MEM && v->index != X64_NO_REG && v->index_local == X64_NO_LOCAL)
+        gbx_x64_release(c, v->index);
+}
+
+x64_mem
+gbx_x64_access(x64_ctx *c, const x64_val *v)
+{
+    u32 const present = c->wasm_offset;
+    c->wasm_offset = (u32)v->bits;
+    gbx_x64_row(c, GBX_TRAP_MEM_OOB);
+    c->wasm_offset = present;
+    return (x64_mem){v->reg, v->index, 0, v->disp};
 }
 
 /* ---- Locals */
@@ -150,8 +165,10 @@ gbx_x64_local_reg(x64_ctx *c, u32 idx)
     if (bit & ~c->reg_valid) {
         c->reg_valid |= bit;
         x64_mem const home = gbx_x64_local_home(c, idx);
-        if (l->is_float) x64_sse_m(c->b, 0xf3, 0x7e, l->reg, home);
-        else x64_load(c->b, l->reg, home, X64_64);
+        if (l->is_float)
+            x64_sse_m(c->b, 0xf3, 0x7e, l->reg, home);
+        else
+            x64_load(c->b, l->reg, home, X64_64);
     }
     return l->reg;
 }
@@ -174,8 +191,10 @@ gbx_x64_save(x64_ctx *c, u64 mask)
         GBX_ASSERT(c->reg_valid & values_bit(l)); /* one of the two always holds it */
         x64_room(c->b);
         x64_mem const home = gbx_x64_local_home(c, idx);
-        if (l->is_float) x64_rm(c->b, X64_F(0x66, 0xd6), l->reg, home, X64_32);
-        else x64_store(c->b, home, l->reg, X64_64);
+        if (l->is_float)
+            x64_rm(c->b, X64_F(0x66, 0xd6), l->reg, home, X64_32);
+        else
+            x64_store(c->b, home, l->reg, X64_64);
         c->home_valid |= values_bit(l);
     }
 }
@@ -191,8 +210,10 @@ gbx_x64_live(x64_ctx *c)
     for (const u32 *a = c->access; a < end; a++) {
         if (FACTS_ACCESS_KIND(*a) > FACTS_LOCAL_WRITE) continue;
         u64 const bit = values_bit(&c->locals[FACTS_ACCESS_IDX(*a)]);
-        if (FACTS_ACCESS_KIND(*a) == FACTS_LOCAL_READ) live |= bit & ~killed;
-        else killed |= bit;
+        if (FACTS_ACCESS_KIND(*a) == FACTS_LOCAL_READ)
+            live |= bit & ~killed;
+        else
+            killed |= bit;
     }
     u64 const beyond = end == all ? b->live_out : b->live_out | b->uses | b->defs;
     return live | (beyond & ~killed);
@@ -202,10 +223,12 @@ void
 gbx_x64_local_written(x64_ctx *c, u32 idx)
 {
     for (u32 i = c->settled; i < c->height; i++) {
-        val *const v = &c->stack[i];
+        x64_val *const v = &c->stack[i];
         if (v->kind == VAL_LOCAL && v->local == idx) {
-            if (c->locals[idx].is_float) (void)gbx_x64_xown(c, v, X64_NO_REG);
-            else (void)gbx_x64_own(c, v, X64_NO_REG);
+            if (c->locals[idx].is_float)
+                (void)gbx_x64_xown(c, v, X64_NO_REG);
+            else
+                (void)gbx_x64_own(c, v, X64_NO_REG);
         } else if (v->kind == VAL_LEA && (v->local == idx || v->index_local == idx)) {
             (void)gbx_x64_own(c, v, X64_NO_REG);
         }
@@ -217,11 +240,14 @@ gbx_x64_local_get(x64_ctx *c, u32 idx)
 {
     if (idx == c->copy) idx = c->copy_of;
     const x64_local *const l = &c->locals[idx];
-    gbx_x64_push(c, (val){.kind = VAL_LOCAL, .is_64 = l->is_64, .local = idx, .index_local = X64_NO_LOCAL});
+    gbx_x64_push(c, (x64_val){.kind = VAL_LOCAL,
+                              .is_64 = l->is_64,
+                              .local = idx,
+                              .index_local = X64_NO_LOCAL});
 }
 
-/* Nobody reads it from here on: what is written to it, a constant for a dispatch that was threaded (RULE: S7),
- * say, need not be. */
+/* Nobody reads it from here on: what is written to it, a constant for a dispatch that was threaded (RULE:
+ * S7), say, need not be. */
 static bool
 values_is_dead(x64_ctx *c, const x64_local *l)
 {
@@ -233,15 +259,18 @@ gbx_x64_local_set(x64_ctx *c, u32 idx, bool is_tee)
 {
     if (idx == c->copy) idx = c->copy_of;
     const x64_local *const l = &c->locals[idx];
-    val v = gbx_x64_pop(c);
+    x64_val v = gbx_x64_pop(c);
     if (v.kind == VAL_CONST && !is_tee && values_is_dead(c, l)) return;
     bool const is_placed = (v.kind == VAL_REG || v.kind == VAL_XMM) && v.local == idx;
     bool const is_itself = v.kind == VAL_LOCAL && v.local == idx && !v.narrow;
     if (!is_placed && !is_itself) {
         gbx_x64_local_written(c, idx);
-        if (l->reg == X64_NO_REG) gbx_x64_to_slot(c, &v, gbx_x64_local_home(c, idx));
-        else if (l->is_float) (void)gbx_x64_xown(c, &v, l->reg);
-        else (void)gbx_x64_own(c, &v, l->reg);
+        if (l->reg == X64_NO_REG)
+            gbx_x64_to_slot(c, &v, gbx_x64_local_home(c, idx));
+        else if (l->is_float)
+            (void)gbx_x64_xown(c, &v, l->reg);
+        else
+            (void)gbx_x64_own(c, &v, l->reg);
     }
     if (!is_itself) {
         c->reg_valid |= values_bit(l);
@@ -258,8 +287,10 @@ gbx_x64_hint(x64_ctx *c, bool is_float, u32 *local)
     u8 const op = c->unfuse[*c->pc];
     u32 idx = c->pc[1];
     if (idx >= 0x80) return X64_NO_REG;
-    if (op == OP_GLOBAL_SET) idx = gbx_x64_pinned(c, idx);
-    else if (op != OP_LOCAL_SET && op != OP_LOCAL_TEE) return X64_NO_REG;
+    if (op == OP_GLOBAL_SET)
+        idx = gbx_x64_pinned(c, idx);
+    else if (op != OP_LOCAL_SET && op != OP_LOCAL_TEE)
+        return X64_NO_REG;
     if (idx == c->copy) idx = c->copy_of;
     if (idx == X64_NO_LOCAL) return X64_NO_REG;
     const x64_local *const l = &c->locals[idx];
@@ -272,7 +303,7 @@ gbx_x64_hint(x64_ctx *c, bool is_float, u32 *local)
 /* ---- The stack */
 
 void
-gbx_x64_push(x64_ctx *c, val v)
+gbx_x64_push(x64_ctx *c, x64_val v)
 {
     if (GBX_UNLIKELY(c->height - c->settled > VALUES_PENDING)) {
         u32 const until = c->height - VALUES_PENDING / 2;
@@ -285,34 +316,46 @@ gbx_x64_push(x64_ctx *c, val v)
     c->stack[c->height++] = v;
 }
 
-val
+x64_val
 gbx_x64_pop(x64_ctx *c)
 {
     c->height--;
     if (c->settled <= c->height) return c->stack[c->height];
     c->settled = c->height;
-    return (val){.kind = VAL_HOME, .is_64 = true, .disp = (i32)c->height, .index = X64_NO_REG,
-                 .local = X64_NO_LOCAL, .index_local = X64_NO_LOCAL};
+    return (x64_val){.kind = VAL_HOME,
+                     .is_64 = true,
+                     .disp = (i32)c->height,
+                     .index = X64_NO_REG,
+                     .local = X64_NO_LOCAL,
+                     .index_local = X64_NO_LOCAL};
 }
 
 void
 gbx_x64_push_reg(x64_ctx *c, u32 reg, u32 local, bool is_64)
 {
-    gbx_x64_push(c, (val){.kind = VAL_REG, .is_64 = is_64, .reg = (u8)reg, .index = X64_NO_REG, .local = local,
-                          .index_local = X64_NO_LOCAL});
+    gbx_x64_push(c, (x64_val){.kind = VAL_REG,
+                              .is_64 = is_64,
+                              .reg = (u8)reg,
+                              .index = X64_NO_REG,
+                              .local = local,
+                              .index_local = X64_NO_LOCAL});
 }
 
 void
 gbx_x64_push_xmm(x64_ctx *c, u32 reg, u32 local, bool is_64)
 {
-    gbx_x64_push(c, (val){.kind = VAL_XMM, .is_64 = is_64, .reg = (u8)reg, .index = X64_NO_REG, .local = local,
-                          .index_local = X64_NO_LOCAL});
+    gbx_x64_push(c, (x64_val){.kind = VAL_XMM,
+                              .is_64 = is_64,
+                              .reg = (u8)reg,
+                              .index = X64_NO_REG,
+                              .local = local,
+                              .index_local = X64_NO_LOCAL});
 }
 
 /* ---- Values in registers */
 
 static void
-values_become_reg(val *v, u32 reg)
+values_become_reg(x64_val *v, u32 reg)
 {
     v->kind = VAL_REG;
     v->reg = (u8)reg;
@@ -323,7 +366,7 @@ values_become_reg(val *v, u32 reg)
 
 /* Compute a sum into dst; its own registers are free before. */
 static void
-values_lea(x64_ctx *c, const val *v, u32 dst)
+values_lea(x64_ctx *c, const x64_val *v, u32 dst)
 {
     x64_buf *const b = c->b;
     u32 const w = v->is_64 ? X64_64 : X64_32;
@@ -335,7 +378,7 @@ values_lea(x64_ctx *c, const val *v, u32 dst)
 
 /* The same where dst is its base and flags do not matter. */
 static bool
-values_add_in_place(x64_ctx *c, const val *v, u32 dst)
+values_add_in_place(x64_ctx *c, const x64_val *v, u32 dst)
 {
     u32 const w = v->is_64 ? X64_64 : X64_32;
     if (v->reg == dst && v->index == X64_NO_REG) {
@@ -343,15 +386,18 @@ values_add_in_place(x64_ctx *c, const val *v, u32 dst)
         return true;
     }
     if (v->disp || v->scale || v->reg == X64_NO_REG || v->index == X64_NO_REG) return false;
-    if (v->reg == dst) x64_alu_rr(c->b, ALU_ADD, dst, v->index, w);
-    else if (v->index == dst) x64_alu_rr(c->b, ALU_ADD, dst, v->reg, w);
-    else return false;
+    if (v->reg == dst)
+        x64_alu_rr(c->b, ALU_ADD, dst, v->index, w);
+    else if (v->index == dst)
+        x64_alu_rr(c->b, ALU_ADD, dst, v->reg, w);
+    else
+        return false;
     return true;
 }
 
 /* Into dst, whatever v is; v's registers are released, and dst is not taken. */
 static void
-values_into(x64_ctx *c, val *v, u32 dst)
+values_into(x64_ctx *c, x64_val *v, u32 dst)
 {
     x64_buf *const b = c->b;
     u32 const w = v->is_64 ? X64_64 : X64_32;
@@ -364,8 +410,10 @@ values_into(x64_ctx *c, val *v, u32 dst)
             break;
         }
         u32 const reg = gbx_x64_local_reg(c, v->local);
-        if (l->is_float) x64_movq_from_xmm(b, dst, reg, w);
-        else if (reg != dst || v->narrow) x64_mov(b, dst, reg, w);
+        if (l->is_float)
+            x64_movq_from_xmm(b, dst, reg, w);
+        else if (reg != dst || v->narrow)
+            x64_mov(b, dst, reg, w);
         break;
     }
     case VAL_REG:
@@ -381,6 +429,12 @@ values_into(x64_ctx *c, val *v, u32 dst)
         values_lea(c, v, dst);
         break;
     case VAL_HOME: x64_load(b, dst, gbx_x64_place_home(c, (u32)v->disp), X64_64); break;
+    case VAL_MEM: {
+        gbx_x64_drop(c, v);
+        x64_mem const m = gbx_x64_access(c, v);
+        x64_load(b, dst, m, w);
+        break;
+    }
     default:
         x64_setcc(b, v->cc, dst);
         x64_rr(b, X64_F(0, 0xb6), dst, dst, X64_RM8); /* movzx: leaves the flags alone */
@@ -390,20 +444,23 @@ values_into(x64_ctx *c, val *v, u32 dst)
 
 /* A temporary for v, one of its own if it has any. */
 static u32
-values_temp_for(x64_ctx *c, const val *v)
+values_temp_for(x64_ctx *c, const x64_val *v)
 {
     if (v->kind == VAL_REG && v->local == X64_NO_LOCAL) return v->reg;
     if (v->kind == VAL_LEA && v->reg != X64_NO_REG && v->local == X64_NO_LOCAL) return v->reg;
-    if (v->kind == VAL_LEA && v->index != X64_NO_REG && v->index_local == X64_NO_LOCAL) return v->index;
+    if (v->kind == VAL_LEA && v->index != X64_NO_REG && v->index_local == X64_NO_LOCAL)
+        return v->index;
     return gbx_x64_take(c);
 }
 
 u32
-gbx_x64_own(x64_ctx *c, val *v, u32 dst)
+gbx_x64_own(x64_ctx *c, x64_val *v, u32 dst)
 {
     if (dst != X64_NO_REG) {
-        if (v->kind == VAL_LEA && values_add_in_place(c, v, dst)) gbx_x64_drop(c, v);
-        else values_into(c, v, dst);
+        if (v->kind == VAL_LEA && values_add_in_place(c, v, dst))
+            gbx_x64_drop(c, v);
+        else
+            values_into(c, v, dst);
         return dst;
     }
     u32 const reg = values_temp_for(c, v);
@@ -414,7 +471,7 @@ gbx_x64_own(x64_ctx *c, val *v, u32 dst)
 }
 
 u32
-gbx_x64_gpr(x64_ctx *c, val *v, bool any_upper)
+gbx_x64_gpr(x64_ctx *c, x64_val *v, bool any_upper)
 {
     if (v->kind == VAL_REG && (!v->narrow || any_upper)) return v->reg;
     if (v->kind == VAL_LOCAL && (!v->narrow || any_upper)) {
@@ -425,7 +482,7 @@ gbx_x64_gpr(x64_ctx *c, val *v, bool any_upper)
 }
 
 static void
-values_xinto(x64_ctx *c, val *v, u32 dst)
+values_xinto(x64_ctx *c, x64_val *v, u32 dst)
 {
     x64_buf *const b = c->b;
     switch (v->kind) {
@@ -441,9 +498,12 @@ values_xinto(x64_ctx *c, val *v, u32 dst)
         break;
     case VAL_LOCAL: {
         const x64_local *const l = &c->locals[v->local];
-        if (l->reg == X64_NO_REG) x64_sse_m(b, 0xf3, 0x7e, dst, gbx_x64_local_home(c, v->local));
-        else if (!l->is_float) x64_movq_to_xmm(b, dst, gbx_x64_local_reg(c, v->local), v->is_64);
-        else if (gbx_x64_local_reg(c, v->local) != dst) x64_movaps(b, dst, l->reg);
+        if (l->reg == X64_NO_REG)
+            x64_sse_m(b, 0xf3, 0x7e, dst, gbx_x64_local_home(c, v->local));
+        else if (!l->is_float)
+            x64_movq_to_xmm(b, dst, gbx_x64_local_reg(c, v->local), v->is_64);
+        else if (gbx_x64_local_reg(c, v->local) != dst)
+            x64_movaps(b, dst, l->reg);
         break;
     }
     case VAL_XMM:
@@ -451,6 +511,12 @@ values_xinto(x64_ctx *c, val *v, u32 dst)
         if (v->reg != dst) x64_movaps(b, dst, v->reg);
         break;
     case VAL_HOME: x64_sse_m(b, 0xf3, 0x7e, dst, gbx_x64_place_home(c, (u32)v->disp)); break;
+    case VAL_MEM: {
+        gbx_x64_drop(c, v);
+        x64_mem const m = gbx_x64_access(c, v);
+        x64_sse_m(b, v->is_64 ? 0xf2 : 0xf3, 0x10, dst, m);
+        break;
+    }
     default: {
         u32 const reg = gbx_x64_gpr(c, v, true);
         x64_movq_to_xmm(b, dst, reg, v->is_64 ? X64_64 : X64_32);
@@ -461,7 +527,7 @@ values_xinto(x64_ctx *c, val *v, u32 dst)
 }
 
 u32
-gbx_x64_xown(x64_ctx *c, val *v, u32 dst)
+gbx_x64_xown(x64_ctx *c, x64_val *v, u32 dst)
 {
     if (dst != X64_NO_REG) {
         values_xinto(c, v, dst);
@@ -478,7 +544,7 @@ gbx_x64_xown(x64_ctx *c, val *v, u32 dst)
 }
 
 u32
-gbx_x64_xmm(x64_ctx *c, val *v)
+gbx_x64_xmm(x64_ctx *c, x64_val *v)
 {
     if (v->kind == VAL_XMM) return v->reg;
     if (v->kind == VAL_LOCAL) {
@@ -492,7 +558,7 @@ gbx_x64_xmm(x64_ctx *c, val *v)
 
 /* All 8 bytes, the upper half zero where it is 32 bits wide. */
 void
-gbx_x64_to_slot(x64_ctx *c, val *v, x64_mem m)
+gbx_x64_to_slot(x64_ctx *c, x64_val *v, x64_mem m)
 {
     x64_buf *const b = c->b;
     bool const is_float_local = v->kind == VAL_LOCAL && c->locals[v->local].is_float &&
@@ -511,13 +577,17 @@ gbx_x64_to_slot(x64_ctx *c, val *v, x64_mem m)
 }
 
 void
-gbx_x64_to_home(x64_ctx *c, val *v, u32 place)
+gbx_x64_to_home(x64_ctx *c, x64_val *v, u32 place)
 {
     if (v->kind == VAL_HOME && (u32)v->disp == place) return;
     bool const is_64 = v->is_64;
     gbx_x64_to_slot(c, v, gbx_x64_place_home(c, place));
-    *v = (val){.kind = VAL_HOME, .is_64 = is_64, .disp = (i32)place, .local = X64_NO_LOCAL,
-               .index_local = X64_NO_LOCAL, .index = X64_NO_REG};
+    *v = (x64_val){.kind = VAL_HOME,
+                   .is_64 = is_64,
+                   .disp = (i32)place,
+                   .local = X64_NO_LOCAL,
+                   .index_local = X64_NO_LOCAL,
+                   .index = X64_NO_REG};
 }
 
 void
