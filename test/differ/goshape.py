@@ -83,6 +83,7 @@ class Shape:
         self.types = Types(r)
         self.wild = r.choice([0, 0, 0, 0, 0.01, 0.02, 0.1, 0.3])
         self.large = r.choice([[0x10000, 0x2000000, 0x40000024], LARGE_OFFSETS])
+        self.odd = r.choice([0, 0.1, 0.4])  # of the dispatches: those that are not Go's
         self.many = r.choice([12, 16, 24, 45, 90])
         self.pages = r.choice([1, 1, 2, 3])
         self.pages_max = r.choice([None, self.pages, self.pages + 1, self.pages + 4])
@@ -102,8 +103,9 @@ class Shape:
 
     def plan_globals(self):
         r = self.r
-        self.globals = [I32] + [I64] * r.choice([1, 2, 5])
-        self.ints = list(range(1, len(self.globals)))
+        self.globals = [I32] + [I64] * r.choice([2, 3, 6])
+        self.g = 1  # holds an address
+        self.ints = list(range(2, len(self.globals)))
         self.fuel_kind = r.choice([I32, I64])
         self.globals += [self.fuel_kind, I32]
         self.fuel, self.budget = len(self.globals) - 2, len(self.globals) - 1
@@ -115,12 +117,12 @@ class Shape:
     def plan_functions(self):
         r = self.r
         self.imports = list(range(r.choice([0, 0, 0, 1, 2])))
-        count = r.choice([2, 3, 4, 5, 6])
+        count = r.choice([3, 4, 6, 8, 10])
         first = len(self.imports)
         self.ranked = list(range(first, first + count))
         self.helpers = []
         at = first + count
-        for rank, (params, results) in enumerate(r.sample(HELPERS, r.choice([0, 2, 4, 6]))):
+        for rank, (params, results) in enumerate(r.sample(HELPERS, r.choice([0, 0, 2, 5]))):
             self.helpers.append(Helper(self, rank + count, at + rank, params, results))
         slots = self.ranked * r.choice([1, 1, 2])
         r.shuffle(slots)
@@ -216,9 +218,9 @@ class Shape:
         """Calls functions over and over, and adds up what they say and leave."""
         c = Code(self, [I32], [I64])
         i, sum_ = c.local(I32), c.local(I64)
-        rounds = self.r.choice([40, 150, 400])
+        rounds = self.r.choice([40, 150, 300])
         again = c.open(0x03)
-        callees = [self.r.choice(self.ranked) for _ in range(self.r.choice([1, 2, 3]))]
+        callees = [self.r.choice(self.ranked) for _ in range(self.r.choice([1, 2, 4]))]
         for callee in callees:
             self.wind_up(c, self.r.choice([3, 10, 30, 2000 // rounds]))
             if self.r.random() < 0.3:
@@ -266,7 +268,7 @@ class Shape:
         made = [(Go(self, rank).build(), [f"f{rank}"] if r.random() < 0.6 else [])
                 for rank in range(len(self.ranked))]
         made += [(h.build(), [f"h{h.rank}"] if r.random() < 0.3 else []) for h in self.helpers]
-        made += [(self.entry(callee), [f"e{rank}"]) for rank, callee in enumerate(self.ranked)]
+        made += [(self.entry(callee), [f"e{callee}"]) for callee in r.sample(self.ranked, min(3, len(self.ranked)))]
         made += [(self.driver(), ["drive"]), (self.runner(), ["run"])]
         return made
 
@@ -279,7 +281,9 @@ class Shape:
         return b"\x01" + uleb(self.pages) + uleb(self.pages_max)
 
     def global_value(self, i):
-        return self.stacks[0] if i == SP_GLOBAL else self.r.choice([0, 1, -1, 0x3000, 1 << 40]) if i in self.ints else 100
+        if i in self.ints:
+            return self.r.choice([0, 1, -1, 0x3000, 1 << 40])
+        return {SP_GLOBAL: self.stacks[0], self.g: self.r.choice([0, 0x2f00, 0x3ff0])}.get(i, 100)
 
     def initial(self):
         """An active segment where pointers and stack are."""

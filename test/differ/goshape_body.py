@@ -5,6 +5,7 @@ may lead backwards, and a function that is entered with 0 counts against a budge
 anything else leads to a function of higher rank, so that there is no way around.
 """
 from goshape_code import (BINARY, EXTEND_U, F32, F64, I32, I64, LOADS, SP_GLOBAL, STORES, WRAP, Code)
+from goshape_idioms import Idioms
 
 # How a dispatch may look. Only the first group's constant jumps have a target that is known here.
 PLAIN = ("plain",) * 10 + ("insn", "nops", "double", "set-other")
@@ -42,6 +43,8 @@ class Body(Code):
                     self.dirty[kind].append(local)
                 elif kind == I64 and i % 6 == 1:
                     self.pointers.append(local)
+                elif kind == I64 and i % 6 == 3:
+                    self.indices.append(local)
                 else:
                     self.pool[kind].append(local)
 
@@ -105,6 +108,12 @@ class Body(Code):
             self.set(self.r.choice(self.dirty[kind]))
 
     def assign_pointer(self):
+        if self.indices and self.chance(0.4):
+            self.expr(I64, 1)
+            self.const(I64, self.r.choice([7, 63, 255]))
+            self.op(0x83)
+            self.set(self.r.choice(self.indices))
+            return
         if not self.pointers:
             return
         if self.sp is not None and self.chance(0.3):
@@ -129,15 +138,20 @@ class Body(Code):
     def overlap(self):
         """A store and loads of a part of it, or of more than it."""
         kind = self.r.choice([I64, I64, I32, F64, F32])
-        base = self.sp if self.sp is not None else None
         slot = self.r.choice([8, 16, 24, 32])
         for step in range(self.r.choice([2, 3, 4])):
             loaded = self.r.choice([I64, I64, I32, F64])
-            if base is None:
+            offset = slot + self.r.choice([0, 0, 0, 1, 2, 4, 7, -1, -4])
+            if self.sp is None:
                 self.const(I32, 0x1000)
             else:
-                self.get(base)
-            offset = slot + self.r.choice([0, 0, 0, 1, 2, 4, 7, -1, -4])
+                self.get(self.sp)
+            if self.chance(0.4):
+                self.op(EXTEND_U)
+                self.const(I64, offset)
+                self.op(0x7c)
+                self.op(WRAP)
+                offset = 0
             if step % 2 == 0:
                 self.expr(kind)
                 self.access(STORES, kind, offset)
@@ -473,7 +487,7 @@ class Body(Code):
         self.assign_global()
 
     def form(self):
-        return self.r.choice(PLAIN if self.chance(0.8) else ODD)
+        return self.r.choice(ODD if self.chance(self.m.odd) else PLAIN)
 
     def dispatch(self, var, count, depth, form):
         """`count` segments of code and the loop that leads to each of them."""
@@ -588,11 +602,11 @@ class Body(Code):
     NESTED = ("branch", "skip", "repeat", "carried", "multi", "pending", "pending", "switch")
 
 
-class Go(Body):
+class Go(Idioms, Body):
     """A function as Go makes them: (i32) -> i32, local 0 the way in, local 1 a copy of the stack pointer."""
 
     SIMPLE = Body.SIMPLE + ("call",) * 4 + ("call_slot", "adjust", "scratch", "bulk", "grow", "jump_if", "jump_if",
-                                           "sync_back")
+                                           "sync_back", "idiom") + ("idioms",) * 8
     NESTED = Body.NESTED + ("inner_dispatch",)
 
     def __init__(self, module, rank):
@@ -603,7 +617,7 @@ class Go(Body):
         self.add_locals(r.choice([2, 4, 8, 10, 16, 16, module.many]), r.choice([0, 2, 4, 16]), r.choice([0, 0, 2, 16]),
                         r.choice([0, 1, 2, 4]))
         self.frame = r.choice([0, 0, 8, 16, 24, 32, 64])
-        self.count = r.choice([0, 2, 3, 4, 6, 9, 14])
+        self.count = r.choice([0, 2, 3, 4, 5, 6, 9, 14])
         self.room = r.choice([15, 30, 50])
         self.is_early = False  # what must be executed at each entry stands before the dispatch
 

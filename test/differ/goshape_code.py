@@ -89,6 +89,7 @@ class Code:
         self.pool = {I32: [], I64: [], F32: [], F64: []}   # read and written; floats: clean
         self.dirty = {F32: [], F64: []}
         self.pointers = []  # i64, always inside the memory
+        self.indices = []   # i64, small
         self.spare = {}   # of canonical()
         self.sp = None      # the copy of the stack pointer, where there is one
         self.rank = 0       # calls lead to functions of higher rank
@@ -196,7 +197,7 @@ class Code:
     def small(self, kind):
         """An integer that is a constant or a local."""
         if self.pool[kind] and self.chance(0.75):
-            self.get(self.r.choice(self.pool[kind] + (self.pointers if kind == I64 else [])))
+            self.get(self.r.choice(self.pool[kind] + (self.pointers + self.indices if kind == I64 else [])))
         elif self.chance(0.5):
             self.const(kind, self.r.choice(INTERESTING))
         elif kind == I64 and self.m.ints and self.chance(0.4):
