@@ -4,13 +4,14 @@ A statement leaves the operand stack as it found it. Everything ends: `fuel` sta
 may lead backwards, and a function that is entered with 0 counts against a budget of calls; a call with
 anything else leads to a function of higher rank, so that there is no way around.
 """
-from goshape_code import (BINARY, EXTEND_U, F32, F64, I32, I64, LOADS, SP_GLOBAL, STORES, WRAP, Code)
+from goshape_code import (BINARY, DIVISIONS, EDGES, EDGES_U, EXTEND_U, F32, F64, I32, I64, LOADS, SP_GLOBAL, STORES,
+                          TRUNC, WRAP, Code)
 from goshape_idioms import Idioms
 
 # How a dispatch may look. Only the first group's constant jumps have a target that is known here.
-PLAIN = ("plain",) * 10 + ("insn", "nops", "double", "set-other")
+PLAIN = ("plain",) * 10 + ("insn", "insn", "nops", "double", "set-other")
 ODD = ("add", "mask", "tee", "other", "if", "between", "value-below")
-JUMPS = ("plain",) * 9 + ("tee", "behind-store", "behind-set", "br_if", "merged", "merged-value", "select", "wrapped",
+JUMPS = ("plain",) * 11 + ("tee", "other", "other", "behind-store", "behind-set", "br_if", "merged", "merged-value", "select", "wrapped",
                           "table", "if-around", "call-between", "read-after", "naked", "changing", "block-around")
 
 
@@ -226,6 +227,34 @@ class Body(Code):
                 self.access(STORES, kind, offset)
         self.end()
 
+    def edge(self):
+        """What just does not trap, or just does: then mostly not executed."""
+        kind, source, side = self.r.choice([I32, I64]), self.r.choice([F32, F64]), self.r.randrange(2)
+        pick, table = self.r.randrange(6), self.r.choice([LOADS, STORES])
+        if pick < 2:
+            self.at_the_end(table, kind, False)
+            if table is LOADS:
+                self.take(kind)
+            return
+        self.rarely()
+        self.open(0x04)
+        if pick == 2:
+            self.at_the_end(table, kind, True)
+            if table is STORES:
+                self.expr(kind, 0)
+        elif pick == 3:
+            self.const(source, self.r.choice((EDGES, EDGES_U)[side][kind, source][1]))
+            self.op(TRUNC[kind][source][side])
+        else:
+            self.expr(kind, 1)
+            if self.chance(0.5):
+                self.expr(kind, 1)
+            else:
+                self.const(kind, self.r.choice([0, -1]))
+            self.op(self.r.choice(DIVISIONS[kind]))
+        self.take(kind)
+        self.end()
+
     def crash(self):
         self.rarely()
         self.rarely()
@@ -380,7 +409,7 @@ class Body(Code):
         count = len(d.targets) - 1
         k = self.r.choice([self.r.randrange(count + 1), self.r.randrange(count + 1),
                            min(d.current + self.r.choice([1, 1, 2]), count)])
-        if self.chance(0.05):
+        if self.chance(0.1):
             k = self.r.choice([count, count + 1, 1 << 20, 0x7fffffff, 0x80000000, 0xffffffff])
         form = self.r.choice(JUMPS)
         if form not in ("plain", "tee") or not d.is_forward(k) or self.chance(0.2):
@@ -404,10 +433,7 @@ class Body(Code):
     def computed_jump(self, d, form, k, count):
         """K is not one constant."""
         if form == "changing":
-            self.integer(I32, 2)
-            if self.chance(0.8):
-                self.const(I32, count + 1)
-                self.op(0x70)
+            self.computed(count)
         elif form == "select":
             self.const(I32, k)
             self.const(I32, self.r.randrange(count + 1))
@@ -426,6 +452,12 @@ class Body(Code):
         if form != "naked":
             self.set(d.var)
         self.br(d.loop)
+
+    def computed(self, count):
+        self.integer(I32, 2)
+        if self.chance(0.8):
+            self.const(I32, count + 1)
+            self.op(0x70)
 
     def conditional_jump(self, d, form, k):
         """The jump is not the branch that follows the store, or not that alone."""
@@ -469,6 +501,14 @@ class Body(Code):
             self.set(d.var)
             self.end()
             return
+        if form == "other":  # the store beside the branch is of another local
+            if self.chance(0.5):
+                self.computed(count)
+                self.set(d.var)
+            self.const(I32, k)
+            self.set(self.r.choice([i for i in self.pool[I32] + [0] * (self.sp is not None) if i != d.var] or
+                                   [self.local(I32)]))
+            return
         self.const(I32, k)
         self.set(d.var)
         if form == "behind-store":
@@ -500,7 +540,7 @@ class Body(Code):
         d = Dispatch(loop, var, order, known)
         inner = None
         if form == "insn":
-            self.r.choice([self.assign, self.put, self.resync, self.dropped, self.assign_global])()
+            self.r.choice([self.assign, self.put, self.resync, self.fetched, self.fetched, self.counted])()
         elif form == "nops":
             self.op(0x01)
         elif form == "set-other" and self.pool[I32]:
@@ -576,6 +616,21 @@ class Body(Code):
         if self.chance(0.02):
             self.statements(1, 3)
 
+    def fetched(self):
+        """Like `resync`, of another global, which may change on the way to the next jump."""
+        if self.pool[I64] and self.m.ints:
+            self.global_get(self.r.choice(self.m.ints))
+            self.set(self.r.choice(self.pool[I64]))
+
+    def counted(self):
+        """Seen in memory: how often it was executed."""
+        self.const(I32, 0x2000)
+        self.const(I32, 0x2000)
+        self.op(0x29, 3, 0)
+        self.const(I64, 3)
+        self.op(0x7c)
+        self.op(0x37, 3, 0)
+
     def resync(self):
         """Global 0 to local 1, where there is a local 1 for it."""
         if self.sp is not None:
@@ -598,7 +653,7 @@ class Body(Code):
         self.op(0x0f)
 
     SIMPLE = ("assign",) * 6 + ("assign_dirty", "assign_pointer", "assign_global", "put", "put", "put", "overlap",
-                                "dropped", "wild_access", "crash", "jump_if")
+                                "dropped", "wild_access", "edge", "crash", "jump_if")
     NESTED = ("branch", "skip", "repeat", "carried", "multi", "pending", "pending", "switch")
 
 

@@ -18,6 +18,15 @@ INTERESTING = [0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 25
                0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000, -1, -2, -8, -16]
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, -2.5, 1e10, -1e300, 1e-310, 2147483648.0, -2147483649.0, 9.3e18, 1.9e19,
           float("inf"), float("-inf")]
+# The last numbers that a truncation takes, by its type and whether it is unsigned, and the first that it does not.
+EDGES = {(I32, F32): ((-2147483648.0, 2147483520.0), (-2147483904.0, 2147483648.0)),
+         (I32, F64): ((-2147483648.9, 2147483647.9), (-2147483649.0, 2147483648.0)),
+         (I64, F32): ((-9223372036854775808.0, 9223371487098961920.0), (-9223373136366403584.0, 9223372036854775808.0)),
+         (I64, F64): ((-9223372036854775808.0, 9223372036854774784.0), (-9223372036854777856.0, 9223372036854775808.0))}
+EDGES_U = {(I32, F32): ((-0.99, 4294967040.0), (-1.0, 4294967296.0)),
+           (I32, F64): ((-0.9999, 4294967295.9), (-1.0, 4294967296.0)),
+           (I64, F32): ((-0.99, 18446742974197923840.0), (-1.0, 18446744073709551616.0)),
+           (I64, F64): ((-0.9999, 18446744073709549568.0), (-1.0, 18446744073709551616.0))}
 # Opcodes by type: what takes two and gives one of the type, and so on.
 BINARY = {I32: [0x6a, 0x6b, 0x6c, 0x71, 0x72, 0x73], I64: [0x7c, 0x7d, 0x7e, 0x83, 0x84, 0x85],
           F32: range(0x92, 0x98), F64: range(0xa0, 0xa6)}
@@ -250,7 +259,12 @@ class Code:
     def division(self, kind, depth):
         self.integer(kind, depth - 1)
         op = self.r.choice(DIVISIONS[kind])
-        if self.chance(self.m.wild):
+        if op == DIVISIONS[kind][2] and self.chance(0.3):  # a remainder by -1 is 0, of the least number too
+            if self.chance(0.5):
+                self.op(0x1a)
+                self.const(kind, 1 << (BITS[kind] - 1))
+            self.const(kind, -1)
+        elif self.chance(self.m.wild):
             self.integer(kind, self.r.randrange(depth))
         elif self.chance(0.5):
             self.const(kind, self.r.choice([1, 2, 3, 7, 8, 10, 255, 1000, 0x7fffffff, -3, -8]))
@@ -361,6 +375,9 @@ class Code:
         side = self.r.randrange(2)
         if self.chance(self.m.wild):
             self.number(source, depth - 1)
+            self.op(TRUNC[kind][source][side])
+        elif self.chance(0.2):
+            self.const(source, self.r.choice((EDGES, EDGES_U)[side][kind, source][0]))
             self.op(TRUNC[kind][source][side])
         elif self.chance(0.4):  # in range: of a number with 30 bits
             self.integer(I32, depth - 1)
@@ -516,6 +533,20 @@ class Code:
         self.const(I32, self.r.choice([-8, 8, 16, -16]))
         self.op(0x6a)
         return slot
+
+    def at_the_end(self, table, kind, beyond):
+        """The last access that is inside the memory as it is, or one of which a part is `beyond`."""
+        code, width = self.r.choice(table[kind])
+        offset = self.r.choice([0, 0, 8, 24, 4096])
+        self.op(0x3f, 0)
+        self.const(I32, 16)
+        self.op(0x74)
+        self.const(I32, width + offset + self.r.choice([-1, 1 - width] if beyond else [0, 0, 1]))
+        self.op(0x6b)
+        if table is STORES:
+            self.expr(kind, 0)
+        self.out.append(code)
+        self.out += uleb(0) + uleb(offset)
 
     def access(self, table, kind, offset):
         code, width = self.r.choice(table[kind])

@@ -209,8 +209,9 @@ class Idioms:
 
     def other_word(self, word):
         r = self.r
+        slot = r.choice(SLOTS) + (r.randrange(16) == 0) * self.turn()
         constants = {"c": r.choice([0, 1, 2, 8, 100, 255, -1, 0x7fffffff, 1 << 40, r.getrandbits(63)]),
-                     "k": r.choice(SLOTS), "n": r.choice([1, 3, 4, 8, 31, 32, 60, 63]), "n3": r.choice([0, 1, 2, 3]),
+                     "k": slot, "n": r.choice([1, 3, 4, 8, 31, 32, 60, 63, 64, 66]), "n3": r.choice([0, 1, 2, 3]),
                      "m": r.choice([0, 0x100, 0x1000, 0x2ff8, self.m.bytes - 128]), "one": 1}
         if word in constants:
             self.const(I64, constants[word])
@@ -229,6 +230,10 @@ class Idioms:
             self.const(F64, 0.0)
         else:
             self.op(0xfc, *{"copy": (10, 0, 0), "fill": (11, 0)}[word])
+
+    def turn(self):
+        """What goes when an address is wrapped; SP near 0 wraps with less."""
+        return self.r.choice([1 << 32, 3 << 32, -(1 << 32), -16])
 
     def taken(self):
         self.open(0x04)
