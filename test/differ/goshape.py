@@ -15,7 +15,7 @@ from goshape_body import Body, Go
 from goshape_code import F32, F64, I32, I64, LARGE_OFFSETS, SP_GLOBAL, STORES, LOADS, WRAP, Code, EXTEND_U, sleb, uleb
 
 PAGE = 65536
-CALLS = 150         # budget of calls each entry gives
+CALLS = 150         # budget of calls of an entry
 FUNC, TABLE, MEMORY, GLOBAL = range(4)  # kinds of imports and exports
 HELPERS = (([I64, I64], [I64]), ([I32], [I64]), ([I64], [I32]), ([F64, I64], [F64]), ([F32], [F32]),
            ([I32, F64], [I32]), ([], [I64]), ([F64], [F32]))
@@ -72,6 +72,40 @@ class Helper(Body):
         for kind in self.results:
             self.expr(kind, 3)
         return self
+
+
+class Probe(Go):
+    """A few statements with nothing before them, the stack pointer anywhere: what traps here has trapped nowhere
+    else before, so that each way to be just inside or just outside is met."""
+
+    def __init__(self, shape):
+        super().__init__(shape, len(shape.ranked) - 1)
+        self.count = self.frame = 0
+
+    def build(self):
+        r = self.m.r
+        self.m.wind_up(self, 20, 5)
+        end = self.m.bytes
+        self.const(I32, r.choice([0x6000, 0, 8, 16, 24, end - 8, end - 16, end - 24, end - 48, end]))
+        self.global_set(SP_GLOBAL)
+        self.resync()
+        for local in self.pool[I64] + self.pool[F64]:
+            self.get(0)
+            self.const(I32, 0x3fff)
+            self.op(0x71)
+            self.access(LOADS, self.kinds[local], r.randrange(0x3000))
+            self.set(local)
+        for _ in range(r.choice([2, 4])):
+            r.choice([self.idiom, self.idiom, self.idiom, self.overlap, self.edge, self.wild_access])()
+        self.finish()
+        self.const(I32, 0)
+        return self
+
+    def rarely(self):
+        if self.chance(0.3):
+            super().rarely()
+        else:
+            self.const(I32, 1)
 
 
 class Shape:
@@ -152,7 +186,7 @@ class Shape:
 
     # ---- Functions that begin everything
 
-    def wind_up(self, c, fuel, pick=None):
+    def wind_up(self, c, fuel, calls, pick=None):
         """SP, fuel and budget as at the beginning. `pick`: a local that chooses where the stack is."""
         c.const(I32, self.stacks[0])
         if pick is not None and len(self.stacks) > 1:
@@ -164,12 +198,12 @@ class Shape:
         c.global_set(SP_GLOBAL)
         c.const(self.fuel_kind, fuel)
         c.global_set(self.fuel)
-        c.const(I32, CALLS)
+        c.const(I32, calls)
         c.global_set(self.budget)
 
     def entry(self, callee):
         c = Code(self, [I32], [I32])
-        self.wind_up(c, self.r.choice([0, 10, 200, 3000]), 0)
+        self.wind_up(c, self.r.choice([0, 10, 200, 3000]), CALLS, 0)
         way = self.r.randrange(3)
         if way == 0:
             c.const(I32, 0)
@@ -185,7 +219,7 @@ class Shape:
         """Go's wasm_pc_f_loop: takes function and place from the stack and goes on there."""
         c = Code(self, [I32], [I32])
         left = c.local(I32)
-        self.wind_up(c, 500, 0)
+        self.wind_up(c, 500, CALLS, 0)
         c.const(I32, self.r.choice([5, 30]))
         c.set(left)
         c.const(I32, 0)
@@ -222,10 +256,7 @@ class Shape:
         again = c.open(0x03)
         callees = [self.r.choice(self.ranked) for _ in range(self.r.choice([1, 2, 4]))]
         for callee in callees:
-            self.wind_up(c, self.r.choice([3, 10, 30, 2000 // rounds]))
-            if self.r.random() < 0.3:
-                c.const(I32, 4)
-                c.global_set(self.budget)
+            self.wind_up(c, self.r.choice([3, 10, 30, 2000 // rounds]), self.r.choice([2, 10, 3000 // rounds]))
             for g in self.ints:
                 if self.r.random() < 0.3:
                     c.get(i)
@@ -269,6 +300,7 @@ class Shape:
                 for rank in range(len(self.ranked))]
         made += [(h.build(), [f"h{h.rank}"] if r.random() < 0.3 else []) for h in self.helpers]
         made += [(self.entry(callee), [f"e{callee}"]) for callee in r.sample(self.ranked, min(3, len(self.ranked)))]
+        made += [(Probe(self).build(), [f"p{i}"]) for i in range(r.choice([1, 2, 3]))]
         made += [(self.driver(), ["drive"]), (self.runner(), ["run"])]
         return made
 
