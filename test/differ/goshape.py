@@ -12,7 +12,8 @@ import random
 import sys
 
 from goshape_body import Body, Go
-from goshape_code import F32, F64, I32, I64, LARGE_OFFSETS, SP_GLOBAL, STORES, LOADS, WRAP, Code, EXTEND_U, sleb, uleb
+from goshape_code import (EXTEND_U, F32, F64, I32, I64, LARGE_OFFSETS, LOADS, SP_GLOBAL, STORES, WRAP, Code, sleb,
+                          uleb)
 
 PAGE = 65536
 CALLS = 150         # budget of calls of an entry
@@ -299,7 +300,7 @@ class Shape:
         made = [(Go(self, rank).build(), [f"f{rank}"] if r.random() < 0.6 else [])
                 for rank in range(len(self.ranked))]
         made += [(h.build(), [f"h{h.rank}"] if r.random() < 0.3 else []) for h in self.helpers]
-        made += [(self.entry(callee), [f"e{callee}"]) for callee in r.sample(self.ranked, min(3, len(self.ranked)))]
+        made += [(self.entry(callee), [f"e{callee}"]) for callee in r.sample(self.ranked, 3)]
         made += [(Probe(self).build(), [f"p{i}"]) for i in range(r.choice([1, 2, 3]))]
         made += [(self.driver(), ["drive"]), (self.runner(), ["run"])]
         return made
@@ -340,7 +341,8 @@ class Shape:
     def module(self):
         home = f"env{self.seed}"
         imports = [name(home) + name(f"f{i}") + b"\x00" + uleb(self.type([I32], [I32])) for i in self.imports]
-        imports += [name(home) + name(f"g{i}") + b"\x03" + self.global_type(i) for i in range(self.global_imports)]
+        imports += [name(home) + name(f"g{i}") + b"\x03" + self.global_type(i)
+                    for i in range(self.global_imports)]
         if self.imports_memory:
             imports.append(name(home) + name("mem") + b"\x02" + self.memory_type())
         made = self.bodies()

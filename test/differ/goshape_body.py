@@ -9,10 +9,11 @@ from goshape_code import (BINARY, DIVISIONS, EDGES, EDGES_U, EXTEND_U, F32, F64,
 from goshape_idioms import Idioms
 
 # How a dispatch may look. Only the first group's constant jumps have a target that is known here.
-PLAIN = ("plain",) * 10 + ("insn", "insn", "nops", "double", "set-other")
+PLAIN = ("plain",) * 12 + ("insn", "insn", "insn", "insn", "nops", "double", "set-other")
 ODD = ("add", "mask", "tee", "other", "if", "between", "value-below")
-JUMPS = ("plain",) * 11 + ("tee", "other", "other", "behind-store", "behind-set", "br_if", "merged", "merged-value", "select", "wrapped",
-                          "table", "if-around", "call-between", "read-after", "naked", "changing", "block-around")
+JUMPS = ("plain",) * 11 + ("tee", "other", "other", "behind-store", "behind-set", "br_if", "merged", "merged-value",
+                           "select", "wrapped", "table", "if-around", "call-between", "read-after", "naked",
+                           "changing", "block-around")
 
 
 class Dispatch:
@@ -394,7 +395,7 @@ class Body(Code):
         self.end()
 
     def inner_dispatch(self, depth):
-        if depth or self.room < 6:
+        if depth > 1 or self.room < 4:
             self.assign()
             return
         var = self.r.choice(self.pool[I32] + [0]) if self.sp is not None else self.local(I32)
@@ -506,8 +507,8 @@ class Body(Code):
                 self.computed(count)
                 self.set(d.var)
             self.const(I32, k)
-            self.set(self.r.choice([i for i in self.pool[I32] + [0] * (self.sp is not None) if i != d.var] or
-                                   [self.local(I32)]))
+            others = self.pool[I32] + [0] * (2 if self.sp is not None else 0)
+            self.set(self.r.choice([i for i in others if i != d.var] or [self.local(I32)]))
             return
         self.const(I32, k)
         self.set(d.var)
@@ -540,7 +541,7 @@ class Body(Code):
         d = Dispatch(loop, var, order, known)
         inner = None
         if form == "insn":
-            self.r.choice([self.assign, self.put, self.resync, self.fetched, self.fetched, self.counted])()
+            self.r.choice([self.assign, self.put, self.resync, self.counted] + [self.fetched] * 3)()
         elif form == "nops":
             self.op(0x01)
         elif form == "set-other" and self.pool[I32]:
@@ -660,17 +661,17 @@ class Body(Code):
 class Go(Idioms, Body):
     """A function as Go makes them: (i32) -> i32, local 0 the way in, local 1 a copy of the stack pointer."""
 
-    SIMPLE = Body.SIMPLE + ("call",) * 4 + ("call_slot", "adjust", "scratch", "bulk", "grow", "jump_if", "jump_if",
-                                           "sync_back", "idiom") + ("idioms",) * 8
-    NESTED = Body.NESTED + ("inner_dispatch",)
+    SIMPLE = Body.SIMPLE + ("call",) * 4 + ("idioms",) * 8 + ("jump_if",) * 2 + (
+        "call_slot", "adjust", "scratch", "bulk", "grow", "sync_back", "idiom")
+    NESTED = Body.NESTED + ("inner_dispatch",) * 2
 
     def __init__(self, module, rank):
         super().__init__(module, [I32], [I32])
         self.rank = rank
         self.sp = self.local(I32)
         r = module.r
-        self.add_locals(r.choice([2, 4, 8, 10, 16, 16, module.many]), r.choice([0, 2, 4, 16]), r.choice([0, 0, 2, 16]),
-                        r.choice([0, 1, 2, 4]))
+        self.add_locals(r.choice([2, 4, 8, 10, 16, 16, module.many]), r.choice([0, 2, 4, 16]),
+                        r.choice([0, 0, 2, 16]), r.choice([0, 1, 2, 4]))
         self.frame = r.choice([0, 0, 8, 16, 24, 32, 64])
         self.count = r.choice([0, 2, 3, 4, 5, 6, 9, 14])
         self.room = r.choice([15, 30, 50])
@@ -680,7 +681,9 @@ class Go(Idioms, Body):
         form = self.form()
         if self.chance(0.9):
             self.resync()
-        before = self.r.choice([self.assign, self.put, self.dropped, self.changed_entry]) if self.chance(0.1) else None
+        before = None
+        if self.chance(0.1):
+            before = self.r.choice([self.assign, self.put, self.dropped, self.changed_entry])
         self.is_early = not self.count or form not in PLAIN or before == self.changed_entry
         if self.is_early:
             self.prologue()

@@ -14,19 +14,20 @@ import struct
 I32, I64, F32, F64 = 0x7f, 0x7e, 0x7d, 0x7c
 VOID = 0x40
 BITS = {I32: 32, I64: 64, F32: 32, F64: 64}
-INTERESTING = [0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 4095, 32767, 65535, 65536,
-               0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000, -1, -2, -8, -16]
+INTERESTING = [0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 4095, 32767, 65535,
+               65536, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7fffffffffffffff,
+               0x8000000000000000, -1, -2, -8, -16]
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, -2.5, 1e10, -1e300, 1e-310, 2147483648.0, -2147483649.0, 9.3e18, 1.9e19,
           float("inf"), float("-inf")]
-# The last numbers that a truncation takes, by its type and whether it is unsigned, and the first that it does not.
+# The last numbers that a truncation takes, and the first that it does not.
 EDGES = {(I32, F32): ((-2147483648.0, 2147483520.0), (-2147483904.0, 2147483648.0)),
          (I32, F64): ((-2147483648.9, 2147483647.9), (-2147483649.0, 2147483648.0)),
-         (I64, F32): ((-9223372036854775808.0, 9223371487098961920.0), (-9223373136366403584.0, 9223372036854775808.0)),
-         (I64, F64): ((-9223372036854775808.0, 9223372036854774784.0), (-9223372036854777856.0, 9223372036854775808.0))}
+         (I64, F32): ((-2.0 ** 63, 2.0 ** 63 - 2.0 ** 39), (-2.0 ** 63 - 2.0 ** 40, 2.0 ** 63)),
+         (I64, F64): ((-2.0 ** 63, 2.0 ** 63 - 1024), (-2.0 ** 63 - 2048, 2.0 ** 63))}
 EDGES_U = {(I32, F32): ((-0.99, 4294967040.0), (-1.0, 4294967296.0)),
            (I32, F64): ((-0.9999, 4294967295.9), (-1.0, 4294967296.0)),
-           (I64, F32): ((-0.99, 18446742974197923840.0), (-1.0, 18446744073709551616.0)),
-           (I64, F64): ((-0.9999, 18446744073709549568.0), (-1.0, 18446744073709551616.0))}
+           (I64, F32): ((-0.99, 2.0 ** 64 - 2.0 ** 40), (-1.0, 2.0 ** 64)),
+           (I64, F64): ((-0.9999, 2.0 ** 64 - 2048), (-1.0, 2.0 ** 64))}
 # Opcodes by type: what takes two and gives one of the type, and so on.
 BINARY = {I32: [0x6a, 0x6b, 0x6c, 0x71, 0x72, 0x73], I64: [0x7c, 0x7d, 0x7e, 0x83, 0x84, 0x85],
           F32: range(0x92, 0x98), F64: range(0xa0, 0xa6)}
@@ -48,7 +49,8 @@ LOADS = {I32: [(0x28, 4), (0x2c, 1), (0x2d, 1), (0x2e, 2), (0x2f, 2)],
          I64: [(0x29, 8), (0x29, 8), (0x29, 8), (0x30, 1), (0x31, 1), (0x32, 2), (0x33, 2), (0x34, 4), (0x35, 4)],
          F32: [(0x2a, 4)], F64: [(0x2b, 8)]}
 STORES = {I32: [(0x36, 4), (0x3a, 1), (0x3b, 2)],
-          I64: [(0x37, 8), (0x37, 8), (0x37, 8), (0x3c, 1), (0x3d, 2), (0x3e, 4)], F32: [(0x38, 4)], F64: [(0x39, 8)]}
+          I64: [(0x37, 8), (0x37, 8), (0x37, 8), (0x3c, 1), (0x3d, 2), (0x3e, 4)], F32: [(0x38, 4)],
+          F64: [(0x39, 8)]}
 LARGE_OFFSETS = [0x10000, 0x20000, 0x2000000, 0x40000024, 0x7fff0000, 0x7fff0001, 0x7ffffff8, 0x7fffffff, 0x80000000,
                  0xfffffff0, 0xffffffff]
 WRAP, EXTEND_S, EXTEND_U = 0xa7, 0xac, 0xad
@@ -507,7 +509,8 @@ class Code:
             self.const(I32, self.m.bytes - self.r.choice([8, 8, 9, 16, 64, 4096]))
             return 0
         if self.chance(0.5):
-            self.const(I32, self.r.choice([self.m.bytes - self.r.randrange(9), -1, -8, 0, 0x7ffffff8, 0x80000000]))
+            end = self.m.bytes - self.r.randrange(9)
+            self.const(I32, self.r.choice([end, -1, -8, 0, 0x7ffffff8, 0x80000000]))
         else:
             self.integer(I32, 1)
         return self.r.choice([0, 4, 8, self.r.choice(LARGE_OFFSETS)])
@@ -525,7 +528,8 @@ class Code:
         if pick < 0.93:
             self.get(self.sp)
             self.op(EXTEND_U)
-            self.const(I64, slot if self.chance(0.85) else self.r.choice([-8, -16, (1 << 32) + slot, (5 << 32) - 8]))
+            far = self.r.choice([-8, -16, (1 << 32) + slot, (5 << 32) - 8])
+            self.const(I64, slot if self.chance(0.85) else far)
             self.op(0x7c)
             self.op(WRAP)
             return self.r.choice([0, 0, 0, 8])

@@ -160,12 +160,14 @@ x fconv =f
 ADDRESS c32_0 c32_n fill
 p w p w c32_n copy
 """.split("\n") if row]
+ROWS += [row for row in ROWS if row[:5] == ADDRESS.split()] * 2
 PLAIN = {"add": 0x7c, "sub": 0x7d, "mul": 0x7e, "and": 0x83, "or": 0x84, "xor": 0x85, "shl": 0x86, "shr_s": 0x87,
          "shr_u": 0x88, "eq": 0x51, "lt_s": 0x53, "lt_u": 0x54, "le_s": 0x57, "le_u": 0x58, "z": 0x50, "z32": 0x45,
          "w": WRAP, "e": EXTEND_U, "select": 0x1b, "nop": 0x01, "ext8": 0xc2, "ext32": 0xc4, "add32": 0x6a,
          "le_u32": 0x4d, "flt": 0x63, "fconv": 0xb9}
-ACCESS = {"ld": (0x29, 3), "st": (0x37, 3), "ld8u": (0x31, 0), "ld32s": (0x34, 2), "ld32u": (0x35, 2), "st8": (0x3c, 0),
-          "st16": (0x3d, 1), "st32": (0x3e, 2), "ld32": (0x28, 2), "fld": (0x2b, 3), "fst": (0x39, 3)}
+ACCESS = {"ld": (0x29, 3), "st": (0x37, 3), "ld8u": (0x31, 0), "ld32s": (0x34, 2), "ld32u": (0x35, 2),
+          "st8": (0x3c, 0), "st16": (0x3d, 1), "st32": (0x3e, 2), "ld32": (0x28, 2), "fld": (0x2b, 3),
+          "fst": (0x39, 3)}
 SLOTS = [0, 8, 8, 8, 16, 16, 24, 32, 40, 48, 64]
 
 
@@ -209,7 +211,7 @@ class Idioms:
 
     def other_word(self, word):
         r = self.r
-        slot = r.choice(SLOTS) + (r.randrange(16) == 0) * self.turn()
+        slot = r.choice(SLOTS) + (r.randrange(10) == 0) * self.turn()
         constants = {"c": r.choice([0, 1, 2, 8, 100, 255, -1, 0x7fffffff, 1 << 40, r.getrandbits(63)]),
                      "k": slot, "n": r.choice([1, 3, 4, 8, 31, 32, 60, 63, 64, 66]), "n3": r.choice([0, 1, 2, 3]),
                      "m": r.choice([0, 0x100, 0x1000, 0x2ff8, self.m.bytes - 128]), "one": 1}
