@@ -142,8 +142,9 @@ class Shape:
         self.g = 1  # holds an address
         self.ints = list(range(2, len(self.globals)))
         self.fuel_kind = r.choice([I32, I64])
-        self.globals += [self.fuel_kind, I32]
-        self.fuel, self.budget = len(self.globals) - 2, len(self.globals) - 1
+        self.globals += [self.fuel_kind, I32, I32]
+        self.turn = len(self.globals) - 1
+        self.fuel, self.budget = self.turn - 2, self.turn - 1
         self.global_imports = r.choice([0, 0, 0, 0, 1, 2, len(self.globals)])
         share = r.choice([0, 0, 0.3, 1])
         self.global_exports = [i for i in range(len(self.globals)) if r.random() < share]
@@ -202,19 +203,50 @@ class Shape:
         c.const(I32, calls)
         c.global_set(self.budget)
 
-    def entry(self, callee):
+    def entry(self):
+        """Calls the next function at each turn: at 0, at a place that the turn gives, or where the host says."""
         c = Code(self, [I32], [I32])
-        self.wind_up(c, self.r.choice([0, 10, 200, 3000]), CALLS, 0)
-        way = self.r.randrange(3)
-        if way == 0:
-            c.const(I32, 0)
-        else:
-            c.get(0)
-        if way == 2:
-            c.const(I32, 7)
-            c.op(0x71)
-        c.op(0x10, callee)
+        turn, place = c.local(I32), c.local(I32)
+        c.global_get(self.turn)
+        c.tee(turn)
+        c.const(I32, 1)
+        c.op(0x6a)
+        c.global_set(self.turn)
+        self.wind_up(c, self.r.choice([10, 200, 1000, 3000]), CALLS, 0)
+        c.get(turn)
+        c.const(I32, len(self.ranked))
+        c.op(0x6e)
+        c.set(place)
+        c.get(0)
+        c.get(place)
+        c.const(I32, self.r.choice([1, 3, 7]))
+        c.op(0x6c)
+        c.const(I32, 15)
+        c.op(0x71)
+        self.chosen(c, place, 2)
+        c.const(I32, 0)
+        self.chosen(c, place, 1)
+        c.set(place)
+        for number, callee in enumerate(self.ranked):
+            c.get(turn)
+            c.const(I32, len(self.ranked))
+            c.op(0x70)
+            c.const(I32, number)
+            c.op(0x46)
+            c.open(0x04)
+            c.get(place)
+            c.op(0x10, callee)
+            c.op(0x0f)
+            c.end()
+        c.const(I32, 0)
         return c
+
+    def chosen(self, c, local, bit):
+        """Of two values the first one where the local has the bit."""
+        c.get(local)
+        c.const(I32, bit)
+        c.op(0x71)
+        c.op(0x1b)
 
     def driver(self):
         """Go's wasm_pc_f_loop: takes function and place from the stack and goes on there."""
@@ -257,7 +289,7 @@ class Shape:
         again = c.open(0x03)
         callees = [self.r.choice(self.ranked) for _ in range(self.r.choice([1, 2, 4]))]
         for callee in callees:
-            self.wind_up(c, self.r.choice([3, 10, 30, 2000 // rounds]), self.r.choice([2, 10, 3000 // rounds]))
+            self.wind_up(c, self.r.choice([5, 30, 100, 5000 // rounds]), self.r.choice([2, 10, 4000 // rounds]))
             for g in self.ints:
                 if self.r.random() < 0.3:
                     c.get(i)
@@ -300,7 +332,7 @@ class Shape:
         made = [(Go(self, rank).build(), [f"f{rank}"] if r.random() < 0.6 else [])
                 for rank in range(len(self.ranked))]
         made += [(h.build(), [f"h{h.rank}"] if r.random() < 0.3 else []) for h in self.helpers]
-        made += [(self.entry(callee), [f"e{callee}"]) for callee in r.sample(self.ranked, 3)]
+        made.append((self.entry(), [f"e{i}" for i in range(2 * len(self.ranked))]))
         made += [(Probe(self).build(), [f"p{i}"]) for i in range(r.choice([1, 2, 3]))]
         made += [(self.driver(), ["drive"]), (self.runner(), ["run"])]
         return made

@@ -607,7 +607,7 @@ class Body(Code):
         pick = self.r.random()
         if pick < 0.5:
             self.jump(depth + 1)
-        elif pick < (0.75 if is_last else 0.56):
+        elif pick < (0.75 if is_last else 0.53):
             self.finish()
         elif pick < 0.57 and self.m.wild:
             self.op(0x00)
