@@ -6,7 +6,7 @@ usage: test/differ/goshape.py SEED FILE [IMPORTED-FILE]     # one module, to loo
 The same seed gives the same module. README.md says what is in them; goshape_body.py makes the functions of
 Go's signature, goshape_code.py the expressions. Globals are those of Go: 0 is the stack pointer, others
 hold i64; behind them stand the fuel and the budget of calls that make everything end. The exports that
-wind them up, `e0`..., `drive` and `run`, are called by whoever compares.
+wind them up, `e0`..., `p0`..., `drive` and `run`, are called by whoever compares.
 """
 import random
 import sys
@@ -67,8 +67,6 @@ class Helper(Body):
         r = self.m.r
         self.add_locals(r.choice([1, 3, 8]), r.choice([0, 2]), r.choice([0, 2]), r.choice([0, 2]))
         self.room = r.choice([1, 3, 8])
-        if self.results == [I32] and self.chance(0.5):
-            self.unwind = None
         self.statements(r.choice([0, 1, 3]))
         for kind in self.results:
             self.expr(kind, 3)
@@ -130,11 +128,12 @@ class Shape:
 
     def stack_pointers(self):
         """Where SP may begin: mostly in the middle, else where 8 less or 64 more is outside."""
+        middle = self.r.choice([0x6000, 0x2f00])
         if self.r.random() < 0.75:
-            return [0x6000]
+            return [middle]
         if self.r.random() < 0.5:
-            return [0x6000, self.bytes - self.r.choice([0, 8, 16, 24, 32, 64, 128])]
-        return [0x6000, self.r.choice([0, 4, 8, 16, 24, 40])]
+            return [middle, self.bytes - self.r.choice([0, 8, 16, 24, 32, 64, 128])]
+        return [middle, self.r.choice([0, 4, 8, 16, 24, 40])]
 
     def plan_globals(self):
         r = self.r

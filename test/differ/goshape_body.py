@@ -110,6 +110,7 @@ class Body(Code):
             self.set(self.r.choice(self.dirty[kind]))
 
     def assign_pointer(self):
+        """Or a small number. Pointers into the stack are other names of [SP+k]."""
         if self.indices and self.chance(0.4):
             self.expr(I64, 1)
             self.const(I64, self.r.choice([7, 63, 255]))
@@ -121,12 +122,12 @@ class Body(Code):
         if self.sp is not None and self.chance(0.3):
             self.get(self.sp)
             self.op(EXTEND_U)
-            self.const(I64, self.r.choice([8, 16, 24]))
+            self.const(I64, self.r.choice([0, 8, 8, 16, 24]))
             self.op(0x7c)
         else:
             self.expr(I64, 2)
-        self.const(I64, self.r.choice([0x3fff, 0x3ff8, 0x1000]))
-        self.op(0x83)
+            self.const(I64, self.r.choice([0x3fff, 0x3ff8, 0x1000]))
+            self.op(0x83)
         self.set(self.r.choice(self.pointers))
 
     def assign_global(self):
