@@ -620,9 +620,12 @@ class Body(Code):
 
     def fetched(self):
         """Like `resync`, of another global, which may change on the way to the next jump."""
-        if self.pool[I64] and self.m.ints:
-            self.global_get(self.r.choice(self.m.ints))
-            self.set(self.r.choice(self.pool[I64]))
+        kind, source = self.m.fuel_kind, self.m.fuel
+        if not self.pool[kind] or self.chance(0.3):
+            kind, source = I64, self.r.choice(self.m.ints)
+        if self.pool[kind]:
+            self.global_get(source)
+            self.set(self.r.choice(self.pool[kind]))
 
     def counted(self):
         """Seen in memory: how often it was executed."""
