@@ -50,7 +50,7 @@ LDLIBS_ALL = -lm $(LDLIBS)
 include flags.mk
 
 # One folder a layer; the command is the only one that is not in the library.
-LIB_SRC := $(wildcard src/base/*.c src/wasm/*.c src/abi/*.c src/interp/*.c src/codegen/*.c src/runtime/*.c \
+LIB_SRC := $(wildcard src/base/*.c src/wasm/*.c src/abi/*.c src/interp/*.c src/codegen/*.c src/codegen/x64/*.c src/runtime/*.c \
 	src/wasi/*.c src/explain/*.c src/api/*.c)
 CLI_SRC := $(wildcard src/cli/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)

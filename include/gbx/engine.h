@@ -12,10 +12,18 @@ GBX_DECLS_BEGIN
 
 typedef struct gbx_engine gbx_engine;
 
+/* How functions run. Results never differ. */
+typedef enum gbx_tier_mode {
+    GBX_TIER_AUTO,   /* interpreted at first, compiled once they have proved warm */
+    GBX_TIER_INTERP, /* interpreted */
+    GBX_TIER_EAGER,  /* compiled when a module is first instantiated, interpreted where that cannot be */
+} gbx_tier_mode;
+
 typedef struct gbx_engine_opts {
     size_t size;           /* set by GBX_ENGINE_OPTS_INIT */
     uint64_t features_off; /* GBX_FEATURE_BITs: modules of this engine that use one of these features
                               are refused with GBX_UNSUPPORTED. 0: all that are supported are on */
+    gbx_tier_mode tier; /* where this processor or system cannot run compiled code, all is interpreted */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 

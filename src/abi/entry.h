@@ -23,6 +23,7 @@ typedef enum gbx_status {
     GBX_STATUS_EXCEPTION,
     GBX_STATUS_TAILCALL,
     GBX_STATUS_YIELD,
+    GBX_STATUS_CALL, /* of a function without code: gbx_native.callee */
 } gbx_status;
 
 typedef struct gbx_entry gbx_entry;
@@ -40,14 +41,39 @@ struct gbx_entry {
 #define GBX_ENTRY_SHADOW_SP 16
 #define GBX_ENTRY_EXEC 24
 
-/* The native stack that compiled code runs on, and what may fault on purpose: addresses for comparison
- * only. All zero while no call runs, and where nothing is compiled. */
+struct gbx_segment;
+struct gbx_cell;
+struct gbx_memory;
+struct gbx_global;
+struct gbx_table;
+
+/* The native stack that compiled code runs on, and what that code finds through its exec. All zero while
+ * no call runs, and where nothing is compiled. */
 typedef struct gbx_native {
     u8 *guard; /* [guard, low) is not accessible: reaching it is exhaustion */
     u8 *low;   /* [low, high) is the stack, growing down */
     u8 *high;
     u8 *poll;  /* the poll page or pages (S14) */
     u64 poll_bytes;
+
+    /* Of the instance whose code runs; the runtime sets them whenever it lets compiled code go on. */
+    struct gbx_instance *inst;
+    u8 *memory_base;            /* of memory 0 */
+    struct gbx_memory *memory;
+    struct gbx_cell *cells;
+    struct gbx_global **globals;
+    u64 *pins[2];               /* where the values of pinned globals stand */
+
+    struct gbx_segment *segment; /* that runs */
+    u8 *suspended;        /* where its innermost return address stands while it has called out */
+    const struct gbx_func *callee; /* GBX_STATUS_CALL: that it calls */
+    u64 *args;            /* of that call; NULL: one that is 0 */
+    u64 result;           /* of it */
+
+    const void *call_code;   /* for the stub that enters: what it calls, */
+    u32 call_params, call_results; /* with so many slots, and back */
+    const void *call_target;       /* where code entered in the middle goes on */
+    u32 trap;  /* a gbx_trap_code that a function of C gave, for a trap of kind GBX_FAULT_GIVEN */
 } gbx_native;
 
 /* General registers in the numbering of the architecture's instructions (x86-64: rax rcx rdx rbx rsp rbp
@@ -65,6 +91,7 @@ typedef struct gbx_fault {
     u64 regs[GBX_FAULT_REGS]; /* RULE: S9: pinned globals are found here */
 } gbx_fault;
 
-#define GBX_FAULT_POLL 255 /* no trap: a safepoint whose poll page was protected */
+#define GBX_FAULT_POLL 255  /* a safepoint found that the call is to stop: gbx_exec.stop says why */
+#define GBX_FAULT_GIVEN 254 /* gbx_native.trap says which trap */
 
 #endif

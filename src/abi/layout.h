@@ -27,6 +27,9 @@ typedef u64 gbx_slot;
 
 typedef struct gbx_exec gbx_exec;
 typedef struct gbx_instance gbx_instance;
+typedef struct gbx_cell gbx_cell;       /* native.h, as are the next two */
+typedef struct gbx_segment gbx_segment;
+typedef struct gbx_tier gbx_tier;
 
 /* A function the host supplies. Arguments stand in slots[0..params), results are written from
  * slots[0]; the array has room for both, and slots[i + x->high] is the high half of a v128.
@@ -43,6 +46,7 @@ typedef struct gbx_func {
     const struct wasm_code *code;    /* NULL: a host function */
     gbx_host_fn host;
     void *host_data;
+    gbx_cell *cell; /* of its module, NULL: it is interpreted for ever */
     u32 type_id;  /* canonical in the engine: equal exactly when the types are equal */
     u32 func_idx; /* in the owner's module; for a host function, 0 */
     u32 param_count, result_count;
@@ -115,6 +119,8 @@ struct gbx_instance {
     const u32 *type_ids; /* by the module's type index */
     const struct wasm_module *module;
     const gbx_libcalls *libcalls;
+    gbx_cell *cells;        /* of the module, by function index; NULL: nothing of it is compiled */
+    gbx_slot *const *pins;  /* values of the globals that compiled code has in registers */
     struct gbx_store *store;
     u32 memory_count;   /* entries of memories: what host functions may reach without the module */
     bool *data_dropped; /* by data segment */
@@ -134,6 +140,9 @@ struct gbx_exec {
     /* Set by other threads and signal handlers: 0, or the gbx_trap_code (DEADLINE, CANCELLED) to end
      * with. After it the event behind stop_fd is set. */
     _Atomic u32 stop;
+    /* Not 0: the interpreter has more to do at a branch that goes backwards than to go there. Set with
+     * `stop`, and all the time where functions are counted for the compiler. */
+    _Atomic u32 attention;
     int stop_fd; /* eventfd that host waits poll beside what they wait for; -1: no one can stop. A
                     hint: readable while `stop` is 0, it is read empty and the wait goes on (S14) */
 
@@ -157,6 +166,7 @@ struct gbx_exec {
 
     /* Of compiled code. `fault` is written by the fault handler on the thread that runs the guest. */
     gbx_entry *entry; /* innermost; NULL: none is running */
+    const gbx_tier *tier; /* NULL: everything is interpreted */
     gbx_native native;
     gbx_fault fault;
 };

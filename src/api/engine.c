@@ -13,7 +13,10 @@ gbx_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *err)
                                 "features_off is 0x%llx, which names features that do not exist",
                                 (unsigned long long)o.features_off);
     }
-    return gbx_runtime_engine_new(o.features_off, out, err);
+    if (o.tier > GBX_TIER_EAGER) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "tier is %u, which is none", (unsigned)o.tier);
+    }
+    return gbx_runtime_engine_new(o.features_off, o.tier, out, err);
 }
 
 void

@@ -180,6 +180,7 @@ typedef struct cli_plan {
     uint64_t memory_bytes; /* GBX_UNLIMITED: up to the module's own maximum, at most 4 GiB */
     uint64_t features_off; /* GBX_FEATURE_BITs */
     bool hints;
+    gbx_tier_mode tier;
 } cli_plan;
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */

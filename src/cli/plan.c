@@ -165,6 +165,11 @@ plan_set_names(cli_plan *plan)
     plan->hints = !hints || !strcmp(hints, "on");
     if (hints && !plan->hints && strcmp(hints, "off") != 0)
         return plan_bad_value(CLI_OPT_HINTS, hints, "it is on or off");
+    const char *const tier = gbx_cli_line_value(line, CLI_OPT_TIER);
+    if (tier && !strcmp(tier, "interp")) plan->tier = GBX_TIER_INTERP;
+    else if (tier && !strcmp(tier, "eager")) plan->tier = GBX_TIER_EAGER;
+    else if (tier && strcmp(tier, "auto") != 0)
+        return plan_bad_value(CLI_OPT_TIER, tier, "it is auto, interp or eager");
     plan->invoke = gbx_cli_line_value(line, CLI_OPT_INVOKE);
     if (plan->invoke && !*plan->invoke)
         return plan_bad_value(CLI_OPT_INVOKE, "", "an export has a name");
@@ -189,6 +194,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_ARGV0:
     case CLI_OPT_INVOKE:
     case CLI_OPT_HINTS:
+    case CLI_OPT_TIER:
     case CLI_OPT_VERSION:
     case CLI_OPT_HELP:
     case CLI_OPT_COUNT: break;

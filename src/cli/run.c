@@ -107,6 +107,7 @@ run_plan(const cli_plan *plan)
     opts.huge_pages = 1;
     gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
     engine_opts.features_off = plan->features_off;
+    engine_opts.tier = plan->tier;
     gbx_code code = gbx_engine_new(&engine_opts, &run.engine, &err);
     if (code == GBX_OK)
         code = gbx_module_compile_file(run.engine, plan->program, NULL, &run.module, &err);

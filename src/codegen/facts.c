@@ -68,10 +68,10 @@ gbx_codegen_facts_space_bytes(const facts_space *s)
 gbx_code
 gbx_codegen_facts(facts_space *s, const wasm_module *m, const wasm_code *code, facts *f)
 {
-    *f = (facts){.dispatch = FACTS_NONE, .fresh = FACTS_NONE};
+    *f = (facts){.dispatch = FACTS_NONE, .fresh = FACTS_NONE, .copy_local = FACTS_NONE, .copy_global = FACTS_NONE};
     if (!gbx_codegen_facts_walk(s, m, code, f)) return GBX_NO_MEMORY;
     if (f->beyond & FACTS_BEYOND_EXCEPTIONS) {
-        *f = (facts){.dispatch = FACTS_NONE, .fresh = FACTS_NONE, .beyond = f->beyond,
+        *f = (facts){.dispatch = FACTS_NONE, .fresh = FACTS_NONE, .copy_local = FACTS_NONE, .copy_global = FACTS_NONE, .beyond = f->beyond,
                      .beyond_off = f->beyond_off};
         return GBX_OK;
     }

@@ -46,6 +46,7 @@ enum {
     FACTS_MEMORY_GROW = 1 << 5,
     FACTS_BULK = 1 << 6,          /* memory.copy, memory.fill, memory.init, data.drop */
     FACTS_TABLE = 1 << 7,         /* table.get and so on, elem.drop, ref.func */
+    FACTS_STALE = 1 << 9,         /* left after a call without a new copy: see facts.copy_local */
     FACTS_LOOP = 1 << 8,          /* facts.has: an edge leads backwards. facts_block.has: one from here */
 };
 
@@ -138,6 +139,7 @@ typedef struct facts {
     u32 insns;      /* as in blocks, of all of them */
     u64 offset_max; /* largest static offset of an access */
     u32 height_max; /* operands at once */
+    u32 values_max; /* parameters or results, whichever are more, of any function that is called */
 
     u32 dispatch;       /* block of the entry's dispatch, which is 0 or 1; FACTS_NONE: there is none */
     u32 dispatch_local; /* L. A local that is no parameter is 0: then `fresh` is the only way */
@@ -146,6 +148,10 @@ typedef struct facts {
                            dispatch, at the entry */
     u64 resume_live;    /* the same at the resume entry, 0 without one. RULE: S8. Those that are no
                            parameters are zeroed */
+    /* A local that wherever it is read has the value of this global, and that nothing writes but a copy of
+     * the global or a value that at once becomes the global's as well: with the global in a register it
+     * needs none of its own. A bit of the masks, and a global; FACTS_NONE: there is none. */
+    u32 copy_local, copy_global;
     u32 jumps, jumps_threaded; /* to the entry's dispatch: all, and those that lead past it */
 } facts;
 

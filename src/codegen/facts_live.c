@@ -193,6 +193,20 @@ gbx_codegen_facts_rank(facts_space *s, const wasm_module *m, const wasm_code *co
     return ok;
 }
 
+/* Where a block leaves the copy behind what a call made of the global, nothing may read it. */
+static void
+facts_live_copy(facts_space *s, facts *f)
+{
+    const facts_block *const blocks = s->blocks.items;
+    u32 rank = 0;
+    while (rank < f->local_count && f->locals[rank].idx != f->copy_local) rank++;
+    bool ok = f->copy_local != FACTS_NONE && rank < f->local_count;
+    for (u32 i = 0; ok && i < s->block_count; i++)
+        ok = !(blocks[i].has & FACTS_STALE) || !(blocks[i].live_out >> rank & 1);
+    f->copy_local = ok ? rank : FACTS_NONE;
+    if (!ok) f->copy_global = FACTS_NONE;
+}
+
 bool
 gbx_codegen_facts_live(facts_space *s, facts *f)
 {
@@ -232,6 +246,7 @@ gbx_codegen_facts_live(facts_space *s, facts *f)
             }
         }
     }
+    facts_live_copy(s, f);
     f->fresh_live = blocks[0].live_in;
     if (f->dispatch == FACTS_NONE) return true;
     const facts_block *const d = &blocks[f->dispatch];

@@ -38,6 +38,9 @@ typedef struct facts_walk {
     u64 *levels[WALK_LEVELS]; /* of leaders, a bit a byte; see facts_walk_next */
     u32 words[WALK_LEVELS];
     u32 *at, *accesses;
+    const u8 *copy_get_end, *copy_set_at; /* see facts_walk_copy */
+    u32 copy_local, copy_global, copy_got;
+    bool copy_stale, copy_failed;
     u32 side, height;
     u32 insns, has, access; /* of the open block, and in all */
     u64 offset_max;
@@ -328,8 +331,9 @@ facts_walk_opening(facts_walk *w, const u8 *insn, u8 op)
 
 /* What operands a call takes and leaves, as a difference. */
 static u32
-facts_walk_call_delta(const wasm_functype *t)
+facts_walk_call_delta(facts_walk *w, const wasm_functype *t)
 {
+    w->f->values_max = max_u32(w->f->values_max, max_u32(t->param_count, t->result_count));
     return t->result_count - t->param_count;
 }
 
@@ -339,7 +343,7 @@ facts_walk_call_indirect(facts_walk *w, const u8 *insn, const u8 *pc, u32 *heigh
     u32 const type_idx = facts_walk_u32(&pc);
     facts_walk_table(w, insn, facts_walk_u32(&pc));
     w->has |= FACTS_CALL_INDIRECT;
-    *height += facts_walk_call_delta(&w->m->types[type_idx]) - 1;
+    *height += facts_walk_call_delta(w, &w->m->types[type_idx]) - 1;
     return pc;
 }
 
@@ -348,7 +352,7 @@ facts_walk_call(facts_walk *w, const u8 *pc, u32 *height)
 {
     u32 const idx = facts_walk_u32(&pc);
     w->has |= idx < w->imported_funcs ? (u32)FACTS_CALL | FACTS_CALL_IMPORT : (u32)FACTS_CALL;
-    *height += facts_walk_call_delta(&w->m->types[w->m->func_types[idx]]);
+    *height += facts_walk_call_delta(w, &w->m->types[w->m->func_types[idx]]);
     return pc;
 }
 
@@ -386,6 +390,33 @@ facts_walk_prefixed(facts_walk *w, const u8 *insn, u32 *height)
     return pc;
 }
 
+/* A local is set or teed at `insn`, whose immediates end at `pc`: is it, or does it stay, a copy of a global
+ * (facts.copy_local)? The first instructions of a function propose which. Each write must be
+ *     global.get G; local.set X       or, of any value,
+ *     local.tee X; global.set G       or   local.set X; local.get X; global.set G
+ * with nothing between, so that nobody sees one without the other. Indices of several bytes are not looked at. */
+__attribute__((noinline)) static void
+facts_walk_copy(facts_walk *w, const u8 *insn, const u8 *pc, u32 idx, bool is_tee)
+{
+    bool const is_copy = insn == w->copy_get_end && !is_tee;
+    if (w->copy_local == FACTS_NONE && is_copy && w->s->block_count == 1 && !w->copy_failed) {
+        w->copy_local = idx;
+        w->copy_global = w->copy_got;
+    }
+    if (idx != w->copy_local) return;
+    if (is_copy && w->copy_got == w->copy_global) {
+        w->copy_stale = false;
+        return;
+    }
+    const u8 *at = pc;
+    if (!is_tee) at = w->unfuse[at[0]] == OP_LOCAL_GET && at[1] == idx ? at + 2 : w->limit;
+    bool const is_both = at + 2 <= w->limit && w->unfuse[at[0]] == OP_GLOBAL_SET && at[1] == w->copy_global &&
+                         idx < 0x80 && w->copy_global < 0x80;
+    if (!is_both) w->copy_failed = true;
+    w->copy_set_at = at;
+    w->copy_stale = false;
+}
+
 /* `local.get; br_table` behind other instructions of the first block: a block of its own from `insn`
  * on, so that it can be the entry's dispatch. An index of several bytes is not looked for. */
 static bool
@@ -405,6 +436,8 @@ facts_walk_block(facts_walk *w, facts_block *b)
 {
     const u8 *pc = w->pc;
     u32 height = w->height, insns = 0, height_max = w->height_max;
+    w->copy_stale = b == w->s->blocks.items; /* later blocks take over what those before them leave */
+    w->copy_get_end = NULL;
     u32 *const accesses = w->accesses;
     u32 access = w->access;
     const u8 *const unfuse = w->unfuse;
@@ -448,8 +481,14 @@ facts_walk_block(facts_walk *w, facts_block *b)
         case OP_THROW:
         case OP_THROW_REF:
         case OP_TRY_TABLE: facts_walk_beyond(w, insn, FACTS_BEYOND_EXCEPTIONS); return false;
-        case OP_CALL: pc = facts_walk_call(w, pc, &height); continue;
-        case OP_CALL_INDIRECT: pc = facts_walk_call_indirect(w, insn, pc, &height); continue;
+        case OP_CALL:
+            pc = facts_walk_call(w, pc, &height);
+            w->copy_stale = true;
+            continue;
+        case OP_CALL_INDIRECT:
+            pc = facts_walk_call_indirect(w, insn, pc, &height);
+            w->copy_stale = true;
+            continue;
         case OP_LOCAL_GET:
             if (GBX_UNLIKELY(pc[1] == OP_BR_TABLE) && facts_walk_splits(w, b, insn, insns, height)) {
                 if (w->failed) return false;
@@ -457,30 +496,43 @@ facts_walk_block(facts_walk *w, facts_block *b)
                 insns--;
                 continue;
             }
-            accesses[access++] = FACTS_ACCESS(facts_walk_u32(&pc), (u32)FACTS_LOCAL_READ);
+            {
+                u32 const idx = facts_walk_u32(&pc);
+                accesses[access++] = FACTS_ACCESS(idx, (u32)FACTS_LOCAL_READ);
+                if (GBX_UNLIKELY(idx == w->copy_local) && w->copy_stale) w->copy_failed = true;
+            }
             height++;
             continue;
         case OP_LOCAL_SET: {
             u32 const idx = facts_walk_u32(&pc);
             accesses[access++] = FACTS_ACCESS(idx, (u32)FACTS_LOCAL_WRITE);
             height--;
+            if (insn == w->copy_get_end || idx == w->copy_local) facts_walk_copy(w, insn, pc, idx, false);
             if (insn == w->const_end) {
                 w->set_end = pc;
                 w->set_local = idx;
             }
             continue;
         }
-        case OP_LOCAL_TEE:
-            accesses[access++] = FACTS_ACCESS(facts_walk_u32(&pc), (u32)FACTS_LOCAL_WRITE);
+        case OP_LOCAL_TEE: {
+            u32 const idx = facts_walk_u32(&pc);
+            accesses[access++] = FACTS_ACCESS(idx, (u32)FACTS_LOCAL_WRITE);
+            if (idx == w->copy_local) facts_walk_copy(w, insn, pc, idx, true);
             continue;
+        }
         case OP_GLOBAL_GET:
-            accesses[access++] = FACTS_ACCESS(facts_walk_u32(&pc), (u32)FACTS_GLOBAL_READ);
+            w->copy_got = facts_walk_u32(&pc);
+            w->copy_get_end = pc;
+            accesses[access++] = FACTS_ACCESS(w->copy_got, (u32)FACTS_GLOBAL_READ);
             height++;
             continue;
-        case OP_GLOBAL_SET:
-            accesses[access++] = FACTS_ACCESS(facts_walk_u32(&pc), (u32)FACTS_GLOBAL_WRITE);
+        case OP_GLOBAL_SET: {
+            u32 const idx = facts_walk_u32(&pc);
+            accesses[access++] = FACTS_ACCESS(idx, (u32)FACTS_GLOBAL_WRITE);
+            if (idx == w->copy_global && insn != w->copy_set_at) w->copy_failed = true;
             height--;
             continue;
+        }
         case OP_I32_CONST:
             pc = facts_walk_skip(pc);
             w->const_at = insn;
@@ -623,6 +675,7 @@ facts_walk_join(facts_walk *w)
         last->end = b->end;
         last->edge = b->edge;
         last->edge_count = b->edge_count;
+        if (last->has & FACTS_STALE) w->copy_failed = true; /* what follows was taken for fresh */
         last->access_count += b->access_count;
         last->insns += b->insns;
         last->has |= b->has;
@@ -670,7 +723,7 @@ facts_walk_init(facts_walk *w, const wasm_code *code)
 bool
 gbx_codegen_facts_walk(facts_space *s, const wasm_module *m, const wasm_code *code, facts *f)
 {
-    facts_walk w = {.s = s, .m = m, .f = f};
+    facts_walk w = {.s = s, .m = m, .f = f, .copy_local = FACTS_NONE, .copy_global = FACTS_NONE};
     if (code->has_v128) f->beyond |= FACTS_BEYOND_SIMD;
     if (!facts_walk_init(&w, code)) return false;
     for (u32 off = (u32)(w.pc - w.base); off < w.len;) {
@@ -682,6 +735,7 @@ gbx_codegen_facts_walk(facts_space *s, const wasm_module *m, const wasm_code *co
         }
         f->has |= b->has;
         f->insns += b->insns;
+        if (w.copy_stale) b->has |= FACTS_STALE;
         GBX_ASSERT(w.limit >= w.pc);
         off = (u32)(w.limit - w.base);
     }
@@ -691,5 +745,9 @@ gbx_codegen_facts_walk(facts_space *s, const wasm_module *m, const wasm_code *co
         if (!gbx_codegen_facts_grow(&s->work[i], (u64)s->block_count + 1, sizeof(u32))) return false;
     facts_walk_resolve(&w);
     facts_walk_join(&w);
+    if (!w.copy_failed && w.copy_local != FACTS_NONE) {
+        f->copy_local = w.copy_local; /* an index until locals are ranked */
+        f->copy_global = w.copy_global;
+    }
     return true;
 }

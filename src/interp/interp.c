@@ -18,10 +18,15 @@
  * and with no result the slot before fp holds the caller's topmost operand.
  *
  * Calls never recurse in C. Two bytes of our own, on which returns may land, end what is special:
- * OP_RETURN_HOST leaves the loop, OP_RETURN_INSTANCE restores the caller's instance.
+ * OP_RETURN_HOST leaves the loop, OP_RETURN_INSTANCE restores the caller's instance or goes on in compiled
+ * code.
+ *
+ * Compiled code runs in segments (abi/native.h). A segment has a frame's record here, without function,
+ * and behind it what a gbx_segment holds. It is entered by a call or at the head of a loop (native_entering),
+ * and comes back when it is through, when it calls a function that has no code, or by a trap (native_left).
  *
  * RULE: S14. The stop word is looked at where a cycle must pass: at every taken branch that goes
- * backwards and at every call.
+ * backwards (by way of gbx_exec.attention) and at every call.
  *
  * SAFETY: bodies are validated: operand types, heights and indices are right and the side table's
  * targets are instructions of the same body. Whatever depends on run-time values is compared here:
@@ -29,6 +34,7 @@
  * at each call (stack_max is what validation counted). Traps return; nothing unwinds over C. */
 #include "interp/interp.h"
 
+#include "abi/native.h"
 #include "interp/access.h"
 #include "interp/leb.h"
 #include "interp/numeric.h"
@@ -41,7 +47,7 @@ struct interp_rec {
     const wasm_side *ret_side;
     gbx_slot *ret_fp;
     interp_rec *caller;
-    const gbx_func *func; /* of this frame */
+    const gbx_func *func; /* of this frame; NULL: a segment of compiled frames stands here, see native.h */
     const u8 *resume;     /* while this frame's call crosses to the host or to another instance: its pc */
 };
 #define INTERP_REC_SLOTS (sizeof(interp_rec) / sizeof(gbx_slot))
@@ -50,6 +56,7 @@ struct interp_rec {
 enum { OP_RETURN_HOST = 0xfb, OP_RETURN_INSTANCE = 0xfe };
 static const u8 interp_return_host[1] = {OP_RETURN_HOST};
 static const u8 interp_return_instance[1] = {OP_RETURN_INSTANCE};
+static const u8 interp_return_native[1] = {OP_RETURN_INSTANCE}; /* to a record without function */
 static const u8 interp_return[1] = {OP_RETURN};
 
 /* The current memory as two values that stay in registers; they change only when other code ran. */
@@ -102,13 +109,37 @@ interp_find_callee(const gbx_instance *inst, u32 type_idx, u32 table_idx, u64 id
     return GBX_TRAP_NONE;
 }
 
-/* Record the frames from `rec` outwards, through the host's frames between guest calls, too. */
+/* Segments that have begun and are not over are on the stack in the order of their records. */
+static gbx_segment *
+interp_segment(interp_rec *rec)
+{
+    return (gbx_segment *)(void *)(rec + 1);
+}
+/* Behind it stand its results, and then what it calls. */
+static gbx_slot *
+interp_segment_top(gbx_segment *seg)
+{
+    return (gbx_slot *)(void *)(seg + 1) + seg->func->result_count;
+}
+#define INTERP_SEGMENT_SLOTS (sizeof(gbx_segment) / sizeof(gbx_slot))
+_Static_assert(sizeof(gbx_segment) % sizeof(gbx_slot) == 0, "whole slots");
+
+/* Record the frames from `rec` outwards, through the host's frames between guest calls, too. `pc` NULL: the
+ * innermost is a segment that trapped. */
 static void
 interp_record_trap(gbx_exec *x, const interp_rec *rec, const u8 *pc)
 {
     x->frame_count = 0;
     x->frames_total = 0;
     while (rec) {
+        if (!rec->func) {
+            x->tier->frames(x, (const gbx_segment *)(const void *)(rec + 1), pc == NULL);
+            const interp_rec *const outer = rec->caller;
+            bool const is_call = rec->ret_pc != interp_return_host && rec->ret_pc != interp_return_instance;
+            if (outer) pc = is_call ? rec->ret_pc : outer->resume;
+            rec = outer;
+            continue;
+        }
         const gbx_instance *const inst = rec->func->inst;
         const wasm_code *const code = rec->func->code;
         if (x->frame_count < GBX_LEN(x->frames))
@@ -117,7 +148,8 @@ interp_record_trap(gbx_exec *x, const interp_rec *rec, const u8 *pc)
         x->frames_total++;
         const interp_rec *const caller = rec->caller;
         bool const crosses = rec->ret_pc == interp_return_host || rec->ret_pc == interp_return_instance;
-        if (caller) pc = crosses ? caller->resume : rec->ret_pc;
+        if (caller) pc = crosses ? caller->resume : rec->ret_pc; /* of a segment's it is any but NULL */
+        if (!pc) pc = interp_return_native;
         rec = caller;
     }
 }
@@ -126,6 +158,7 @@ interp_record_trap(gbx_exec *x, const interp_rec *rec, const u8 *pc)
 static const wasm_catch *
 interp_find_clause(const interp_rec *rec, const u8 *pc, const gbx_exn *exn, u32 *origin)
 {
+    if (!rec->func) return NULL; /* what catches is not compiled */
     const gbx_instance *const inst = rec->func->inst;
     const wasm_code *const code = rec->func->code;
     u32 const at = (u32)(pc - inst->module->bytes);
@@ -177,6 +210,7 @@ interp_catch(gbx_exec *x, interp_rec *rec, gbx_slot *fp, const u8 *pc)
     u32 origin;
     while (!(clause = interp_find_clause(rec, pc, exn, &origin))) {
         if (rec->ret_pc == interp_return_host) return (interp_frame){0};
+        if (!rec->func) x->tier->end(x, interp_segment(rec));
         fp = rec->ret_fp;
         pc = rec->ret_pc == interp_return_instance ? rec->caller->resume : rec->ret_pc;
         rec = rec->caller;
@@ -195,8 +229,8 @@ interp_catch(gbx_exec *x, interp_rec *rec, gbx_slot *fp, const u8 *pc)
 /* The instructions behind 0xFC that are not plain arithmetic take their operands as an array of slots,
  * lowest first, and leave their result, if any, in args[0]. Addresses and indices of 32 bits are
  * zero-extended as all i32 are (RULE: S3). */
-static gbx_trap_code
-interp_bulk(gbx_exec *x, gbx_instance *inst, u32 sub, u32 first, u32 second, gbx_slot *args)
+gbx_trap_code
+gbx_interp_bulk(gbx_exec *x, gbx_instance *inst, u32 sub, u32 first, u32 second, gbx_slot *args)
 {
     const gbx_libcalls *const lib = inst->libcalls;
     u64 len = 0;
@@ -223,7 +257,7 @@ interp_bulk(gbx_exec *x, gbx_instance *inst, u32 sub, u32 first, u32 second, gbx
     }
 }
 
-/* Operands taken and results given by the instructions of interp_bulk. */
+/* Operands taken and results given by the instructions of gbx_interp_bulk. */
 static const struct {
     u8 takes, gives;
 } interp_bulk_shape[OP_FC_COUNT] = {
@@ -232,6 +266,59 @@ static const struct {
     [OP_FC_TABLE_COPY] = {3, 0},  [OP_FC_TABLE_GROW] = {2, 1}, [OP_FC_TABLE_SIZE] = {0, 1},
     [OP_FC_TABLE_FILL] = {3, 0},
 };
+
+/* ---- Compiled code */
+
+#define INTERP_SHUFFLE_SPAN 64 /* bytes, of a branch that moves operands: where it leads is not looked at */
+#define INTERP_CALL_MOST 256u  /* bytes of a body that a call is taken to execute */
+
+/* RULE: S13. Count down what is left until f is compiled; true when it has code. */
+static bool
+interp_heat(gbx_exec *x, const gbx_func *f, i32 by)
+{
+    gbx_cell *const cell = f->cell;
+    i32 const heat = atomic_load_explicit(&cell->heat, memory_order_relaxed) - by;
+    atomic_store_explicit(&cell->heat, heat, memory_order_relaxed);
+    if (heat > 0) return false;
+    x->tier->warm(x, f);
+    return atomic_load_explicit(&cell->body, memory_order_acquire) != NULL;
+}
+
+static bool
+interp_body(gbx_exec *x, const gbx_func *f)
+{
+    if (atomic_load_explicit(&f->cell->body, memory_order_acquire)) return true;
+    u32 const bytes = (f->code->body_end - f->code->body_off) / 4;
+    return interp_heat(x, f, (i32)(bytes < INTERP_CALL_MOST ? bytes + 8 : INTERP_CALL_MOST));
+}
+
+/* Where f's code takes over from a loop that goes round at `pc`, if it does. */
+__attribute__((noinline)) static const gbx_native_head *
+interp_head(gbx_exec *x, const gbx_func *f, i32 span, const u8 *pc)
+{
+    const gbx_body *body = atomic_load_explicit(&f->cell->body, memory_order_acquire);
+    if (!body) {
+        if (!interp_heat(x, f, span)) return NULL;
+        body = atomic_load_explicit(&f->cell->body, memory_order_acquire);
+    }
+    u32 const offset = (u32)(pc - f->inst->module->bytes);
+    u32 low = 0, high = body->head_count;
+    while (low < high) {
+        u32 const mid = low + (high - low) / 2;
+        if (body->heads[mid].wasm_offset < offset) low = mid + 1;
+        else high = mid;
+    }
+    return low < body->head_count && body->heads[low].wasm_offset == offset ? &body->heads[low] : NULL;
+}
+
+/* What compiled code left with, as a trap code. */
+static gbx_trap_code
+interp_native_trap(const gbx_exec *x)
+{
+    if (x->fault.kind == GBX_FAULT_GIVEN) return (gbx_trap_code)x->native.trap;
+    if (x->fault.kind != GBX_FAULT_POLL) return (gbx_trap_code)x->fault.kind;
+    return (gbx_trap_code)atomic_load_explicit(&x->stop, memory_order_acquire);
+}
 
 /* Computed goto is an extension that both compilers have had for decades; table entries that are not
  * opcodes are overridden defaults. */
@@ -245,6 +332,8 @@ static const struct {
 
 #define INTERP_STOPPED() \
     GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_relaxed) != 0)
+#define INTERP_ATTENDED() \
+    GBX_UNLIKELY(atomic_load_explicit(&x->attention, memory_order_relaxed) != 0)
 #define CASE(name) L_##name
 #define NEXT goto *labels[*pc++]
 /* What depends on the instance that runs. */
@@ -292,7 +381,10 @@ static const struct {
         side = e_ + e_->side_delta;                                             \
         shuffle = e_->shuffle;                                                  \
         if (GBX_UNLIKELY(shuffle)) goto shuffling;                              \
-        if (e_->pc_delta < 0 && INTERP_STOPPED()) goto stopped;                 \
+        if (e_->pc_delta < 0 && INTERP_ATTENDED()) {                            \
+            span = 0 - e_->pc_delta;                                            \
+            goto attending;                                                     \
+        }                                                                       \
         NEXT;                                                                   \
     } while (0)
 #define IF_ELSE(cond)                   \
@@ -406,8 +498,16 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
     gbx_trap_code trap;
     const gbx_func *callee;
     const u8 *after_host;
+    const gbx_native_head *head;
+    gbx_status status;
     u32 shuffle;
+    i32 span;
 
+    if (GBX_UNLIKELY(x->tier != NULL) && rec->func->cell && interp_body(x, rec->func)) {
+        callee = rec->func;
+        head = NULL;
+        goto native_entering;
+    }
     NEXT;
 
     /* Control. */
@@ -466,6 +566,7 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
         return GBX_TRAP_NONE;
     }
     CASE(RETURN_INSTANCE) : {
+        if (GBX_UNLIKELY(!rec->func)) goto native_returning;
         ENTER(rec->func->inst);
         pc = rec->resume;
         NEXT;
@@ -482,6 +583,7 @@ calling: {
             after_host = pc;
             goto calling_host;
         }
+        if (callee->cell && x->tier && interp_body(x, callee)) goto native_calling;
         interp_rec *const next = (interp_rec *)(args + code->local_count);
         gbx_slot *const base = (gbx_slot *)(next + 1);
         if (GBX_UNLIKELY(!interp_has_room(x, base, code))) TRAP(STACK_EXHAUSTED);
@@ -501,6 +603,80 @@ calling: {
         pc = code->entry;
         side = code->side;
         NEXT;
+    }
+native_calling: {
+        gbx_slot *const args = sp + 1 - callee->param_count;
+        u32 const most = callee->param_count > callee->result_count ? callee->param_count
+                                                                    : callee->result_count;
+        interp_rec *const next = (interp_rec *)(args + most + 1);
+        if (GBX_UNLIKELY((u64)(x->stack_end - args) <
+                         2 * (u64)most + 1 + INTERP_REC_SLOTS + INTERP_SEGMENT_SLOTS + INTERP_SLACK))
+            TRAP(STACK_EXHAUSTED);
+        if (INTERP_STOPPED()) goto stopped;
+        *next = (interp_rec){pc, side, fp, rec, NULL, NULL};
+        if (GBX_UNLIKELY(callee->inst != inst)) {
+            rec->resume = pc;
+            next->ret_pc = interp_return_instance;
+        }
+        rec = next;
+        fp = args;
+        head = NULL;
+    }
+native_entering: {
+        gbx_segment *const seg = interp_segment(rec);
+        rec->func = NULL;
+        seg->func = callee;
+        seg->slots = fp;
+        seg->results = (gbx_slot *)(void *)(seg + 1);
+        x->sp = interp_segment_top(seg);
+        x->frame = rec;
+        status = x->tier->enter(x, seg, head);
+    }
+native_left: {
+        gbx_segment *const seg = interp_segment(rec);
+        if (GBX_LIKELY(status == GBX_STATUS_OK)) {
+            x->tier->end(x, seg);
+            interp_rec const saved = *rec; /* where results may go */
+            u32 const results = seg->func->result_count;
+            memmove(fp, seg->results, results * sizeof *fp);
+            sp = fp + results - 1;
+            tos = *sp;
+            pc = saved.ret_pc;
+            side = saved.ret_side;
+            fp = saved.ret_fp;
+            rec = saved.caller;
+            if (rec && rec->func) ENTER(rec->func->inst);
+            NEXT;
+        }
+        if (status != GBX_STATUS_CALL) {
+            trap = interp_native_trap(x);
+            pc = NULL;
+            goto trapped;
+        }
+        callee = seg->callee;
+        gbx_slot *const args = x->sp + 1;
+        if (GBX_UNLIKELY((u64)(x->stack_end - args) < callee->param_count + (u64)INTERP_SLACK)) {
+            pc = interp_return_native;
+            TRAP(STACK_EXHAUSTED);
+        }
+        if (seg->args) memcpy(args, seg->args, callee->param_count * sizeof *args);
+        else args[0] = 0;
+        sp = args + callee->param_count - 1;
+        tos = *sp;
+        ENTER(callee->code ? callee->inst : seg->func->inst);
+        pc = interp_return_native;
+        side = NULL;
+        goto calling;
+    }
+native_returning: {
+        gbx_segment *const seg = interp_segment(rec);
+        gbx_slot *const results = interp_segment_top(seg) + 1;
+        *sp = tos;
+        for (u32 i = 1; i < seg->callee->result_count; i++) seg->args[i] = results[i];
+        x->sp = interp_segment_top(seg);
+        x->frame = rec;
+        status = x->tier->resume(x, seg, results[0]);
+        goto native_left;
     }
 calling_host: {
         gbx_slot *const args = sp + 1 - callee->param_count;
@@ -554,7 +730,8 @@ tail_calling: {
         if (GBX_UNLIKELY(!interp_has_room(x, base, code))) TRAP(STACK_EXHAUSTED);
         if (INTERP_STOPPED()) goto stopped;
         if (callee->inst != inst) {
-            if (saved.ret_pc != interp_return_host && saved.ret_pc != interp_return_instance) {
+            if (saved.ret_pc != interp_return_host && saved.ret_pc != interp_return_instance &&
+                saved.ret_pc != interp_return_native) {
                 saved.caller->resume = saved.ret_pc;
                 saved.ret_pc = interp_return_instance;
             }
@@ -777,7 +954,7 @@ tail_calling: {
         }
         *sp = tos;
         gbx_slot *const args = sp + 1 - interp_bulk_shape[sub].takes;
-        trap = interp_bulk(x, inst, sub, first, second, args);
+        trap = gbx_interp_bulk(x, inst, sub, first, second, args);
         if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
         sp = args + interp_bulk_shape[sub].gives - 1;
         tos = *sp;
@@ -794,8 +971,22 @@ shuffling: {
             memmove(sp - (keep - 1), sp + drop - (keep - 1), (keep - 1) * sizeof *sp);
         else
             tos = *sp;
-        if (INTERP_STOPPED()) goto stopped;
+        if (INTERP_ATTENDED()) {
+            span = INTERP_SHUFFLE_SPAN;
+            goto attending;
+        }
         NEXT;
+    }
+attending: {
+        if (INTERP_STOPPED()) goto stopped;
+        callee = rec->func;
+        if (!callee->cell || !x->tier) NEXT;
+        head = interp_head(x, callee, span, pc);
+        if (!head || sp != (gbx_slot *)(rec + 1)) NEXT;
+        if (GBX_UNLIKELY((u64)(x->stack_end - (gbx_slot *)(rec + 1)) <
+                         INTERP_SEGMENT_SLOTS + INTERP_SLACK + callee->result_count))
+            NEXT;
+        goto native_entering;
     }
 host_trapped:
     if (trap == GBX_TRAP_EXCEPTION && x->exn) { /* of a guest that the host called */
@@ -853,7 +1044,10 @@ gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     /* One slot is left free below: a function without results leaves rubbish there. */
     gbx_slot *const fp = x->sp + 1;
     interp_rec *const rec = (interp_rec *)(fp + f->code->local_count);
-    u64 const need = f->code->local_count + INTERP_REC_SLOTS + f->code->stack_max + 1 + INTERP_SLACK;
+    u64 const need = f->code->local_count + INTERP_REC_SLOTS + f->code->stack_max + 1 + INTERP_SLACK +
+                     INTERP_SEGMENT_SLOTS + f->result_count;
+    gbx_entry *const saved_entry = x->entry;
+    gbx_segment *const saved_segment = x->native.segment;
     gbx_trap_code trap;
     if (x->reentries >= WASM_MAX_REENTRY || (u64)(x->stack_end - x->sp) < need) {
         interp_record_trap(x, saved_frame, saved_frame ? ((interp_rec *)saved_frame)->resume : NULL);
@@ -877,5 +1071,7 @@ gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     }
     x->sp = saved_sp;
     x->frame = saved_frame;
+    x->entry = saved_entry; /* segments that a trap left are over */
+    x->native.segment = saved_segment;
     return trap;
 }

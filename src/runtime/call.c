@@ -71,6 +71,7 @@ call_begin(gbx_store *s, gbx_trap *trap)
     x->message[0] = 0;
     atomic_store(&s->stop_fd, x->stop_fd); /* before the look at the stop word: see cancel */
     s->started_ns = gbx_base_os_now_ns();
+    gbx_runtime_tier_begin(s);
 
     if (atomic_load(&x->stop)) {
         return gbx_runtime_trap(trap, (gbx_trap_code)atomic_load(&x->stop),
@@ -98,6 +99,7 @@ call_end(gbx_store *s)
     atomic_store(&s->stop_fd, -1);
     if (atomic_exchange(&x->stop, 0)) gbx_base_os_event_clear(x->stop_fd);
     x->stop_fd = -1;
+    gbx_runtime_tier_end(s);
     x->stack = x->stack_end = x->sp = NULL;
     x->high = 0;
     x->exn = NULL;

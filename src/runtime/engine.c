@@ -3,7 +3,7 @@
 #include "runtime/runtime_int.h"
 
 gbx_code
-gbx_runtime_engine_new(u64 features_off, gbx_engine **out, gbx_err *err)
+gbx_runtime_engine_new(u64 features_off, gbx_tier_mode tier, gbx_engine **out, gbx_err *err)
 {
     *out = NULL;
     gbx_engine *const e = gbx_base_alloc_zero(1, sizeof *e);
@@ -13,6 +13,7 @@ gbx_runtime_engine_new(u64 features_off, gbx_engine **out, gbx_err *err)
     gbx_runtime_types_init(&e->types);
     gbx_runtime_watcher_init(&e->watcher);
     gbx_runtime_lanes_init(&e->lanes);
+    gbx_runtime_compiler_init(&e->compiler, tier);
     *out = e;
     return GBX_OK;
 }
@@ -31,5 +32,6 @@ gbx_runtime_engine_release(gbx_engine *e)
     gbx_runtime_watcher_deinit(&e->watcher);
     gbx_runtime_lanes_deinit(&e->lanes);
     gbx_runtime_types_deinit(&e->types);
+    gbx_runtime_compiler_deinit(&e->compiler);
     gbx_base_free(e);
 }

@@ -105,6 +105,9 @@ exn_collect(gbx_store *s)
         for (gbx_exn *e = s->exns; e; e = e->next) k.all[n++] = e;
         qsort(k.all, k.count, sizeof(gbx_exn *), exn_order);
         exn_mark_slots(&k, s->exec.stack, s->exec.sp);
+        if (s->exec.entry) /* compiled code has called out: what it holds is on its stack */
+            exn_mark_slots(&k, (const gbx_slot *)(const void *)s->exec.entry->guest_sp,
+                           (const gbx_slot *)(const void *)s->exec.native.high);
         exn_mark(&k, (gbx_slot)(uintptr_t)s->exec.exn);
         for (const runtime_instance *i = s->instances; i; i = i->next) exn_mark_instance(&k, &i->abi);
         while (k.todo_count) {

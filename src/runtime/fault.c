@@ -240,7 +240,7 @@ fault_is_in_memory(const gbx_instance *inst, uintptr_t addr)
 static bool
 fault_is_expected(u8 kind, int sig, uintptr_t addr, const gbx_exec *x, const gbx_instance *inst)
 {
-    if (sig == SIGILL) return kind != GBX_FAULT_POLL;
+    if (sig == SIGILL) return true;
     if (sig == SIGFPE) return kind == GBX_TRAP_INT_DIV_ZERO || kind == GBX_TRAP_INT_OVERFLOW;
     const gbx_native *const n = &x->native;
     switch (kind) {
@@ -269,6 +269,8 @@ fault_take(int sig, const siginfo_t *info, void *context)
     const gbx_instance *inst = NULL;
     if (site.stubs.inst_reg < GBX_FAULT_REGS)
         inst = (const gbx_instance *)(uintptr_t)regs[site.stubs.inst_reg];
+    else if (site.stubs.inst_reg == FAULT_OF_EXEC)
+        inst = e->exec->native.inst;
     bool const is_access = sig == SIGSEGV || sig == SIGBUS;
     uintptr_t const addr = is_access ? (uintptr_t)info->si_addr : 0;
     u8 const kind = FAULT_KIND(row->what);

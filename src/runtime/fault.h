@@ -36,6 +36,7 @@ typedef struct fault_row {
 typedef struct fault_table {
     u32 func_idx;
     u32 wasm_start; /* byte offset into the module file that rows count from */
+    u32 frame_bytes; /* between the stack pointer and the return address, everywhere behind the prologue */
     u32 row_count;
     fault_row rows[];
 } fault_table;
@@ -49,6 +50,7 @@ typedef struct fault_stubs {
 } fault_stubs;
 
 #define FAULT_NO_REG 255
+#define FAULT_OF_EXEC 254 /* gbx_native.inst says it */
 
 typedef struct fault_site {
     const fault_table *table;

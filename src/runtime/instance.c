@@ -101,6 +101,7 @@ instance_alloc(gbx_store *s, const gbx_module *m)
     for (u32 k = 0; k < own_funcs; k++) {
         wasm_code *const code = &w->codes[k];
         f[k] = (gbx_func){.inst = &i->abi,
+                          .cell = NULL, /* until its memory is there: see tier.c */
                           .code = code,
                           .type_id = m->type_ids[code->type_idx],
                           .func_idx = code->func_idx,
@@ -210,6 +211,7 @@ gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l, gbx_i
     if (!i) return instance_out_of_memory(err);
     gbx_code code = instance_bind_imports(i, l, err);
     if (code == GBX_OK) code = instance_make_own(i, err);
+    if (code == GBX_OK) gbx_runtime_tier_instance(i);
     if (code != GBX_OK) {
         gbx_runtime_instance_free(i);
         return code;

@@ -37,6 +37,7 @@ lane_unmap(runtime_lane *lane)
     if (lane->region) gbx_base_os_unmap(lane->region, lane->region_bytes);
     if (lane->high_region) gbx_base_os_unmap(lane->high_region, lane->region_bytes);
     lane->region = lane->high_region = NULL;
+    gbx_runtime_enter_stack_close(&lane->native);
 }
 
 /* A region of the lane's size, accessible between its guards; NULL where it cannot be had. */
@@ -162,6 +163,7 @@ gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane, bool is_deep)
     size_t const stack_bytes = (size_t)((u8 *)lane->stack_end - (u8 *)lane->stack);
     if (is_deep && lane->region && stack_bytes > LANE_KEEP_BYTES) {
         gbx_base_os_discard((u8 *)lane->stack + LANE_KEEP_BYTES, stack_bytes - LANE_KEEP_BYTES);
+        gbx_runtime_enter_stack_trim(&lane->native, LANE_KEEP_BYTES);
         if (lane->high_region)
             gbx_base_os_discard(lane->high_region + LANE_GUARD_BYTES + LANE_KEEP_BYTES,
                                 stack_bytes - LANE_KEEP_BYTES);

@@ -31,6 +31,7 @@ module_free(gbx_module *m)
     gbx_base_free(m->exports);
     gbx_base_free(m->types);
     gbx_base_free(m->type_ids);
+    gbx_runtime_module_code_deinit(m);
     gbx_wasm_module_free(m->wasm);
     (void)pthread_mutex_destroy(&m->lock);
     gbx_runtime_engine_release(m->engine);

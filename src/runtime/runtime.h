@@ -12,6 +12,7 @@
 
 #include "abi/layout.h"
 #include "base/map.h"
+#include "gbx/engine.h"
 #include "gbx/host.h"
 #include "wasm/module.h"
 
@@ -27,7 +28,7 @@ typedef struct runtime_type {
 /* ---- engine.c */
 
 /* `features_off`: GBX_FEATURE_BITs that its modules may not use. */
-GBX_MUST_USE gbx_code gbx_runtime_engine_new(u64 features_off, gbx_engine **out, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_engine_new(u64 features_off, gbx_tier_mode tier, gbx_engine **out, gbx_err *err);
 gbx_engine *gbx_runtime_engine_retain(gbx_engine *e);
 void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */
 

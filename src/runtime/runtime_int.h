@@ -5,6 +5,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "codegen/codegen.h"
+#include "runtime/code.h"
+#include "runtime/enter.h"
 #include "runtime/runtime.h"
 
 /* ---- types.c: canonical function types, thread-safe */
@@ -66,6 +69,7 @@ struct runtime_lane {
     size_t region_bytes;
     gbx_slot *stack, *stack_end;
     u8 *high_region; /* a twin of region for high halves; NULL: none yet */
+    enter_stack native; /* of compiled code; closed until such code is to run */
 };
 
 typedef struct runtime_lanes {
@@ -84,6 +88,38 @@ GBX_MUST_USE i64 gbx_runtime_lane_high(runtime_lane *lane);
 /* `is_deep`: more of the stack may be in use than is worth keeping. */
 void gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane, bool is_deep);
 
+typedef struct runtime_instance runtime_instance;
+
+/* ---- tier.c: compiled code beside the interpreter */
+
+typedef struct runtime_compiler {
+    gbx_tier_mode mode;
+    u32 tune;
+    pthread_mutex_t lock; /* of what is below */
+    bool is_tried, works;
+    code_region region;
+    codegen_space *space;
+} runtime_compiler;
+
+/* The compiled side of a module; all zero while it has none. */
+typedef struct module_code {
+    _Atomic bool is_open; /* what follows is set */
+    code_space space;
+    codegen_env env;
+    gbx_cell *cells;
+    gbx_body *bodies; /* under the compiler's lock */
+    _Atomic u32 compiled, refused;
+} module_code;
+
+void gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode);
+void gbx_runtime_compiler_deinit(runtime_compiler *c);
+void gbx_runtime_module_code_deinit(gbx_module *m);
+/* The instance's functions may be compiled from now on, if the module's can. */
+void gbx_runtime_tier_instance(runtime_instance *i);
+/* Around an outermost call. */
+void gbx_runtime_tier_begin(gbx_store *s);
+void gbx_runtime_tier_end(gbx_store *s);
+
 /* ---- engine.c */
 
 struct gbx_engine {
@@ -92,6 +128,7 @@ struct gbx_engine {
     runtime_watcher watcher;
     runtime_lanes lanes;
     u64 features_off;
+    runtime_compiler compiler;
 };
 
 /* ---- module.c */
@@ -114,6 +151,8 @@ struct gbx_module {
     arena texts;
     gbx_extern_info *imports, *exports; /* NULL until asked for; name NULL: not made yet */
     map names;
+
+    module_code code;
 };
 
 /* ---- match.c: types of things that are imported and exported */
@@ -169,7 +208,6 @@ GBX_MUST_USE u64 gbx_runtime_table_grow(gbx_table *t, gbx_slot init, u64 delta, 
 
 /* ---- instance.c, init.c */
 
-typedef struct runtime_instance runtime_instance;
 struct runtime_instance {
     gbx_instance abi; /* first: a gbx_instance is always one of these */
     gbx_module *module;
@@ -228,6 +266,9 @@ struct gbx_store {
     runtime_lane *lane; /* of the running call */
     u64 started_ns;
     u32 depth; /* calls now nested */
+    bool has_code;        /* of some instance: functions may be compiled */
+    bool is_thread_ready; /* for faults, in the running call */
+    fault_thread thread;
 
     bool has_v128; /* running calls need a twin of the stack */
     gbx_exn *exns;

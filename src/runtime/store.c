@@ -15,6 +15,7 @@ gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, gbx_store **o
     s->exec.store = s;
     s->exec.stop_fd = -1;
     atomic_init(&s->exec.stop, 0);
+    atomic_init(&s->exec.attention, 0);
     atomic_init(&s->stop_fd, -1);
     gbx_runtime_watch_add(&e->watcher, &s->watch, s);
     *out = s;
@@ -68,6 +69,7 @@ void
 gbx_runtime_store_cancel(gbx_store *s)
 {
     atomic_store(&s->exec.stop, (u32)GBX_TRAP_CANCELLED);
+    atomic_store(&s->exec.attention, 1);
     gbx_base_os_event_set(atomic_load(&s->stop_fd));
 }
 

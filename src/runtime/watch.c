@@ -50,6 +50,7 @@ watch_fire(runtime_watch *watch, u64 due)
     gbx_store *const s = watch->store;
     u32 none = 0;
     (void)atomic_compare_exchange_strong(&s->exec.stop, &none, (u32)GBX_TRAP_DEADLINE);
+    atomic_store(&s->exec.attention, 1);
     gbx_base_os_event_set(atomic_load(&s->stop_fd));
 }
 

@@ -83,6 +83,7 @@ typedef struct wasm_export {
 typedef struct wasm_global {
     wasm_globaltype type;
     wasm_const init; /* {0,0} when imported */
+    u32 uses;        /* instructions in bodies that read or write it */
 } wasm_global;
 
 typedef enum wasm_segment_mode {

@@ -302,6 +302,7 @@ validate_global(val *v, bool set)
     u32 const idx = validate_u32(v);
     if (idx >= v->m->global_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown global");
     wasm_globaltype const g = v->m->globals[idx].type;
+    v->m->globals[idx].uses++;
     if (GBX_UNLIKELY(g.type == WASM_V128)) {
         validate_mark(v, set ? FUSED_GLOBAL_SET_V : FUSED_GLOBAL_GET_V);
         v->has_v128 = true;

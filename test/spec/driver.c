@@ -1,6 +1,6 @@
 /* Executes the command file that test/spec/script.py makes of an official .wast script.
  *
- * usage: driver [--tier interp] [--plain] [--memory BYTES] [--off FEATURE]... FILE
+ * usage: driver [--tier auto|interp|eager] [--plain] [--memory BYTES] [--off FEATURE]... FILE
  *
  * Prints `FAIL line: what` for each assertion that fails, `SKIP line: feature` for each that depends on
  * a module with a feature that is not supported, and closes with `N passed, N failed, N skipped`. What
@@ -884,7 +884,12 @@ main(int argc, char **argv)
             }
             engine_opts.features_off |= GBX_FEATURE_BIT(feature);
         } else if (strcmp(argv[at], "--tier") == 0 && at + 1 < argc) {
-            if (strcmp(argv[++at], "interp") != 0) {
+            at++;
+            if (strcmp(argv[at], "interp") == 0) {
+                engine_opts.tier = GBX_TIER_INTERP;
+            } else if (strcmp(argv[at], "eager") == 0) {
+                engine_opts.tier = GBX_TIER_EAGER;
+            } else if (strcmp(argv[at], "auto") != 0) {
                 fprintf(stderr, "driver: there is no tier %s\n", argv[at]);
                 return 2;
             }
@@ -895,7 +900,7 @@ main(int argc, char **argv)
     }
     char *const text = at + 1 == argc ? driver_read(argv[at]) : NULL;
     if (!text) {
-        fprintf(stderr, "usage: driver [--tier interp] [--plain] [--memory BYTES] [--off FEATURE]... FILE\n");
+        fprintf(stderr, "usage: driver [--tier auto|interp|eager] [--plain] [--memory BYTES] [--off FEATURE]... FILE\n");
         return 2;
     }
     gbx_err err;

@@ -22,7 +22,7 @@ static int
 setup(void **state)
 {
     (void)state;
-    return mkdtemp(dir) && gbx_runtime_engine_new(0, &engine, NULL) == GBX_OK ? 0 : -1;
+    return mkdtemp(dir) && gbx_runtime_engine_new(0, GBX_TIER_AUTO, &engine, NULL) == GBX_OK ? 0 : -1;
 }
 
 static int

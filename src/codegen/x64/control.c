@@ -1,0 +1,401 @@
+/* Edges between blocks; what stands behind a function's code. See emit.h.
+ *
+ * Where a block begins, every local that has a register is in it, and every operand at home. The one
+ * exception is a block that only the block before it leads to, by falling into it: nothing changes there.
+ *
+ * RULE: S14. Each edge that goes backwards polls (facts_edge_is_backward: every cycle has one). */
+#include "codegen/x64/emit.h"
+
+/* ---- Traps and rows */
+
+void
+gbx_x64_row(x64_ctx *c, u32 kind)
+{
+    codegen_row const row = {c->b->len, kind, c->wasm_offset};
+    (void)gbx_x64_push_item(c, &c->s->rows, &row, sizeof row);
+}
+
+void
+gbx_x64_cold(x64_ctx *c, x64_cold cold)
+{
+    (void)gbx_x64_push_item(c, &c->s->colds, &cold, sizeof cold);
+}
+
+void
+gbx_x64_trap_if(x64_ctx *c, u8 cc, u32 kind)
+{
+    u32 const at = x64_jcc(c->b, (x64_cc)cc);
+    gbx_x64_cold(c, (x64_cold){.at = at, .kind = kind, .wasm_offset = c->wasm_offset});
+}
+
+void
+gbx_x64_trap(x64_ctx *c, u32 kind)
+{
+    gbx_x64_row(c, kind);
+    x64_ud2(c->b);
+}
+
+static void
+control_compare_stop(x64_ctx *c)
+{
+    x64_alu_mem_imm(c->b, ALU_CMP, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, stop)), 0, X64_32);
+}
+
+void
+gbx_x64_poll(x64_ctx *c)
+{
+    control_compare_stop(c);
+    gbx_x64_trap_if(c, CC_NE, GBX_FAULT_POLL);
+}
+
+u32
+gbx_x64_pinned(const x64_ctx *c, u32 global_idx)
+{
+    for (u32 i = 0; i < CODEGEN_PINS; i++)
+        if (c->env->pins[i] == global_idx) return c->local_count + i;
+    return X64_NO_LOCAL;
+}
+
+/* ---- State */
+
+static x64_state
+control_save(x64_ctx *c)
+{
+    c->s->saved.count = 0;
+    for (u32 i = c->settled; i < c->height; i++)
+        (void)gbx_x64_push_item(c, &c->s->saved, &c->stack[i], sizeof *c->stack);
+    return (x64_state){c->height, c->settled, c->free, c->xfree, c->reg_valid, c->home_valid};
+}
+
+static void
+control_restore(x64_ctx *c, const x64_state *s)
+{
+    c->height = s->height;
+    c->settled = s->settled;
+    c->free = s->free;
+    c->xfree = s->xfree;
+    c->reg_valid = s->reg_valid;
+    c->home_valid = s->home_valid;
+    if (!c->failed) memcpy(c->stack + c->settled, c->s->saved.items, (c->height - c->settled) * sizeof *c->stack);
+}
+
+void
+gbx_x64_enter_block(x64_ctx *c, u32 block)
+{
+    c->height = c->settled = c->f.blocks[block].height;
+    c->free = c->temps;
+    c->xfree = c->xtemps;
+    c->reg_valid = c->assigned;
+    c->home_valid = 0;
+}
+
+/* ---- Jumps to blocks */
+
+/* An edge as it is emitted: past blocks that only jump on. */
+static facts_edge
+control_resolved(const x64_ctx *c, const facts_edge *e)
+{
+    return (facts_edge){c->through[e->to], e->shuffle};
+}
+
+/* Nothing but a jump forwards, perhaps behind a constant for a local that nobody reads then. RULE: S7. */
+static bool
+control_is_jump(const x64_ctx *c, u32 block)
+{
+    const facts_block *const b = &c->f.blocks[block];
+    if (block == 0 || b->exit != FACTS_JUMP || b->has || b->height || b->marks & FACTS_MARK_HEAD) return false;
+    const facts_edge *const e = &c->f.edges[b->edge];
+    if (e->shuffle || facts_edge_is_backward(block, e->to)) return false;
+    const u8 *pc = c->m->bytes + b->off;
+    u8 const first = c->unfuse[*pc];
+    if (first == OP_I32_CONST || first == OP_I64_CONST) {
+        pc += gbx_wasm_insn_len(c->m, pc);
+        if (c->unfuse[*pc] != OP_LOCAL_SET || b->access_count != 1) return false;
+        const x64_local *const l = &c->locals[FACTS_ACCESS_IDX(c->f.accesses[b->access])];
+        if (l->rank >= FACTS_RANKED || b->live_out >> l->rank & 1) return false;
+        pc += gbx_wasm_insn_len(c->m, pc);
+    }
+    u8 const last = c->unfuse[*pc];
+    return last == OP_BR || last == OP_ELSE;
+}
+
+/* Last to first: edges past a block lead forwards, so that its own target is known already. */
+void
+gbx_x64_thread_jumps(x64_ctx *c)
+{
+    for (u32 i = c->f.block_count; i-- > 0;) {
+        bool const is_jump = c->env->tune & CODEGEN_TUNE_BIT(THREAD) && control_is_jump(c, i);
+        c->through[i] = is_jump ? c->through[c->f.edges[c->f.blocks[i].edge].to] : i;
+    }
+}
+
+static void
+control_jump(x64_ctx *c, u32 block)
+{
+    if (c->bound[block] != FACTS_NONE) {
+        x64_jmp_back(c->b, c->bound[block]);
+        return;
+    }
+    x64_fixup const fix = {x64_jmp(c->b), block};
+    (void)gbx_x64_push_item(c, &c->s->fixups, &fix, sizeof fix);
+}
+
+static void
+control_branch(x64_ctx *c, u8 cc, u32 block)
+{
+    if (c->bound[block] != FACTS_NONE) {
+        x64_jcc_back(c->b, (x64_cc)cc, c->bound[block]);
+        return;
+    }
+    x64_fixup const fix = {x64_jcc(c->b, (x64_cc)cc), block};
+    (void)gbx_x64_push_item(c, &c->s->fixups, &fix, sizeof fix);
+}
+
+/* All operands are at home: the topmost `keep` slide down over `drop` others. */
+static void
+control_shuffle(x64_ctx *c, u32 shuffle)
+{
+    u32 const keep = WASM_SIDE_KEEP(shuffle), drop = WASM_SIDE_DROP(shuffle);
+    for (u32 i = 0; i < keep && drop; i++) {
+        u32 const from = c->height - keep + i;
+        x64_room(c->b);
+        x64_sse_m(c->b, 0xf3, 0x7e, X64_SCRATCH0, gbx_x64_place_home(c, from));
+        x64_rm(c->b, X64_F(0x66, 0xd6), X64_SCRATCH0, gbx_x64_place_home(c, from - drop), X64_32);
+    }
+}
+
+static bool
+control_is_end(const x64_ctx *c, u32 block)
+{
+    return (c->f.blocks[block].marks & FACTS_MARK_END) != 0;
+}
+
+/* A jump or branch will do: nothing needs to be done on the way. */
+static bool
+control_is_plain(const x64_ctx *c, const facts_edge *e)
+{
+    return !e->shuffle && !control_is_end(c, e->to) && !facts_edge_is_backward(c->block, e->to);
+}
+
+/* Operands must be at home on the way there. */
+static bool
+control_needs_home(const x64_ctx *c, const facts_edge *e)
+{
+    return !control_is_end(c, e->to) && (e->shuffle || c->f.blocks[e->to].height);
+}
+
+/* The code of an edge, which ends in a jump. May change the state. */
+void
+gbx_x64_edge(x64_ctx *c, const facts_edge *e)
+{
+    if (control_is_end(c, e->to)) {
+        if (WASM_SIDE_DROP(e->shuffle)) { /* operands below the results may be results as well */
+            gbx_x64_flush(c, c->height);
+            control_shuffle(c, e->shuffle);
+            c->height = c->settled = c->height - WASM_SIDE_DROP(e->shuffle);
+        }
+        gbx_x64_epilogue(c);
+        return;
+    }
+    if (control_needs_home(c, e)) gbx_x64_flush(c, c->height);
+    if (e->shuffle) control_shuffle(c, e->shuffle);
+    gbx_x64_reload(c, c->f.blocks[e->to].live_in);
+    if (!facts_edge_is_backward(c->block, e->to)) {
+        control_jump(c, e->to);
+        return;
+    }
+    control_compare_stop(c);
+    control_branch(c, CC_E, e->to);
+    gbx_x64_trap(c, GBX_FAULT_POLL);
+}
+
+/* Falls into the block that is emitted next. */
+static void
+control_fall(x64_ctx *c, const facts_edge *e, bool is_direct)
+{
+    const facts_block *const to = &c->f.blocks[e->to];
+    c->is_open = is_direct && to->pred_count == 1 && !e->shuffle && to->height == c->height;
+    if (c->is_open) return;
+    if (control_needs_home(c, e)) gbx_x64_flush(c, c->height);
+    if (e->shuffle) control_shuffle(c, e->shuffle);
+    gbx_x64_reload(c, to->live_in);
+}
+
+static bool
+control_is_next(const x64_ctx *c, const facts_edge *e)
+{
+    return e->to == c->next && !control_is_end(c, e->to) && !facts_edge_is_backward(c->block, e->to);
+}
+
+/* On `cc` along `taken`, else along `other`. What is done before the branch is done by moves alone: the
+ * flags are waiting. */
+static void
+control_two(x64_ctx *c, u8 cc, const facts_edge *edges)
+{
+    facts_edge const to[2] = {control_resolved(c, &edges[0]), control_resolved(c, &edges[1])};
+    const facts_edge *const taken = &to[0], *const other = &to[1];
+    bool const swaps = control_is_next(c, taken) && !control_is_next(c, other) && control_is_plain(c, other);
+    const facts_edge *const first = swaps ? other : taken, *const second = swaps ? taken : other;
+    if (swaps) cc ^= 1;
+    if (control_is_plain(c, first)) {
+        if (control_needs_home(c, first)) gbx_x64_flush(c, c->height);
+        gbx_x64_reload(c, c->f.blocks[first->to].live_in);
+        control_branch(c, cc, first->to);
+    } else {
+        u32 const over = x64_jcc(c->b, (x64_cc)(cc ^ 1));
+        x64_state const state = control_save(c);
+        gbx_x64_edge(c, first);
+        control_restore(c, &state);
+        x64_patch(c->b, over, c->b->len);
+    }
+    if (control_is_next(c, second)) control_fall(c, second, second->to == edges[swaps ? 0 : 1].to);
+    else gbx_x64_edge(c, second);
+}
+
+static void
+control_branch_exit(x64_ctx *c, const facts_block *b)
+{
+    const facts_edge *const edges = c->f.edges + b->edge;
+    u8 cc = gbx_x64_condition(c);
+    if (b->exit == FACTS_IF) cc ^= 1; /* its first edge is that of zero */
+    control_two(c, cc, edges);
+}
+
+static void
+control_switch(x64_ctx *c, const facts_block *b)
+{
+    x64_buf *const buf = c->b;
+    const facts_edge *const edges = c->f.edges + b->edge;
+    u32 const count = b->edge_count - 1;
+    val idx = gbx_x64_pop(c);
+    idx.is_64 = false;
+    u32 const at = gbx_x64_gpr(c, &idx, false);
+    gbx_x64_flush(c, c->height);
+    gbx_x64_reload(c, b->live_out);
+    x64_state const state = control_save(c);
+    x64_alu_imm(buf, ALU_CMP, at, (i32)count, X64_32);
+    u32 const over = x64_jcc(buf, CC_B);
+    facts_edge const others = control_resolved(c, &edges[count]);
+    gbx_x64_edge(c, &others);
+    control_restore(c, &state);
+    x64_patch(buf, over, buf->len);
+    if (count == 0) return;
+    u32 const t = gbx_x64_take(c);
+    u32 entry = at;
+    if (idx.kind != VAL_REG) entry = gbx_x64_take(c);
+    x64_table table = {.first = c->s->items.count, .count = count};
+    x64_rr(buf, 0x8d, t, 5, X64_64); /* lea t, [rip + table] */
+    buf->bytes[buf->len - 1] &= 0x3f;
+    table.at = buf->len;
+    x64_u32(buf, 0);
+    (void)gbx_x64_push_item(c, &c->s->tables, &table, sizeof table);
+    x64_rm(buf, 0x63, entry, (x64_mem){(u8)t, (u8)at, 2, 0}, X64_64); /* movsxd */
+    x64_alu_rr(buf, ALU_ADD, entry, t, X64_64);
+    x64_rr(buf, 0xff, 4, entry, X64_32); /* jmp */
+    gbx_x64_drop(c, &idx);
+    for (u32 i = 0; i < count; i++) {
+        facts_edge const e = control_resolved(c, &edges[i]);
+        x64_table_item item = {e.to, 0};
+        if (!control_is_plain(c, &e)) {
+            bool const is_same = i && edges[i].to == edges[i - 1].to && edges[i].shuffle == edges[i - 1].shuffle;
+            item = (x64_table_item){FACTS_NONE, buf->len};
+            if (is_same) {
+                item = ((x64_table_item *)c->s->items.items)[c->s->items.count - 1];
+            } else {
+                x64_room(buf);
+                control_restore(c, &state);
+                gbx_x64_edge(c, &e);
+            }
+        }
+        if (!gbx_x64_push_item(c, &c->s->items, &item, sizeof item)) return;
+    }
+}
+
+void
+gbx_x64_fall(x64_ctx *c, const facts_block *b)
+{
+    if (b->exit == FACTS_RETURN) {
+        gbx_x64_epilogue(c);
+        return;
+    }
+    const facts_edge *const e = &c->f.edges[b->edge];
+    facts_edge const to = control_resolved(c, e);
+    if (control_is_next(c, &to)) control_fall(c, &to, to.to == e->to);
+    else gbx_x64_edge(c, &to);
+}
+
+/* The instruction that leaves the block is the present one. */
+void
+gbx_x64_exit(x64_ctx *c, const facts_block *b)
+{
+    switch (b->exit) {
+    case FACTS_BR_IF:
+    case FACTS_IF: control_branch_exit(c, b); return;
+    case FACTS_SWITCH: control_switch(c, b); return;
+    case FACTS_TRAP: gbx_x64_trap(c, GBX_TRAP_UNREACHABLE); return;
+    default: gbx_x64_fall(c, b); return;
+    }
+}
+
+/* ---- The end of a function */
+
+static void
+control_cold_code(x64_ctx *c)
+{
+    for (u32 i = 0; i < c->s->colds.count; i++) {
+        x64_cold const cold = ((x64_cold *)c->s->colds.items)[i];
+        x64_room(c->b);
+        c->wasm_offset = cold.wasm_offset;
+        x64_patch(c->b, cold.at, c->b->len);
+        switch (cold.kind) {
+        case X64_SLOW_TRUNC: gbx_x64_slow_trunc(c, &cold); break;
+        case X64_SLOW_CALL: gbx_x64_slow_call(c, &cold); break;
+        case GBX_FAULT_GIVEN:
+            x64_store(c->b, x64_at(X64_EXEC, (i32)(offsetof(gbx_exec, native) + offsetof(gbx_native, trap))), RAX, X64_32);
+            gbx_x64_trap(c, cold.kind);
+            break;
+        default: gbx_x64_trap(c, cold.kind); break;
+        }
+    }
+}
+
+static void
+control_tables(x64_ctx *c)
+{
+    const x64_table_item *const items = c->s->items.items;
+    for (u32 i = 0; i < c->s->tables.count && !c->b->failed; i++) {
+        const x64_table *const t = (const x64_table *)c->s->tables.items + i;
+        x64_room(c->b);
+        while (c->b->len % 4) x64_u8(c->b, 0xcc);
+        u32 const start = c->b->len;
+        x64_patch(c->b, t->at, start);
+        for (u32 k = 0; k < t->count; k++) {
+            const x64_table_item *const item = &items[t->first + k];
+            u32 const to = item->block == FACTS_NONE ? item->offset : c->bound[item->block];
+            x64_room(c->b);
+            x64_u32(c->b, to - start);
+        }
+    }
+}
+
+void
+gbx_x64_finish(x64_ctx *c)
+{
+    control_cold_code(c);
+    control_tables(c);
+    u32 const frame = c->has_frame ? (c->out_slots + c->slots) * 8 : 0;
+    if (c->b->failed || c->failed) return;
+    const x64_fixup *const fixups = c->s->fixups.items;
+    for (u32 i = 0; i < c->s->fixups.count; i++) {
+        GBX_ASSERT(c->bound[fixups[i].block] != FACTS_NONE);
+        x64_patch(c->b, fixups[i].at, c->bound[fixups[i].block]);
+    }
+    const x64_frame_fix *const frames = c->s->frame_fixes.items;
+    for (u32 i = 0; i < c->s->frame_fixes.count; i++) {
+        i32 const v = (i32)frame + frames[i].addend;
+        memcpy(c->b->bytes + frames[i].at, &v, sizeof v);
+    }
+    const x64_self_call *const calls = c->s->self_calls.items;
+    for (u32 i = 0; i < c->s->self_calls.count; i++)
+        x64_patch(c->b, calls[i].at, calls[i].is_fresh ? c->fresh : c->general);
+}

@@ -1,0 +1,504 @@
+/* The walk of pass B: each instruction to the function that emits it. See emit.h.
+ *
+ * SAFETY: bodies are validated: indices, types and operand counts are right, and facts.blocks covers all
+ * that can be executed. Room is made before each instruction (X64_ROOM), and again by whatever emits more
+ * than a bounded number of bytes for one.
+ *
+ * The size of a frame is known once the function is done. Functions that need none are compiled without,
+ * which is a guess: where it turns out wrong, or calls need more room than was thought, all is done again. */
+#include "codegen/x64/emit.h"
+
+#include <cpuid.h>
+#include <stdlib.h>
+
+#pragma GCC diagnostic ignored "-Wpedantic" /* ranges of opcodes in switches, which both compilers have */
+
+#define EMIT_LARGE_FRAME ((u32)128 << 10) /* far below the guard of a native stack */
+
+u32
+gbx_codegen_cpu(void)
+{
+    u32 a, b, c, d, cpu = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
+    if (!(c & bit_SSE4_1) || !(c & bit_POPCNT)) return 0;
+    cpu |= X64_CPU_RUNS;
+    bool const has_abm = __get_cpuid(0x80000001, &a, &b, &c, &d) && c & bit_ABM;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return cpu;
+    if (has_abm && b & bit_BMI) cpu |= X64_CPU_LZCNT;
+    if (b & bit_BMI2) cpu |= X64_CPU_BMI2;
+    return cpu;
+}
+
+/* ---- Immediates */
+
+static u64
+emit_u64(x64_ctx *c, unsigned *bits)
+{
+    u64 v = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        u8 const b = *c->pc++;
+        if (shift < 64) v |= (u64)(b & 0x7f) << shift;
+        if (b & 0x80) continue;
+        *bits = shift + 7;
+        return v;
+    }
+}
+
+u32
+gbx_x64_u32(x64_ctx *c)
+{
+    unsigned bits;
+    if (GBX_LIKELY(*c->pc < 0x80)) return *c->pc++;
+    return (u32)emit_u64(c, &bits);
+}
+
+u64
+gbx_x64_s64(x64_ctx *c)
+{
+    unsigned bits;
+    u64 const v = emit_u64(c, &bits);
+    return bits < 64 && c->pc[-1] & 0x40 ? v | ~0ull << bits : v;
+}
+
+static void
+emit_skip(x64_ctx *c)
+{
+    while (*c->pc++ & 0x80) {}
+}
+
+static void
+emit_float_const(x64_ctx *c, bool is_64)
+{
+    u64 bits = 0;
+    memcpy(&bits, c->pc, is_64 ? 8 : 4);
+    c->pc += is_64 ? 8 : 4;
+    gbx_x64_push(c, x64_const(bits, is_64));
+}
+
+/* ---- Instructions */
+
+/* wrap: the same value, seen as 32 bits. */
+static void
+emit_wrap(x64_ctx *c)
+{
+    val v = gbx_x64_pop(c);
+    switch (v.kind) {
+    case VAL_CONST: v.bits = (u32)v.bits; break;
+    case VAL_LOCAL:
+    case VAL_REG: v.narrow = true; break;
+    case VAL_LEA: break;
+    default:
+        v.is_64 = false;
+        (void)gbx_x64_own(c, &v, X64_NO_REG);
+        v.narrow = true;
+        break;
+    }
+    v.is_64 = false;
+    gbx_x64_push(c, v);
+}
+
+static void
+emit_extend_u(x64_ctx *c)
+{
+    val v = gbx_x64_pop(c);
+    bool const is_clean = v.kind == VAL_CONST || v.kind == VAL_HOME ||
+                          ((v.kind == VAL_LOCAL || v.kind == VAL_REG) && !v.narrow);
+    u32 local = X64_NO_LOCAL;
+    if (!is_clean) {
+        u32 const hint = gbx_x64_hint(c, false, &local);
+        u32 const reg = gbx_x64_own(c, &v, hint);
+        gbx_x64_push_reg(c, reg, local, true);
+        return;
+    }
+    v.is_64 = true;
+    gbx_x64_push(c, v);
+}
+
+static void
+emit_fc(x64_ctx *c)
+{
+    static const struct {
+        u8 takes, gives;
+    } shapes[OP_FC_COUNT] = {
+        [OP_FC_MEMORY_INIT] = {3, 0}, [OP_FC_DATA_DROP] = {0, 0},  [OP_FC_MEMORY_COPY] = {3, 0},
+        [OP_FC_MEMORY_FILL] = {3, 0}, [OP_FC_TABLE_INIT] = {3, 0}, [OP_FC_ELEM_DROP] = {0, 0},
+        [OP_FC_TABLE_COPY] = {3, 0},  [OP_FC_TABLE_GROW] = {2, 1}, [OP_FC_TABLE_SIZE] = {0, 1},
+        [OP_FC_TABLE_FILL] = {3, 0},
+    };
+    u32 const sub = gbx_x64_u32(c);
+    if (sub <= OP_FC_I64_TRUNC_SAT_F64_U) {
+        gbx_x64_trunc_sat(c, sub);
+        return;
+    }
+    u32 const first = gbx_x64_u32(c);
+    u32 const second = gbx_wasm_ops_fc[sub].imm == IMM_IDX2 ? gbx_x64_u32(c) : 0;
+    gbx_x64_libcall(c, sub, first, second, shapes[sub].takes, shapes[sub].gives);
+}
+
+static void
+emit_drop(x64_ctx *c)
+{
+    val v = gbx_x64_pop(c);
+    gbx_x64_drop(c, &v);
+}
+
+/* False: the block is left.
+ * STYLE: one function because it is one opcode switch. */
+static bool
+emit_insn(x64_ctx *c, const facts_block *b)
+{
+    c->insn = c->pc;
+    c->wasm_offset = (u32)(c->insn - c->m->bytes);
+    u8 const op = c->unfuse[*c->pc++];
+    switch (op) {
+    case OP_NOP:
+    case OP_END: return true;
+    case OP_BLOCK:
+    case OP_LOOP: emit_skip(c); return true;
+    case OP_UNREACHABLE:
+    case OP_ELSE:
+    case OP_BR:
+    case OP_BR_IF:
+    case OP_BR_TABLE:
+    case OP_IF:
+    case OP_RETURN: gbx_x64_exit(c, b); return false;
+    case OP_CALL: gbx_x64_call(c, gbx_x64_u32(c)); return true;
+    case OP_CALL_INDIRECT: {
+        u32 const type = gbx_x64_u32(c);
+        gbx_x64_call_indirect(c, type, gbx_x64_u32(c));
+        return true;
+    }
+    case OP_DROP: emit_drop(c); return true;
+    case OP_SELECT_T:
+        emit_skip(c);
+        c->pc++; /* one type, of one byte */
+        gbx_x64_select(c);
+        return true;
+    case OP_SELECT: gbx_x64_select(c); return true;
+    case OP_LOCAL_GET:
+        c->access++;
+        gbx_x64_local_get(c, gbx_x64_u32(c));
+        return true;
+    case OP_LOCAL_SET:
+    case OP_LOCAL_TEE:
+        c->access++;
+        gbx_x64_local_set(c, gbx_x64_u32(c), op == OP_LOCAL_TEE);
+        return true;
+    case OP_GLOBAL_GET:
+        c->access++;
+        gbx_x64_global_get(c, gbx_x64_u32(c));
+        return true;
+    case OP_GLOBAL_SET:
+        c->access++;
+        gbx_x64_global_set(c, gbx_x64_u32(c));
+        return true;
+    case OP_TABLE_GET: gbx_x64_table_get(c, gbx_x64_u32(c)); return true;
+    case OP_TABLE_SET: gbx_x64_table_set(c, gbx_x64_u32(c)); return true;
+    case OP_I32_LOAD ... OP_I64_LOAD32_U: gbx_x64_load(c, op); return true;
+    case OP_I32_STORE ... OP_I64_STORE32: gbx_x64_store(c, op); return true;
+    case OP_MEMORY_SIZE: gbx_x64_memory_size(c, gbx_x64_u32(c)); return true;
+    case OP_MEMORY_GROW: gbx_x64_libcall(c, GBX_TIER_MEMORY_GROW, gbx_x64_u32(c), 0, 1, 1); return true;
+    case OP_I32_CONST: gbx_x64_push(c, x64_const((u32)gbx_x64_s64(c), false)); return true;
+    case OP_I64_CONST: gbx_x64_push(c, x64_const(gbx_x64_s64(c), true)); return true;
+    case OP_F32_CONST: emit_float_const(c, false); return true;
+    case OP_F64_CONST: emit_float_const(c, true); return true;
+    case OP_I32_EQZ: gbx_x64_eqz(c, false); return true;
+    case OP_I64_EQZ: gbx_x64_eqz(c, true); return true;
+    case OP_I32_EQ ... OP_I32_GE_U:
+    case OP_I64_EQ ... OP_I64_GE_U: gbx_x64_compare(c, op); return true;
+    case OP_I32_CLZ ... OP_I32_POPCNT:
+    case OP_I64_CLZ ... OP_I64_POPCNT: gbx_x64_int_unary(c, op); return true;
+    case OP_I32_ADD ... OP_I32_ROTR:
+    case OP_I64_ADD ... OP_I64_ROTR: gbx_x64_int_binary(c, op); return true;
+    case OP_I32_WRAP_I64: emit_wrap(c); return true;
+    case OP_I64_EXTEND_I32_U: emit_extend_u(c); return true;
+    case OP_I64_EXTEND_I32_S:
+    case OP_I32_EXTEND8_S ... OP_I64_EXTEND32_S: gbx_x64_extend(c, op); return true;
+    case OP_REF_NULL:
+        emit_skip(c);
+        gbx_x64_push(c, x64_const(0, true));
+        return true;
+    case OP_REF_IS_NULL: gbx_x64_eqz(c, true); return true;
+    case OP_REF_FUNC: gbx_x64_ref_func(c, gbx_x64_u32(c)); return true;
+    case OP_PREFIX_FC: emit_fc(c); return true;
+    default: gbx_x64_float(c, op); return true;
+    }
+}
+
+static void
+emit_instructions(x64_ctx *c, u32 block)
+{
+    const facts_block *const b = &c->f.blocks[block];
+    c->block = block;
+    c->pc = c->m->bytes + b->off;
+    c->end = c->m->bytes + b->end;
+    c->access = c->f.accesses + b->access;
+    bool goes_on = true;
+    while (goes_on && c->pc < c->end) {
+        x64_room(c->b);
+        goes_on = emit_insn(c, b);
+    }
+    x64_room(c->b);
+    if (goes_on) gbx_x64_fall(c, b);
+}
+
+void
+gbx_x64_block(x64_ctx *c, u32 block)
+{
+    const facts_block *const b = &c->f.blocks[block];
+    c->bound[block] = c->b->len;
+    if (!c->is_open) gbx_x64_enter_block(c, block);
+    c->is_open = false;
+    if (b->marks & FACTS_MARK_HEAD && b->height == 0) {
+        codegen_head const head = {b->off, c->b->len};
+        (void)gbx_x64_push_item(c, &c->s->heads, &head, sizeof head);
+    }
+    emit_instructions(c, block);
+}
+
+/* ---- Registers */
+
+/* In the order they are given to locals, the heaviest first: short encodings first. The last are those of
+ * globals, where the module has none to pin. */
+static const u8 emit_local_regs[] = {RSI, RDI, RBP, R8, R9, R10, R11, R12, X64_PIN1, X64_PIN0};
+#define EMIT_XMM_FIRST 2u /* below are temporaries */
+
+static void
+emit_assign(x64_ctx *c)
+{
+    u32 ints = 0, floats = EMIT_XMM_FIRST;
+    u32 const pinned = (c->env->pins[0] != FACTS_NONE ? 1u : 0) + (c->env->pins[1] != FACTS_NONE ? 1u : 0);
+    u32 const int_count = (u32)GBX_LEN(emit_local_regs) - pinned;
+    c->temps = 1u << RAX | 1u << RCX | 1u << RDX;
+    c->xtemps = (1u << EMIT_XMM_FIRST) - 1;
+    c->assigned = 0;
+    u32 const pinned_copy = c->f.copy_local == FACTS_NONE ? X64_NO_LOCAL : gbx_x64_pinned(c, c->f.copy_global);
+    c->copy = c->copy_of = X64_NO_LOCAL;
+    if (pinned_copy != X64_NO_LOCAL && c->env->tune & CODEGEN_TUNE_BIT(COPY)) {
+        c->copy = c->f.locals[c->f.copy_local].idx;
+        c->copy_of = pinned_copy;
+    }
+    for (u32 i = 0; i < c->local_count; i++)
+        c->locals[i] = (x64_local){.home = X64_NO_SLOT, .reg = X64_NO_REG, .rank = 255, .is_64 = true};
+    for (u32 r = 0; r < c->f.local_count; r++) {
+        x64_local *const l = &c->locals[c->f.locals[r].idx];
+        l->rank = (u8)r;
+        l->is_float = c->f.floats >> r & 1;
+        u8 const type = c->f.locals[r].type;
+        l->is_64 = type != WASM_I32 && type != WASM_F32;
+        if (c->f.locals[r].idx == c->copy) continue; /* no masks, no home: nothing is ever done to it */
+        if (l->is_float && floats < X64_SCRATCH0) l->reg = (u8)floats++;
+        if (!l->is_float && ints < int_count) l->reg = emit_local_regs[ints++];
+        if (l->reg != X64_NO_REG) c->assigned |= 1ull << r;
+    }
+    for (; ints < int_count; ints++) c->temps |= 1u << emit_local_regs[ints]; /* none is left for a local */
+    for (; floats < X64_SCRATCH0; floats++) c->xtemps |= 1u << floats;
+    for (u32 i = 0; i < CODEGEN_PINS; i++) {
+        if (c->env->pins[i] == FACTS_NONE) continue;
+        c->locals[c->local_count + i] = (x64_local){
+                .home = X64_NO_SLOT, .reg = (u8)gbx_codegen_pin_reg(i), .rank = 255,
+                .is_64 = c->m->globals[c->env->pins[i]].type.type == WASM_I64};
+    }
+}
+
+/* ---- The function */
+
+static void *
+emit_array(x64_ctx *c, x64_array *a, u64 count, size_t bytes)
+{
+    if (a->cap < count) {
+        void *const items = gbx_base_realloc(a->items, count, bytes);
+        if (!items) {
+            c->failed = true;
+            return NULL;
+        }
+        a->items = items;
+        a->cap = (u32)count;
+    }
+    return a->items;
+}
+
+static bool
+emit_begin(x64_ctx *c)
+{
+    codegen_space *const s = c->s;
+    s->fixups.count = s->colds.count = s->relocs.count = s->rows.count = s->heads.count = 0;
+    s->frame_fixes.count = s->tables.count = s->items.count = s->self_calls.count = 0;
+    c->b->len = 0;
+    c->local_count = c->code->local_count;
+    c->locals = emit_array(c, &s->locals, (u64)c->local_count + CODEGEN_PINS, sizeof *c->locals);
+    c->stack = emit_array(c, &s->stack, (u64)c->f.height_max + 8, sizeof *c->stack);
+    c->depth_homes = emit_array(c, &s->depths, (u64)c->f.height_max + 8, sizeof *c->depth_homes);
+    c->bound = emit_array(c, &s->bound, (u64)c->f.block_count + 1, sizeof *c->bound);
+    c->through = emit_array(c, &s->through, (u64)c->f.block_count + 1, sizeof *c->through);
+    if (c->failed) return false;
+    memset(c->bound, 0xff, c->f.block_count * sizeof *c->bound);
+    memset(c->depth_homes, 0xff, (c->f.height_max + 8) * sizeof *c->depth_homes);
+    c->slots = 0;
+    c->out_need = 0;
+    c->needs_frame = c->is_open = false;
+    c->general = c->fresh = c->osr = FACTS_NONE;
+    emit_assign(c);
+    gbx_x64_thread_jumps(c);
+    return true;
+}
+
+/* The order of blocks: those that end in a trap come last, those that are not emitted not at all. */
+static u32
+emit_order(x64_ctx *c, u32 first)
+{
+    u32 *const order = emit_array(c, &c->s->order, (u64)c->f.block_count + 1, sizeof *order);
+    u32 count = 0;
+    if (!order) return 0;
+    for (u32 cold = 0; cold < 2; cold++)
+        for (u32 i = first; i < c->f.block_count; i++) {
+            u8 const marks = c->f.blocks[i].marks;
+            if ((i && marks & FACTS_MARK_END) || c->through[i] != i) continue;
+            if (!(marks & FACTS_MARK_COLD) == !cold) order[count++] = i;
+        }
+    return count;
+}
+
+static void
+emit_blocks(x64_ctx *c, u32 count)
+{
+    const u32 *const order = c->s->order.items;
+    for (u32 i = 0; i < count && !c->failed; i++) {
+        c->next = i + 1 < count ? order[i + 1] : FACTS_NONE;
+        gbx_x64_block(c, order[i]);
+    }
+}
+
+/* With a dispatch: the fresh entry first, which runs what stands before the dispatch and goes on to the block
+ * that 0 leads to; last the general one. RULE: S8. */
+static void
+emit_with_dispatch(x64_ctx *c)
+{
+    u32 const dispatch = c->f.dispatch;
+    u32 const count = emit_order(c, dispatch + 1);
+    u32 const first = count ? ((u32 *)c->s->order.items)[0] : FACTS_NONE;
+    facts_edge const fresh = {c->through[c->f.fresh], 0};
+    for (u32 is_last = 0; is_last < 2; is_last++) {
+        gbx_x64_entry(c, !is_last, is_last ? c->f.resume_live : c->f.fresh_live);
+        gbx_x64_enter_block(c, 0);
+        c->next = is_last ? FACTS_NONE : first;
+        if (dispatch == 1) {
+            const facts_block *const b = &c->f.blocks[0];
+            c->block = 0;
+            c->pc = c->m->bytes + b->off;
+            c->end = c->m->bytes + b->end;
+            c->access = c->f.accesses + b->access;
+            while (c->pc < c->end) {
+                x64_room(c->b);
+                (void)emit_insn(c, b);
+            }
+        }
+        x64_room(c->b);
+        if (is_last) {
+            gbx_x64_flush(c, c->height);
+            gbx_x64_reload(c, c->f.blocks[dispatch].live_in);
+            c->next = FACTS_NONE;
+            gbx_x64_block(c, dispatch);
+        } else {
+            if (fresh.to == first) gbx_x64_reload(c, c->f.blocks[first].live_in);
+            else gbx_x64_edge(c, &fresh);
+            emit_blocks(c, count);
+        }
+    }
+}
+
+static void
+emit_without_dispatch(x64_ctx *c)
+{
+    u32 const count = emit_order(c, 0);
+    u64 const live = c->f.dispatch == FACTS_NONE ? c->f.fresh_live : c->f.resume_live;
+    gbx_x64_entry(c, false, live);
+    emit_blocks(c, count);
+    if (!c->is_fresh) return;
+    gbx_x64_entry(c, true, live);
+    x64_room(c->b);
+    x64_jmp_back(c->b, c->bound[0]);
+}
+
+static void
+emit_function(x64_ctx *c)
+{
+    if (!emit_begin(c)) return;
+    bool const has_dispatch = c->is_fresh && c->f.dispatch != FACTS_NONE && c->f.dispatch_local == 0;
+    if (has_dispatch) emit_with_dispatch(c);
+    else emit_without_dispatch(c);
+    if (c->s->heads.count) gbx_x64_osr_entry(c);
+    gbx_x64_finish(c);
+}
+
+static int
+emit_by_offset(const void *a, const void *b)
+{
+    const codegen_head *const x = a, *const y = b;
+    return x->wasm_offset < y->wasm_offset ? -1 : x->wasm_offset > y->wasm_offset;
+}
+
+gbx_code
+gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *code, codegen_out *out)
+{
+    *out = (codegen_out){.general = FACTS_NONE, .fresh = FACTS_NONE, .osr = FACTS_NONE};
+    x64_ctx c = {.s = s, .b = &s->b, .env = env, .m = env->m, .code = code};
+    GBX_TRY(gbx_codegen_facts(s->facts, env->m, code, &c.f));
+    out->beyond = c.f.beyond;
+    if (c.f.has & FACTS_TAIL_CALL) out->beyond |= FACTS_BEYOND_TAIL_CALLS;
+    if (out->beyond) return GBX_OK;
+    c.sig = &env->m->types[code->type_idx];
+    c.unfuse = gbx_wasm_unfuse[env->m->fuse_set];
+    c.is_fresh = c.sig->param_count == 1 && c.sig->result_count <= 1 &&
+                 (c.sig->params[0] == WASM_I32 || c.sig->params[0] == WASM_I64);
+    s->b.failed = false;
+    c.out_slots = c.f.values_max > 1 ? c.f.values_max : 0;
+    c.has_frame = c.out_slots > 0;
+    for (;;) {
+        emit_function(&c);
+        if (c.failed || s->b.failed) return GBX_NO_MEMORY;
+        bool const is_large = (c.out_slots + c.slots) * 8 > EMIT_LARGE_FRAME;
+        if (c.out_need <= c.out_slots && c.has_frame >= c.needs_frame && c.is_large >= is_large) break;
+        c.has_frame = c.has_frame || c.needs_frame;
+        c.out_slots = max_u32(c.out_slots, c.out_need);
+        c.is_large = is_large;
+    }
+    qsort(s->heads.items, s->heads.count, sizeof(codegen_head), emit_by_offset);
+    out->bytes = s->b.bytes;
+    out->len = s->b.len;
+    out->general = c.general;
+    out->fresh = c.fresh;
+    out->osr = c.osr;
+    out->frame_bytes = c.has_frame ? (c.out_slots + c.slots) * 8 : 0;
+    out->relocs = s->relocs.items;
+    out->rows = s->rows.items;
+    out->heads = s->heads.items;
+    out->reloc_count = s->relocs.count;
+    out->row_count = s->rows.count;
+    out->head_count = c.osr == FACTS_NONE ? 0 : s->heads.count;
+    return GBX_OK;
+}
+
+codegen_space *
+gbx_codegen_space_new(void)
+{
+    codegen_space *const s = gbx_base_alloc_zero(1, sizeof *s);
+    if (!s) return NULL;
+    s->facts = gbx_codegen_facts_space_new();
+    if (s->facts && x64_grow(&s->b, (u32)64 << 10)) return s;
+    gbx_codegen_space_free(s);
+    return NULL;
+}
+
+void
+gbx_codegen_space_free(codegen_space *s)
+{
+    if (!s) return;
+    x64_array *const arrays[] = {&s->locals, &s->stack, &s->saved, &s->fixups, &s->colds, &s->relocs, &s->rows,
+                                 &s->heads, &s->bound, &s->order, &s->frame_fixes, &s->depths, &s->tables,
+                                 &s->items, &s->self_calls, &s->through};
+    for (u32 i = 0; i < GBX_LEN(arrays); i++) gbx_base_free(arrays[i]->items);
+    gbx_base_free(s->b.bytes);
+    gbx_codegen_facts_space_free(s->facts);
+    gbx_base_free(s);
+}

@@ -1,0 +1,289 @@
+/* What the files of the x86-64 back end share. Pass B: one walk over the blocks that pass A found, in which
+ * machine code is written at once; nothing is looked at twice but what did not fit (see x64_frame).
+ *
+ *   emit.c     the walk: instructions to the functions of the other files
+ *   values.c   the operand stack as delayed values, registers, homes
+ *   int.c      integer arithmetic, comparisons
+ *   float.c    f32 and f64
+ *   memory.c   loads, stores, globals, tables
+ *   control.c  edges between blocks, what stands behind the function
+ *   frame.c    entries, the frame, returns
+ *   call.c     calls, and what the runtime does for compiled code
+ *   stubs.c    code that a module has once
+ *
+ * Registers: rsp the native stack, rbx the base of memory 0, r15 the gbx_exec, r14 and r13 pinned globals;
+ * rax, rcx, rdx and whatever the function's locals leave are temporaries; xmm14 and xmm15 are scratch within
+ * one instruction.
+ *
+ * RULE: S3. An i32 in a register has a zero upper half unless its value says `narrow`. */
+#ifndef GBX_CODEGEN_X64_EMIT_H
+#define GBX_CODEGEN_X64_EMIT_H
+
+#include <stddef.h>
+
+#include "codegen/codegen.h"
+#include "codegen/x64/asm.h"
+#include "wasm/fuse.h"
+#include "wasm/opcodes.h"
+
+#define X64_MEMORY RBX
+#define X64_EXEC R15
+#define X64_PIN0 R14
+#define X64_PIN1 R13
+#define X64_SCRATCH0 14u /* xmm */
+#define X64_SCRATCH1 15u
+
+#define X64_CPU_RUNS 1u   /* SSE4.1 and POPCNT: what no code is made without */
+#define X64_CPU_LZCNT 2u  /* and TZCNT */
+#define X64_CPU_BMI2 4u
+
+#define X64_NO_LOCAL UINT32_MAX
+#define X64_NO_SLOT UINT32_MAX
+
+/* A value on the operand stack that need not have been computed yet. RULE: S11: it is pure. */
+typedef enum val_kind {
+    VAL_CONST, /* bits */
+    VAL_LOCAL, /* a read of a local or pinned global that has not been performed */
+    VAL_REG,   /* in a temporary that it owns, or in the register of the local that the next instruction
+                  writes (local is not X64_NO_LOCAL) */
+    VAL_XMM,   /* the same among the floats */
+    VAL_LEA,   /* base + index << scale + disp, modulo 2^32 where it is an i32 */
+    VAL_HOME,  /* in the home of its place on the stack, of whatever type */
+    VAL_FLAGS, /* cc says whether it is 1; consumed by the next instruction */
+} val_kind;
+
+typedef struct val {
+    u8 kind;
+    bool is_64;  /* an integer of 64 bits, or an f64 */
+    bool narrow; /* an i32 whose register may have anything in its upper half */
+    u8 reg;      /* VAL_REG, VAL_XMM; VAL_LEA: base, X64_NO_REG: none */
+    u8 index, scale;
+    u8 cc;
+    u32 local;       /* VAL_LOCAL; VAL_LEA: that base is the register of, X64_NO_LOCAL: it is owned */
+    u32 index_local; /* VAL_LEA */
+    i32 disp; /* VAL_LEA; VAL_HOME: the place */
+    u64 bits;
+} val;
+
+/* A local, or behind them a pinned global. */
+typedef struct x64_local {
+    u32 home; /* slot of the frame; X64_NO_SLOT: it has none yet */
+    u8 reg;   /* general or xmm; X64_NO_REG: it lives in its home */
+    u8 rank;  /* its bit in the masks; 255: none */
+    bool is_float;
+    bool is_64;
+} x64_local;
+
+/* A branch whose target's code does not exist yet. */
+typedef struct x64_fixup {
+    u32 at, block;
+} x64_fixup;
+
+/* What stands behind the function: where a check fails. */
+typedef struct x64_cold {
+    u32 at;   /* of the displacement that leads here */
+    u32 kind; /* a trap, or one of x64_slow_kind */
+    u32 wasm_offset;
+    u32 back; /* where a slow path returns to */
+    u8 a, b;  /* its registers */
+    u8 variant;
+} x64_cold;
+
+enum {
+    X64_SLOW_TRUNC = 0x100,
+    X64_SLOW_CALL, /* variant: of a function of another instance or the host, which is in rax */
+};
+
+/* What is known once the frame's size is: at `at`, that size + addend. */
+typedef struct x64_frame_fix {
+    u32 at;
+    i32 addend;
+} x64_frame_fix;
+
+/* An entry of a jump table: a block, or code that leads there. */
+typedef struct x64_table_item {
+    u32 block, offset; /* block FACTS_NONE: the code at offset */
+} x64_table_item;
+
+typedef struct x64_table {
+    u32 at; /* of the displacement of the lea that finds it */
+    u32 first, count;
+} x64_table;
+
+/* A call of the function by itself. */
+typedef struct x64_self_call {
+    u32 at;
+    bool is_fresh;
+} x64_self_call;
+
+/* What an edge's code must not change for whoever goes on behind it. */
+typedef struct x64_state {
+    u32 height, settled, free, xfree;
+    u64 reg_valid, home_valid;
+} x64_state;
+
+typedef struct x64_array {
+    void *items;
+    u32 count, cap;
+} x64_array;
+
+struct codegen_space {
+    facts_space *facts;
+    x64_buf b;
+    x64_array locals, stack, saved, fixups, colds, relocs, rows, heads, bound, order, frame_fixes, depths, tables, items,
+            self_calls, through;
+};
+
+typedef struct x64_ctx {
+    codegen_space *s;
+    x64_buf *b;
+    const codegen_env *env;
+    const wasm_module *m;
+    const wasm_code *code;
+    const wasm_functype *sig;
+    facts f;
+    const u8 *unfuse;
+
+    const u8 *pc, *insn, *end; /* next byte, present instruction, end of the block */
+    u32 wasm_offset;           /* of the present instruction in the module file */
+
+    x64_local *locals; /* local_count, then the pins */
+    u32 local_count;
+    u32 copy, copy_of; /* a local that is read and written as a pinned global is; X64_NO_LOCAL: none */
+    u32 *through;      /* by block: where an edge to it leads in the end */
+    val *stack;
+    u32 height;
+    u32 settled; /* operands below own no register and read no local */
+    u32 *depth_homes; /* slot of the frame by place on the stack */
+
+    u32 temps, xtemps;   /* registers that may be temporaries */
+    u32 free, xfree;     /* those that are not in use */
+    u64 reg_valid;       /* ranked locals whose register holds their value */
+    u64 home_valid;      /* whose home does as well */
+    u64 assigned;        /* that have a register */
+
+    u32 block;       /* being emitted */
+    u32 next;        /* emitted behind it; FACTS_NONE: none */
+    bool is_open;    /* the state on the way into `next` is that of the block before it */
+    const u32 *access; /* of the block's accesses, the next */
+
+    u32 slots;     /* of the frame, beyond the outgoing area */
+    u32 out_slots; /* of the outgoing area */
+    u32 out_need;  /* that turned out to be needed */
+    bool has_frame, needs_frame;
+    bool is_large; /* the frame: it is compared with what the stack has left */
+    bool is_fresh; /* called with one 0, it may skip what it does with it */
+    u32 general, fresh, osr; /* entries */
+    bool failed;   /* memory is short */
+    u32 *bound;    /* by block: offset of its code, FACTS_NONE: not yet */
+} x64_ctx;
+
+/* ---- values.c */
+
+void gbx_x64_push(x64_ctx *c, val v);
+val gbx_x64_pop(x64_ctx *c);
+u32 gbx_x64_take(x64_ctx *c);  /* a free temporary, by sending an operand home if need be */
+u32 gbx_x64_xtake(x64_ctx *c);
+bool gbx_x64_claim(x64_ctx *c, u32 reg); /* make this very temporary free and take it */
+void gbx_x64_release(x64_ctx *c, u32 reg);
+void gbx_x64_xrelease(x64_ctx *c, u32 reg);
+void gbx_x64_drop(x64_ctx *c, val *v); /* its registers are free */
+/* In a general register, with a zero upper half where it is 32 bits wide unless `any_upper`. The register may
+ * be that of a local: read only. */
+u32 gbx_x64_gpr(x64_ctx *c, val *v, bool any_upper);
+u32 gbx_x64_own(x64_ctx *c, val *v, u32 dst); /* in `dst`, or X64_NO_REG: in a temporary that may be written */
+u32 gbx_x64_xmm(x64_ctx *c, val *v);
+u32 gbx_x64_xown(x64_ctx *c, val *v, u32 dst);
+void gbx_x64_to_home(x64_ctx *c, val *v, u32 place); /* send it to the home of a place on the stack */
+void gbx_x64_to_slot(x64_ctx *c, val *v, x64_mem m); /* and to any 8 bytes; releases its registers */
+void gbx_x64_flush(x64_ctx *c, u32 height); /* all operands below `height` are at home */
+void gbx_x64_local_get(x64_ctx *c, u32 idx);
+void gbx_x64_local_set(x64_ctx *c, u32 idx, bool is_tee);
+/* No operand waits to read it: it is about to be written. */
+void gbx_x64_local_written(x64_ctx *c, u32 idx);
+u32 gbx_x64_local_reg(x64_ctx *c, u32 idx); /* that holds its value; it has one assigned */
+x64_mem gbx_x64_slot(x64_ctx *c, u32 slot);
+x64_mem gbx_x64_local_home(x64_ctx *c, u32 idx);
+x64_mem gbx_x64_place_home(x64_ctx *c, u32 place);
+/* The register that the result of the present instruction is to be computed into because the next one
+ * writes it to a local: *local says which. X64_NO_REG where there is none. */
+u32 gbx_x64_hint(x64_ctx *c, bool is_float, u32 *local);
+void gbx_x64_push_reg(x64_ctx *c, u32 reg, u32 local, bool is_64);
+void gbx_x64_push_xmm(x64_ctx *c, u32 reg, u32 local, bool is_64);
+void gbx_x64_reload(x64_ctx *c, u64 mask); /* these locals are in their registers */
+void gbx_x64_save(x64_ctx *c, u64 mask);   /* these are at home as well */
+u64 gbx_x64_live(x64_ctx *c);              /* that may be read from the next instruction on */
+bool gbx_x64_push_item(x64_ctx *c, x64_array *a, const void *item, size_t bytes);
+
+static inline val
+x64_const(u64 bits, bool is_64)
+{
+    return (val){.kind = VAL_CONST, .is_64 = is_64, .bits = bits, .local = X64_NO_LOCAL};
+}
+
+/* ---- int.c */
+
+void gbx_x64_int_binary(x64_ctx *c, u8 op);
+void gbx_x64_int_unary(x64_ctx *c, u8 op);
+void gbx_x64_compare(x64_ctx *c, u8 op);
+void gbx_x64_eqz(x64_ctx *c, bool is_64);
+void gbx_x64_extend(x64_ctx *c, u8 op);
+void gbx_x64_select(x64_ctx *c);
+/* Emit what decides about the topmost operand, which is popped: the condition that it is not 0. */
+u8 gbx_x64_condition(x64_ctx *c);
+void gbx_x64_push_flags(x64_ctx *c, u8 cc);
+
+/* ---- float.c */
+
+void gbx_x64_float(x64_ctx *c, u8 op);
+void gbx_x64_trunc_sat(x64_ctx *c, u32 sub);
+void gbx_x64_slow_trunc(x64_ctx *c, const x64_cold *cold);
+
+/* ---- memory.c */
+
+void gbx_x64_load(x64_ctx *c, u8 op);
+void gbx_x64_store(x64_ctx *c, u8 op);
+void gbx_x64_global_get(x64_ctx *c, u32 idx);
+void gbx_x64_global_set(x64_ctx *c, u32 idx);
+void gbx_x64_table_get(x64_ctx *c, u32 idx);
+void gbx_x64_table_set(x64_ctx *c, u32 idx);
+void gbx_x64_memory_size(x64_ctx *c, u32 idx);
+
+/* ---- control.c */
+
+void gbx_x64_trap_if(x64_ctx *c, u8 cc, u32 kind);
+void gbx_x64_trap(x64_ctx *c, u32 kind);
+void gbx_x64_row(x64_ctx *c, u32 kind); /* the next instruction may fault */
+void gbx_x64_cold(x64_ctx *c, x64_cold cold);
+void gbx_x64_exit(x64_ctx *c, const facts_block *b);
+void gbx_x64_fall(x64_ctx *c, const facts_block *b); /* the block ended without an instruction that leaves it */
+void gbx_x64_poll(x64_ctx *c);
+/* The code of an edge, which ends in a jump. May change the state. */
+void gbx_x64_edge(x64_ctx *c, const facts_edge *e);
+void gbx_x64_thread_jumps(x64_ctx *c); /* fills c->through */
+void gbx_x64_enter_block(x64_ctx *c, u32 block); /* the state at its start */
+void gbx_x64_finish(x64_ctx *c); /* cold code, tables, what had to wait for addresses */
+u32 gbx_x64_pinned(const x64_ctx *c, u32 global_idx); /* the local that stands for it, or X64_NO_LOCAL */
+
+/* ---- frame.c */
+
+void gbx_x64_entry(x64_ctx *c, bool is_fresh, u64 live);
+void gbx_x64_epilogue(x64_ctx *c);
+void gbx_x64_osr_entry(x64_ctx *c);
+void gbx_x64_frame_fix(x64_ctx *c, i32 addend); /* the 4 bytes just written are frame size + addend */
+
+/* ---- call.c */
+
+void gbx_x64_call(x64_ctx *c, u32 func_idx);
+void gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx);
+void gbx_x64_libcall(x64_ctx *c, u32 sub, u32 first, u32 second, u32 takes, u32 gives);
+void gbx_x64_ref_func(x64_ctx *c, u32 idx);
+void gbx_x64_slow_call(x64_ctx *c, const x64_cold *cold);
+
+/* ---- emit.c */
+
+void gbx_x64_block(x64_ctx *c, u32 block);
+u32 gbx_x64_u32(x64_ctx *c); /* LEB128 at pc */
+u64 gbx_x64_s64(x64_ctx *c);
+
+#endif

@@ -1,0 +1,182 @@
+/* Code that a module has once: entering, leaving, calling out. See codegen.h and runtime/enter.h.
+ *
+ * RULE: S9. Pinned globals are written back before anything that is not our code runs, and loaded whenever
+ * our code goes on; code of C never sees a stale one. Nothing here writes to the stack but where enter.h says
+ * that there is room: a fault in a stub would have no row. */
+#include "codegen/x64/emit.h"
+
+static const u8 stubs_pin_regs[CODEGEN_PINS] = {X64_PIN0, X64_PIN1};
+
+static x64_mem
+stubs_native(size_t offset)
+{
+    return x64_at(X64_EXEC, (i32)(offsetof(gbx_exec, native) + offset));
+}
+
+/* Uses rcx. */
+static void
+stubs_pins(x64_buf *b, const codegen_env *env, bool is_load)
+{
+    for (u32 i = 0; i < CODEGEN_PINS; i++) {
+        if (env->pins[i] == FACTS_NONE) continue;
+        x64_load(b, RCX, stubs_native(offsetof(gbx_native, pins) + i * sizeof(u64 *)), X64_64);
+        if (is_load) x64_load(b, stubs_pin_regs[i], x64_at(RCX, 0), X64_64);
+        else x64_store(b, x64_at(RCX, 0), stubs_pin_regs[i], X64_64);
+    }
+}
+
+static void
+stubs_begin(x64_buf *b, const codegen_env *env)
+{
+    x64_mov(b, X64_EXEC, RDI, X64_64);
+    x64_load(b, X64_MEMORY, stubs_native(offsetof(gbx_native, memory_base)), X64_64);
+    stubs_pins(b, env, true);
+}
+
+static void
+stubs_leave(x64_buf *b, const codegen_env *env, gbx_status status)
+{
+    x64_load(b, RDI, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, entry)), X64_64);
+    x64_mov_imm(b, RAX, status);
+    x64_mov_imm(b, RCX, (u64)(uintptr_t)env->leave);
+    x64_rr(b, 0xff, 4, RCX, X64_32);
+}
+
+/* Arguments go from the slots to the stack, results back; gbx_native.segment is that of this code again when
+ * it returns. */
+static void
+stubs_enter(x64_buf *b, const codegen_env *env)
+{
+    stubs_begin(b, env);
+    x64_load(b, RCX, stubs_native(offsetof(gbx_native, call_params)), X64_32);
+    x64_load(b, RAX, stubs_native(offsetof(gbx_native, call_results)), X64_32);
+    x64_alu_rr(b, ALU_CMP, RAX, RCX, X64_32);
+    x64_cmov(b, CC_B, RAX, RCX, X64_32);
+    x64_shift_imm(b, SHIFT_SHL, RAX, 3, X64_32);
+    x64_alu_rr(b, ALU_SUB, RSP, RAX, X64_64);
+    x64_test(b, RCX, RCX, X64_32);
+    u32 const none = x64_jcc_short(b, CC_E);
+    u32 const more = b->len;
+    x64_load(b, RAX, (x64_mem){RDX, RCX, 3, -8}, X64_64);
+    x64_store(b, (x64_mem){RSP, RCX, 3, -8}, RAX, X64_64);
+    x64_alu_imm(b, ALU_SUB, RCX, 1, X64_32);
+    x64_jcc_back(b, CC_NE, more);
+    x64_bind_short(b, none);
+    x64_rm(b, 0xff, 2, stubs_native(offsetof(gbx_native, call_code)), X64_32);
+    x64_load(b, RSI, stubs_native(offsetof(gbx_native, segment)), X64_64);
+    x64_load(b, RDX, x64_at(RSI, (i32)offsetof(gbx_segment, results)), X64_64);
+    x64_load(b, RSI, x64_at(RSI, (i32)offsetof(gbx_segment, func)), X64_64);
+    x64_load(b, RCX, x64_at(RSI, (i32)offsetof(gbx_func, result_count)), X64_32);
+    x64_test(b, RCX, RCX, X64_32);
+    u32 const empty = x64_jcc_short(b, CC_E);
+    x64_store(b, x64_at(RDX, 0), RAX, X64_64);
+    u32 const next = b->len;
+    x64_alu_imm(b, ALU_SUB, RCX, 1, X64_32);
+    u32 const done = x64_jcc_short(b, CC_E);
+    x64_load(b, RAX, (x64_mem){RSP, RCX, 3, 0}, X64_64);
+    x64_store(b, (x64_mem){RDX, RCX, 3, 0}, RAX, X64_64);
+    x64_jmp_back(b, next);
+    x64_bind_short(b, empty);
+    x64_bind_short(b, done);
+    stubs_pins(b, env, false);
+    stubs_leave(b, env, GBX_STATUS_OK);
+}
+
+/* From below what gbx_runtime_enter_raw pushed: record, a word of alignment, its return address. */
+static void
+stubs_resume(x64_buf *b, const codegen_env *env)
+{
+    x64_lea(b, RSP, x64_at(RSP, 24), X64_64);
+    stubs_begin(b, env);
+    x64_load(b, RAX, stubs_native(offsetof(gbx_native, result)), X64_64);
+    x64_ret(b);
+}
+
+/* rax: the gbx_func; on the stack the return address, and behind it arguments unless `is_fresh`. */
+static void
+stubs_call_out(x64_buf *b, const codegen_env *env, bool is_fresh)
+{
+    x64_store(b, stubs_native(offsetof(gbx_native, callee)), RAX, X64_64);
+    if (is_fresh) x64_zero(b, RCX);
+    else x64_lea(b, RCX, x64_at(RSP, 8), X64_64);
+    x64_store(b, stubs_native(offsetof(gbx_native, args)), RCX, X64_64);
+    x64_store(b, stubs_native(offsetof(gbx_native, suspended)), RSP, X64_64);
+    x64_load(b, RDX, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, entry)), X64_64);
+    x64_store(b, x64_at(RDX, GBX_ENTRY_GUEST_SP), RSP, X64_64);
+    stubs_pins(b, env, false);
+    stubs_leave(b, env, GBX_STATUS_CALL);
+}
+
+/* rax: the cell of a function of the running instance. */
+static void
+stubs_interp(x64_buf *b, const codegen_env *env, bool is_fresh)
+{
+    x64_alu_rm(b, ALU_SUB, RAX, stubs_native(offsetof(gbx_native, cells)), X64_64);
+    x64_shift_imm(b, SHIFT_SHR, RAX, GBX_CELL_SHIFT, X64_64);
+    x64_load(b, RCX, stubs_native(offsetof(gbx_native, inst)), X64_64);
+    x64_load(b, RCX, x64_at(RCX, (i32)offsetof(gbx_instance, funcs)), X64_64);
+    x64_load(b, RAX, (x64_mem){RCX, RAX, 3, 0}, X64_64);
+    stubs_call_out(b, env, is_fresh);
+}
+
+/* As a function of C: returns to who called the stub. Its other arguments are set but for the first. */
+static void
+stubs_libcall(x64_buf *b, const codegen_env *env)
+{
+    x64_mov(b, R11, RCX, X64_64);
+    stubs_pins(b, env, false);
+    x64_mov(b, RCX, R11, X64_64);
+    x64_mov(b, RDI, X64_EXEC, X64_64);
+    x64_load(b, R10, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, entry)), X64_64);
+    x64_mov_imm(b, R11, (u64)(uintptr_t)env->call_c);
+    x64_rr(b, 0xff, 4, R11, X64_32);
+}
+
+gbx_code
+gbx_codegen_stubs(codegen_space *s, const codegen_env *env, codegen_out *out, u32 offsets[CODEGEN_STUB_COUNT])
+{
+    x64_buf *const b = &s->b;
+    *out = (codegen_out){0};
+    b->len = 0;
+    b->failed = false;
+    for (u32 i = 0; i < CODEGEN_STUB_COUNT; i++) {
+        x64_room(b);
+        while (b->len % 16) x64_u8(b, 0xcc);
+        offsets[i] = b->len;
+        switch ((codegen_stub)i) {
+        case CODEGEN_STUB_EXIT:
+            stubs_pins(b, env, false);
+            stubs_leave(b, env, GBX_STATUS_TRAP);
+            break;
+        case CODEGEN_STUB_ENTER: stubs_enter(b, env); break;
+        case CODEGEN_STUB_RESUME: stubs_resume(b, env); break;
+        case CODEGEN_STUB_INTERP: stubs_interp(b, env, false); break;
+        case CODEGEN_STUB_INTERP_FRESH: stubs_interp(b, env, true); break;
+        case CODEGEN_STUB_FUNC: stubs_call_out(b, env, false); break;
+        case CODEGEN_STUB_FUNC_FRESH: stubs_call_out(b, env, true); break;
+        default: stubs_libcall(b, env); break;
+        }
+    }
+    if (b->failed) return GBX_NO_MEMORY;
+    out->bytes = b->bytes;
+    out->len = b->len;
+    return GBX_OK;
+}
+
+u32
+gbx_codegen_exec_reg(void)
+{
+    return X64_EXEC;
+}
+
+u32
+gbx_codegen_sp_reg(void)
+{
+    return RSP;
+}
+
+u32
+gbx_codegen_pin_reg(u32 pin)
+{
+    return stubs_pin_regs[pin];
+}

@@ -1,0 +1,475 @@
+/* Compiled code beside the interpreter: when a function is compiled, how it is entered and left, and what
+ * its frames are.
+ *
+ * A module's code begins when it is first instantiated; functions are compiled one at a time in an engine,
+ * by the thread that found them warm, while all other threads go on interpreting. A function is compiled
+ * once. RULE: S5, S13.
+ *
+ * RULE: S9. Which globals are pinned is decided for the module, before its first function. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/native.h"
+#include "base/alloc.h"
+#include "interp/interp.h"
+#include "runtime/runtime_int.h"
+
+/* What a function executes in the interpreter before it is compiled: so many times its own bytes. */
+#define TIER_WARM_FACTOR 24u
+#define TIER_BUSY_HEAT 4096
+#define TIER_STACK_ROOM ((size_t)4096)
+
+static const gbx_tier tier_ops;
+
+/* ---- The engine's part */
+
+/* "-pins,-lea" and so on; unknown names are nobody's business. */
+static u32
+tier_tune(void)
+{
+    static const struct {
+        const char *slug;
+        u32 bit;
+    } rows[] = {
+#define CODEGEN_TUNE(name, slug, meaning) {slug, CODEGEN_TUNE_BIT(name)},
+#include "codegen/tune.def"
+#undef CODEGEN_TUNE
+    };
+    u32 tune = CODEGEN_TUNE_ALL;
+    const char *at = secure_getenv("GBX_TUNE");
+    while (at && *at) {
+        size_t const len = strcspn(at, ",");
+        for (u32 i = 0; i < GBX_LEN(rows); i++)
+            if (*at == '-' && len == strlen(rows[i].slug) + 1 && !strncmp(at + 1, rows[i].slug, len - 1))
+                tune &= ~rows[i].bit;
+        at += len + (at[len] == ',');
+    }
+    return tune;
+}
+
+void
+gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode)
+{
+    int const rc = pthread_mutex_init(&c->lock, NULL);
+    GBX_ASSERT(rc == 0);
+    c->mode = mode;
+    c->tune = tier_tune();
+}
+
+void
+gbx_runtime_compiler_deinit(runtime_compiler *c)
+{
+    gbx_codegen_space_free(c->space);
+    gbx_runtime_code_region_deinit(&c->region);
+    (void)pthread_mutex_destroy(&c->lock);
+}
+
+/* Under the lock. False: everything is interpreted, for ever. */
+static bool
+tier_works(runtime_compiler *c)
+{
+    if (c->is_tried) return c->works;
+    c->is_tried = true;
+    c->works = c->mode != GBX_TIER_INTERP && gbx_codegen_cpu() && gbx_runtime_fault_install() &&
+               gbx_runtime_code_region_init(&c->region, CODE_REGION_BYTES, OS_CODE_ANY, NULL) == GBX_OK;
+    if (c->works && !(c->space = gbx_codegen_space_new())) c->works = false;
+    return c->works;
+}
+
+/* ---- Code into code memory */
+
+/* Under the lock. NULL: there is no room. */
+static code_blob *
+tier_place(module_code *mc, const codegen_out *out, const fault_table *table)
+{
+    code_blob *blob;
+    if (gbx_runtime_code_alloc(&mc->space, out->len, &blob, NULL) != GBX_OK) return NULL;
+    memcpy(blob->write, out->bytes, out->len);
+    for (u32 i = 0; i < out->reloc_count; i++) {
+        i64 const rel = out->relocs[i].target - (blob->exec + out->relocs[i].at + 4);
+        i32 const near = (i32)rel;
+        GBX_ASSERT(near == rel); /* all code of an engine is in one region */
+        memcpy(blob->write + out->relocs[i].at, &near, sizeof near);
+    }
+    blob->table = table;
+    if (gbx_runtime_code_finish(&mc->space, blob, out->len, NULL) != GBX_OK) return NULL;
+    return blob;
+}
+
+static fault_table *
+tier_table(const codegen_out *out, const wasm_code *code)
+{
+    fault_table *const t = gbx_base_alloc(1, sizeof *t + out->row_count * sizeof *t->rows);
+    if (!t) return NULL;
+    *t = (fault_table){.func_idx = code->func_idx,
+                       .wasm_start = code->body_off,
+                       .frame_bytes = out->frame_bytes,
+                       .row_count = out->row_count};
+    for (u32 i = 0; i < out->row_count; i++) {
+        const codegen_row *const r = &out->rows[i];
+        t->rows[i] = (fault_row){r->code_offset, FAULT_WHAT(r->kind, r->wasm_offset - code->body_off)};
+    }
+    return t;
+}
+
+static gbx_body *
+tier_body(module_code *mc, const codegen_out *out)
+{
+    gbx_body *const b = gbx_base_alloc(1, sizeof *b + out->head_count * sizeof *b->heads);
+    if (!b) return NULL;
+    *b = (gbx_body){.next = mc->bodies, .general = out->general, .fresh = out->fresh, .osr = out->osr,
+                    .head_count = out->head_count};
+    for (u32 i = 0; i < out->head_count; i++)
+        b->heads[i] = (gbx_native_head){out->heads[i].wasm_offset, out->heads[i].code_offset};
+    mc->bodies = b;
+    return b;
+}
+
+/* Under the lock. The cell's pointers are stored in an order in which whoever sees the body sees its code. */
+static bool
+tier_compile(runtime_compiler *c, module_code *mc, u32 func_idx)
+{
+    const wasm_module *const w = mc->env.m;
+    const wasm_code *const code = &w->codes[func_idx - w->imported_funcs];
+    gbx_cell *const cell = &mc->cells[func_idx];
+    codegen_out out;
+    if (gbx_codegen_compile(c->space, &mc->env, code, &out) != GBX_OK || out.beyond) return false;
+    fault_table *const table = tier_table(&out, code);
+    gbx_body *const body = table ? tier_body(mc, &out) : NULL;
+    code_blob *const blob = body ? tier_place(mc, &out, table) : NULL;
+    if (!blob) return false; /* the table went with its blob, the body goes with the module */
+    body->code = blob->exec;
+    if (out.fresh != FACTS_NONE)
+        atomic_store_explicit(&cell->fresh, blob->exec + out.fresh, memory_order_release);
+    atomic_store_explicit(&cell->general, blob->exec + out.general, memory_order_release);
+    atomic_store_explicit(&cell->body, body, memory_order_release);
+    return true;
+}
+
+/* Under the lock. */
+static void
+tier_try(runtime_compiler *c, module_code *mc, u32 func_idx)
+{
+    gbx_cell *const cell = &mc->cells[func_idx];
+    if (atomic_load(&cell->state) != GBX_CELL_COLD) return;
+    bool const ok = tier_compile(c, mc, func_idx);
+    (void)atomic_fetch_add_explicit(ok ? &mc->compiled : &mc->refused, 1, memory_order_relaxed);
+    atomic_store(&cell->state, ok ? GBX_CELL_DONE : GBX_CELL_REFUSED);
+}
+
+/* ---- The module's part */
+
+/* RULE: S9. Defined here, mutable, i32 or i64, neither imported nor exported. */
+static bool
+tier_may_pin(const wasm_module *w, u32 idx)
+{
+    const wasm_global *const g = &w->globals[idx];
+    if (idx < w->imported_globals || !g->type.is_mutable || g->uses == 0) return false;
+    if (g->type.type != WASM_I32 && g->type.type != WASM_I64) return false;
+    for (u32 i = 0; i < w->export_count; i++)
+        if (w->exports[i].kind == WASM_EXTERN_GLOBAL && w->exports[i].idx == idx) return false;
+    return true;
+}
+
+static void
+tier_choose_pins(codegen_env *env)
+{
+    const wasm_module *const w = env->m;
+    for (u32 p = 0; p < CODEGEN_PINS; p++) {
+        env->pins[p] = FACTS_NONE;
+        u32 best = 0;
+        for (u32 i = 0; i < w->global_count && env->tune & CODEGEN_TUNE_BIT(PINS); i++) {
+            bool const is_taken = p && env->pins[0] == i;
+            if (is_taken || w->globals[i].uses <= best || !tier_may_pin(w, i)) continue;
+            best = w->globals[i].uses;
+            env->pins[p] = i;
+        }
+    }
+}
+
+static bool
+tier_make_cells(gbx_module *m)
+{
+    module_code *const mc = &m->code;
+    const wasm_module *const w = m->wasm;
+    mc->cells = gbx_base_alloc_zero(max_u64(w->func_count, 1), sizeof *mc->cells);
+    if (!mc->cells) return false;
+    for (u32 i = 0; i < w->func_count; i++) {
+        gbx_cell *const c = &mc->cells[i];
+        atomic_init(&c->general, mc->env.stubs[CODEGEN_STUB_INTERP]);
+        atomic_init(&c->fresh, mc->env.stubs[CODEGEN_STUB_INTERP_FRESH]);
+        if (i < w->imported_funcs) {
+            atomic_init(&c->state, GBX_CELL_REFUSED);
+            continue;
+        }
+        const wasm_code *const code = &w->codes[i - w->imported_funcs];
+        u64 const heat = (u64)(code->body_end - code->body_off) * TIER_WARM_FACTOR;
+        atomic_init(&c->heat, (i32)min_u64(heat, INT32_MAX / 2));
+    }
+    return true;
+}
+
+/* Under the compiler's lock. */
+static bool
+tier_open(gbx_module *m, bool is_guarded)
+{
+    runtime_compiler *const c = &m->engine->compiler;
+    module_code *const mc = &m->code;
+    if (!tier_works(c)) return false;
+    mc->env = (codegen_env){.m = m->wasm, .is_guarded = is_guarded && c->tune & CODEGEN_TUNE_BIT(GUARD),
+                            .tune = c->tune, .cpu = gbx_codegen_cpu(),
+                            .leave = (const void *)(uintptr_t)gbx_runtime_leave,
+                            .call_c = (const void *)(uintptr_t)gbx_runtime_call_c};
+    tier_choose_pins(&mc->env);
+    u32 offsets[CODEGEN_STUB_COUNT];
+    codegen_out out;
+    if (gbx_codegen_stubs(c->space, &mc->env, &out, offsets) != GBX_OK) return false;
+    gbx_runtime_code_space_init(&mc->space, &c->region);
+    const code_blob *const blob = tier_place(mc, &out, NULL);
+    if (!blob) return false;
+    for (u32 i = 0; i < CODEGEN_STUB_COUNT; i++) mc->env.stubs[i] = blob->exec + offsets[i];
+    mc->space.stubs = (fault_stubs){.exit = (uintptr_t)mc->env.stubs[CODEGEN_STUB_EXIT],
+                                    .inst_reg = FAULT_OF_EXEC};
+    if (!tier_make_cells(m)) return false;
+    mc->env.cells = mc->cells;
+    return true;
+}
+
+void
+gbx_runtime_module_code_deinit(gbx_module *m)
+{
+    module_code *const mc = &m->code;
+    gbx_runtime_code_space_deinit(&mc->space);
+    while (mc->bodies) {
+        gbx_body *const b = mc->bodies;
+        mc->bodies = b->next;
+        gbx_base_free(b);
+    }
+    gbx_base_free(mc->cells);
+}
+
+/* RULE: S3. Code that relies on guards is for instances whose memory has them. */
+void
+gbx_runtime_tier_instance(runtime_instance *i)
+{
+    gbx_module *const m = i->module;
+    runtime_compiler *const c = &m->engine->compiler;
+    const wasm_module *const w = m->wasm;
+    if (c->mode == GBX_TIER_INTERP || w->func_count == w->imported_funcs) return;
+    bool const is_guarded = w->memory_count == 0 || i->abi.memories[0]->guarded;
+    (void)pthread_mutex_lock(&c->lock);
+    if (!m->code.is_open && !m->code.cells && tier_open(m, is_guarded)) m->code.is_open = true;
+    if (m->code.is_open && c->mode == GBX_TIER_EAGER)
+        for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, &m->code, k);
+    (void)pthread_mutex_unlock(&c->lock);
+    if (!m->code.is_open || (m->code.env.is_guarded && !is_guarded)) return;
+    for (u32 k = w->imported_funcs; k < w->func_count; k++) i->abi.funcs[k]->cell = &m->code.cells[k];
+    i->abi.cells = m->code.cells;
+    i->abi.store->has_code = true;
+}
+
+/* ---- Running */
+
+static void
+tier_warm(gbx_exec *x, const gbx_func *f)
+{
+    (void)x;
+    gbx_module *const m = instance_of(f->inst)->module;
+    runtime_compiler *const c = &m->engine->compiler;
+    if (pthread_mutex_trylock(&c->lock) != 0) { /* another thread compiles: not asked again at once */
+        atomic_store_explicit(&f->cell->heat, TIER_BUSY_HEAT, memory_order_relaxed);
+        return;
+    }
+    atomic_store_explicit(&f->cell->heat, INT32_MAX / 2, memory_order_relaxed);
+    tier_try(c, &m->code, f->func_idx);
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+void
+gbx_runtime_tier_begin(gbx_store *s)
+{
+    gbx_exec *const x = &s->exec;
+    enter_stack *const stack = &s->lane->native;
+    x->tier = NULL;
+    if (s->has_code && (stack->region || gbx_runtime_enter_stack_open(
+                                                 stack, (size_t)((u8 *)s->lane->stack_end - (u8 *)s->lane->stack)))) {
+        x->tier = &tier_ops;
+        x->native = (gbx_native){.guard = stack->guard, .low = stack->low, .high = stack->high};
+    }
+    atomic_store(&x->attention, x->tier != NULL);
+}
+
+void
+gbx_runtime_tier_end(gbx_store *s)
+{
+    gbx_exec *const x = &s->exec;
+    if (s->is_thread_ready) gbx_runtime_fault_thread_end(&s->thread);
+    s->is_thread_ready = false;
+    x->tier = NULL;
+    x->native = (gbx_native){0};
+    atomic_store(&x->attention, 0);
+}
+
+/* Compiled code of `inst` goes on: what it finds through its exec. */
+static void
+tier_show(gbx_exec *x, gbx_segment *seg)
+{
+    gbx_native *const n = &x->native;
+    gbx_instance *const inst = seg->func->inst;
+    const codegen_env *const env = &instance_of(inst)->module->code.env;
+    n->segment = seg;
+    n->inst = inst;
+    n->memory = inst->memory_count ? inst->memories[0] : NULL;
+    n->memory_base = n->memory ? n->memory->base : NULL;
+    n->cells = inst->cells;
+    n->globals = inst->globals;
+    for (u32 i = 0; i < CODEGEN_PINS; i++)
+        n->pins[i] = env->pins[i] == FACTS_NONE ? NULL : &inst->globals[env->pins[i]]->value;
+}
+
+static gbx_status
+tier_run(gbx_exec *x, gbx_segment *seg, const u8 *stub)
+{
+    tier_show(x, seg);
+    gbx_runtime_fault_set_current(&seg->entry);
+    gbx_status const status = gbx_runtime_enter_raw(&seg->entry, stub, x, x->native.inst, seg->slots);
+    gbx_runtime_fault_set_current(seg->entry.thread_outer);
+    if (status == GBX_STATUS_CALL) {
+        seg->suspended = x->native.suspended;
+        seg->callee = x->native.callee;
+        seg->args = x->native.args;
+    }
+    return status;
+}
+
+static gbx_status
+tier_enter(gbx_exec *x, gbx_segment *seg, const gbx_native_head *head)
+{
+    const gbx_func *const f = seg->func;
+    gbx_store *const s = x->store;
+    if (!s->is_thread_ready) {
+        gbx_runtime_fault_thread_begin(&s->thread, s->lane->native.alt, FAULT_ALTSTACK_BYTES);
+        s->is_thread_ready = true;
+    }
+    u8 *const top = (u8 *)((uintptr_t)(x->entry ? x->entry->guest_sp : x->native.high) & ~(uintptr_t)15);
+    seg->entry = (gbx_entry){.guest_sp = top, .exec = x, .exec_outer = x->entry,
+                             .thread_outer = gbx_runtime_fault_current()};
+    seg->suspended = NULL;
+    seg->outer = x->native.segment;
+    x->entry = &seg->entry;
+    x->native.segment = seg;
+    size_t const values = max_u32(f->param_count, f->result_count) * sizeof(gbx_slot);
+    if ((size_t)(top - x->native.low) < TIER_STACK_ROOM + values) {
+        x->fault = (gbx_fault){.kind = GBX_TRAP_STACK_EXHAUSTED, .inst = f->inst};
+        return GBX_STATUS_TRAP;
+    }
+    const gbx_body *const body = atomic_load_explicit(&f->cell->body, memory_order_acquire);
+    x->native.call_code = body->code + (head ? body->osr : body->general);
+    x->native.call_target = head ? body->code + head->code_offset : NULL;
+    x->native.call_params = f->param_count;
+    x->native.call_results = f->result_count;
+    return tier_run(x, seg, instance_of(f->inst)->module->code.env.stubs[CODEGEN_STUB_ENTER]);
+}
+
+static gbx_status
+tier_resume(gbx_exec *x, gbx_segment *seg, gbx_slot result)
+{
+    x->native.result = result;
+    seg->suspended = NULL;
+    return tier_run(x, seg, instance_of(seg->func->inst)->module->code.env.stubs[CODEGEN_STUB_RESUME]);
+}
+
+static void
+tier_end(gbx_exec *x, gbx_segment *seg)
+{
+    x->entry = seg->entry.exec_outer;
+    x->native.segment = seg->outer;
+}
+
+static gbx_trap_code
+tier_bulk(gbx_exec *x, gbx_slot *args, u32 sub, u32 first, u32 second)
+{
+    gbx_instance *const inst = x->native.inst;
+    if (sub == GBX_TIER_MEMORY_GROW) {
+        u64 pages = 0;
+        gbx_trap_code const code = inst->libcalls->memory_grow(x, inst, first, args[0], &pages);
+        args[0] = (u32)pages;
+        return code;
+    }
+    return gbx_interp_bulk(x, inst, sub, first, second, args);
+}
+
+/* ---- Frames */
+
+static void
+tier_add_frame(gbx_exec *x, const gbx_segment *seg, const fault_table *t, const fault_row *row)
+{
+    u32 const offset = t->wasm_start + FAULT_OFFSET(row->what);
+    if (x->frame_count < GBX_LEN(x->frames))
+        x->frames[x->frame_count++] = (gbx_frame_ref){seg->func->inst, t->func_idx, offset};
+    x->frames_total++;
+}
+
+/* The row of the call that returns to this offset: the last instruction before it. */
+static const fault_row *
+tier_call_row(const fault_table *t, u32 code_offset)
+{
+    u32 low = 0, high = t->row_count;
+    while (low < high) {
+        u32 const mid = low + (high - low) / 2;
+        if (t->rows[mid].code_offset < code_offset) low = mid + 1;
+        else high = mid;
+    }
+    GBX_ASSERT(low > 0);
+    return &t->rows[low - 1];
+}
+
+/* From the innermost return address outwards, up to the stub that entered. A recursion's return addresses
+ * are alike, so that the last one looked up is remembered. */
+static void
+tier_walk(gbx_exec *x, const gbx_segment *seg, const u8 *sp)
+{
+    const code_region *const region = &x->store->engine->compiler.region;
+    uintptr_t last = 0;
+    const code_blob *blob = NULL;
+    const fault_row *row = NULL;
+    while (sp + sizeof last <= x->native.high) {
+        uintptr_t ret;
+        memcpy(&ret, sp, sizeof ret);
+        if (ret != last) {
+            blob = gbx_runtime_code_find(region, ret);
+            if (!blob || !blob->table) return;
+            row = tier_call_row(blob->table, (u32)(ret - (uintptr_t)blob->exec));
+            last = ret;
+        }
+        tier_add_frame(x, seg, blob->table, row);
+        sp += sizeof ret + blob->table->frame_bytes;
+    }
+}
+
+static void
+tier_frames(gbx_exec *x, const gbx_segment *seg, bool is_trapped)
+{
+    if (!is_trapped) {
+        if (seg->suspended) tier_walk(x, seg, seg->suspended);
+        return;
+    }
+    if (!x->fault.pc) return; /* it had no room to begin on */
+    const code_blob *const blob = gbx_runtime_code_find(&x->store->engine->compiler.region, x->fault.pc);
+    GBX_ASSERT(blob && blob->table);
+    const fault_table *const t = blob->table;
+    const fault_row *const row = gbx_runtime_fault_row(t, (u32)(x->fault.pc - (uintptr_t)blob->exec));
+    GBX_ASSERT(row);
+    /* Offset 0 is no instruction: the prologue, where it is the caller's call that fails. */
+    if (FAULT_OFFSET(row->what)) tier_add_frame(x, seg, t, row);
+    tier_walk(x, seg, (const u8 *)(uintptr_t)x->fault.regs[gbx_codegen_sp_reg()] + t->frame_bytes);
+}
+
+static const gbx_tier tier_ops = {
+        .warm = tier_warm,
+        .enter = tier_enter,
+        .resume = tier_resume,
+        .end = tier_end,
+        .bulk = tier_bulk,
+        .frames = tier_frames,
+};
