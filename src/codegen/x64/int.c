@@ -373,6 +373,17 @@ int_div(x64_ctx *c, x64_val a, x64_val b, bool is_signed, bool is_rem, bool is_6
     int_done(c, result, X64_NO_LOCAL, is_64);
 }
 
+/* a & 0xffffffff: a move of 32 bits zeroes the upper half. */
+static void
+int_low_half(x64_ctx *c, x64_val a)
+{
+    if (a.kind != VAL_LOCAL && a.kind != VAL_LEA) (void)gbx_x64_own(c, &a, X64_NO_REG);
+    a.is_64 = false;
+    a.narrow = a.kind != VAL_LEA;
+    u32 local, dst = gbx_x64_hint(c, false, &local);
+    int_done(c, gbx_x64_own(c, &a, dst), local, true);
+}
+
 void
 gbx_x64_int_binary(x64_ctx *c, u8 op)
 {
@@ -395,13 +406,8 @@ gbx_x64_int_binary(x64_ctx *c, u8 op)
         int_alu(c, ALU_SUB, a, b, is_64);
         return;
     case OP_I64_AND:
-        if (b.kind == VAL_CONST && is_64 &&
-            b.bits == UINT32_MAX) { /* a move zeroes the upper half */
-            a.is_64 = false;
-            if (a.kind == VAL_LOCAL || (a.kind == VAL_REG && a.local == X64_NO_LOCAL))
-                a.narrow = true;
-            u32 local, dst = gbx_x64_hint(c, false, &local);
-            int_done(c, gbx_x64_own(c, &a, dst), local, true);
+        if (b.kind == VAL_CONST && is_64 && b.bits == UINT32_MAX) {
+            int_low_half(c, a);
             return;
         }
         int_alu(c, ALU_AND, a, b, is_64);
