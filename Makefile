@@ -78,6 +78,9 @@ $(OUT)/libgbx.a: $(LIB_OBJ)
 $(OUT)/glovebox: $(CLI_OBJ) $(OUT)/libgbx.a
 	$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS_ALL) $(LDLIBS_ALL) -o $@
 
+# Tests that look at machine code read it with Zydis.
+$(OUT)/test/unit/test_codegen_asm $(OUT)/test/unit/test_codegen_golden: LDLIBS += -lZydis
+
 $(OUT)/test/%: test/%.c $(OUT)/libgbx.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itest $(CFLAGS_ALL) -MMD -MP $< $(OUT)/libgbx.a $(LDFLAGS_ALL) -lcmocka $(LDLIBS_ALL) -o $@
