@@ -82,6 +82,16 @@ int_lea_const(x64_ctx *c, x64_val *a, u64 k)
     return true;
 }
 
+/* As a sum it owns a temporary. */
+static bool
+int_lea_owns(const x64_ctx *c, const x64_val *v)
+{
+    if (v->kind == VAL_LOCAL) return !int_is_local(c, v) || c->locals[v->local].is_float;
+    if (v->kind != VAL_LEA) return true;
+    return (v->reg != X64_NO_REG && v->local == X64_NO_LOCAL) ||
+           (v->index != X64_NO_REG && v->index_local == X64_NO_LOCAL);
+}
+
 static bool
 int_lea_sum(x64_ctx *c, x64_val *a, x64_val *b)
 {
@@ -94,6 +104,8 @@ int_lea_sum(x64_ctx *c, x64_val *a, x64_val *b)
     bool const a_scaled = a->kind == VAL_LEA && a->reg == X64_NO_REG;
     bool const b_scaled = b->kind == VAL_LEA && b->reg == X64_NO_REG;
     if (!(a_one && b_one) && !(a_one && b_scaled) && !(a_scaled && b_one)) return false;
+    /* An operand owns at most one temporary, so that an instruction always finds a free one. */
+    if (int_lea_owns(c, a) && int_lea_owns(c, b)) return false;
     if (!int_as_lea(c, a, &x)) return false;
     *a = x; /* its registers are held by it while b's are found */
     if (!int_as_lea(c, b, &y)) return false;
@@ -105,10 +117,6 @@ int_lea_sum(x64_ctx *c, x64_val *a, x64_val *b)
         x = y;
         y = t;
     }
-    /* An operand owns at most one temporary, so that an instruction always finds a free one. */
-    u8 const y_reg = y.reg != X64_NO_REG ? y.reg : y.index;
-    u32 const y_local = y.reg != X64_NO_REG ? y.local : y.index_local;
-    if (x.local == X64_NO_LOCAL && y_local == X64_NO_LOCAL && y_reg != x.reg) return false;
     /* x has a base and no index; y is either scaled, or a base that becomes the index */
     if (y.reg != X64_NO_REG) {
         y.index = y.reg;
