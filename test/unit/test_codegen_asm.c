@@ -34,9 +34,10 @@ typedef struct want {
     u64 imm;
 } want;
 
-static const i32 displacements[] = {0,   1,   -1,   127,  -127,       128,       -128,
+static const i32 displacements[] = {0,   1,    -1,   127,   -127,       128,       -128,
                                     129, -129, 4096, -4096, 0x12345678, INT32_MAX, INT32_MIN};
-static const i32 immediates[] = {0, 1, -1, 127, -127, 128, -128, 129, -129, 0x7fff, 0x12345678, INT32_MAX, INT32_MIN};
+static const i32 immediates[] = {0,   1,    -1,     127,        -127,      128,      -128,
+                                 129, -129, 0x7fff, 0x12345678, INT32_MAX, INT32_MIN};
 
 static u32
 bits_of(u32 w)
@@ -47,9 +48,12 @@ bits_of(u32 w)
 static ZydisRegister
 general(u32 reg, u32 bits)
 {
-    u32 const first = bits == 64 ? ZYDIS_REGISTER_RAX : bits == 32 ? ZYDIS_REGISTER_EAX : ZYDIS_REGISTER_AX;
+    u32 const first = bits == 64   ? ZYDIS_REGISTER_RAX
+                      : bits == 32 ? ZYDIS_REGISTER_EAX
+                                   : ZYDIS_REGISTER_AX;
     if (bits != 8) return (ZydisRegister)(first + reg);
-    return (ZydisRegister)(reg < RSP ? (u32)ZYDIS_REGISTER_AL + reg : (u32)ZYDIS_REGISTER_SPL + reg - RSP);
+    return (ZydisRegister)(reg < RSP ? (u32)ZYDIS_REGISTER_AL + reg
+                                     : (u32)ZYDIS_REGISTER_SPL + reg - RSP);
 }
 
 static want
@@ -114,21 +118,24 @@ expect(bench *t, ZydisMnemonic mnemonic, u32 count, const want *wants)
 {
     ZydisDecodedInstruction insn;
     ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
-    assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&t->decoder, t->b.bytes, t->b.len, &insn, ops)));
+    assert_true(
+            ZYAN_SUCCESS(ZydisDecoderDecodeFull(&t->decoder, t->b.bytes, t->b.len, &insn, ops)));
     assert_string_equal(ZydisMnemonicGetString(insn.mnemonic), ZydisMnemonicGetString(mnemonic));
     assert_int_equal(insn.length, t->b.len);
     assert_int_equal(insn.operand_count_visible, count);
     for (u32 i = 0; i < count; i++) expect_operand(&ops[i], &wants[i]);
     t->b.len = 0;
 }
-#define EXPECT(t, name, ...) \
-    expect((t), ZYDIS_MNEMONIC_##name, sizeof((const want[]){__VA_ARGS__}) / sizeof(want), (const want[]){__VA_ARGS__})
+#define EXPECT(t, name, ...)                                                                       \
+    expect((t), ZYDIS_MNEMONIC_##name, sizeof((const want[]){__VA_ARGS__}) / sizeof(want),         \
+           (const want[]){__VA_ARGS__})
 
 static int
 set_up(void **state)
 {
     static bench t;
-    assert_true(ZYAN_SUCCESS(ZydisDecoderInit(&t.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)));
+    assert_true(ZYAN_SUCCESS(
+            ZydisDecoderInit(&t.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)));
     assert_true(x64_grow(&t.b, 2 * X64_ROOM));
     *state = &t;
     return 0;
@@ -252,8 +259,11 @@ test_shifts(void **state)
     static const struct {
         x64_shift op;
         ZydisMnemonic name;
-    } rows[] = {{SHIFT_ROL, ZYDIS_MNEMONIC_ROL}, {SHIFT_ROR, ZYDIS_MNEMONIC_ROR}, {SHIFT_SHL, ZYDIS_MNEMONIC_SHL},
-                {SHIFT_SHR, ZYDIS_MNEMONIC_SHR}, {SHIFT_SAR, ZYDIS_MNEMONIC_SAR}};
+    } rows[] = {{SHIFT_ROL, ZYDIS_MNEMONIC_ROL},
+                {SHIFT_ROR, ZYDIS_MNEMONIC_ROR},
+                {SHIFT_SHL, ZYDIS_MNEMONIC_SHL},
+                {SHIFT_SHR, ZYDIS_MNEMONIC_SHR},
+                {SHIFT_SAR, ZYDIS_MNEMONIC_SAR}};
     bench *const t = *state;
     for (u32 r = 0; r < GBX_LEN(rows); r++)
         for (u32 x = 0; x < 16; x++)
@@ -301,17 +311,20 @@ test_conditions(void **state)
         (void)snprintf(move, sizeof move, "cmov%s", names[cc]);
         (void)snprintf(jump, sizeof jump, "j%s", names[cc]);
         x64_setcc(&t->b, (x64_cc)cc, RAX);
-        assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&t->decoder, t->b.bytes, t->b.len, &insn, ops)));
+        assert_true(ZYAN_SUCCESS(
+                ZydisDecoderDecodeFull(&t->decoder, t->b.bytes, t->b.len, &insn, ops)));
         assert_string_equal(ZydisMnemonicGetString(insn.mnemonic), set);
         ZydisMnemonic const set_name = insn.mnemonic;
         t->b.len = 0;
         x64_cmov(&t->b, (x64_cc)cc, RAX, RCX, X64_32);
-        assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&t->decoder, t->b.bytes, t->b.len, &insn, ops)));
+        assert_true(ZYAN_SUCCESS(
+                ZydisDecoderDecodeFull(&t->decoder, t->b.bytes, t->b.len, &insn, ops)));
         assert_string_equal(ZydisMnemonicGetString(insn.mnemonic), move);
         ZydisMnemonic const move_name = insn.mnemonic;
         t->b.len = 0;
         (void)x64_jcc(&t->b, (x64_cc)cc);
-        assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&t->decoder, t->b.bytes, t->b.len, &insn, ops)));
+        assert_true(ZYAN_SUCCESS(
+                ZydisDecoderDecodeFull(&t->decoder, t->b.bytes, t->b.len, &insn, ops)));
         assert_string_equal(ZydisMnemonicGetString(insn.mnemonic), jump);
         t->b.len = 0;
         for (u32 x = 0; x < 16; x++) {
@@ -377,8 +390,20 @@ test_immediates(void **state)
 static void
 test_constants(void **state)
 {
-    static const u64 values[] = {0, 1, 0x7f, 0x80, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x123456789abcdef0,
-                                 ~0ull, (u64)INT64_MIN, INT64_MAX, (u64)(i64)INT32_MIN, (u64)(i64)INT32_MIN - 1};
+    static const u64 values[] = {0,
+                                 1,
+                                 0x7f,
+                                 0x80,
+                                 0x7fffffff,
+                                 0x80000000,
+                                 0xffffffff,
+                                 0x100000000,
+                                 0x123456789abcdef0,
+                                 ~0ull,
+                                 (u64)INT64_MIN,
+                                 INT64_MAX,
+                                 (u64)(i64)INT32_MIN,
+                                 (u64)(i64)INT32_MIN - 1};
     bench *const t = *state;
     for (u32 x = 0; x < 16; x++)
         for (u32 i = 0; i < GBX_LEN(values); i++) {
@@ -386,7 +411,8 @@ test_constants(void **state)
             bool const is_low = v <= UINT32_MAX, is_signed = (i64)v == (i32)v;
             x64_mov_imm(&t->b, x, v);
             u32 const len = t->b.len;
-            EXPECT(t, MOV, gpr(x, is_low ? 32 : 64), imm(v, is_low ? 32 : 64)); /* 32 bits clear the upper half */
+            EXPECT(t, MOV, gpr(x, is_low ? 32 : 64),
+                   imm(v, is_low ? 32 : 64)); /* 32 bits clear the upper half */
             assert_int_equal(len, is_low ? 5 + (x >= 8) : is_signed ? 7 : 10);
         }
 }
@@ -426,8 +452,9 @@ test_memory(void **state)
             if (index == RSP || (base == 16 && index == 16)) continue; /* rsp is no index */
             for (u32 scale = 0; scale < (index == 16 ? 1 : 4); scale++)
                 for (u32 d = 0; d < GBX_LEN(displacements); d++) {
-                    x64_mem const m = {(u8)(base == 16 ? X64_NO_REG : base), (u8)(index == 16 ? X64_NO_REG : index),
-                                       (u8)scale, displacements[d]};
+                    x64_mem const m = {(u8)(base == 16 ? X64_NO_REG : base),
+                                       (u8)(index == 16 ? X64_NO_REG : index), (u8)scale,
+                                       displacements[d]};
                     check_mem(t, x++ & 15, m);
                     check_mem(t, x++ & 15, m);
                     check_mem(t, x++ & 15, m);
@@ -444,13 +471,18 @@ check_loads(bench *t, u32 x, x64_mem m)
         u32 op;
         ZydisMnemonic name;
         u32 from, flags;
-    } rows[] = {{X64_F(0, 0xb6), ZYDIS_MNEMONIC_MOVZX, 8, X64_32},  {X64_F(0, 0xbe), ZYDIS_MNEMONIC_MOVSX, 8, X64_32},
-                {X64_F(0, 0xb7), ZYDIS_MNEMONIC_MOVZX, 16, X64_32}, {X64_F(0, 0xbf), ZYDIS_MNEMONIC_MOVSX, 16, X64_32},
-                {X64_F(0, 0xbe), ZYDIS_MNEMONIC_MOVSX, 8, X64_64},  {X64_F(0, 0xbf), ZYDIS_MNEMONIC_MOVSX, 16, X64_64},
-                {0x63, ZYDIS_MNEMONIC_MOVSXD, 32, X64_64},          {0x03, ZYDIS_MNEMONIC_ADD, 64, X64_64}};
+    } rows[] = {{X64_F(0, 0xb6), ZYDIS_MNEMONIC_MOVZX, 8, X64_32},
+                {X64_F(0, 0xbe), ZYDIS_MNEMONIC_MOVSX, 8, X64_32},
+                {X64_F(0, 0xb7), ZYDIS_MNEMONIC_MOVZX, 16, X64_32},
+                {X64_F(0, 0xbf), ZYDIS_MNEMONIC_MOVSX, 16, X64_32},
+                {X64_F(0, 0xbe), ZYDIS_MNEMONIC_MOVSX, 8, X64_64},
+                {X64_F(0, 0xbf), ZYDIS_MNEMONIC_MOVSX, 16, X64_64},
+                {0x63, ZYDIS_MNEMONIC_MOVSXD, 32, X64_64},
+                {0x03, ZYDIS_MNEMONIC_ADD, 64, X64_64}};
     for (u32 r = 0; r < GBX_LEN(rows); r++) {
         x64_rm(&t->b, rows[r].op, x, m, rows[r].flags);
-        expect(t, rows[r].name, 2, (const want[]){gpr(x, bits_of(rows[r].flags)), mem(m, rows[r].from)});
+        expect(t, rows[r].name, 2,
+               (const want[]){gpr(x, bits_of(rows[r].flags)), mem(m, rows[r].from)});
     }
     for (u32 op = ALU_ADD; op <= ALU_CMP; op++) {
         x64_alu_rm(&t->b, (x64_alu)op, x, m, X64_64);
@@ -473,7 +505,8 @@ test_registers_and_bases(void **state)
     bench *const t = *state;
     for (u32 x = 0; x < 16; x++)
         for (u32 base = 0; base < 16; base++) {
-            for (u32 d = 0; d < GBX_LEN(displacements); d++) check_loads(t, x, x64_at(base, displacements[d]));
+            for (u32 d = 0; d < GBX_LEN(displacements); d++)
+                check_loads(t, x, x64_at(base, displacements[d]));
             for (u32 index = 0; index < 16; index++)
                 if (index != RSP) check_loads(t, x, (x64_mem){(u8)base, (u8)index, 0, -4});
         }
@@ -490,7 +523,8 @@ test_relative_address(void **state)
         x64_rr(&t->b, 0x8d, x, 5, X64_64);
         t->b.bytes[t->b.len - 1] &= 0x3f;
         x64_u32(&t->b, 0x1234);
-        assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&t->decoder, t->b.bytes, t->b.len, &insn, ops)));
+        assert_true(ZYAN_SUCCESS(
+                ZydisDecoderDecodeFull(&t->decoder, t->b.bytes, t->b.len, &insn, ops)));
         assert_int_equal(insn.mnemonic, ZYDIS_MNEMONIC_LEA);
         assert_int_equal(insn.length, t->b.len);
         assert_int_equal(ops[0].reg.value, general(x, 64));
@@ -509,19 +543,19 @@ typedef struct sse_row {
 } sse_row;
 
 static const sse_row sse_rows[] = {
-    {0xf3, 0x58, ZYDIS_MNEMONIC_ADDSS, 32},   {0xf2, 0x58, ZYDIS_MNEMONIC_ADDSD, 64},
-    {0xf3, 0x5c, ZYDIS_MNEMONIC_SUBSS, 32},   {0xf2, 0x5c, ZYDIS_MNEMONIC_SUBSD, 64},
-    {0xf3, 0x59, ZYDIS_MNEMONIC_MULSS, 32},   {0xf2, 0x59, ZYDIS_MNEMONIC_MULSD, 64},
-    {0xf3, 0x5e, ZYDIS_MNEMONIC_DIVSS, 32},   {0xf2, 0x5e, ZYDIS_MNEMONIC_DIVSD, 64},
-    {0xf3, 0x5d, ZYDIS_MNEMONIC_MINSS, 32},   {0xf2, 0x5d, ZYDIS_MNEMONIC_MINSD, 64},
-    {0xf3, 0x5f, ZYDIS_MNEMONIC_MAXSS, 32},   {0xf2, 0x5f, ZYDIS_MNEMONIC_MAXSD, 64},
-    {0xf3, 0x51, ZYDIS_MNEMONIC_SQRTSS, 32},  {0xf2, 0x51, ZYDIS_MNEMONIC_SQRTSD, 64},
-    {0, 0x2e, ZYDIS_MNEMONIC_UCOMISS, 32},    {0x66, 0x2e, ZYDIS_MNEMONIC_UCOMISD, 64},
-    {0xf3, 0x5a, ZYDIS_MNEMONIC_CVTSS2SD, 32}, {0xf2, 0x5a, ZYDIS_MNEMONIC_CVTSD2SS, 64},
-    {0, 0x54, ZYDIS_MNEMONIC_ANDPS, 128},     {0, 0x55, ZYDIS_MNEMONIC_ANDNPS, 128},
-    {0, 0x56, ZYDIS_MNEMONIC_ORPS, 128},      {0, 0x57, ZYDIS_MNEMONIC_XORPS, 128},
-    {0, 0x28, ZYDIS_MNEMONIC_MOVAPS, 128},    {0xf3, 0x7e, ZYDIS_MNEMONIC_MOVQ, 64},
-    {0xf3, 0x10, ZYDIS_MNEMONIC_MOVSS, 32},   {0xf2, 0x10, ZYDIS_MNEMONIC_MOVSD, 64},
+        {0xf3, 0x58, ZYDIS_MNEMONIC_ADDSS, 32},    {0xf2, 0x58, ZYDIS_MNEMONIC_ADDSD, 64},
+        {0xf3, 0x5c, ZYDIS_MNEMONIC_SUBSS, 32},    {0xf2, 0x5c, ZYDIS_MNEMONIC_SUBSD, 64},
+        {0xf3, 0x59, ZYDIS_MNEMONIC_MULSS, 32},    {0xf2, 0x59, ZYDIS_MNEMONIC_MULSD, 64},
+        {0xf3, 0x5e, ZYDIS_MNEMONIC_DIVSS, 32},    {0xf2, 0x5e, ZYDIS_MNEMONIC_DIVSD, 64},
+        {0xf3, 0x5d, ZYDIS_MNEMONIC_MINSS, 32},    {0xf2, 0x5d, ZYDIS_MNEMONIC_MINSD, 64},
+        {0xf3, 0x5f, ZYDIS_MNEMONIC_MAXSS, 32},    {0xf2, 0x5f, ZYDIS_MNEMONIC_MAXSD, 64},
+        {0xf3, 0x51, ZYDIS_MNEMONIC_SQRTSS, 32},   {0xf2, 0x51, ZYDIS_MNEMONIC_SQRTSD, 64},
+        {0, 0x2e, ZYDIS_MNEMONIC_UCOMISS, 32},     {0x66, 0x2e, ZYDIS_MNEMONIC_UCOMISD, 64},
+        {0xf3, 0x5a, ZYDIS_MNEMONIC_CVTSS2SD, 32}, {0xf2, 0x5a, ZYDIS_MNEMONIC_CVTSD2SS, 64},
+        {0, 0x54, ZYDIS_MNEMONIC_ANDPS, 128},      {0, 0x55, ZYDIS_MNEMONIC_ANDNPS, 128},
+        {0, 0x56, ZYDIS_MNEMONIC_ORPS, 128},       {0, 0x57, ZYDIS_MNEMONIC_XORPS, 128},
+        {0, 0x28, ZYDIS_MNEMONIC_MOVAPS, 128},     {0xf3, 0x7e, ZYDIS_MNEMONIC_MOVQ, 64},
+        {0xf3, 0x10, ZYDIS_MNEMONIC_MOVSS, 32},    {0xf2, 0x10, ZYDIS_MNEMONIC_MOVSD, 64},
 };
 
 static void
@@ -600,7 +634,8 @@ expect_jump(const bench *t, u32 at, ZydisMnemonic name, u32 len, u32 target)
     ZydisDecodedInstruction insn;
     ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
     ZyanU64 to;
-    assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&t->decoder, t->b.bytes + at, t->b.len - at, &insn, ops)));
+    assert_true(ZYAN_SUCCESS(
+            ZydisDecoderDecodeFull(&t->decoder, t->b.bytes + at, t->b.len - at, &insn, ops)));
     assert_string_equal(ZydisMnemonicGetString(insn.mnemonic), ZydisMnemonicGetString(name));
     assert_int_equal(insn.length, len);
     assert_int_equal(insn.operand_count_visible, 1);
@@ -754,17 +789,50 @@ test_room_fails(void **state)
     gbx_base_free(b.bytes);
 }
 
+/* The most there may be is far below 2^32, where twice the capacity would be nothing. */
+static void
+test_room_ends(void **state)
+{
+    (void)state;
+    x64_buf b = {0};
+    assert_true(x64_grow(&b, X64_ROOM));
+    for (u32 cap = X64_ROOM; cap; cap *= 2) {
+        x64_buf large = {.bytes = b.bytes, .len = cap - 1, .cap = cap};
+        gbx_base_fault_arm(1); /* none is really asked for */
+        x64_room(&large);
+        bool const was_asked = gbx_base_fault_count() == 1;
+        gbx_base_fault_arm(0);
+        assert_true(large.failed);
+        assert_int_equal(large.len, 0);
+        assert_int_equal(large.cap, cap);
+        assert_int_equal(was_asked, cap < X64_MOST);
+    }
+    gbx_base_free(b.bytes);
+}
+
 int
 main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, empty)
     const struct CMUnitTest tests[] = {
-        TEST(test_two_registers), TEST(test_one_register), TEST(test_shifts),
-        TEST(test_shifts_of_three), TEST(test_conditions), TEST(test_immediates),
-        TEST(test_constants), TEST(test_memory), TEST(test_registers_and_bases),
-        TEST(test_relative_address), TEST(test_floats), TEST(test_jumps_back),
-        TEST(test_jumps_forward), TEST(test_short_too_far), TEST(test_bare), TEST(test_room),
-        TEST(test_room_fails),
+            TEST(test_two_registers),
+            TEST(test_one_register),
+            TEST(test_shifts),
+            TEST(test_shifts_of_three),
+            TEST(test_conditions),
+            TEST(test_immediates),
+            TEST(test_constants),
+            TEST(test_memory),
+            TEST(test_registers_and_bases),
+            TEST(test_relative_address),
+            TEST(test_floats),
+            TEST(test_jumps_back),
+            TEST(test_jumps_forward),
+            TEST(test_short_too_far),
+            TEST(test_bare),
+            TEST(test_room),
+            TEST(test_room_fails),
+        TEST(test_room_ends),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

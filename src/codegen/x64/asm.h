@@ -56,7 +56,7 @@ typedef enum x64_cc {
 typedef struct x64_buf {
     u8 *bytes;
     u32 len, cap;
-    bool failed; /* memory was short: what is written is rubbish, and stays within the buffer */
+    bool failed; /* what is written is rubbish, and stays within the buffer: see x64_room */
 } x64_buf;
 
 /* base + index << scale + disp. base or index may be X64_NO_REG, not both. */
@@ -68,6 +68,9 @@ typedef struct x64_mem {
 /* Longest sequence that may be emitted after one x64_room. */
 #define X64_ROOM 512u
 
+/* Most bytes of one function: displacements have 31 bits, and twice the capacity has 32. */
+#define X64_MOST ((u32)1 << 28)
+
 GBX_MUST_USE static inline bool
 x64_grow(x64_buf *b, u32 cap)
 {
@@ -78,12 +81,12 @@ x64_grow(x64_buf *b, u32 cap)
     return true;
 }
 
-/* After memory ran out all goes to the start of the buffer, again and again. */
+/* After memory ran out, or at X64_MOST, all goes to the start of the buffer, again and again. */
 static inline void
 x64_room(x64_buf *b)
 {
     if (GBX_LIKELY(b->cap - b->len >= X64_ROOM)) return;
-    if (b->failed || !x64_grow(b, b->cap * 2)) {
+    if (b->failed || b->cap >= X64_MOST || !x64_grow(b, b->cap * 2)) {
         b->failed = true;
         b->len = 0;
     }
