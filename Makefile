@@ -105,8 +105,9 @@ tidy:
 quick:
 	./check quick
 
-bless:
+bless: $(OUT)/test/unit/test_codegen_golden
 	python3 tools/gendocs.py --write
+	$< --write
 
 install: $(OUT)/glovebox $(OUT)/libgbx.a
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/gbx
