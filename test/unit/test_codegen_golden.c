@@ -415,6 +415,36 @@ test_faults(void **state)
     unmake(&x);
 }
 
+/* A function that takes 1,000 results home at each branch has 4 KB of code for each byte of its own: it is given
+ * up at X64_MOST, and the space makes the same code as before. */
+static void
+test_too_large(void **state)
+{
+    (void)state;
+    build body = {0};
+    char results[1001] = {0};
+    memset(results, 'l', sizeof results - 1);
+    for (u32 i = 0; i < 1000; i++) BUILD(&body, OP_I64_CONST, 1);
+    for (u32 i = 0; i < 40000; i++) BUILD(&body, OP_LOCAL_GET, 0, OP_BR_IF, 0);
+    BUILD(&body, OP_END);
+    build_func const funcs[] = {{"i", results, "", body.data, body.len}, {"i", "i", "", BODY(OP_LOCAL_GET, 0, OP_END)}};
+    build_module const bm = {.funcs = funcs, .func_count = 2, .pages = 1, .globals = "il"};
+    build bytes = build_whole(&bm);
+    gbx_err err;
+    wasm_module *m;
+    if (gbx_wasm_module_new(bytes.data, bytes.len, 0, &m, &err) != GBX_OK) fail_msg("%s", err.text);
+    dis_world w = dis_open(m);
+    codegen_out out;
+    assert_int_equal(gbx_codegen_compile(w.s, &w.env, &m->codes[1], &out), GBX_OK);
+    u32 const len = out.len;
+    assert_int_equal(gbx_codegen_compile(w.s, &w.env, &m->codes[0], &out), GBX_NO_MEMORY);
+    assert_int_equal(out.len, 0);
+    assert_int_equal(gbx_codegen_compile(w.s, &w.env, &m->codes[1], &out), GBX_OK);
+    assert_int_equal(out.len, len);
+    build_free(&body);
+    dis_close(&w);
+}
+
 /* Every function of a Go program, as it is compiled here and with all that helps taken away. */
 static void
 test_go_program(void **state)
@@ -461,7 +491,8 @@ main(int argc, char **argv)
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(test_frameless), cmocka_unit_test(test_spilled_once),
         cmocka_unit_test(test_fresh_skips_dispatch), cmocka_unit_test(test_tune),
-        cmocka_unit_test(test_faults), cmocka_unit_test(test_go_program)};
+        cmocka_unit_test(test_faults), cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_go_program)};
     static struct CMUnitTest tests[GBX_LEN(goldens) + GBX_LEN(others)];
     golden_writes = argc == 2 && strcmp(argv[1], "--write") == 0;
     for (u32 i = 0; i < GBX_LEN(goldens); i++)

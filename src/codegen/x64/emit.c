@@ -374,7 +374,7 @@ static void
 emit_blocks(x64_ctx *c, u32 count)
 {
     const u32 *const order = c->s->order.items;
-    for (u32 i = 0; i < count && !c->failed; i++) {
+    for (u32 i = 0; i < count && !c->failed && !c->b->failed; i++) {
         c->next = i + 1 < count ? order[i + 1] : FACTS_NONE;
         gbx_x64_block(c, order[i]);
     }
