@@ -175,6 +175,20 @@ static const golden goldens[] = {
      .func = {"dd", "d", "d", BODY(
          OP_LOCAL_GET, 0, OP_LOCAL_GET, 1, OP_F64_MUL, OP_LOCAL_GET, 0, OP_F64_ADD, OP_LOCAL_SET, 2,
          OP_LOCAL_GET, 2, OP_LOCAL_GET, 1, OP_F64_MIN, OP_END)}},
+    {.name = "low-half",
+     .what = "and with 2^32 - 1 is a move of 32 bits, wherever the operand is, and no and",
+     .func = {"li", "l", "", BODY(
+         OP_LOCAL_GET, 0, OP_I64_CONST, 0xff, 0xff, 0xff, 0xff, 0x0f, OP_I64_AND,
+         OP_LOCAL_GET, 1, OP_IF, 0x7e, OP_LOCAL_GET, 0, OP_ELSE, OP_I64_CONST, 5, OP_END,
+         OP_I64_CONST, 0xff, 0xff, 0xff, 0xff, 0x0f, OP_I64_AND, OP_I64_ADD,
+         OP_I64_CONST, 0x7f, OP_I64_CONST, 0xff, 0xff, 0xff, 0xff, 0x0f, OP_I64_AND, OP_I64_ADD, OP_END)}},
+    {.name = "convert-unsigned",
+     .what = "where registers are short, an operand is sent home before the ways for small and large numbers part",
+     .func = {"llllllllll", "l", "", BODY(
+         OP_LOCAL_GET, 0, OP_LOCAL_GET, 1, OP_I64_SUB, OP_LOCAL_GET, 2, OP_LOCAL_GET, 3, OP_I64_SUB,
+         OP_LOCAL_GET, 4, OP_F64_CONVERT_I64_U, OP_I64_TRUNC_F64_S, OP_I64_MUL, OP_I64_SUB,
+         OP_LOCAL_GET, 5, OP_I64_ADD, OP_LOCAL_GET, 6, OP_I64_ADD, OP_LOCAL_GET, 7, OP_I64_ADD,
+         OP_LOCAL_GET, 8, OP_I64_ADD, OP_LOCAL_GET, 9, OP_I64_ADD, OP_END)}},
     {.name = "bulk",
      .what = "memory.copy and memory.grow are calls of a stub with the operands in the outgoing area; what copy gives is "
              "tested for a trap",
@@ -415,6 +429,43 @@ test_faults(void **state)
     unmake(&x);
 }
 
+/* What a golden's function gives, compiled. */
+static u64
+run_named(const char *name, gbx_slot *slots)
+{
+    build_func f = {0};
+    for (u32 i = 0; i < GBX_LEN(goldens); i++)
+        if (strcmp(goldens[i].name, name) == 0) f = goldens[i].func;
+    assert_non_null(f.body);
+    build_module const bm = {.funcs = &f, .func_count = 1, .pages = 1, .globals = "il"};
+    gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
+    gbx_store_opts const opts = GBX_STORE_OPTS_INIT;
+    engine_opts.tier = GBX_TIER_EAGER;
+    world w = {0};
+    gbx_err err;
+    gbx_trap trap;
+    assert_int_equal(gbx_engine_new(&engine_opts, &w.engine, &err), GBX_OK);
+    assert_int_equal(gbx_store_new(w.engine, &opts, &w.store, &err), GBX_OK);
+    assert_int_equal(gbx_linker_new(w.store, &w.linker, &err), GBX_OK);
+    gbx_instance *const inst = world_load(&w, build_whole(&bm));
+    assert_int_equal(world_call(inst, "f0", slots, &trap), GBX_TRAP_NONE);
+    world_close(&w);
+    return slots[0];
+}
+
+/* Goldens whose text looked right while their result was wrong. */
+static void
+test_results(void **state)
+{
+    (void)state;
+    gbx_slot low[16] = {~0ull, 1};
+    assert_int_equal(run_named("low-half", low), 3 * (u64)UINT32_MAX);
+    gbx_slot convert[16] = {1000, 1, 50, 8, 3, 1, 2, 3, 4, 5};
+    assert_int_equal(run_named("convert-unsigned", convert), 999 - 42 * 3 + 15);
+    gbx_slot large[16] = {1000, 1, 0, 0, 1ull << 62, 1, 2, 3, 4, 5};
+    assert_int_equal(run_named("convert-unsigned", large), 999 + 15);
+}
+
 /* A function that takes 1,000 results home at each branch has 4 KB of code for each byte of its own: it is given
  * up at X64_MOST, and the space makes the same code as before. */
 static void
@@ -491,7 +542,7 @@ main(int argc, char **argv)
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(test_frameless), cmocka_unit_test(test_spilled_once),
         cmocka_unit_test(test_fresh_skips_dispatch), cmocka_unit_test(test_tune),
-        cmocka_unit_test(test_faults), cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_faults), cmocka_unit_test(test_too_large), cmocka_unit_test(test_results),
         cmocka_unit_test(test_go_program)};
     static struct CMUnitTest tests[GBX_LEN(goldens) + GBX_LEN(others)];
     golden_writes = argc == 2 && strcmp(argv[1], "--write") == 0;
