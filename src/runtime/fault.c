@@ -189,8 +189,12 @@ gbx_runtime_fault_row(const fault_table *t, u32 code_offset)
 
 static _Thread_local gbx_entry *fault_running __attribute__((tls_model("initial-exec")));
 
-/* This thread's handler is asking whoever was there before: where that asks us back, nobody takes it. */
-static _Thread_local const void *fault_passing __attribute__((tls_model("initial-exec")));
+/* Where on its stack this thread's handler is asking whoever was there before, and about which signal. A host's
+ * handler may jump out of it, so that this says nothing of later signals: one that asks us back is called
+ * from further down, about the same one. */
+static _Thread_local struct {
+    const void *frame, *context;
+} fault_passing __attribute__((tls_model("initial-exec")));
 
 gbx_entry *
 gbx_runtime_fault_current(void)
@@ -202,7 +206,6 @@ void
 gbx_runtime_fault_set_current(gbx_entry *e)
 {
     fault_running = e;
-    fault_passing = NULL;
     atomic_signal_fence(memory_order_seq_cst); /* before what follows can fault */
 }
 
@@ -313,19 +316,22 @@ fault_pass_on(int sig, siginfo_t *info, void *context)
     u32 i = 0;
     while (fault_signals[i] != sig) i++;
     const struct sigaction *const before = &fault_before[i];
+    const void *const frame = __builtin_frame_address(0);
+    bool const asks_back = fault_passing.context == context && frame < fault_passing.frame;
     bool const is_info = (before->sa_flags & SA_SIGINFO) != 0;
     bool const is_handler =
             is_info || (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN);
     bool const is_spent = is_handler && ((unsigned)before->sa_flags & SA_RESETHAND) &&
                           atomic_exchange(&fault_spent[i], true);
-    if (!is_handler || is_spent || fault_passing == context) {
+    if (!is_handler || is_spent || asks_back) {
         fault_default(sig, info, !is_handler && before->sa_handler == SIG_IGN);
         return;
     }
-    fault_passing = context; /* the signal's own frame; whoever jumps out of it leaves it behind */
+    fault_passing.frame = frame;
+    fault_passing.context = context;
     if (is_info) before->sa_sigaction(sig, info, context);
     else before->sa_handler(sig);
-    fault_passing = NULL;
+    fault_passing.context = NULL;
 }
 
 static void
