@@ -26,6 +26,8 @@ typedef enum codegen_stub {
     CODEGEN_STUB_INTERP_FRESH,
     CODEGEN_STUB_FUNC,         /* the same for a gbx_func, of whatever kind, in rax */
     CODEGEN_STUB_FUNC_FRESH,
+    CODEGEN_STUB_COPY, /* memory.copy and memory.fill of memory 0, on gbx_native.bulk: the result register is 0 */
+    CODEGEN_STUB_FILL, /* where it is done, 1 where it is large or out of bounds; all else but temporaries stays */
     CODEGEN_STUB_LIBCALL,      /* a function of C in rax; the first argument becomes the gbx_exec */
     CODEGEN_STUB_COUNT
 } codegen_stub;

@@ -162,6 +162,19 @@ gbx_x64_slow_call(x64_ctx *c, const x64_cold *cold)
     x64_jmp_back(c->b, cold->back);
 }
 
+static void
+call_bulk(x64_ctx *c, u32 sub, u32 first, u32 second)
+{
+    x64_buf *const b = c->b;
+    x64_mov_imm(b, RDX, sub);
+    x64_mov_imm(b, RCX, first);
+    x64_mov_imm(b, R8, second);
+    x64_load(b, RAX, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, tier)), X64_64);
+    x64_load(b, RAX, x64_at(RAX, (i32)offsetof(gbx_tier, bulk)), X64_64);
+    call_rel32(c, c->env->stubs[CODEGEN_STUB_LIBCALL]);
+    x64_test(b, RAX, RAX, X64_32);
+}
+
 /* RULE: S6. C gives a trap code; it never unwinds over us. Operands and result stand in the outgoing area. */
 void
 gbx_x64_libcall(x64_ctx *c, u32 sub, u32 first, u32 second, u32 takes, u32 gives)
@@ -174,17 +187,87 @@ gbx_x64_libcall(x64_ctx *c, u32 sub, u32 first, u32 second, u32 takes, u32 gives
     x64_buf *const b = c->b;
     call_prepare(c, &t, false);
     x64_lea(b, RSI, x64_at(RSP, 0), X64_64);
-    x64_mov_imm(b, RDX, sub);
-    x64_mov_imm(b, RCX, first);
-    x64_mov_imm(b, R8, second);
-    x64_load(b, RAX, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, tier)), X64_64);
-    x64_load(b, RAX, x64_at(RAX, (i32)offsetof(gbx_tier, bulk)), X64_64);
-    call_rel32(c, c->env->stubs[CODEGEN_STUB_LIBCALL]);
-    x64_test(b, RAX, RAX, X64_32);
+    call_bulk(c, sub, first, second);
     gbx_x64_trap_if(c, CC_NE, GBX_FAULT_GIVEN);
     if (gives) x64_load(b, RAX, x64_at(RSP, 0), X64_64);
     call_results(c, &(wasm_functype){.result_count = gives, .results = values});
     if (gives) c->stack[c->height - 1].is_64 = false;
+}
+
+/* memory.copy and memory.fill: most are short, and nothing but three temporaries is touched then. */
+bool
+gbx_x64_bulk(x64_ctx *c, u32 sub)
+{
+    if ((sub != OP_FC_MEMORY_COPY && sub != OP_FC_MEMORY_FILL) ||
+        !(c->env->tune & CODEGEN_TUNE_BIT(BULK)))
+        return false;
+    for (u32 i = 3; i-- > 0;) {
+        x64_val v = gbx_x64_pop(c);
+        v.is_64 = false;
+        gbx_x64_to_slot(
+                c, &v, x64_at(X64_EXEC, call_native(offsetof(gbx_native, bulk) + i * sizeof(u64))));
+    }
+    bool const is_free = gbx_x64_claim(c, RAX) && gbx_x64_claim(c, RCX) && gbx_x64_claim(c, RDX);
+    GBX_ASSERT(is_free); /* the instruction holds none */
+    call_rel32(c, c->env->stubs[sub == OP_FC_MEMORY_COPY ? CODEGEN_STUB_COPY : CODEGEN_STUB_FILL]);
+    x64_test(c->b, RAX, RAX, X64_32);
+    u32 const at = x64_jcc(c->b, CC_NE);
+    gbx_x64_release(c, RAX);
+    gbx_x64_release(c, RCX);
+    gbx_x64_release(c, RDX);
+    x64_cold cold = {.at = at,
+                     .kind = X64_SLOW_BULK,
+                     .wasm_offset = c->wasm_offset,
+                     .back = c->b->len,
+                     .variant = (u8)sub,
+                     .gprs = c->temps & ~c->free,
+                     .xmms = c->xtemps & ~c->xfree};
+    for (u64 left = c->assigned; left; left &= left - 1) {
+        const x64_local *const l = &c->locals[c->f.locals[__builtin_ctzll(left)].idx];
+        if (l->is_float)
+            cold.xmms |= 1u << l->reg;
+        else
+            cold.gprs |= 1u << l->reg;
+    }
+    gbx_x64_cold(c, cold);
+    return true;
+}
+
+/* Registers that C may change, from or to gbx_native.saved. */
+static void
+call_keep(x64_ctx *c, const x64_cold *cold, bool is_back)
+{
+    u32 const changed = 1u << RSI | 1u << RDI | 1u << R8 | 1u << R9 | 1u << R10 | 1u << R11;
+    for (u32 left = cold->gprs & changed; left; left &= left - 1) {
+        u32 const reg = (u32)__builtin_ctz(left);
+        x64_mem const m =
+                x64_at(X64_EXEC, call_native(offsetof(gbx_native, saved) + reg * sizeof(u64)));
+        x64_rm(c->b, is_back ? 0x8b : 0x89, reg, m, X64_64);
+    }
+    for (u32 left = cold->xmms; left; left &= left - 1) {
+        u32 const reg = (u32)__builtin_ctz(left);
+        x64_mem const m = x64_at(
+                X64_EXEC, call_native(offsetof(gbx_native, saved) + (16 + reg) * sizeof(u64)));
+        if (is_back)
+            x64_sse_m(c->b, 0xf3, 0x7e, reg, m);
+        else
+            x64_rm(c->b, X64_F(0x66, 0xd6), reg, m, X64_32);
+    }
+}
+
+void
+gbx_x64_slow_bulk(x64_ctx *c, const x64_cold *cold)
+{
+    call_keep(c, cold, false);
+    x64_lea(c->b, RSI, x64_at(X64_EXEC, call_native(offsetof(gbx_native, bulk))), X64_64);
+    call_bulk(c, cold->variant, 0, 0);
+    u32 const done = x64_jcc(c->b, CC_E);
+    x64_store(c->b, x64_at(X64_EXEC, call_native(offsetof(gbx_native, trap))), RAX, X64_32);
+    gbx_x64_trap(c, GBX_FAULT_GIVEN);
+    x64_patch(c->b, done, c->b->len);
+    x64_room(c->b);
+    call_keep(c, cold, true);
+    x64_jmp_back(c->b, cold->back);
 }
 
 void

@@ -358,6 +358,7 @@ edges_cold_code(x64_ctx *c)
         x64_patch(c->b, cold.at, c->b->len);
         switch (cold.kind) {
         case X64_SLOW_TRUNC: gbx_x64_slow_trunc(c, &cold); break;
+        case X64_SLOW_BULK: gbx_x64_slow_bulk(c, &cold); break;
         case X64_SLOW_CALL: gbx_x64_slow_call(c, &cold); break;
         case GBX_FAULT_GIVEN:
             x64_store(c->b,

@@ -134,6 +134,8 @@ emit_fc(x64_ctx *c)
     }
     u32 const first = gbx_x64_u32(c);
     u32 const second = gbx_wasm_ops_fc[sub].imm == IMM_IDX2 ? gbx_x64_u32(c) : 0;
+    bool const is_first = first == 0 && second == 0; /* memory */
+    if (is_first && gbx_x64_bulk(c, sub)) return;
     gbx_x64_libcall(c, sub, first, second, shapes[sub].takes, shapes[sub].gives);
 }
 

@@ -89,10 +89,12 @@ typedef struct x64_cold {
     u32 back; /* where a slow path returns to */
     u8 a, b;  /* its registers */
     u8 variant;
+    u32 gprs, xmms; /* X64_SLOW_BULK: that are in use */
 } x64_cold;
 
 enum {
     X64_SLOW_TRUNC = 0x100,
+    X64_SLOW_BULK, /* variant: the instruction behind 0xFC, by C after all */
     X64_SLOW_CALL, /* variant: of a function of another instance or the host, which is in rax */
 };
 
@@ -290,6 +292,8 @@ void gbx_x64_call(x64_ctx *c, u32 func_idx);
 void gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx);
 void gbx_x64_libcall(x64_ctx *c, u32 sub, u32 first, u32 second, u32 takes, u32 gives);
 void gbx_x64_ref_func(x64_ctx *c, u32 idx);
+bool gbx_x64_bulk(x64_ctx *c, u32 sub); /* false: not one that has a short way */
+void gbx_x64_slow_bulk(x64_ctx *c, const x64_cold *cold);
 void gbx_x64_slow_call(x64_ctx *c, const x64_cold *cold);
 
 /* ---- emit.c */

@@ -198,7 +198,8 @@ float_from_int(x64_ctx *c, bool from_64, bool is_signed, bool is_64)
     }
     /* Half of it, with the lost bit kept for rounding, and doubled. */
     src = gbx_x64_own(c, &a, X64_NO_REG);
-    u32 const dst = gbx_x64_xtake(c), t = gbx_x64_take(c); /* here: what it sends home is sent on both ways */
+    u32 const dst = gbx_x64_xtake(c),
+              t = gbx_x64_take(c); /* here: what it sends home is sent on both ways */
     x64_xorps(buf, dst, dst);
     x64_test(buf, src, src, X64_64);
     u32 const large = x64_jcc_short(buf, CC_S);

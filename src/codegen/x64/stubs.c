@@ -136,6 +136,155 @@ stubs_libcall(x64_buf *b, const codegen_env *env)
     x64_rr(b, 0xff, 4, R11, X64_32);
 }
 
+/* ---- memory.copy, memory.fill: see codegen.h. In rax the target, in rdx the source or the byte, in rcx the
+ * length; r11 is kept in gbx_native.saved[15]. */
+
+#define STUBS_BULK_MOST 1024 /* bytes: C's memmove knows better, and looks at the stop word */
+
+#define STUBS_LOAD16  X64_F(0, 0x10)
+#define STUBS_STORE16 X64_F(0, 0x11)
+#define STUBS_LOAD8   X64_F(0xf3, 0x7e)
+#define STUBS_STORE8  X64_F(0x66, 0xd6)
+#define STUBS_LOAD4   X64_F(0x66, 0x6e)
+#define STUBS_STORE4  X64_F(0x66, 0x7e)
+
+/* An end of a range that begins in `base`: its first or last `bytes`. */
+static x64_mem
+stubs_end(u32 base, bool is_last, i32 bytes)
+{
+    return is_last ? (x64_mem){(u8)base, RCX, 0, -bytes} : x64_at(base, 0);
+}
+
+/* Both ends of the ranges, which overlap where the length is not twice as much; loads before stores. */
+static void
+stubs_ends(x64_buf *b, bool is_copy, u32 load, u32 store, i32 bytes)
+{
+    u32 const last = is_copy ? X64_SCRATCH1 : X64_SCRATCH0;
+    if (is_copy) {
+        x64_rm(b, load, X64_SCRATCH0, stubs_end(RDX, false, bytes), X64_32);
+        x64_rm(b, load, X64_SCRATCH1, stubs_end(RDX, true, bytes), X64_32);
+    }
+    x64_rm(b, store, X64_SCRATCH0, stubs_end(RAX, false, bytes), X64_32);
+    x64_rm(b, store, last, stubs_end(RAX, true, bytes), X64_32);
+}
+
+/* One to three bytes: first, middle, last. */
+static void
+stubs_bytes(x64_buf *b, bool is_copy)
+{
+    x64_mov(b, R11, RCX, X64_32);
+    x64_shift_imm(b, SHIFT_SHR, R11, 1, X64_32);
+    if (!is_copy) {
+        x64_rm(b, 0x88, RDX, x64_at(RAX, 0), X64_8);
+        x64_rm(b, 0x88, RDX, (x64_mem){RAX, R11, 0, 0}, X64_8);
+        x64_rm(b, 0x88, RDX, (x64_mem){RAX, RCX, 0, -1}, X64_8);
+        return;
+    }
+    x64_rm(b, X64_F3A(0x66, 0x20), X64_SCRATCH0, x64_at(RDX, 0), X64_32); /* pinsrb */
+    x64_u8(b, 0);
+    x64_rm(b, X64_F3A(0x66, 0x20), X64_SCRATCH1, (x64_mem){RDX, RCX, 0, -1}, X64_32);
+    x64_u8(b, 0);
+    x64_rm(b, X64_F(0, 0xb6), RDX, (x64_mem){RDX, R11, 0, 0}, X64_32);
+    x64_rm(b, 0x88, RDX, (x64_mem){RAX, R11, 0, 0}, X64_8);
+    x64_rm(b, X64_F3A(0x66, 0x14), X64_SCRATCH0, x64_at(RAX, 0), X64_32); /* pextrb */
+    x64_u8(b, 0);
+    x64_rm(b, X64_F3A(0x66, 0x14), X64_SCRATCH1, (x64_mem){RAX, RCX, 0, -1}, X64_32);
+    x64_u8(b, 0);
+}
+
+/* More than 32 bytes, upwards, 16 at once; the last 16 of a copy are read first. */
+static void
+stubs_loop(x64_buf *b, bool is_copy)
+{
+    u32 const last = is_copy ? X64_SCRATCH1 : X64_SCRATCH0;
+    if (is_copy) x64_rm(b, STUBS_LOAD16, X64_SCRATCH1, stubs_end(RDX, true, 16), X64_32);
+    x64_alu_imm(b, ALU_SUB, RCX, 16, X64_32);
+    x64_zero(b, R11);
+    u32 const next = b->len;
+    if (is_copy) x64_rm(b, STUBS_LOAD16, X64_SCRATCH0, (x64_mem){RDX, R11, 0, 0}, X64_32);
+    x64_rm(b, STUBS_STORE16, X64_SCRATCH0, (x64_mem){RAX, R11, 0, 0}, X64_32);
+    x64_alu_imm(b, ALU_ADD, R11, 16, X64_32);
+    x64_alu_rr(b, ALU_CMP, R11, RCX, X64_32);
+    x64_jcc_back(b, CC_B, next);
+    x64_rm(b, STUBS_STORE16, last, (x64_mem){RAX, RCX, 0, 0}, X64_32);
+}
+
+static void
+stubs_return(x64_buf *b, u32 result)
+{
+    x64_load(b, R11, stubs_native(offsetof(gbx_native, saved) + 15 * sizeof(u64)), X64_64);
+    x64_mov_imm(b, RAX, result);
+    x64_ret(b);
+}
+
+/* What the operands are compared with is what the instruction says; whatever does not fit is left to C, which
+ * traps. RULE: S3. */
+static void
+stubs_bulk(x64_buf *b, bool is_copy)
+{
+    u32 slow[5], slows = 0, done[4], dones = 0;
+    x64_store(b, stubs_native(offsetof(gbx_native, saved) + 15 * sizeof(u64)), R11, X64_64);
+    x64_load(b, RCX, stubs_native(offsetof(gbx_native, bulk) + 16), X64_64);
+    x64_alu_imm(b, ALU_CMP, RCX, STUBS_BULK_MOST, X64_64);
+    slow[slows++] = x64_jcc(b, CC_A);
+    x64_load(b, RAX, stubs_native(offsetof(gbx_native, bulk)), X64_64);
+    x64_load(b, RDX, stubs_native(offsetof(gbx_native, bulk) + 8), X64_64);
+    x64_load(b, R11, stubs_native(offsetof(gbx_native, memory)), X64_64);
+    x64_load(b, R11, x64_at(R11, (i32)offsetof(gbx_memory, bytes)), X64_64);
+    x64_alu_rr(b, ALU_SUB, R11, RCX, X64_64);
+    slow[slows++] = x64_jcc(b, CC_B);
+    x64_alu_rr(b, ALU_CMP, RAX, R11, X64_64);
+    slow[slows++] = x64_jcc(b, CC_A);
+    x64_alu_rr(b, ALU_ADD, RAX, X64_MEMORY, X64_64);
+    if (is_copy) {
+        x64_alu_rr(b, ALU_CMP, RDX, R11, X64_64);
+        slow[slows++] = x64_jcc(b, CC_A);
+        x64_alu_rr(b, ALU_ADD, RDX, X64_MEMORY, X64_64);
+    } else {
+        x64_rr(b, X64_F(0, 0xb6), RDX, RDX, X64_RM8);
+        x64_rr(b, 0x69, RDX, RDX, X64_32);
+        x64_u32(b, 0x01010101);
+        x64_movq_to_xmm(b, X64_SCRATCH0, RDX, X64_32);
+        x64_rr(b, X64_F(0x66, 0x70), X64_SCRATCH0, X64_SCRATCH0, X64_32); /* pshufd */
+        x64_u8(b, 0);
+    }
+    x64_alu_imm(b, ALU_CMP, RCX, 16, X64_32);
+    x64_room(b);
+    u32 const short16 = x64_jcc(b, CC_B);
+    x64_alu_imm(b, ALU_CMP, RCX, 32, X64_32);
+    u32 const long32 = x64_jcc(b, CC_A);
+    stubs_ends(b, is_copy, STUBS_LOAD16, STUBS_STORE16, 16);
+    done[dones++] = x64_jmp(b);
+    x64_patch(b, short16, b->len);
+    x64_alu_imm(b, ALU_CMP, RCX, 8, X64_32);
+    u32 const short8 = x64_jcc(b, CC_B);
+    stubs_ends(b, is_copy, STUBS_LOAD8, STUBS_STORE8, 8);
+    done[dones++] = x64_jmp(b);
+    x64_patch(b, short8, b->len);
+    x64_alu_imm(b, ALU_CMP, RCX, 4, X64_32);
+    u32 const short4 = x64_jcc(b, CC_B);
+    stubs_ends(b, is_copy, STUBS_LOAD4, STUBS_STORE4, 4);
+    done[dones++] = x64_jmp(b);
+    x64_patch(b, short4, b->len);
+    x64_test(b, RCX, RCX, X64_32);
+    done[dones++] = x64_jcc(b, CC_E);
+    stubs_bytes(b, is_copy);
+    for (u32 i = 0; i < dones; i++) x64_patch(b, done[i], b->len);
+    stubs_return(b, 0);
+    x64_room(b);
+    x64_patch(b, long32, b->len);
+    if (is_copy) { /* a target above an overlapping source is copied downwards, by C */
+        x64_mov(b, R11, RAX, X64_64);
+        x64_alu_rr(b, ALU_SUB, R11, RDX, X64_64);
+        x64_alu_rr(b, ALU_CMP, R11, RCX, X64_64);
+        slow[slows++] = x64_jcc(b, CC_B);
+    }
+    stubs_loop(b, is_copy);
+    stubs_return(b, 0);
+    for (u32 i = 0; i < slows; i++) x64_patch(b, slow[i], b->len);
+    stubs_return(b, 1);
+}
+
 gbx_code
 gbx_codegen_stubs(codegen_space *s, const codegen_env *env, codegen_out *out,
                   u32 offsets[CODEGEN_STUB_COUNT])
@@ -158,6 +307,8 @@ gbx_codegen_stubs(codegen_space *s, const codegen_env *env, codegen_out *out,
         case CODEGEN_STUB_INTERP: stubs_interp(b, env, false); break;
         case CODEGEN_STUB_INTERP_FRESH: stubs_interp(b, env, true); break;
         case CODEGEN_STUB_FUNC: stubs_call_out(b, env, false); break;
+        case CODEGEN_STUB_COPY: stubs_bulk(b, true); break;
+        case CODEGEN_STUB_FILL: stubs_bulk(b, false); break;
         case CODEGEN_STUB_FUNC_FRESH: stubs_call_out(b, env, true); break;
         default: stubs_libcall(b, env); break;
         }
