@@ -181,6 +181,7 @@ typedef struct cli_plan {
     uint64_t features_off; /* GBX_FEATURE_BITs */
     bool hints;
     gbx_tier_mode tier;
+    uint32_t symbols; /* GBX_SYMBOLS_ bits */
 } cli_plan;
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */

@@ -108,6 +108,7 @@ run_plan(const cli_plan *plan)
     gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
     engine_opts.features_off = plan->features_off;
     engine_opts.tier = plan->tier;
+    engine_opts.symbols = plan->symbols;
     gbx_code code = gbx_engine_new(&engine_opts, &run.engine, &err);
     if (code == GBX_OK)
         code = gbx_module_compile_file(run.engine, plan->program, NULL, &run.module, &err);
