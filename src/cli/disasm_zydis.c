@@ -12,16 +12,25 @@ static ZydisFormatter disasm_formatter;
 static bool
 disasm_init(void)
 {
+    static const struct {
+        ZydisFormatterProperty property;
+        ZyanUPointer value;
+    } properties[] = {
+            {ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE, (ZyanUPointer)ZYDIS_PADDING_DISABLED},
+            {ZYDIS_FORMATTER_PROP_DISP_PADDING, (ZyanUPointer)ZYDIS_PADDING_DISABLED},
+            {ZYDIS_FORMATTER_PROP_IMM_PADDING, (ZyanUPointer)ZYDIS_PADDING_DISABLED},
+            {ZYDIS_FORMATTER_PROP_IMM_SIGNEDNESS, ZYDIS_SIGNEDNESS_SIGNED},
+            {ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, ZYAN_FALSE},
+    };
     static bool is_done, works;
     if (is_done) return works;
     is_done = true;
     works = ZYAN_SUCCESS(ZydisDecoderInit(&disasm_decoder, ZYDIS_MACHINE_MODE_LONG_64,
                                           ZYDIS_STACK_WIDTH_64)) &&
-            ZYAN_SUCCESS(ZydisFormatterInit(&disasm_formatter, ZYDIS_FORMATTER_STYLE_INTEL)) &&
-            ZYAN_SUCCESS(ZydisFormatterSetProperty(
-                    &disasm_formatter, ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE, ZYDIS_PADDING_DISABLED)) &&
-            ZYAN_SUCCESS(ZydisFormatterSetProperty(&disasm_formatter, ZYDIS_FORMATTER_PROP_HEX_UPPERCASE,
-                                                   ZYAN_FALSE));
+            ZYAN_SUCCESS(ZydisFormatterInit(&disasm_formatter, ZYDIS_FORMATTER_STYLE_INTEL));
+    for (size_t i = 0; works && i < sizeof properties / sizeof *properties; i++)
+        works = ZYAN_SUCCESS(ZydisFormatterSetProperty(&disasm_formatter, properties[i].property,
+                                                       properties[i].value));
     return works;
 }
 

@@ -51,7 +51,7 @@ gbx_cli_help_explore(FILE *to)
 static const char *
 explore_command(const explore_line *line, const char *more)
 {
-    return gbx_cli_format("glovebox explore%s%s %s", *more ? " " : "", more,
+    return gbx_cli_format("%s explore%s%s %s", gbx_cli_quote(line->argv[0]), *more ? " " : "", more,
                           line->file ? gbx_cli_quote(line->argv[line->file]) : "main.wasm");
 }
 
@@ -94,7 +94,8 @@ explore_stages(explore_line *line)
         size_t const len = strcspn(at, ",");
         size_t i = 0;
         while (i < CLI_LEN(names) && (strlen(names[i]) != len || memcmp(names[i], at, len) != 0)) i++;
-        if (i == CLI_LEN(names)) return explore_bad(EXPLORE_OPT_STAGE, given, "stages are wat, facts and asm");
+        if (i == CLI_LEN(names))
+            return explore_bad(EXPLORE_OPT_STAGE, given, "stages are wat, facts and asm");
         line->stages |= 1u << i;
         at += len;
         if (!*at) break;
@@ -124,7 +125,9 @@ explore_word(explore_line *line, int *at)
         return gbx_cli_usage_error("missing-value",
                                    gbx_cli_format("%s needs a value: %s %s", explore_options[id].name,
                                                   explore_options[id].name, explore_options[id].argument),
-                                   "the command line ends there", NULL);
+                                   "the command line ends there",
+                                   gbx_cli_format("give it as `%s VALUE` or `%s=VALUE`",
+                                                  explore_options[id].name, explore_options[id].name));
     return CLI_EXIT_OK;
 }
 
@@ -144,12 +147,14 @@ explore_parse(explore_line *line, int argc, char **argv, int first)
         } else {
             return gbx_cli_usage_error("too-many-files",
                                        gbx_cli_format("%s is one word too many", gbx_cli_quote(argv[i])),
-                                       "explore looks at one FILE and runs nothing", explore_command(line, ""));
+                                       "explore looks at one FILE and runs nothing",
+                                       explore_command(line, ""));
         }
     }
     if (line->values[EXPLORE_OPT_HELP]) return CLI_EXIT_OK;
     if (!line->file)
-        return gbx_cli_usage_error("no-file", "there is no FILE to look at", NULL, explore_command(line, ""));
+        return gbx_cli_usage_error("no-file", "there is no FILE to look at",
+                                   "the command line has nothing but options", explore_command(line, ""));
     return explore_stages(line);
 }
 
@@ -168,8 +173,8 @@ explore_row(uint32_t idx, const gbx_inspect_info *info, explore_totals *t)
     t->funcs++;
     t->bytes += info->bytes;
     if (info->beyond) {
-        printf("%7" PRIu32 " %8" PRIu32 " %7" PRIu32 "  %-8s  %14s  %s (%s)\n", idx, info->bytes, info->blocks,
-               dispatch, "interpreted", name, info->beyond);
+        printf("%7" PRIu32 " %8" PRIu32 " %7" PRIu32 "  %-8s  %14s  %s (%s)\n", idx, info->bytes,
+               info->blocks, dispatch, "interpreted", name, info->beyond);
         return;
     }
     t->compiled++;
@@ -240,7 +245,8 @@ explore_no_func(gbx_inspect *in, const explore_line *line)
         near = gbx_inspect_name(in, i);
     }
     const char *const why =
-            idx < imports ? gbx_cli_format("functions 0 to %" PRIu32 " are imported: they have no body", imports - 1)
+            idx < imports ? gbx_cli_format("functions 0 to %" PRIu32 " are imported: they have no body",
+                                           imports - 1)
             : idx != GBX_INSPECT_NONE ? gbx_cli_format("the module has %" PRIu32 " functions", count)
                                       : "no name in the module's name section is that, or matches it";
     return gbx_cli_usage_error(

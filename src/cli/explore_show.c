@@ -53,7 +53,7 @@ show_make_ranges(show_state *s)
     qsort(s->ranges, s->range_count, sizeof *s->ranges, show_range_order);
 }
 
-/* What is to be said of the machine instruction at [from, to): "" or "  ; ...". */
+/* What is to be said of the machine instruction at [from, to); NULL: nothing. */
 static const char *
 show_mark(const show_state *s, size_t from, size_t to)
 {
@@ -63,8 +63,7 @@ show_mark(const show_state *s, size_t from, size_t to)
         if (s->marks[mid].code_offset < from) low = mid + 1;
         else high = mid;
     }
-    if (low == s->mark_count || s->marks[low].code_offset >= to) return "";
-    return gbx_cli_format("  ; %s", s->marks[low].text);
+    return low < s->mark_count && s->marks[low].code_offset < to ? s->marks[low].text : NULL;
 }
 
 /* The right column. `left` is how much of the left one is written on this line. */
@@ -82,7 +81,9 @@ show_code(const show_state *s, uint32_t from, uint32_t to, size_t left)
             putchar('\n');
             left = 0;
         }
-        printf("%*s| %5zx  %s%s\n", (int)(SHOW_COLUMN - left), "", at, text, show_mark(s, at, at + len));
+        const char *const mark = show_mark(s, at, at + len);
+        printf("%*s| %5zx  %s%s%s\n", (int)(SHOW_COLUMN - left), "", at, text, mark ? "  ; " : "",
+               mark ? mark : "");
         left = 0;
         at += len;
     }
@@ -135,12 +136,13 @@ show_instructions(show_state *s)
         bool const has_text = s->stages & EXPLORE_WAT;
         if (!has_code && !has_text) continue;
         unsigned const depth = insn.depth < SHOW_INDENT_MOST ? insn.depth : SHOW_INDENT_MOST;
-        const char *const text =
-                has_text ? gbx_cli_format("0x%08" PRIx32 "  %*s%s%s%s", insn.offset, (int)depth * 2, "", insn.text,
-                                          *insn.comment ? "  ;; " : "", insn.comment)
-                         : gbx_cli_format("0x%08" PRIx32, insn.offset);
-        fputs(text, stdout);
-        if (has_code) show_ranges(s, insn.offset, show_width(text));
+        size_t left = (size_t)printf("0x%08" PRIx32, insn.offset);
+        if (has_text) {
+            left += (size_t)printf("  %*s%s", (int)depth * 2, "", insn.text);
+            if (*insn.comment) printf("  ;; %s", insn.comment);
+            if (*insn.comment) left += 5 + show_width(insn.comment);
+        }
+        if (has_code) show_ranges(s, insn.offset, left);
         else putchar('\n');
     }
 }
@@ -156,13 +158,14 @@ show_entries(const show_state *s)
         const char *const what = r->from == info->general ? "entry"
                                  : r->from == info->fresh ? "entry, fresh"
                                  : r->from == info->loops ? "entry into loops"
+                                 : r->from >= info->cold  ? "behind the function"
                                                           : "";
         size_t const left = (size_t)printf("            %s", what);
         show_code(s, r->from, r->to, left);
     }
     if (info->tables < info->code.len)
-        printf("            %zu bytes of jump tables%*s| %5" PRIx32 "\n", info->code.len - info->tables,
-               (int)SHOW_COLUMN - 45, "", info->tables);
+        printf("            %-*s| %5" PRIx32 "  %zu bytes\n", (int)SHOW_COLUMN - 12, "jump tables",
+               info->tables, info->code.len - info->tables);
 }
 
 static void

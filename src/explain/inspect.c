@@ -194,7 +194,8 @@ inspect_by_code(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* The compiler's lines, without those of no code, and the entries among them. */
+/* The compiler's lines, without those of no code, and the entries among them. What an entry checks is said
+ * of no instruction. */
 bool
 gbx_explain_lines(gbx_inspect *in)
 {
@@ -207,8 +208,11 @@ gbx_explain_lines(gbx_inspect *in)
     for (u32 i = 0; i < o->line_count; i++) {
         const codegen_line *const l = &o->lines[i];
         bool const is_empty = i + 1 < o->line_count && o->lines[i + 1].code_offset == l->code_offset;
+        bool const is_inside =
+                l->wasm_offset >= in->code->insns_off && l->wasm_offset < in->code->body_end;
+        u32 const offset = is_inside ? l->wasm_offset : GBX_INSPECT_NONE;
         if (!is_empty && l->code_offset < o->len)
-            lines[count++] = (gbx_inspect_line){l->code_offset, l->wasm_offset};
+            lines[count++] = (gbx_inspect_line){l->code_offset, offset};
     }
     for (u32 i = 0; i < GBX_LEN(entries); i++)
         if (entries[i] < o->len) lines[count++] = (gbx_inspect_line){entries[i], GBX_INSPECT_NONE};
@@ -251,7 +255,8 @@ gbx_explain_marks(gbx_inspect *in)
         if (kind == GBX_TRAP_STACK_EXHAUSTED || kind >= GBX_TRAP_CODE_COUNT) continue;
         text_buf t = gbx_base_text_init(buf, sizeof buf);
         gbx_base_text_printf(&t, "may trap: %s", gbx_trap_slug((gbx_trap_code)kind));
-        marks[count++] = (gbx_inspect_mark){o->rows[i].code_offset, gbx_base_arena_copy(&in->texts, buf, t.len)};
+        marks[count++] = (gbx_inspect_mark){o->rows[i].code_offset,
+                                            gbx_base_arena_copy(&in->texts, buf, t.len)};
     }
     for (size_t i = 0; i < count; i++)
         if (!marks[i].text) return false;

@@ -9,8 +9,8 @@
  *     if (gbx_inspect_func(inspect, idx, &info, &err) == GBX_OK)
  *         while (gbx_inspect_next(inspect, &insn)) puts(insn.text);
  *
- * Code is that of this machine's kind as it is made for functions whose callees are not compiled yet, and for
- * a memory as instances usually have it. Where this machine runs no compiled code, it is made all the same. */
+ * Code is made as for a function whose callees are not compiled yet, and for a memory as instances usually
+ * have it. Where this machine runs no compiled code, it is made all the same. */
 #ifndef GBX_UNSTABLE_INSPECT_H
 #define GBX_UNSTABLE_INSPECT_H
 
@@ -45,14 +45,14 @@ typedef struct gbx_inspect_insn {
     const char *text, *comment;
 } gbx_inspect_insn;
 
-/* Something that was found out. offset: the block's first byte it is said of; GBX_INSPECT_NONE: it is said of
- * the whole function. By offset, those of the function first. */
+/* Something that was found out. offset: the block's first byte it is said of; GBX_INSPECT_NONE: it is said
+ * of the whole function. By offset, those of the function first. */
 typedef struct gbx_inspect_fact {
     uint32_t offset;
     const char *text;
 } gbx_inspect_fact;
 
-/* Code from here on, up to the next line, is of the instruction at `offset`; GBX_INSPECT_NONE: of an entry. */
+/* Code from here on, up to the next line, is of the instruction at `offset`; GBX_INSPECT_NONE: an entry's. */
 typedef struct gbx_inspect_line {
     uint32_t code_offset, offset;
 } gbx_inspect_line;
