@@ -248,7 +248,8 @@ gbx_explain_next(gbx_inspect *in, gbx_inspect_insn *out)
     u32 const offset = (u32)rd_offset(r);
     insn_out o = {.in = in, .r = r, .text = gbx_base_text_init(in->text, sizeof in->text),
                   .comment = gbx_base_text_init(in->comment, sizeof in->comment)};
-    u8 const op = gbx_wasm_unfuse[in->w->fuse_set][gbx_base_rd_u8(r)];
+    u8 op = gbx_wasm_unfuse[in->w->fuse_set][gbx_base_rd_u8(r)];
+    if (offset + 1 == in->code->body_end) op = OP_END; /* our copy of the module has a return there */
     const char *text = gbx_wasm_ops[op].text;
     op_imm imm = gbx_wasm_ops[op].imm;
     u32 sub = 0;

@@ -396,6 +396,7 @@ gbx_x64_finish(x64_ctx *c)
 {
     c->cold_at = c->b->len;
     edges_cold_code(c);
+    if (c->failed) return; /* then lists are shorter than what refers to them says */
     c->tables_at = c->b->len;
     edges_tables(c);
     u32 const frame = c->has_frame ? (c->out_slots + c->slots) * 8 : 0;
