@@ -382,7 +382,8 @@ emit_with_dispatch(x64_ctx *c)
     u32 const dispatch = c->f.dispatch;
     u32 const count = emit_order(c, dispatch + 1);
     u32 const first = count ? ((u32 *)c->s->order.items)[0] : FACTS_NONE;
-    facts_edge const fresh = {c->through[c->f.fresh], 0};
+    const facts_edge *const of_zero = &c->f.edges[c->f.blocks[dispatch].edge];
+    facts_edge const fresh = {c->through[of_zero->to], of_zero->shuffle};
     for (u32 is_last = 0; is_last < 2; is_last++) {
         gbx_x64_entry(c, !is_last, is_last ? c->f.resume_live : c->f.fresh_live);
         gbx_x64_enter_block(c, 0);
@@ -405,10 +406,12 @@ emit_with_dispatch(x64_ctx *c)
             c->next = FACTS_NONE;
             gbx_x64_block(c, dispatch);
         } else {
-            if (fresh.to == first)
+            if (fresh.to == first && !fresh.shuffle) {
+                gbx_x64_flush(c, c->height);
                 gbx_x64_reload(c, c->f.blocks[first].live_in);
-            else
+            } else {
                 gbx_x64_edge(c, &fresh);
+            }
             emit_blocks(c, count);
         }
     }

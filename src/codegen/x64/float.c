@@ -198,14 +198,13 @@ float_from_int(x64_ctx *c, bool from_64, bool is_signed, bool is_64)
     }
     /* Half of it, with the lost bit kept for rounding, and doubled. */
     src = gbx_x64_own(c, &a, X64_NO_REG);
-    u32 const dst = gbx_x64_xtake(c);
+    u32 const dst = gbx_x64_xtake(c), t = gbx_x64_take(c); /* here: what it sends home is sent on both ways */
     x64_xorps(buf, dst, dst);
     x64_test(buf, src, src, X64_64);
     u32 const large = x64_jcc_short(buf, CC_S);
     x64_rr(buf, X64_F(prefix, cvt), dst, src, X64_64);
     u32 const done = x64_jmp_short(buf);
     x64_bind_short(buf, large);
-    u32 const t = gbx_x64_take(c);
     x64_mov(buf, t, src, X64_32);
     x64_shift_imm(buf, SHIFT_SHR, src, 1, X64_64);
     x64_alu_imm(buf, ALU_AND, t, 1, X64_32);

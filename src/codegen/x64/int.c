@@ -105,6 +105,10 @@ int_lea_sum(x64_ctx *c, x64_val *a, x64_val *b)
         x = y;
         y = t;
     }
+    /* An operand owns at most one temporary, so that an instruction always finds a free one. */
+    u8 const y_reg = y.reg != X64_NO_REG ? y.reg : y.index;
+    u32 const y_local = y.reg != X64_NO_REG ? y.local : y.index_local;
+    if (x.local == X64_NO_LOCAL && y_local == X64_NO_LOCAL && y_reg != x.reg) return false;
     /* x has a base and no index; y is either scaled, or a base that becomes the index */
     if (y.reg != X64_NO_REG) {
         y.index = y.reg;
@@ -188,8 +192,8 @@ int_mul(x64_ctx *c, x64_val a, x64_val b, bool is_64)
     }
     if (int_is_imm(&b)) {
         u32 const ra = gbx_x64_gpr(c, &a, true);
-        gbx_x64_drop(c, &a);
         u32 dst = gbx_x64_hint(c, false, &local);
+        gbx_x64_drop(c, &a);
         if (dst == X64_NO_REG) dst = gbx_x64_take(c);
         x64_rr(c->b, 0x69, dst, ra, w);
         x64_u32(c->b, (u32)b.bits);
@@ -236,9 +240,9 @@ int_shift(x64_ctx *c, x64_shift op, x64_val a, x64_val b, bool is_64)
     }
     if (c->env->cpu & X64_CPU_BMI2 && op >= SHIFT_SHL) {
         u32 const rb = gbx_x64_gpr(c, &b, true), ra = gbx_x64_gpr(c, &a, true);
+        u32 dst = gbx_x64_hint(c, false, &local);
         gbx_x64_drop(c, &a);
         gbx_x64_drop(c, &b);
-        u32 dst = gbx_x64_hint(c, false, &local);
         if (dst == X64_NO_REG) dst = gbx_x64_take(c);
         x64_shift_x(c->b, op, dst, ra, rb, w);
         int_done(c, dst, local, is_64);
@@ -369,6 +373,17 @@ int_div(x64_ctx *c, x64_val a, x64_val b, bool is_signed, bool is_rem, bool is_6
     int_done(c, result, X64_NO_LOCAL, is_64);
 }
 
+/* a & 0xffffffff: a move of 32 bits zeroes the upper half. */
+static void
+int_low_half(x64_ctx *c, x64_val a)
+{
+    if (a.kind != VAL_LOCAL && a.kind != VAL_LEA) (void)gbx_x64_own(c, &a, X64_NO_REG);
+    a.is_64 = false;
+    a.narrow = a.kind != VAL_LEA;
+    u32 local, dst = gbx_x64_hint(c, false, &local);
+    int_done(c, gbx_x64_own(c, &a, dst), local, true);
+}
+
 void
 gbx_x64_int_binary(x64_ctx *c, u8 op)
 {
@@ -391,13 +406,8 @@ gbx_x64_int_binary(x64_ctx *c, u8 op)
         int_alu(c, ALU_SUB, a, b, is_64);
         return;
     case OP_I64_AND:
-        if (b.kind == VAL_CONST && is_64 &&
-            b.bits == UINT32_MAX) { /* a move zeroes the upper half */
-            a.is_64 = false;
-            if (a.kind == VAL_LOCAL || (a.kind == VAL_REG && a.local == X64_NO_LOCAL))
-                a.narrow = true;
-            u32 local, dst = gbx_x64_hint(c, false, &local);
-            int_done(c, gbx_x64_own(c, &a, dst), local, true);
+        if (b.kind == VAL_CONST && is_64 && b.bits == UINT32_MAX) {
+            int_low_half(c, a);
             return;
         }
         int_alu(c, ALU_AND, a, b, is_64);
@@ -447,8 +457,8 @@ gbx_x64_int_unary(x64_ctx *c, u8 op)
     x64_val a = gbx_x64_pop(c);
     a.is_64 = is_64;
     u32 const src = gbx_x64_gpr(c, &a, true);
-    gbx_x64_drop(c, &a);
     u32 local, dst = gbx_x64_hint(c, false, &local);
+    gbx_x64_drop(c, &a);
     if (dst == X64_NO_REG) dst = gbx_x64_take(c);
     if (o == OP_I64_POPCNT) {
         x64_rr(c->b, X64_F(0xf3, 0xb8), dst, src, w);
@@ -471,8 +481,8 @@ gbx_x64_extend(x64_ctx *c, u8 op)
     if (a.kind == VAL_FLAGS || a.kind == VAL_CONST || a.kind == VAL_LEA)
         (void)gbx_x64_own(c, &a, X64_NO_REG);
     u32 const src = gbx_x64_gpr(c, &a, true);
-    gbx_x64_drop(c, &a);
     u32 local, dst = gbx_x64_hint(c, false, &local);
+    gbx_x64_drop(c, &a);
     if (dst == X64_NO_REG) dst = gbx_x64_take(c);
     switch (op) {
     case OP_I32_EXTEND8_S:

@@ -145,8 +145,8 @@ gbx_x64_load(x64_ctx *c, u8 op)
                                .index_local = addr.kind == VAL_LOCAL ? addr.local : X64_NO_LOCAL});
         return;
     }
-    gbx_x64_drop(c, &addr);
     u32 dst = gbx_x64_hint(c, row->is_float, &local);
+    gbx_x64_drop(c, &addr);
     if (dst == X64_NO_REG) dst = row->is_float ? gbx_x64_xtake(c) : gbx_x64_take(c);
     gbx_x64_row(c, GBX_TRAP_MEM_OOB);
     x64_rm(c->b, row->op, dst, m, row->flags);

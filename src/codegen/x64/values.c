@@ -224,7 +224,10 @@ gbx_x64_local_written(x64_ctx *c, u32 idx)
 {
     for (u32 i = c->settled; i < c->height; i++) {
         x64_val *const v = &c->stack[i];
-        if (v->kind == VAL_LOCAL && v->local == idx) {
+        bool const is_pending = v->kind == VAL_LOCAL && v->local == idx;
+        if (is_pending && !(c->locals[idx].is_float ? c->xfree : c->free)) {
+            gbx_x64_to_home(c, v, i);
+        } else if (is_pending) {
             if (c->locals[idx].is_float)
                 (void)gbx_x64_xown(c, v, X64_NO_REG);
             else
@@ -569,6 +572,11 @@ gbx_x64_to_slot(x64_ctx *c, x64_val *v, x64_mem m)
     } else if (v->kind == VAL_XMM || is_float_local) {
         x64_rm(b, X64_F(0x66, 0xd6), gbx_x64_xmm(c, v), m, X64_32);
         gbx_x64_drop(c, v);
+    } else if (v->kind == VAL_LOCAL && v->narrow && c->locals[v->local].reg != X64_NO_REG) {
+        x64_store(b, m, gbx_x64_local_reg(c, v->local), X64_32); /* needs no temporary */
+        m.disp += 4;
+        x64_rm(b, 0xc7, 0, m, X64_32);
+        x64_u32(b, 0);
     } else {
         u32 const reg = gbx_x64_gpr(c, v, false);
         x64_store(b, m, reg, X64_64);
