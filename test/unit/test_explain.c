@@ -239,7 +239,7 @@ test_no_memory(void **state)
         size_t count;
         gbx_base_fault_arm(n);
         gbx_code code = gbx_inspect_new(c.module, &in, NULL);
-        if (code == GBX_OK) code = gbx_inspect_func(in, 1, &info, NULL);
+        for (uint32_t i = 3; code == GBX_OK && i; i--) code = gbx_inspect_func(in, i, &info, NULL);
         while (code == GBX_OK && gbx_inspect_next(in, &insn)) assert_true(*insn.text);
         if (code == GBX_OK) (void)gbx_inspect_facts(in, &count);
         if (code == GBX_OK) (void)gbx_inspect_lines(in, &count);
