@@ -133,16 +133,6 @@ tier_body(module_code *mc, const codegen_out *out)
     return b;
 }
 
-/* Under the lock, like whatever publishes. */
-static void
-tier_publish(const runtime_compiler *c, module_code *mc, const code_blob *blob, u32 func_idx)
-{
-    if (GBX_LIKELY(!c->published.to)) return;
-    const gbx_module *const m = MAP_ENTRY(mc, gbx_module, code);
-    gbx_runtime_published_add(&c->published, &mc->published, (uintptr_t)blob->exec, blob->bytes,
-                              gbx_runtime_module_func_name(m, func_idx), func_idx);
-}
-
 /* Under the lock. The cell's pointers are stored in an order in which whoever sees the body sees its code. */
 static bool
 tier_compile(runtime_compiler *c, module_code *mc, u32 func_idx)
@@ -161,7 +151,9 @@ tier_compile(runtime_compiler *c, module_code *mc, u32 func_idx)
         atomic_store_explicit(&cell->fresh, blob->exec + out.fresh, memory_order_release);
     atomic_store_explicit(&cell->general, blob->exec + out.general, memory_order_release);
     atomic_store_explicit(&cell->body, body, memory_order_release);
-    tier_publish(c, mc, blob, func_idx);
+    if (GBX_UNLIKELY(c->published.to))
+        gbx_runtime_published_add(&c->published, &mc->published, (uintptr_t)blob->exec, blob->bytes,
+                                  func_idx);
     return true;
 }
 
@@ -258,7 +250,8 @@ tier_open(gbx_module *m, bool is_guarded)
     if (!blob) return false;
     for (u32 i = 0; i < CODEGEN_STUB_COUNT; i++) mc->env.stubs[i] = blob->exec + offsets[i];
     if (c->published.to)
-        gbx_runtime_published_stubs(&c->published, &mc->published, (uintptr_t)blob->exec, offsets, out.len);
+        gbx_runtime_published_begin(&c->published, &mc->published, m->wasm, (uintptr_t)blob->exec, offsets,
+                                    out.len);
     mc->space.stubs = (fault_stubs){.exit = (uintptr_t)mc->env.stubs[CODEGEN_STUB_EXIT],
                                     .inst_reg = FAULT_OF_EXEC};
     if (!tier_make_cells(m)) return false;
@@ -291,8 +284,11 @@ gbx_runtime_tier_instance(runtime_instance *i)
     bool const is_guarded = w->memory_count == 0 || i->abi.memories[0]->guarded;
     (void)pthread_mutex_lock(&c->lock);
     if (!m->code.is_open && !m->code.cells && tier_open(m, is_guarded)) m->code.is_open = true;
-    if (m->code.is_open && c->mode == GBX_TIER_EAGER)
+    if (m->code.is_open && c->mode == GBX_TIER_EAGER) {
+        gbx_runtime_published_hold(&c->published, &m->code.published);
         for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, &m->code, k);
+        gbx_runtime_published_tell(&c->published, &m->code.published);
+    }
     (void)pthread_mutex_unlock(&c->lock);
     if (!m->code.is_open || (m->code.env.is_guarded && !is_guarded)) return;
     for (u32 k = w->imported_funcs; k < w->func_count; k++)

@@ -217,8 +217,8 @@ x64_mem gbx_x64_slot(x64_ctx *c, u32 slot);
 x64_mem gbx_x64_local_home(x64_ctx *c, u32 idx);
 x64_mem gbx_x64_place_home(x64_ctx *c, u32 place);
 /* The register that the result of the present instruction is to be computed into because the next one
- * writes it to a local: *local says which. X64_NO_REG where there is none. May emit moves: what the instruction
- * reads is held until then. */
+ * writes it to a local: *local says which. X64_NO_REG where there is none. May emit moves: what the
+ * instruction reads is held until then. */
 u32 gbx_x64_hint(x64_ctx *c, bool is_float, u32 *local);
 void gbx_x64_push_reg(x64_ctx *c, u32 reg, u32 local, bool is_64);
 void gbx_x64_push_xmm(x64_ctx *c, u32 reg, u32 local, bool is_64);
