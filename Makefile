@@ -46,16 +46,21 @@ CFLAGS_ALL = -std=gnu17 -g $(OPT) $(WARN) $(WERROR) $(HARDEN) -fvisibility=hidde
 LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now $(SAN_FLAGS) $(LDFLAGS)
 LDLIBS_ALL = -lm $(LDLIBS)
 
+# The command shows machine code with Zydis (Debian: libzydis-dev) where that is installed; ZYDIS= builds it
+# without. The library never needs it.
+ZYDIS ?= $(shell printf '\043include <Zydis/Zydis.h>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
+ZYDIS := $(ZYDIS)
+
 # Flags of one file: CFLAGS_<path with _ for />, each with its reason.
 include flags.mk
 
 # One folder a layer; the command is the only one that is not in the library.
 LIB_SRC := $(wildcard src/base/*.c src/wasm/*.c src/abi/*.c src/interp/*.c src/codegen/*.c src/codegen/x64/*.c src/runtime/*.c \
 	src/wasi/*.c src/explain/*.c src/api/*.c)
-CLI_SRC := $(wildcard src/cli/*.c)
+CLI_SRC := $(filter-out src/cli/disasm_$(if $(ZYDIS),none,zydis).c,$(wildcard src/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(OUT)/%.o)
-HEADERS := $(wildcard include/gbx/*.h src/*/*.h)
+HEADERS := $(wildcard include/gbx/*.h include/gbx/unstable/*.h src/*/*.h)
 
 # Unit tests: test/unit/test_x.c links the library and cmocka, and becomes $(OUT)/test/unit/test_x.
 UNIT_SRC := $(wildcard test/unit/test_*.c test/wasi/test_*.c test/api/test_*.c)
@@ -76,7 +81,7 @@ $(OUT)/libgbx.a: $(LIB_OBJ)
 	$(AR) rcs $@ $^
 
 $(OUT)/glovebox: $(CLI_OBJ) $(OUT)/libgbx.a
-	$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS_ALL) $(LDLIBS_ALL) -o $@
+	$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS_ALL) $(if $(ZYDIS),-lZydis) $(LDLIBS_ALL) -o $@
 
 # Tests that look at machine code read it with Zydis.
 $(OUT)/test/unit/test_codegen_asm $(OUT)/test/unit/test_codegen_golden: LDLIBS += -lZydis
@@ -110,10 +115,11 @@ bless: $(OUT)/test/unit/test_codegen_golden
 	$< --write
 
 install: $(OUT)/glovebox $(OUT)/libgbx.a
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/gbx
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/gbx/unstable
 	install -m 755 $(OUT)/glovebox $(DESTDIR)$(PREFIX)/bin/glovebox
 	install -m 644 $(OUT)/libgbx.a $(DESTDIR)$(PREFIX)/lib/libgbx.a
 	install -m 644 include/gbx/*.h include/gbx/*.def $(DESTDIR)$(PREFIX)/include/gbx
+	install -m 644 include/gbx/unstable/*.h $(DESTDIR)$(PREFIX)/include/gbx/unstable
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/^.define GBX_VERSION "\(.*\)"/\1/p' include/gbx/base.h)|" \
 		tools/glovebox.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/glovebox.pc
 

@@ -95,6 +95,11 @@ def options():
     for _, name, argument, text in rows("src/cli/options.def", "CLI_OPTION"):
         shown = name if argument == "NULL" else f"{name} {argument}"
         out.append(f"| `{cell(shown)}` | {cell(text)} |")
+    out += ["", "# Options of `glovebox explore`", NOTE.format("src/cli/explore.def"),
+            "They stand before FILE or behind it.", "", "| option | meaning |", "|---|---|"]
+    for _, name, argument, text in rows("src/cli/explore.def", "CLI_EXPLORE"):
+        shown = name if argument == "NULL" else f"{name} {argument}"
+        out.append(f"| `{cell(shown)}` | {cell(text)} |")
     return out
 
 

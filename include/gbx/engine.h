@@ -19,17 +19,26 @@ typedef enum gbx_tier_mode {
     GBX_TIER_EAGER,  /* compiled when a module is first instantiated, interpreted where that cannot be */
 } gbx_tier_mode;
 
+/* Tools outside the process that are told the names and addresses of compiled functions, as they are
+ * compiled. Names are those of the modules, made fit to be shown. */
+enum {
+    GBX_SYMBOLS_PERF = 1 << 0, /* `perf report`: a line each in /tmp/perf-PID.map, which stays */
+    GBX_SYMBOLS_GDB = 1 << 1,  /* gdb, by its JIT interface */
+};
+
 typedef struct gbx_engine_opts {
     size_t size;           /* set by GBX_ENGINE_OPTS_INIT */
     uint64_t features_off; /* GBX_FEATURE_BITs: modules of this engine that use one of these features
                               are refused with GBX_UNSUPPORTED. 0: all that are supported are on */
     gbx_tier_mode tier; /* where this processor or system cannot run compiled code, all is interpreted */
+    uint32_t symbols;   /* GBX_SYMBOLS_ bits: who is told of compiled functions. 0: nobody */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 
 /* A new engine. opts may be NULL: defaults. The caller owns *out. No thread is started before the first
  * call that has a deadline.
- * On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT (out is NULL, or opts of another version).
+ * On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT (out is NULL, or opts of another version or with
+ * values that mean nothing), GBX_IO (the file for perf cannot be written, or is not this user's).
  * Thread-safe. */
 GBX_API gbx_code gbx_engine_new(const gbx_engine_opts *opts, gbx_own gbx_engine **out,
                                 gbx_err *err);

@@ -17,7 +17,11 @@ gbx_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *err)
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "tier is %u, which is none",
                                 (unsigned)o.tier);
     }
-    return gbx_runtime_engine_new(o.features_off, o.tier, out, err);
+    if (o.symbols & ~(uint32_t)(GBX_SYMBOLS_PERF | GBX_SYMBOLS_GDB)) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "symbols is 0x%x, which has bits that mean nothing", (unsigned)o.symbols);
+    }
+    return gbx_runtime_engine_new(&o, out, err);
 }
 
 void

@@ -181,6 +181,7 @@ typedef struct cli_plan {
     uint64_t features_off; /* GBX_FEATURE_BITs */
     bool hints;
     gbx_tier_mode tier;
+    uint32_t symbols; /* GBX_SYMBOLS_ bits */
 } cli_plan;
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */
@@ -209,10 +210,15 @@ int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
 /* run.c: the command `run`. `first` is the index of its first word. */
 int gbx_cli_run(int argc, char **argv, int first);
 
+/* explore.c: the command `explore`, likewise, and its page. */
+int gbx_cli_explore(int argc, char **argv, int first);
+void gbx_cli_help_explore(FILE *to);
+
 /* help.c */
 int gbx_cli_help(int argc, char **argv, int first);
 void gbx_cli_help_run(FILE *to);
 void gbx_cli_help_all(FILE *to);
+void gbx_cli_help_options(FILE *to, const cli_option *options, size_t count);
 int gbx_cli_version(void);
 
 #endif

@@ -26,11 +26,11 @@ static const help_exit help_exits[] = {
 };
 
 /* Options, then their help, indented alike. */
-static void
-help_options(FILE *to)
+void
+gbx_cli_help_options(FILE *to, const cli_option *options, size_t count)
 {
-    for (size_t i = 0; i < CLI_OPT_COUNT; i++) {
-        const cli_option *const o = &gbx_cli_options[i];
+    for (size_t i = 0; i < count; i++) {
+        const cli_option *const o = &options[i];
         fprintf(to, "  %s%s%s\n", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
         for (const char *p = o->help; *p;) {
             size_t const len = strcspn(p, "\n");
@@ -53,13 +53,14 @@ gbx_cli_help_run(FILE *to)
           "\n"
           "options:\n",
           to);
-    help_options(to);
+    gbx_cli_help_options(to, gbx_cli_options, CLI_OPT_COUNT);
 }
 
 void
 gbx_cli_help_all(FILE *to)
 {
     fputs("usage: glovebox [run] [options] FILE [args...]\n"
+          "       glovebox explore [options] FILE\n"
           "       glovebox help [TOPIC]\n"
           "       glovebox version\n"
           "\n"
@@ -71,7 +72,7 @@ gbx_cli_help_all(FILE *to)
           "  glovebox --dir ./data main.wasm data/in.json\n"
           "  glovebox --env LANG --timeout 10s main.wasm < input > output\n"
           "\n"
-          "help: glovebox help run (all options), grants, go, exit-codes, topics\n",
+          "help: glovebox help run (all options), explore, grants, go, exit-codes, topics\n",
           to);
 }
 
@@ -93,6 +94,7 @@ help_list(void)
 {
     fputs("topics of glovebox help\n\n", stdout);
     printf("  %-24s %s\n", "run", "all options");
+    printf("  %-24s %s\n", "explore", "what became of a function: the command and its options");
     printf("  %-24s %s\n", "exit-codes", "what the exit codes mean");
     for (size_t i = 0; i < CLI_LEN(help_topics); i++)
         printf("  %-24s %s\n", help_topics[i].slug, help_topics[i].title);
@@ -151,6 +153,8 @@ gbx_cli_help(int argc, char **argv, int first)
         gbx_cli_help_all(stdout);
     } else if (!strcmp(topic, "run")) {
         gbx_cli_help_run(stdout);
+    } else if (!strcmp(topic, "explore")) {
+        gbx_cli_help_explore(stdout);
     } else if (!strcmp(topic, "exit-codes")) {
         help_exit_codes();
     } else if (!strcmp(topic, "topics")) {

@@ -158,6 +158,15 @@ plan_set_feature(cli_plan *plan, const char *text)
 }
 
 static int
+plan_set_symbols(cli_plan *plan, const char *text)
+{
+    if (!strcmp(text, "perf")) plan->symbols |= GBX_SYMBOLS_PERF;
+    else if (!strcmp(text, "gdb")) plan->symbols |= GBX_SYMBOLS_GDB;
+    else return plan_bad_value(CLI_OPT_JIT_SYMBOLS, text, "it is perf or gdb");
+    return CLI_EXIT_OK;
+}
+
+static int
 plan_set_names(cli_plan *plan)
 {
     const cli_line *const line = plan->line;
@@ -190,6 +199,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_TIMEOUT: return plan_set_timeout(plan, value);
     case CLI_OPT_MAX_MEMORY: return plan_set_memory(plan, value);
     case CLI_OPT_WASM_FEATURE: return plan_set_feature(plan, value);
+    case CLI_OPT_JIT_SYMBOLS: return plan_set_symbols(plan, value);
     case CLI_OPT_CWD: /* after all --env */
     case CLI_OPT_ARGV0:
     case CLI_OPT_INVOKE:

@@ -95,6 +95,14 @@ run_call(run_state *run, const cli_plan *plan)
     return run_outcome(run, plan, &trap);
 }
 
+/* What was asked for of this machine cannot be had. */
+static int
+run_no_setup(gbx_code code, const gbx_err *err)
+{
+    gbx_cli_diag(&(cli_diag){.kind = "error", .slug = gbx_code_slug(code), .message = err->text});
+    return CLI_EXIT_SETUP;
+}
+
 static int
 run_plan(const cli_plan *plan)
 {
@@ -108,9 +116,10 @@ run_plan(const cli_plan *plan)
     gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
     engine_opts.features_off = plan->features_off;
     engine_opts.tier = plan->tier;
+    engine_opts.symbols = plan->symbols;
     gbx_code code = gbx_engine_new(&engine_opts, &run.engine, &err);
-    if (code == GBX_OK)
-        code = gbx_module_compile_file(run.engine, plan->program, NULL, &run.module, &err);
+    if (code != GBX_OK) return run_no_setup(code, &err);
+    code = gbx_module_compile_file(run.engine, plan->program, NULL, &run.module, &err);
     if (code != GBX_OK) {
         status = gbx_cli_report_error(plan, NULL, code, &err);
         goto out;
@@ -118,9 +127,7 @@ run_plan(const cli_plan *plan)
     code = gbx_store_new(run.engine, &opts, &run.store, &err);
     if (code == GBX_OK) code = run_grant(&run, plan, &err);
     if (code != GBX_OK) {
-        gbx_cli_diag(
-                &(cli_diag){.kind = "error", .slug = gbx_code_slug(code), .message = err.text});
-        status = CLI_EXIT_SETUP;
+        status = run_no_setup(code, &err);
         goto out;
     }
     status = run_call(&run, plan);

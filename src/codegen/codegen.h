@@ -19,18 +19,12 @@
 
 /* Stubs of a module, made before its first function. */
 typedef enum codegen_stub {
-    CODEGEN_STUB_EXIT,       /* where the fault handler goes */
-    CODEGEN_STUB_ENTER,      /* C enters here: gbx_exec.native says what is called */
-    CODEGEN_STUB_RESUME,     /* C returns here to code that had called the interpreter */
-    CODEGEN_STUB_INTERP,     /* in cells of functions without code: general and fresh */
-    CODEGEN_STUB_INTERP_FRESH,
-    CODEGEN_STUB_FUNC,         /* the same for a gbx_func, of whatever kind, in rax */
-    CODEGEN_STUB_FUNC_FRESH,
-    CODEGEN_STUB_COPY, /* memory.copy and memory.fill of memory 0, on gbx_native.bulk: the result register is 0 */
-    CODEGEN_STUB_FILL, /* where it is done, 1 where it is large or out of bounds; all else but temporaries stays */
-    CODEGEN_STUB_LIBCALL,      /* a function of C in rax; the first argument becomes the gbx_exec */
+#define CODEGEN_STUB(name, slug, meaning) CODEGEN_STUB_##name,
+#include "codegen/stubs.def"
+#undef CODEGEN_STUB
     CODEGEN_STUB_COUNT
 } codegen_stub;
+extern const char *const gbx_codegen_stub_slugs[CODEGEN_STUB_COUNT];
 
 /* Parts of the compiler that can be switched off, to measure what each is worth (GBX_TUNE). */
 enum {
@@ -52,6 +46,7 @@ typedef struct codegen_env {
     bool is_guarded;             /* RULE: S3. Accesses are not compared with the memory's length */
     u32 tune;                    /* CODEGEN_TUNE_BITs that are on */
     u32 cpu;                     /* what the back end found */
+    bool wants_lines;            /* codegen_out.lines and .regs are filled: for people, not for running */
     const void *leave, *call_c;  /* gbx_runtime_leave and gbx_runtime_call_c, of runtime/enter.h */
     const u8 *stubs[CODEGEN_STUB_COUNT];
 } codegen_env;
@@ -75,6 +70,12 @@ typedef struct codegen_head {
     u32 wasm_offset, code_offset;
 } codegen_head;
 
+/* Code from here on, up to the next line, belongs to the instruction at wasm_offset. An instruction has
+ * several where its code is emitted twice, or partly behind the function. */
+typedef struct codegen_line {
+    u32 code_offset, wasm_offset;
+} codegen_line;
+
 /* Made of one function. Borrowed from the space until it is used again. */
 typedef struct codegen_out {
     const u8 *bytes;
@@ -86,7 +87,13 @@ typedef struct codegen_out {
     const codegen_head *heads;
     u32 reloc_count, row_count, head_count;
     u32 beyond; /* FACTS_BEYOND_: not compiled, len is 0 */
+    u32 cold, tables; /* offsets: what checks that fail lead to; jump tables, which are no code, up to len */
+    const codegen_line *lines; /* by code_offset, not those of entries */
+    u32 line_count;
+    u8 regs[FACTS_RANKED]; /* by bit of the masks: for gbx_codegen_reg_name; CODEGEN_NO_REG: at home */
 } codegen_out;
+
+#define CODEGEN_NO_REG 255u
 
 typedef struct codegen_space codegen_space;
 
@@ -106,5 +113,6 @@ GBX_MUST_USE gbx_code gbx_codegen_compile(codegen_space *s, const codegen_env *e
 u32 gbx_codegen_exec_reg(void);
 u32 gbx_codegen_pin_reg(u32 pin);
 u32 gbx_codegen_sp_reg(void);
+const char *gbx_codegen_reg_name(u8 reg);
 
 #endif

@@ -4,12 +4,19 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "codegen/codegen.h"
 #include "codegen/facts_int.h"
 
 const char *const gbx_codegen_beyond_texts[FACTS_BEYOND_COUNT] = {
 #define FACTS_BEYOND(name, slug, reason) slug,
 #include "codegen/facts.def"
 #undef FACTS_BEYOND
+};
+
+const char *const gbx_codegen_stub_slugs[CODEGEN_STUB_COUNT] = {
+#define CODEGEN_STUB(name, slug, meaning) slug,
+#include "codegen/stubs.def"
+#undef CODEGEN_STUB
 };
 
 bool

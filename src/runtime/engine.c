@@ -3,17 +3,22 @@
 #include "runtime/runtime_int.h"
 
 gbx_code
-gbx_runtime_engine_new(u64 features_off, gbx_tier_mode tier, gbx_engine **out, gbx_err *err)
+gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *err)
 {
     *out = NULL;
     gbx_engine *const e = gbx_base_alloc_zero(1, sizeof *e);
     if (!e) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for an engine");
     atomic_init(&e->refs, 1);
-    e->features_off = features_off;
+    e->features_off = opts->features_off;
     gbx_runtime_types_init(&e->types);
     gbx_runtime_watcher_init(&e->watcher);
     gbx_runtime_lanes_init(&e->lanes);
-    gbx_runtime_compiler_init(&e->compiler, tier);
+    gbx_runtime_compiler_init(&e->compiler, opts->tier);
+    gbx_code const code = gbx_runtime_published_open(&e->compiler.published, opts->symbols, err);
+    if (code != GBX_OK) {
+        gbx_runtime_engine_release(e);
+        return code;
+    }
     *out = e;
     return GBX_OK;
 }

@@ -27,8 +27,7 @@ typedef struct runtime_type {
 
 /* ---- engine.c */
 
-/* `features_off`: GBX_FEATURE_BITs that its modules may not use. */
-GBX_MUST_USE gbx_code gbx_runtime_engine_new(u64 features_off, gbx_tier_mode tier, gbx_engine **out,
+GBX_MUST_USE gbx_code gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out,
                                              gbx_err *err);
 gbx_engine *gbx_runtime_engine_retain(gbx_engine *e);
 void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */

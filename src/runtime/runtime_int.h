@@ -8,6 +8,7 @@
 #include "codegen/codegen.h"
 #include "runtime/code.h"
 #include "runtime/enter.h"
+#include "runtime/published.h"
 #include "runtime/runtime.h"
 
 /* ---- types.c: canonical function types, thread-safe */
@@ -95,6 +96,7 @@ typedef struct runtime_instance runtime_instance;
 typedef struct runtime_compiler {
     gbx_tier_mode mode;
     u32 tune;
+    published_to published;
     pthread_mutex_t lock; /* of what is below */
     bool is_tried, works;
     code_region region;
@@ -107,7 +109,8 @@ typedef struct module_code {
     code_space space;
     codegen_env env;
     gbx_cell *cells;
-    gbx_body *bodies; /* under the compiler's lock */
+    gbx_body *bodies;         /* under the compiler's lock */
+    published_list published; /* the same */
     _Atomic u32 compiled, refused;
 } module_code;
 

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "interp/interp.h"
 #include "runtime/runtime_int.h"
+#include "runtime/tier.h"
 
 /* What a function executes in the interpreter before it is compiled: so many times its own bytes. */
 #define TIER_WARM_FACTOR 24u
@@ -61,6 +62,7 @@ void
 gbx_runtime_compiler_deinit(runtime_compiler *c)
 {
     gbx_codegen_space_free(c->space);
+    gbx_runtime_published_close(&c->published);
     gbx_runtime_code_region_deinit(&c->region);
     (void)pthread_mutex_destroy(&c->lock);
 }
@@ -71,9 +73,9 @@ tier_works(runtime_compiler *c)
 {
     if (c->is_tried) return c->works;
     c->is_tried = true;
+    u32 const ways = gbx_runtime_published_ways(&c->published);
     c->works = c->mode != GBX_TIER_INTERP && gbx_codegen_cpu() && gbx_runtime_fault_install() &&
-               gbx_runtime_code_region_init(&c->region, CODE_REGION_BYTES, OS_CODE_ANY, NULL) ==
-                       GBX_OK;
+               gbx_runtime_code_region_init(&c->region, CODE_REGION_BYTES, ways, NULL) == GBX_OK;
     if (c->works && !(c->space = gbx_codegen_space_new())) c->works = false;
     return c->works;
 }
@@ -149,6 +151,9 @@ tier_compile(runtime_compiler *c, module_code *mc, u32 func_idx)
         atomic_store_explicit(&cell->fresh, blob->exec + out.fresh, memory_order_release);
     atomic_store_explicit(&cell->general, blob->exec + out.general, memory_order_release);
     atomic_store_explicit(&cell->body, body, memory_order_release);
+    if (GBX_UNLIKELY(c->published.to))
+        gbx_runtime_published_add(&c->published, &mc->published, (uintptr_t)blob->exec, blob->bytes,
+                                  func_idx);
     return true;
 }
 
@@ -193,6 +198,18 @@ tier_choose_pins(codegen_env *env)
     }
 }
 
+codegen_env
+gbx_runtime_tier_env(const gbx_module *m, bool is_guarded)
+{
+    u32 const tune = m->engine->compiler.tune;
+    codegen_env env = {.m = m->wasm,
+                       .is_guarded = is_guarded && tune & CODEGEN_TUNE_BIT(GUARD),
+                       .tune = tune,
+                       .cpu = gbx_codegen_cpu()};
+    tier_choose_pins(&env);
+    return env;
+}
+
 static bool
 tier_make_cells(gbx_module *m)
 {
@@ -222,13 +239,9 @@ tier_open(gbx_module *m, bool is_guarded)
     runtime_compiler *const c = &m->engine->compiler;
     module_code *const mc = &m->code;
     if (!tier_works(c)) return false;
-    mc->env = (codegen_env){.m = m->wasm,
-                            .is_guarded = is_guarded && c->tune & CODEGEN_TUNE_BIT(GUARD),
-                            .tune = c->tune,
-                            .cpu = gbx_codegen_cpu(),
-                            .leave = (const void *)(uintptr_t)gbx_runtime_leave,
-                            .call_c = (const void *)(uintptr_t)gbx_runtime_call_c};
-    tier_choose_pins(&mc->env);
+    mc->env = gbx_runtime_tier_env(m, is_guarded);
+    mc->env.leave = (const void *)(uintptr_t)gbx_runtime_leave;
+    mc->env.call_c = (const void *)(uintptr_t)gbx_runtime_call_c;
     u32 offsets[CODEGEN_STUB_COUNT];
     codegen_out out;
     if (gbx_codegen_stubs(c->space, &mc->env, &out, offsets) != GBX_OK) return false;
@@ -236,6 +249,9 @@ tier_open(gbx_module *m, bool is_guarded)
     const code_blob *const blob = tier_place(mc, &out, NULL);
     if (!blob) return false;
     for (u32 i = 0; i < CODEGEN_STUB_COUNT; i++) mc->env.stubs[i] = blob->exec + offsets[i];
+    if (c->published.to)
+        gbx_runtime_published_begin(&c->published, &mc->published, m->wasm, (uintptr_t)blob->exec, offsets,
+                                    out.len);
     mc->space.stubs = (fault_stubs){.exit = (uintptr_t)mc->env.stubs[CODEGEN_STUB_EXIT],
                                     .inst_reg = FAULT_OF_EXEC};
     if (!tier_make_cells(m)) return false;
@@ -247,6 +263,7 @@ void
 gbx_runtime_module_code_deinit(gbx_module *m)
 {
     module_code *const mc = &m->code;
+    gbx_runtime_published_forget(&mc->published);
     gbx_runtime_code_space_deinit(&mc->space);
     while (mc->bodies) {
         gbx_body *const b = mc->bodies;
@@ -267,8 +284,11 @@ gbx_runtime_tier_instance(runtime_instance *i)
     bool const is_guarded = w->memory_count == 0 || i->abi.memories[0]->guarded;
     (void)pthread_mutex_lock(&c->lock);
     if (!m->code.is_open && !m->code.cells && tier_open(m, is_guarded)) m->code.is_open = true;
-    if (m->code.is_open && c->mode == GBX_TIER_EAGER)
+    if (m->code.is_open && c->mode == GBX_TIER_EAGER) {
+        gbx_runtime_published_hold(&c->published, &m->code.published);
         for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, &m->code, k);
+        gbx_runtime_published_tell(&c->published, &m->code.published);
+    }
     (void)pthread_mutex_unlock(&c->lock);
     if (!m->code.is_open || (m->code.env.is_guarded && !is_guarded)) return;
     for (u32 k = w->imported_funcs; k < w->func_count; k++)

@@ -239,6 +239,7 @@ typedef struct wasm_module {
                          somewhere; EXCEPTIONS: a tag, an exnref, or an instruction */
 
     /* Function names, found in the name section when the module is opened ("" where absent). */
+    u32 name_off, name_end;         /* the name section's subsections; 0,0: there is none */
     u32 name_sub_off, name_sub_end; /* function-name subsection; 0,0: none */
 
     arena arena; /* owns everything above but `bytes` */
@@ -257,6 +258,23 @@ const wasm_export *gbx_wasm_find_export(const wasm_module *m, const char *name, 
 /* The name of a function from the name section, borrowed and not escaped; {"",0} where it has none.
  * Walks the subsection: for messages, not for hot paths. */
 rd_name gbx_wasm_func_name(const wasm_module *m, u32 func_idx);
+
+/* Index spaces that the name section names. */
+enum {
+    WASM_NAMES_FUNCS = 1,
+    WASM_NAMES_TYPES = 4,
+    WASM_NAMES_TABLES = 5,
+    WASM_NAMES_MEMORIES = 6,
+    WASM_NAMES_GLOBALS = 7,
+    WASM_NAMES_ELEMS = 8,
+    WASM_NAMES_DATAS = 9,
+    WASM_NAMES_TAGS = 11,
+};
+
+/* The names of a whole index space, by index, into out[0..count), which the caller has zeroed; those of the
+ * locals of a function. Borrowed, not escaped; what has none is left as it is. One walk over the section. */
+void gbx_wasm_names(const wasm_module *m, u8 space, u32 count, rd_name *out);
+void gbx_wasm_local_names(const wasm_module *m, u32 func_idx, u32 count, rd_name *out);
 
 /* True when both types have the same parameters and results. */
 bool gbx_wasm_functype_equal(const wasm_functype *a, const wasm_functype *b);

@@ -11,6 +11,8 @@ void
 gbx_wasm_index_names(wasm_module *m)
 {
     reader r = rd_init(m->bytes, m->name_sub_off, m->name_sub_end);
+    m->name_off = m->name_sub_off;
+    m->name_end = m->name_sub_end;
     m->name_sub_off = m->name_sub_end = 0;
     while (rd_left(&r)) {
         u8 const id = gbx_base_rd_u8(&r);
@@ -38,6 +40,52 @@ gbx_wasm_func_name(const wasm_module *m, u32 func_idx)
         if (idx >= func_idx) return rd_ok(&r) && idx == func_idx ? name : none;
     }
     return none;
+}
+
+/* The subsection `space`; nothing where there is none, or damage before it. */
+static reader
+names_find(const wasm_module *m, u8 space)
+{
+    reader r = rd_init(m->bytes, m->name_off, m->name_end);
+    while (rd_left(&r)) {
+        u8 const id = gbx_base_rd_u8(&r);
+        u32 const size = gbx_base_rd_u32(&r);
+        u64 const off = rd_offset(&r);
+        if (!gbx_base_rd_bytes(&r, size)) break;
+        if (id == space) return rd_init(m->bytes, off, off + size);
+    }
+    return rd_init(m->bytes, 0, 0);
+}
+
+/* A list of indices and names. Of several for an index the first holds. */
+static void
+names_read(reader *r, u32 count, rd_name *out)
+{
+    u32 const names = rd_left(r) ? gbx_base_rd_u32(r) : 0;
+    for (u32 i = 0; i < names && rd_ok(r); i++) {
+        u32 const idx = gbx_base_rd_u32(r);
+        rd_name const name = gbx_base_rd_name(r, WASM_MAX_NAME_BYTES);
+        if (out && idx < count && rd_ok(r) && !out[idx].len) out[idx] = name;
+    }
+}
+
+void
+gbx_wasm_names(const wasm_module *m, u8 space, u32 count, rd_name *out)
+{
+    reader r = names_find(m, space);
+    names_read(&r, count, out);
+}
+
+void
+gbx_wasm_local_names(const wasm_module *m, u32 func_idx, u32 count, rd_name *out)
+{
+    reader r = names_find(m, 2);
+    u32 const funcs = rd_left(&r) ? gbx_base_rd_u32(&r) : 0;
+    for (u32 i = 0; i < funcs && rd_ok(&r); i++) {
+        bool const is_it = gbx_base_rd_u32(&r) == func_idx;
+        names_read(&r, count, is_it ? out : NULL);
+        if (is_it) return;
+    }
 }
 
 const wasm_export *

@@ -22,7 +22,7 @@ static int
 setup(void **state)
 {
     (void)state;
-    return mkdtemp(dir) && gbx_runtime_engine_new(0, GBX_TIER_AUTO, &engine, NULL) == GBX_OK ? 0 : -1;
+    return mkdtemp(dir) && gbx_runtime_engine_new(&(gbx_engine_opts)GBX_ENGINE_OPTS_INIT, &engine, NULL) == GBX_OK ? 0 : -1;
 }
 
 static int

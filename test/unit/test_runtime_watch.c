@@ -22,7 +22,7 @@ static runtime_limits const limits = {.timeout_ns = UINT64_MAX, .stack_bytes = 6
 static void
 open_world(world *w)
 {
-    assert_int_equal(gbx_runtime_engine_new(0, GBX_TIER_AUTO, &w->engine, NULL), GBX_OK);
+    assert_int_equal(gbx_runtime_engine_new(&(gbx_engine_opts)GBX_ENGINE_OPTS_INIT, &w->engine, NULL), GBX_OK);
     assert_int_equal(gbx_runtime_store_new(w->engine, &limits, &w->store, NULL), GBX_OK);
     int const fd = gbx_base_os_event_open();
     assert_true(fd >= 0);
@@ -153,7 +153,7 @@ test_threads(void **state)
 {
     (void)state;
     gbx_engine *e;
-    assert_int_equal(gbx_runtime_engine_new(0, GBX_TIER_AUTO, &e, NULL), GBX_OK);
+    assert_int_equal(gbx_runtime_engine_new(&(gbx_engine_opts)GBX_ENGINE_OPTS_INIT, &e, NULL), GBX_OK);
     pthread_t threads[6];
     for (size_t i = 0; i < GBX_LEN(threads); i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, thread_stores, e), 0);

@@ -355,6 +355,7 @@ edges_cold_code(x64_ctx *c)
         x64_cold const cold = ((x64_cold *)c->s->colds.items)[i];
         x64_room(c->b);
         c->wasm_offset = cold.wasm_offset;
+        x64_line(c);
         x64_patch(c->b, cold.at, c->b->len);
         switch (cold.kind) {
         case X64_SLOW_TRUNC: gbx_x64_slow_trunc(c, &cold); break;
@@ -394,7 +395,10 @@ edges_tables(x64_ctx *c)
 void
 gbx_x64_finish(x64_ctx *c)
 {
+    c->cold_at = c->b->len;
     edges_cold_code(c);
+    if (c->failed) return; /* then lists are shorter than what refers to them says */
+    c->tables_at = c->b->len;
     edges_tables(c);
     u32 const frame = c->has_frame ? (c->out_slots + c->slots) * 8 : 0;
     if (c->b->failed || c->failed) return;

@@ -8,27 +8,12 @@
  * which is a guess: where it turns out wrong, or calls need more room than was thought, all is done again. */
 #include "codegen/x64/emit.h"
 
-#include <cpuid.h>
 #include <stdlib.h>
 
 #pragma GCC diagnostic ignored                                                                     \
         "-Wpedantic" /* ranges of opcodes in switches, which both compilers have */
 
 #define EMIT_LARGE_FRAME ((u32)128 << 10) /* far below the guard of a native stack */
-
-u32
-gbx_codegen_cpu(void)
-{
-    u32 a, b, c, d, cpu = 0;
-    if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
-    if (!(c & bit_SSE4_1) || !(c & bit_POPCNT)) return 0;
-    cpu |= X64_CPU_RUNS;
-    bool const has_abm = __get_cpuid(0x80000001, &a, &b, &c, &d) && c & bit_ABM;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return cpu;
-    if (has_abm && b & bit_BMI) cpu |= X64_CPU_LZCNT;
-    if (b & bit_BMI2) cpu |= X64_CPU_BMI2;
-    return cpu;
-}
 
 /* ---- Immediates */
 
@@ -153,6 +138,7 @@ emit_insn(x64_ctx *c, const facts_block *b)
 {
     c->insn = c->pc;
     c->wasm_offset = (u32)(c->insn - c->m->bytes);
+    x64_line(c);
     u8 const op = c->unfuse[*c->pc++];
     switch (op) {
     case OP_NOP:
@@ -229,6 +215,13 @@ emit_insn(x64_ctx *c, const facts_block *b)
     case OP_PREFIX_FC: emit_fc(c); return true;
     default: gbx_x64_float(c, op); return true;
     }
+}
+
+void
+gbx_x64_add_line(x64_ctx *c)
+{
+    codegen_line const line = {c->b->len, c->wasm_offset};
+    (void)gbx_x64_push_item(c, &c->s->lines, &line, sizeof line);
 }
 
 static void
@@ -337,6 +330,7 @@ emit_begin(x64_ctx *c)
     codegen_space *const s = c->s;
     s->fixups.count = s->colds.count = s->relocs.count = s->rows.count = s->heads.count = 0;
     s->frame_fixes.count = s->tables.count = s->items.count = s->self_calls.count = 0;
+    s->lines.count = 0;
     c->b->len = 0;
     c->local_count = c->code->local_count;
     c->locals = emit_array(c, &s->locals, (u64)c->local_count + CODEGEN_PINS, sizeof *c->locals);
@@ -459,6 +453,33 @@ emit_by_offset(const void *a, const void *b)
     return x->wasm_offset < y->wasm_offset ? -1 : x->wasm_offset > y->wasm_offset;
 }
 
+/* RULE: S9. A local that copies a pinned global is in the global's register. */
+static void
+emit_describe(const x64_ctx *c, codegen_out *out)
+{
+    out->cold = c->cold_at;
+    out->tables = c->tables_at;
+    out->lines = c->s->lines.items;
+    out->line_count = c->s->lines.count;
+    for (u32 r = 0; r < c->f.local_count; r++) {
+        u32 const idx = c->f.locals[r].idx;
+        const x64_local *const l = &c->locals[idx == c->copy ? c->copy_of : idx];
+        bool const is_at_home = l->reg == X64_NO_REG;
+        out->regs[r] = is_at_home ? (u8)CODEGEN_NO_REG : (u8)(l->reg + (l->is_float ? X64_REGS : 0));
+    }
+}
+
+const char *
+gbx_codegen_reg_name(u8 reg)
+{
+    static const char names[][6] = {
+            "rax",  "rcx",  "rdx",  "rbx",  "rsp",  "rbp",  "rsi",   "rdi",   "r8",    "r9",    "r10",
+            "r11",  "r12",  "r13",  "r14",  "r15",  "xmm0", "xmm1",  "xmm2",  "xmm3",  "xmm4",  "xmm5",
+            "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
+    };
+    return reg < GBX_LEN(names) ? names[reg] : "home";
+}
+
 gbx_code
 gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *code,
                     codegen_out *out)
@@ -499,6 +520,7 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
     out->reloc_count = s->relocs.count;
     out->row_count = s->rows.count;
     out->head_count = c.osr == FACTS_NONE ? 0 : s->heads.count;
+    if (env->wants_lines) emit_describe(&c, out);
     return GBX_OK;
 }
 
@@ -520,7 +542,8 @@ gbx_codegen_space_free(codegen_space *s)
     x64_array *const arrays[] = {&s->locals, &s->stack,  &s->saved,       &s->fixups,
                                  &s->colds,  &s->relocs, &s->rows,        &s->heads,
                                  &s->bound,  &s->order,  &s->frame_fixes, &s->depths,
-                                 &s->tables, &s->items,  &s->self_calls,  &s->through};
+                                 &s->tables, &s->items,  &s->self_calls,  &s->through,
+                                 &s->lines};
     for (u32 i = 0; i < GBX_LEN(arrays); i++) gbx_base_free(arrays[i]->items);
     gbx_base_free(s->b.bytes);
     gbx_codegen_facts_space_free(s->facts);

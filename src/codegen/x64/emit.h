@@ -1,6 +1,7 @@
 /* What the files of the x86-64 back end share. Pass B: one walk over the blocks that pass A found, in which
  * machine code is written at once; nothing is looked at twice but what did not fit (see x64_frame).
  *
+ *   cpu.c      what the processor has
  *   emit.c     the walk: instructions to the functions of the other files
  *   values.c   the operand stack as delayed values, registers, homes
  *   int.c      integer arithmetic, comparisons
@@ -38,6 +39,7 @@
 #define X64_CPU_BMI2  4u
 
 #define X64_NO_LOCAL UINT32_MAX
+#define X64_REGS     16u /* general ones; in codegen_out.regs the xmm follow */
 #define X64_NO_SLOT  UINT32_MAX
 
 /* A value on the operand stack that need not have been computed yet. RULE: S11: it is pure. */
@@ -135,7 +137,7 @@ struct codegen_space {
     facts_space *facts;
     x64_buf b;
     x64_array locals, stack, saved, fixups, colds, relocs, rows, heads, bound, order, frame_fixes,
-            depths, tables, items, self_calls, through;
+            depths, tables, items, self_calls, through, lines;
 };
 
 typedef struct x64_ctx {
@@ -179,6 +181,7 @@ typedef struct x64_ctx {
     bool is_large;           /* the frame: it is compared with what the stack has left */
     bool is_fresh;           /* called with one 0, it may skip what it does with it */
     u32 general, fresh, osr; /* entries */
+    u32 cold_at, tables_at;  /* where what stands behind the function begins */
     bool failed;             /* memory is short */
     u32 *bound;              /* by block: offset of its code, FACTS_NONE: not yet */
 } x64_ctx;
@@ -216,8 +219,8 @@ x64_mem gbx_x64_slot(x64_ctx *c, u32 slot);
 x64_mem gbx_x64_local_home(x64_ctx *c, u32 idx);
 x64_mem gbx_x64_place_home(x64_ctx *c, u32 place);
 /* The register that the result of the present instruction is to be computed into because the next one
- * writes it to a local: *local says which. X64_NO_REG where there is none. May emit moves: what the instruction
- * reads is held until then. */
+ * writes it to a local: *local says which. X64_NO_REG where there is none. May emit moves: what the
+ * instruction reads is held until then. */
 u32 gbx_x64_hint(x64_ctx *c, bool is_float, u32 *local);
 void gbx_x64_push_reg(x64_ctx *c, u32 reg, u32 local, bool is_64);
 void gbx_x64_push_xmm(x64_ctx *c, u32 reg, u32 local, bool is_64);
@@ -299,7 +302,15 @@ void gbx_x64_slow_call(x64_ctx *c, const x64_cold *cold);
 /* ---- emit.c */
 
 void gbx_x64_block(x64_ctx *c, u32 block);
+void gbx_x64_add_line(x64_ctx *c);
 u32 gbx_x64_u32(x64_ctx *c); /* LEB128 at pc */
 u64 gbx_x64_s64(x64_ctx *c);
+
+/* What follows is code of the present instruction. */
+static inline void
+x64_line(x64_ctx *c)
+{
+    if (GBX_UNLIKELY(c->env->wants_lines)) gbx_x64_add_line(c);
+}
 
 #endif
