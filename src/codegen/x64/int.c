@@ -28,6 +28,29 @@ int_is_imm(const x64_val *v)
     return v->kind == VAL_CONST && (v->is_64 ? (i64)v->bits == (i32)v->bits : true);
 }
 
+/* Where v stands in memory, to be read by the instruction itself: a load that was left to it, a local or an
+ * operand at home. */
+static bool
+int_in_memory(x64_ctx *c, const x64_val *v, x64_mem *m)
+{
+    switch (v->kind) {
+    case VAL_MEM: *m = gbx_x64_access(c, v); return true;
+    case VAL_LOCAL:
+        if (c->locals[v->local].reg != X64_NO_REG) return false;
+        *m = gbx_x64_local_home(c, v->local);
+        return true;
+    case VAL_HOME: *m = gbx_x64_place_home(c, (u32)v->disp); return true;
+    default: return false;
+    }
+}
+
+static bool
+int_is_in_memory(const x64_ctx *c, const x64_val *v)
+{
+    return v->kind == VAL_MEM || v->kind == VAL_HOME ||
+           (v->kind == VAL_LOCAL && c->locals[v->local].reg == X64_NO_REG);
+}
+
 static bool
 int_is_local(const x64_ctx *c, const x64_val *v)
 {
@@ -175,12 +198,12 @@ int_alu(x64_ctx *c, x64_alu op, x64_val a, x64_val b, bool is_64)
         }
     }
     u32 rb = X64_NO_REG;
-    if (!int_is_imm(&b) && b.kind != VAL_MEM) rb = gbx_x64_gpr(c, &b, true);
+    if (!int_is_imm(&b) && !int_is_in_memory(c, &b)) rb = gbx_x64_gpr(c, &b, true);
     dst = gbx_x64_own(c, &a, dst);
-    if (b.kind == VAL_MEM) {
-        x64_mem const m = gbx_x64_access(c, &b);
+    x64_mem m;
+    if (int_in_memory(c, &b, &m))
         x64_alu_rm(c->b, op, dst, m, w);
-    } else if (rb == X64_NO_REG)
+    else if (rb == X64_NO_REG)
         x64_alu_imm(c->b, op, dst, (i32)b.bits, w);
     else
         x64_alu_rr(c->b, op, dst, rb, w);
@@ -209,15 +232,13 @@ int_mul(x64_ctx *c, x64_val a, x64_val b, bool is_64)
         return;
     }
     u32 dst = int_target(c, &b, &local);
-    if (b.kind == VAL_MEM) {
-        dst = gbx_x64_own(c, &a, dst);
-        x64_mem const m = gbx_x64_access(c, &b);
+    u32 const rb = int_is_in_memory(c, &b) ? 0 : gbx_x64_gpr(c, &b, true);
+    dst = gbx_x64_own(c, &a, dst);
+    x64_mem m;
+    if (int_in_memory(c, &b, &m))
         x64_rm(c->b, X64_F(0, 0xaf), dst, m, w);
-    } else {
-        u32 const rb = gbx_x64_gpr(c, &b, true);
-        dst = gbx_x64_own(c, &a, dst);
+    else
         x64_rr(c->b, X64_F(0, 0xaf), dst, rb, w);
-    }
     gbx_x64_drop(c, &b);
     int_done(c, dst, local, is_64);
 }
@@ -542,25 +563,20 @@ gbx_x64_compare(x64_ctx *c, u8 op)
         cc = int_swapped[which];
     }
     a.is_64 = b.is_64 = is_64;
-    if (a.kind == VAL_MEM && int_is_imm(&b)) {
-        x64_mem const m = gbx_x64_access(c, &a);
+    x64_mem m;
+    if (int_is_imm(&b) && int_in_memory(c, &a, &m)) {
         x64_alu_mem_imm(c->b, ALU_CMP, m, (i32)b.bits, w);
-        gbx_x64_drop(c, &a);
-        gbx_x64_push_flags(c, cc);
-        return;
-    }
-    u32 const ra = gbx_x64_gpr(c, &a, true);
-    if (b.kind == VAL_MEM) {
-        x64_mem const m = gbx_x64_access(c, &b);
-        x64_alu_rm(c->b, ALU_CMP, ra, m, w);
-    } else if (int_is_imm(&b)) {
-        if (b.bits == 0)
-            x64_test(c->b, ra, ra, w);
-        else
-            x64_alu_imm(c->b, ALU_CMP, ra, (i32)b.bits, w);
     } else {
-        u32 const rb = gbx_x64_gpr(c, &b, true);
-        x64_alu_rr(c->b, ALU_CMP, ra, rb, w);
+        u32 const ra = gbx_x64_gpr(c, &a, true);
+        if (int_in_memory(c, &b, &m)) {
+            x64_alu_rm(c->b, ALU_CMP, ra, m, w);
+        } else if (!int_is_imm(&b)) {
+            x64_alu_rr(c->b, ALU_CMP, ra, gbx_x64_gpr(c, &b, true), w);
+        } else if (b.bits == 0) {
+            x64_test(c->b, ra, ra, w);
+        } else {
+            x64_alu_imm(c->b, ALU_CMP, ra, (i32)b.bits, w);
+        }
     }
     gbx_x64_drop(c, &a);
     gbx_x64_drop(c, &b);
