@@ -365,16 +365,11 @@ dis_kind(u32 kind)
 static void
 dis_print_target(FILE *f, const u8 *target)
 {
-    static const char *const stubs[CODEGEN_STUB_COUNT] = {
-            [CODEGEN_STUB_EXIT] = "exit",       [CODEGEN_STUB_ENTER] = "enter",
-            [CODEGEN_STUB_RESUME] = "resume",   [CODEGEN_STUB_INTERP] = "interp",
-            [CODEGEN_STUB_FUNC] = "func",       [CODEGEN_STUB_INTERP_FRESH] = "interp_fresh",
-            [CODEGEN_STUB_LIBCALL] = "libcall", [CODEGEN_STUB_FUNC_FRESH] = "func_fresh"};
     u32 const at = (u32)(uintptr_t)target;
     if (at >= DIS_FUNCS)
         fprintf(f, "fn%u.%s", (at - DIS_FUNCS) / DIS_STRIDE, at & 1 ? "fresh" : "general");
     else
-        fprintf(f, "stub %s", stubs[(at - DIS_STUBS) / DIS_STRIDE]);
+        fprintf(f, "stub %s", gbx_codegen_stub_slugs[(at - DIS_STUBS) / DIS_STRIDE]);
 }
 
 /* The instruction's text; in it `r15 + offset` by name. */
