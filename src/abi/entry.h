@@ -74,7 +74,7 @@ typedef struct gbx_native {
     u32 call_params, call_results; /* with so many slots, and back */
     const void *call_target;       /* where code entered in the middle goes on */
     u64 bulk[3];    /* operands of memory.copy and memory.fill, lowest first */
-    u64 saved[32];  /* what a slow path keeps: general registers, then those of floats; [15] is a stub's own */
+    u64 saved[32];  /* what a slow path keeps: general registers, then those of floats; [15] is a stub's */
     u32 trap;  /* a gbx_trap_code that a function of C gave, for a trap of kind GBX_FAULT_GIVEN */
 } gbx_native;
 

@@ -189,9 +189,9 @@ gbx_runtime_fault_row(const fault_table *t, u32 code_offset)
 
 static _Thread_local gbx_entry *fault_running __attribute__((tls_model("initial-exec")));
 
-/* Where on its stack this thread's handler is asking whoever was there before, and about which signal. A host's
- * handler may jump out of it, so that this says nothing of later signals: one that asks us back is called
- * from further down, about the same one. */
+/* Where on its stack this thread's handler is asking whoever was there before, and about which signal. A
+ * host's handler may jump out of it, so that this says nothing of later signals: one that asks us back is
+ * called from further down, about the same one. */
 static _Thread_local struct {
     const void *frame, *context;
 } fault_passing __attribute__((tls_model("initial-exec")));

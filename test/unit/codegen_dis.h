@@ -351,6 +351,12 @@ static const struct {
         DIS_NATIVE(globals),
         DIS_NATIVE(call_target),
         DIS_NATIVE(trap),
+        DIS_NATIVE(bulk[0]),
+        DIS_NATIVE(bulk[1]),
+        DIS_NATIVE(bulk[2]),
+        DIS_NATIVE(saved[RSI]),
+        DIS_NATIVE(saved[RDI]),
+        DIS_NATIVE(saved[R8]),
 #undef DIS_NATIVE
 };
 
