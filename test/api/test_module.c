@@ -88,6 +88,10 @@ test_options(void **state)
     assert_int_equal(gbx_store_new(NULL, NULL, &s, &err), GBX_ARGUMENT);
     assert_int_equal(gbx_store_new(e, NULL, NULL, &err), GBX_ARGUMENT);
     assert_int_equal(gbx_engine_new(NULL, NULL, &err), GBX_ARGUMENT);
+    gbx_engine *other = e;
+    gbx_engine_opts const told = {.size = sizeof told, .symbols = GBX_SYMBOLS_GDB << 1};
+    assert_int_equal(gbx_engine_new(&told, &other, &err), GBX_ARGUMENT);
+    assert_null(other);
     gbx_store_release(NULL);
     gbx_module_release(NULL);
     gbx_linker_release(NULL);
