@@ -71,7 +71,7 @@ typedef struct gbx_native {
     u64 result;           /* of it */
 
     const void *call_code;   /* for the stub that enters: what it calls, */
-    u32 call_params, call_results; /* with so many slots, and back */
+    u32 call_params, call_area; /* with so many arguments, in an outgoing area of so many slots */
     const void *call_target;       /* where code entered in the middle goes on */
     u64 bulk[3];    /* operands of memory.copy and memory.fill, lowest first */
     u64 saved[32];  /* what a slow path keeps: general registers, then those of floats; [15] is a stub's */

@@ -18,6 +18,7 @@
 /* What a function executes in the interpreter before it is compiled: so many times its own bytes. */
 #define TIER_WARM_FACTOR 24u
 #define TIER_BUSY_HEAT   4096
+#define TIER_TAIL_SLOTS 64u
 #define TIER_STACK_ROOM  ((size_t)4096)
 
 static const gbx_tier tier_ops;
@@ -198,6 +199,18 @@ tier_choose_pins(codegen_env *env)
     }
 }
 
+/* Room for the arguments and results of any function; not where a type is too long to be worth it, and then
+ * functions with tail calls are not compiled. */
+static u32
+tier_tail_slots(const wasm_module *w)
+{
+    u32 most = 1;
+    if (!(w->uses & GBX_FEATURE_BIT(GBX_FEATURE_TAIL_CALL))) return 0;
+    for (u32 i = 0; i < w->type_count; i++)
+        most = max_u32(most, max_u32(w->types[i].param_count, w->types[i].result_count));
+    return most <= TIER_TAIL_SLOTS ? most : 0;
+}
+
 codegen_env
 gbx_runtime_tier_env(const gbx_module *m, bool is_guarded)
 {
@@ -207,6 +220,7 @@ gbx_runtime_tier_env(const gbx_module *m, bool is_guarded)
                        .tune = tune,
                        .cpu = gbx_codegen_cpu()};
     tier_choose_pins(&env);
+    env.tail_slots = tier_tail_slots(env.m);
     return env;
 }
 
@@ -394,8 +408,9 @@ tier_enter(gbx_exec *x, gbx_segment *seg, const gbx_native_head *head)
     seg->outer = x->native.segment;
     x->entry = &seg->entry;
     x->native.segment = seg;
-    size_t const values = max_u32(f->param_count, f->result_count) * sizeof(gbx_slot);
-    if ((size_t)(top - x->native.low) < TIER_STACK_ROOM + values) {
+    u32 const area = max_u32(max_u32(f->param_count, f->result_count),
+                             instance_of(f->inst)->module->code.env.tail_slots);
+    if ((size_t)(top - x->native.low) < TIER_STACK_ROOM + area * sizeof(gbx_slot)) {
         x->fault = (gbx_fault){.kind = GBX_TRAP_STACK_EXHAUSTED, .inst = f->inst};
         return GBX_STATUS_TRAP;
     }
@@ -403,7 +418,7 @@ tier_enter(gbx_exec *x, gbx_segment *seg, const gbx_native_head *head)
     x->native.call_code = body->code + (head ? body->osr : body->general);
     x->native.call_target = head ? body->code + head->code_offset : NULL;
     x->native.call_params = f->param_count;
-    x->native.call_results = f->result_count;
+    x->native.call_area = area;
     return tier_run(x, seg, instance_of(f->inst)->module->code.env.stubs[CODEGEN_STUB_ENTER]);
 }
 

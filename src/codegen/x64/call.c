@@ -17,7 +17,7 @@ call_native(size_t offset)
 static bool
 call_is_fresh(const x64_ctx *c, const wasm_functype *t)
 {
-    if (!(c->env->tune & CODEGEN_TUNE_BIT(FRESH)) || t->param_count != 1 || t->result_count > 1)
+    if (!(c->env->tune & CODEGEN_TUNE_BIT(FRESH)) || c->env->tail_slots || t->param_count != 1 || t->result_count > 1)
         return false;
     if (t->params[0] != WASM_I32 && t->params[0] != WASM_I64) return false;
     if (c->height <= c->settled) return false;
@@ -30,7 +30,7 @@ static void
 call_prepare(x64_ctx *c, const wasm_functype *t, bool is_fresh)
 {
     if (!is_fresh) {
-        u32 const need = max_u32(t->param_count, t->result_count);
+        u32 const need = max_u32(max_u32(t->param_count, t->result_count), c->env->tail_slots);
         c->out_need = max_u32(c->out_need, need);
         if (need) c->needs_frame = true;
     }
@@ -116,19 +116,14 @@ gbx_x64_call(x64_ctx *c, u32 func_idx)
     call_results(c, t);
 }
 
-void
-gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
+/* rax = the gbx_func at the index in `idx`, which is released, and rcx the running instance; traps where it is none of
+ * that type. */
+static void
+call_find(x64_ctx *c, x64_val *idx, u32 at, u32 type_idx, u32 table_idx)
 {
     x64_buf *const b = c->b;
-    const wasm_functype *const t = &c->m->types[type_idx];
-    x64_val idx = gbx_x64_pop(c);
-    idx.is_64 = false;
-    /* Kept where arguments, on their way to memory, do not need it. */
-    u32 at = gbx_x64_gpr(c, &idx, false);
-    bool const is_fresh = call_is_fresh(c, t);
-    call_prepare(c, t, is_fresh);
     if (at != RDX) x64_mov(b, RDX, at, X64_32);
-    gbx_x64_drop(c, &idx);
+    gbx_x64_drop(c, idx);
     at = RDX;
     x64_load(b, RCX, x64_at(X64_EXEC, call_native(offsetof(gbx_native, inst))), X64_64);
     x64_load(b, RAX, x64_at(RCX, (i32)offsetof(gbx_instance, tables)), X64_64);
@@ -143,6 +138,20 @@ gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
     x64_load(b, RDX, x64_at(RDX, (i32)(type_idx * sizeof(u32))), X64_32);
     x64_alu_rm(b, ALU_CMP, RDX, x64_at(RAX, (i32)offsetof(gbx_func, type_id)), X64_32);
     gbx_x64_trap_if(c, CC_NE, GBX_TRAP_INDIRECT_TYPE);
+}
+
+void
+gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
+{
+    x64_buf *const b = c->b;
+    const wasm_functype *const t = &c->m->types[type_idx];
+    x64_val idx = gbx_x64_pop(c);
+    idx.is_64 = false;
+    /* Kept where arguments, on their way to memory, do not need it. */
+    u32 at = gbx_x64_gpr(c, &idx, false);
+    bool const is_fresh = call_is_fresh(c, t);
+    call_prepare(c, t, is_fresh);
+    call_find(c, &idx, at, type_idx, table_idx);
     x64_alu_rm(b, ALU_CMP, RCX, x64_at(RAX, (i32)offsetof(gbx_func, inst)), X64_64);
     u32 const slow = x64_jcc(b, CC_NE);
     x64_load(b, RAX, x64_at(RAX, (i32)offsetof(gbx_func, cell)), X64_64);
@@ -153,6 +162,55 @@ gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
                                .back = b->len,
                                .variant = is_fresh});
     call_results(c, t);
+}
+
+/* RULE: S6. The arguments go where this function's own stood, its frame goes, and the callee returns to the caller.
+ * Through a cell always: a stub calls out in the caller's name. */
+static void
+call_leave(x64_ctx *c, const wasm_functype *t)
+{
+    for (u32 i = 0; i < t->param_count; i++) {
+        x64_room(c->b);
+        x64_sse_m(c->b, 0xf3, 0x7e, X64_SCRATCH0, x64_at(RSP, (i32)(i * 8)));
+        x64_rm(c->b, X64_F(0x66, 0xd6), X64_SCRATCH0, x64_at(RSP, INT32_MAX), X64_32);
+        gbx_x64_frame_fix(c, (i32)(8 + 8 * i));
+    }
+    x64_room(c->b);
+    gbx_x64_leave_frame(c);
+}
+
+void
+gbx_x64_tail_call(x64_ctx *c, u32 func_idx)
+{
+    x64_buf *const b = c->b;
+    const wasm_functype *const t = &c->m->types[c->m->func_types[func_idx]];
+    call_prepare(c, t, false);
+    call_leave(c, t);
+    x64_load(b, RAX, x64_at(X64_EXEC, call_native(offsetof(gbx_native, cells))), X64_64);
+    if (func_idx) x64_alu_imm(b, ALU_ADD, RAX, (i32)(func_idx << GBX_CELL_SHIFT), X64_64);
+    x64_rm(b, 0xff, 4, x64_at(RAX, (i32)offsetof(gbx_cell, general)), X64_32);
+}
+
+void
+gbx_x64_tail_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
+{
+    x64_buf *const b = c->b;
+    const wasm_functype *const t = &c->m->types[type_idx];
+    x64_val idx = gbx_x64_pop(c);
+    idx.is_64 = false;
+    u32 const at = gbx_x64_gpr(c, &idx, false);
+    call_prepare(c, t, false);
+    call_find(c, &idx, at, type_idx, table_idx);
+    call_leave(c, t);
+    x64_alu_rm(b, ALU_CMP, RCX, x64_at(RAX, (i32)offsetof(gbx_func, inst)), X64_64);
+    u32 const slow = x64_jcc_short(b, CC_NE);
+    x64_load(b, RAX, x64_at(RAX, (i32)offsetof(gbx_func, cell)), X64_64);
+    x64_rm(b, 0xff, 4, x64_at(RAX, (i32)offsetof(gbx_cell, general)), X64_32);
+    x64_bind_short(b, slow);
+    x64_u8(b, 0xe9);
+    codegen_reloc const reloc = {b->len, c->env->stubs[CODEGEN_STUB_FUNC]};
+    x64_u32(b, 0);
+    (void)gbx_x64_push_item(c, &c->s->relocs, &reloc, sizeof reloc);
 }
 
 void

@@ -158,6 +158,12 @@ emit_insn(x64_ctx *c, const facts_block *b)
         gbx_x64_call_indirect(c, type, gbx_x64_u32(c));
         return true;
     }
+    case OP_RETURN_CALL: gbx_x64_tail_call(c, gbx_x64_u32(c)); return false;
+    case OP_RETURN_CALL_INDIRECT: {
+        u32 const type = gbx_x64_u32(c);
+        gbx_x64_tail_call_indirect(c, type, gbx_x64_u32(c));
+        return false;
+    }
     case OP_DROP: emit_drop(c); return true;
     case OP_SELECT_T:
         emit_skip(c);
@@ -488,7 +494,7 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
     x64_ctx c = {.s = s, .b = &s->b, .env = env, .m = env->m, .code = code};
     GBX_TRY(gbx_codegen_facts(s->facts, env->m, code, &c.f));
     out->beyond = c.f.beyond;
-    if (c.f.has & FACTS_TAIL_CALL) out->beyond |= FACTS_BEYOND_TAIL_CALLS;
+    if (c.f.has & FACTS_TAIL_CALL && !env->tail_slots) out->beyond |= FACTS_BEYOND_TAIL_CALLS;
     if (out->beyond) return GBX_OK;
     c.sig = &env->m->types[code->type_idx];
     c.unfuse = gbx_wasm_unfuse[env->m->fuse_set];

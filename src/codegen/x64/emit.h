@@ -284,6 +284,7 @@ u32 gbx_x64_pinned(const x64_ctx *c,
 /* ---- frame.c */
 
 void gbx_x64_entry(x64_ctx *c, bool is_fresh, u64 live);
+void gbx_x64_leave_frame(x64_ctx *c); /* the stack pointer is where it was when the function was entered */
 void gbx_x64_epilogue(x64_ctx *c);
 void gbx_x64_osr_entry(x64_ctx *c);
 void gbx_x64_frame_fix(x64_ctx *c,
@@ -292,6 +293,8 @@ void gbx_x64_frame_fix(x64_ctx *c,
 /* ---- call.c */
 
 void gbx_x64_call(x64_ctx *c, u32 func_idx);
+void gbx_x64_tail_call(x64_ctx *c, u32 func_idx);
+void gbx_x64_tail_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx);
 void gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx);
 void gbx_x64_libcall(x64_ctx *c, u32 sub, u32 first, u32 second, u32 takes, u32 gives);
 void gbx_x64_ref_func(x64_ctx *c, u32 idx);

@@ -142,6 +142,12 @@ gbx_x64_entry(x64_ctx *c, bool is_fresh, u64 live)
     }
 }
 
+void
+gbx_x64_leave_frame(x64_ctx *c)
+{
+    if (c->has_frame) frame_move_sp(c, ALU_ADD);
+}
+
 /* Return what is on top of the stack. */
 void
 gbx_x64_epilogue(x64_ctx *c)
@@ -161,7 +167,7 @@ gbx_x64_epilogue(x64_ctx *c)
         else
             (void)gbx_x64_own(c, &v, RAX); /* whoever has it is not needed any more */
     }
-    if (c->has_frame) frame_move_sp(c, ALU_ADD);
+    gbx_x64_leave_frame(c);
     x64_ret(b);
 }
 

@@ -51,9 +51,7 @@ stubs_enter(x64_buf *b, const codegen_env *env)
 {
     stubs_begin(b, env);
     x64_load(b, RCX, stubs_native(offsetof(gbx_native, call_params)), X64_32);
-    x64_load(b, RAX, stubs_native(offsetof(gbx_native, call_results)), X64_32);
-    x64_alu_rr(b, ALU_CMP, RAX, RCX, X64_32);
-    x64_cmov(b, CC_B, RAX, RCX, X64_32);
+    x64_load(b, RAX, stubs_native(offsetof(gbx_native, call_area)), X64_32);
     x64_shift_imm(b, SHIFT_SHL, RAX, 3, X64_32);
     x64_alu_rr(b, ALU_SUB, RSP, RAX, X64_64);
     x64_test(b, RCX, RCX, X64_32);
