@@ -6,8 +6,8 @@
  *     and at most one result, which is then 0 and not given. RULE: S8.
  *   - The first result is in the result register as a slot has it (f32: zero upper half); further results
  *     stand in the outgoing area, result i in place i, which has room for both.
- *   - A tail call leaves its arguments where its own stood. So that they always fit, all outgoing areas of a module
- *     that has tail calls have room for the longest type (codegen_env.tail_slots), and no call is fresh.
+ *   - A tail call leaves its arguments where its own stood. So that they always fit, all outgoing areas of a
+ *     module that has tail calls have room for the longest type (codegen_env.tail_slots), and no call is fresh.
  *   - All registers but those fixed for the module are the callee's.
  *   - Frames have one size throughout a function (fault_table.frame_bytes), so that return addresses can
  *     be found by whoever knows the innermost one.
@@ -46,7 +46,7 @@ typedef struct codegen_env {
     const gbx_cell *cells;       /* by function index, imports included */
     u32 pins[CODEGEN_PINS];      /* RULE: S9. Globals in fixed registers, FACTS_NONE where there is none */
     bool is_guarded;             /* RULE: S3. Accesses are not compared with the memory's length */
-    u32 tail_slots;              /* of each outgoing area at least, where the module has tail calls; 0: it has none */
+    u32 tail_slots;              /* of each outgoing area at least; 0: the module has no tail calls */
     u32 tune;                    /* CODEGEN_TUNE_BITs that are on */
     u32 cpu;                     /* what the back end found */
     bool wants_lines;            /* codegen_out.lines and .regs are filled: for people, not for running */

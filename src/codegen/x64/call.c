@@ -17,7 +17,8 @@ call_native(size_t offset)
 static bool
 call_is_fresh(const x64_ctx *c, const wasm_functype *t)
 {
-    if (!(c->env->tune & CODEGEN_TUNE_BIT(FRESH)) || c->env->tail_slots || t->param_count != 1 || t->result_count > 1)
+    if (!(c->env->tune & CODEGEN_TUNE_BIT(FRESH)) || c->env->tail_slots || t->param_count != 1 ||
+        t->result_count > 1)
         return false;
     if (t->params[0] != WASM_I32 && t->params[0] != WASM_I64) return false;
     if (c->height <= c->settled) return false;
@@ -116,8 +117,8 @@ gbx_x64_call(x64_ctx *c, u32 func_idx)
     call_results(c, t);
 }
 
-/* rax = the gbx_func at the index in `idx`, which is released, and rcx the running instance; traps where it is none of
- * that type. */
+/* rax = the gbx_func at the index in `idx`, which is released, and rcx the running instance; traps where it is
+ * none of that type. */
 static void
 call_find(x64_ctx *c, x64_val *idx, u32 at, u32 type_idx, u32 table_idx)
 {
@@ -164,8 +165,8 @@ gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
     call_results(c, t);
 }
 
-/* RULE: S6. The arguments go where this function's own stood, its frame goes, and the callee returns to the caller.
- * Through a cell always: a stub calls out in the caller's name. */
+/* RULE: S6. The arguments go where this function's own stood, its frame goes, and the callee returns to the
+ * caller. Through a cell always: a stub calls out in the caller's name. */
 static void
 call_leave(x64_ctx *c, const wasm_functype *t)
 {
