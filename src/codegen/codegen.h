@@ -6,8 +6,9 @@
  *     and at most one result, which is then 0 and not given. RULE: S8.
  *   - The first result is in the result register as a slot has it (f32: zero upper half); further results
  *     stand in the outgoing area, result i in place i, which has room for both.
- *   - A tail call leaves its arguments where its own stood. So that they always fit, all outgoing areas of a
- *     module that has tail calls have room for the longest type (codegen_env.tail_slots), and no call is fresh.
+ *   - A tail call leaves its arguments where its own stood. So that they always fit, all outgoing areas of
+ *     a module that has tail calls have room for the longest type (codegen_env.tail_slots), and no call is
+ *     fresh.
  *   - All registers but those fixed for the module are the callee's.
  *   - Frames have one size throughout a function (fault_table.frame_bytes), so that return addresses can
  *     be found by whoever knows the innermost one.

@@ -117,8 +117,8 @@ gbx_x64_call(x64_ctx *c, u32 func_idx)
     call_results(c, t);
 }
 
-/* rax = the gbx_func at the index in `idx`, which is released, and rcx the running instance; traps where it is
- * none of that type. */
+/* rax = the gbx_func at the index in `idx`, which is released, and rcx the running instance; traps where it
+ * is none of that type. */
 static void
 call_find(x64_ctx *c, x64_val *idx, u32 at, u32 type_idx, u32 table_idx)
 {
