@@ -61,6 +61,7 @@ typedef struct gbx_native {
     u8 *memory_base;            /* of memory 0 */
     struct gbx_memory *memory;
     struct gbx_cell *cells;
+    const struct gbx_cell **closed; /* RULE: S10. Of functions in a closed table, see codegen_env */
     struct gbx_global **globals;
     u64 *pins[2];               /* where the values of pinned globals stand */
 

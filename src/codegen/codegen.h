@@ -48,6 +48,9 @@ typedef struct codegen_env {
     u32 pins[CODEGEN_PINS];      /* RULE: S9. Globals in fixed registers, FACTS_NONE where there is none */
     bool is_guarded;             /* RULE: S3. Accesses are not compared with the memory's length */
     u32 tail_slots;              /* of each outgoing area at least; 0: the module has no tail calls */
+    u32 closed_table;            /* RULE: S10. FACTS_NONE: there is none. Its elements stand in */
+    u32 closed_len;              /* gbx_native.closed, a row of closed_len + 1 for each type that it has: */
+    const u32 *closed_rows;      /* where, by type index; FACTS_NONE: nowhere */
     u32 tune;                    /* CODEGEN_TUNE_BITs that are on */
     u32 cpu;                     /* what the back end found */
     bool wants_lines;            /* codegen_out.lines and .regs are filled: for people, not for running */

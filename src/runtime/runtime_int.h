@@ -10,6 +10,7 @@
 #include "runtime/enter.h"
 #include "runtime/published.h"
 #include "runtime/runtime.h"
+#include "runtime/tier.h"
 
 /* ---- types.c: canonical function types, thread-safe */
 
@@ -109,6 +110,7 @@ typedef struct module_code {
     code_space space;
     codegen_env env;
     gbx_cell *cells;
+    runtime_closed closed;
     gbx_body *bodies;         /* under the compiler's lock */
     published_list published; /* the same */
     _Atomic u32 compiled, refused;

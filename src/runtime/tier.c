@@ -13,7 +13,6 @@
 #include "base/alloc.h"
 #include "interp/interp.h"
 #include "runtime/runtime_int.h"
-#include "runtime/tier.h"
 
 /* What a function executes in the interpreter before it is compiled: so many times its own bytes. */
 #define TIER_WARM_FACTOR 24u
@@ -221,6 +220,7 @@ gbx_runtime_tier_env(const gbx_module *m, bool is_guarded)
                        .cpu = gbx_codegen_cpu()};
     tier_choose_pins(&env);
     env.tail_slots = tier_tail_slots(env.m);
+    env.closed_table = FACTS_NONE;
     return env;
 }
 
@@ -270,6 +270,7 @@ tier_open(gbx_module *m, bool is_guarded)
                                     .inst_reg = FAULT_OF_EXEC};
     if (!tier_make_cells(m)) return false;
     mc->env.cells = mc->cells;
+    if (mc->env.tune & CODEGEN_TUNE_BIT(CLOSED)) gbx_runtime_closed_init(&mc->closed, m, &mc->env);
     return true;
 }
 
@@ -284,6 +285,7 @@ gbx_runtime_module_code_deinit(gbx_module *m)
         mc->bodies = b->next;
         gbx_base_free(b);
     }
+    gbx_runtime_closed_deinit(&mc->closed);
     gbx_base_free(mc->cells);
 }
 
@@ -367,6 +369,7 @@ tier_show(gbx_exec *x, gbx_segment *seg)
     n->memory = inst->memory_count ? inst->memories[0] : NULL;
     n->memory_base = n->memory ? n->memory->base : NULL;
     n->cells = inst->cells;
+    n->closed = instance_of(inst)->module->code.closed.cells;
     n->globals = inst->globals;
     for (u32 i = 0; i < CODEGEN_PINS; i++)
         n->pins[i] = env->pins[i] == FACTS_NONE ? NULL : &inst->globals[env->pins[i]]->value;

@@ -46,6 +46,7 @@ typedef struct wasm_limits {
 
 typedef struct wasm_tabletype {
     wasm_valtype elem;
+    bool is_written; /* by an instruction in a body: set, grow, fill, copy, init */
     wasm_limits limits;
 } wasm_tabletype;
 

@@ -372,7 +372,7 @@ validate_ref(val *v, u8 op)
 }
 
 static bool
-validate_table_idx(val *v, const wasm_tabletype **type)
+validate_table_idx(val *v, wasm_tabletype **type)
 {
     u32 const idx = validate_u32(v);
     if (idx >= v->m->table_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown table");
@@ -443,7 +443,7 @@ validate_bulk_memory(val *v, u32 sub)
 static bool
 validate_bulk_table(val *v, u32 sub)
 {
-    const wasm_tabletype *to, *from;
+    wasm_tabletype *to, *from;
     wasm_valtype type;
     bool const is_new = sub >= OP_FC_TABLE_GROW;
     if (!gbx_wasm_val_need(v, is_new ? GBX_FEATURE_REFERENCE_TYPES : GBX_FEATURE_BULK_MEMORY))
@@ -454,11 +454,13 @@ validate_bulk_table(val *v, u32 sub)
         if (!validate_elem_idx(v, &type) || !validate_table_idx(v, &to)) return false;
         if (type != to->elem)
             return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "type mismatch in table.init");
+        to->is_written = true;
         return validate_pop3(v, val_address_type(&to->limits), WASM_I32, WASM_I32);
     case OP_FC_TABLE_COPY: {
         if (!validate_table_idx(v, &to) || !validate_table_idx(v, &from)) return false;
         if (to->elem != from->elem)
             return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "type mismatch in table.copy");
+        to->is_written = true;
         wasm_valtype const a = val_address_type(&to->limits), b = val_address_type(&from->limits);
         return validate_pop3(v, a, b, validate_narrower(a, b));
     }
@@ -466,6 +468,7 @@ validate_bulk_table(val *v, u32 sub)
         if (!validate_table_idx(v, &to) || !gbx_wasm_val_pop(v, val_address_type(&to->limits)) ||
             !gbx_wasm_val_pop(v, to->elem))
             return false;
+        to->is_written = true;
         validate_push(v, val_address_type(&to->limits));
         return true;
     case OP_FC_TABLE_SIZE:
@@ -474,6 +477,7 @@ validate_bulk_table(val *v, u32 sub)
         return true;
     default:
         if (!validate_table_idx(v, &to)) return false;
+        to->is_written = true;
         type = val_address_type(&to->limits);
         return validate_pop3(v, type, to->elem, type);
     }
@@ -555,10 +559,13 @@ validate_fd(val *v)
 static bool
 validate_table_access(val *v, bool set)
 {
-    const wasm_tabletype *t;
+    wasm_tabletype *t;
     if (!gbx_wasm_val_need(v, GBX_FEATURE_REFERENCE_TYPES) || !validate_table_idx(v, &t)) return false;
     wasm_valtype const address = val_address_type(&t->limits);
-    if (set) return gbx_wasm_val_pop(v, t->elem) && gbx_wasm_val_pop(v, address);
+    if (set) {
+        t->is_written = true;
+        return gbx_wasm_val_pop(v, t->elem) && gbx_wasm_val_pop(v, address);
+    }
     if (!gbx_wasm_val_pop(v, address)) return false;
     validate_push(v, t->elem);
     return true;

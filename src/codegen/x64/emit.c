@@ -70,6 +70,7 @@ emit_wrap(x64_ctx *c)
 {
     x64_val v = gbx_x64_pop(c);
     switch (v.kind) {
+    case VAL_FLAGS: gbx_x64_push_flags(c, v.cc, false); return;
     case VAL_CONST: v.bits = (u32)v.bits; break;
     case VAL_LOCAL:
     case VAL_REG: v.narrow = true; break;
@@ -88,6 +89,10 @@ static void
 emit_extend_u(x64_ctx *c)
 {
     x64_val v = gbx_x64_pop(c);
+    if (v.kind == VAL_FLAGS) {
+        gbx_x64_push_flags(c, v.cc, true);
+        return;
+    }
     bool const is_clean = v.kind == VAL_CONST || v.kind == VAL_HOME ||
                           ((v.kind == VAL_LOCAL || v.kind == VAL_REG) && !v.narrow);
     u32 local = X64_NO_LOCAL;

@@ -91,12 +91,14 @@ typedef struct x64_cold {
     u32 back; /* where a slow path returns to */
     u8 a, b;  /* its registers */
     u8 variant;
+    u32 type_idx;   /* X64_SLOW_CLOSED */
     u32 gprs, xmms; /* X64_SLOW_BULK: that are in use */
 } x64_cold;
 
 enum {
     X64_SLOW_TRUNC = 0x100,
     X64_SLOW_BULK, /* variant: the instruction behind 0xFC, by C after all */
+    X64_SLOW_CLOSED, /* the element in rdx is not among those of closed tables */
     X64_SLOW_CALL, /* variant: of a function of another instance or the host, which is in rax */
 };
 
@@ -245,7 +247,7 @@ void gbx_x64_extend(x64_ctx *c, u8 op);
 void gbx_x64_select(x64_ctx *c);
 /* Emit what decides about the topmost operand, which is popped: the condition that it is not 0. */
 u8 gbx_x64_condition(x64_ctx *c);
-void gbx_x64_push_flags(x64_ctx *c, u8 cc);
+void gbx_x64_push_flags(x64_ctx *c, u8 cc, bool is_64);
 
 /* ---- float.c */
 
@@ -301,6 +303,7 @@ void gbx_x64_ref_func(x64_ctx *c, u32 idx);
 bool gbx_x64_bulk(x64_ctx *c, u32 sub); /* false: not one that has a short way */
 void gbx_x64_slow_bulk(x64_ctx *c, const x64_cold *cold);
 void gbx_x64_slow_call(x64_ctx *c, const x64_cold *cold);
+void gbx_x64_slow_closed(x64_ctx *c, const x64_cold *cold);
 
 /* ---- emit.c */
 

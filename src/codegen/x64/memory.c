@@ -110,7 +110,7 @@ memory_is_operand(const x64_ctx *c, u8 load)
             next = c->unfuse[c->pc[gbx_wasm_insn_len(c->m, c->pc)]];
             return next >= OP_I32_EQ && next <= OP_I32_GE_U;
         }
-        return (next >= OP_I32_EQ && next <= OP_I32_GE_U) ||
+        return next == OP_BR_IF || next == OP_IF || (next >= OP_I32_EQZ && next <= OP_I32_GE_U) ||
                (next >= OP_I32_ADD && next <= OP_I32_MUL) ||
                (next >= OP_I32_AND && next <= OP_I32_XOR);
     case OP_I64_LOAD:
@@ -118,7 +118,7 @@ memory_is_operand(const x64_ctx *c, u8 load)
             next = c->unfuse[c->pc[gbx_wasm_insn_len(c->m, c->pc)]];
             return next >= OP_I64_EQ && next <= OP_I64_GE_U;
         }
-        return (next >= OP_I64_EQ && next <= OP_I64_GE_U) ||
+        return (next >= OP_I64_EQZ && next <= OP_I64_GE_U) ||
                (next >= OP_I64_ADD && next <= OP_I64_MUL) ||
                (next >= OP_I64_AND && next <= OP_I64_XOR);
     default: return false;

@@ -257,6 +257,36 @@ values_is_dead(x64_ctx *c, const x64_local *l)
     return l->rank < FACTS_RANKED && !(gbx_x64_live(c) & values_bit(l));
 }
 
+/* A comparison's result, of which the local is read at once: the flags stay the operand, and the local is
+ * not written where nobody reads it later. False: it is written as anything else is. */
+static bool
+values_set_flags(x64_ctx *c, u32 idx, x64_val v, bool is_tee)
+{
+    const x64_local *const l = &c->locals[idx];
+    if (!is_tee) {
+        if (c->pc >= c->end || c->unfuse[*c->pc] != OP_LOCAL_GET) return false;
+        const u8 *const behind = c->pc;
+        c->pc++;
+        if (gbx_x64_u32(c) != idx) {
+            c->pc = behind;
+            return false;
+        }
+        c->access++;
+    }
+    if (!values_is_dead(c, l)) {
+        gbx_x64_local_written(c, idx);
+        x64_val copy = v;
+        if (l->reg == X64_NO_REG)
+            gbx_x64_to_slot(c, &copy, gbx_x64_local_home(c, idx));
+        else
+            (void)gbx_x64_own(c, &copy, l->reg);
+        c->reg_valid |= values_bit(l);
+        c->home_valid &= ~values_bit(l);
+    }
+    gbx_x64_push_flags(c, v.cc, v.is_64);
+    return true;
+}
+
 void
 gbx_x64_local_set(x64_ctx *c, u32 idx, bool is_tee)
 {
@@ -264,6 +294,7 @@ gbx_x64_local_set(x64_ctx *c, u32 idx, bool is_tee)
     const x64_local *const l = &c->locals[idx];
     x64_val v = gbx_x64_pop(c);
     if (v.kind == VAL_CONST && !is_tee && values_is_dead(c, l)) return;
+    if (v.kind == VAL_FLAGS && values_set_flags(c, idx, v, is_tee)) return;
     bool const is_placed = (v.kind == VAL_REG || v.kind == VAL_XMM) && v.local == idx;
     bool const is_itself = v.kind == VAL_LOCAL && v.local == idx && !v.narrow;
     if (!is_placed && !is_itself) {
