@@ -52,6 +52,7 @@ call_results(x64_ctx *c, const wasm_functype *t)
     c->free = c->temps;
     c->xfree = c->xtemps;
     c->reg_valid = 0;
+    gbx_x64_forget_all(c);
     if (t->result_count == 0) return;
     bool const is_64 = t->results[0] != WASM_I32 && t->results[0] != WASM_F32;
     c->free &= ~(1u << RAX);
@@ -304,6 +305,7 @@ gbx_x64_bulk(x64_ctx *c, u32 sub)
     }
     bool const is_free = gbx_x64_claim(c, RAX) && gbx_x64_claim(c, RCX) && gbx_x64_claim(c, RDX);
     GBX_ASSERT(is_free); /* the instruction holds none */
+    gbx_x64_forget_all(c);
     call_rel32(c, c->env->stubs[sub == OP_FC_MEMORY_COPY ? CODEGEN_STUB_COPY : CODEGEN_STUB_FILL]);
     x64_test(c->b, RAX, RAX, X64_32);
     u32 const at = x64_jcc(c->b, CC_NE);

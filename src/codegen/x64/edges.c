@@ -89,6 +89,7 @@ gbx_x64_enter_block(x64_ctx *c, u32 block)
     c->xfree = c->xtemps;
     c->reg_valid = c->assigned;
     c->home_valid = 0;
+    gbx_x64_forget_all(c);
 }
 
 /* ---- Jumps to blocks */

@@ -290,6 +290,7 @@ emit_assign(x64_ctx *c)
         c->copy = c->f.locals[c->f.copy_local].idx;
         c->copy_of = pinned_copy;
     }
+    for (u32 r = 0; r < X64_REGS; r++) c->reg_locals[r] = X64_NO_LOCAL;
     for (u32 i = 0; i < c->local_count; i++)
         c->locals[i] =
                 (x64_local){.home = X64_NO_SLOT, .reg = X64_NO_REG, .rank = 255, .is_64 = true};
@@ -302,7 +303,10 @@ emit_assign(x64_ctx *c)
         if (c->f.locals[r].idx == c->copy)
             continue; /* no masks, no home: nothing is ever done to it */
         if (l->is_float && floats < X64_SCRATCH0) l->reg = (u8)floats++;
-        if (!l->is_float && ints < int_count) l->reg = emit_local_regs[ints++];
+        if (!l->is_float && ints < int_count) {
+            l->reg = emit_local_regs[ints++];
+            c->reg_locals[l->reg] = c->f.locals[r].idx;
+        }
         if (l->reg != X64_NO_REG) c->assigned |= 1ull << r;
     }
     for (; ints < int_count; ints++)
@@ -310,6 +314,7 @@ emit_assign(x64_ctx *c)
     for (; floats < X64_SCRATCH0; floats++) c->xtemps |= 1u << floats;
     for (u32 i = 0; i < CODEGEN_PINS; i++) {
         if (c->env->pins[i] == FACTS_NONE) continue;
+        c->reg_locals[gbx_codegen_pin_reg(i)] = c->local_count + i;
         c->locals[c->local_count + i] =
                 (x64_local){.home = X64_NO_SLOT,
                             .reg = (u8)gbx_codegen_pin_reg(i),

@@ -325,6 +325,8 @@ int_division_operands(x64_ctx *c, x64_val *a, x64_val *b)
     if (rb == RAX || rb == RDX) {
         if (a->kind == VAL_REG && a->reg == RCX) {
             x64_rr(c->b, 0x87, RCX, rb, X64_64); /* xchg */
+            x64_forget(c, RCX);
+            x64_forget(c, rb);
             a->reg = (u8)rb;
         } else {
             bool const is_free = gbx_x64_claim(c, RCX);
@@ -368,6 +370,8 @@ int_div(x64_ctx *c, x64_val a, x64_val b, bool is_signed, bool is_rem, bool is_6
     bool const may_overflow = is_signed && (b.kind != VAL_CONST || b.bits == minus_one);
     if (!is_signed && int_div_power(c, &a, &b, is_rem, is_64)) return;
     int_division_operands(c, &a, &b);
+    x64_forget(c, RAX);
+    x64_forget(c, RDX);
     u32 const rb = gbx_x64_gpr(c, &b, false);
     u32 skip = 0;
     if (by_zero) {

@@ -86,8 +86,9 @@ gbx_x64_take(x64_ctx *c)
 {
     while (!c->free) values_spill(c, false);
     u32 const others = c->free & ~(1u << RAX | 1u << RCX | 1u << RDX);
-    u32 const reg = (u32)__builtin_ctz(others ? others : c->free);
+    u32 const reg = gbx_x64_stalest(c, others ? others : c->free);
     c->free &= ~(1u << reg);
+    x64_forget(c, reg);
     return reg;
 }
 
@@ -123,6 +124,7 @@ gbx_x64_claim(x64_ctx *c, u32 reg)
     }
     if (!(c->free >> reg & 1)) return false;
     c->free &= ~(1u << reg);
+    x64_forget(c, reg);
     return true;
 }
 
@@ -222,6 +224,7 @@ gbx_x64_live(x64_ctx *c)
 void
 gbx_x64_local_written(x64_ctx *c, u32 idx)
 {
+    gbx_x64_forget_base(c, idx);
     for (u32 i = c->settled; i < c->height; i++) {
         x64_val *const v = &c->stack[i];
         bool const is_pending = v->kind == VAL_LOCAL && v->local == idx;
@@ -330,6 +333,7 @@ gbx_x64_hint(x64_ctx *c, bool is_float, u32 *local)
     const x64_local *const l = &c->locals[idx];
     if (l->reg == X64_NO_REG || l->is_float != is_float) return X64_NO_REG;
     gbx_x64_local_written(c, idx);
+    if (!is_float) x64_forget(c, l->reg);
     *local = idx;
     return l->reg;
 }
@@ -480,7 +484,11 @@ values_into(x64_ctx *c, x64_val *v, u32 dst)
 static u32
 values_temp_for(x64_ctx *c, const x64_val *v)
 {
-    if (v->kind == VAL_REG && v->local == X64_NO_LOCAL) return v->reg;
+    if (v->kind == VAL_REG && v->local == X64_NO_LOCAL) {
+        /* A move is the same elsewhere, and what is known of this one stays so. */
+        bool const moves = v->narrow && c->memos >> v->reg & 1 && c->free;
+        return moves ? gbx_x64_take(c) : v->reg;
+    }
     if (v->kind == VAL_LEA && v->reg != X64_NO_REG && v->local == X64_NO_LOCAL) return v->reg;
     if (v->kind == VAL_LEA && v->index != X64_NO_REG && v->index_local == X64_NO_LOCAL)
         return v->index;
@@ -491,6 +499,7 @@ u32
 gbx_x64_own(x64_ctx *c, x64_val *v, u32 dst)
 {
     if (dst != X64_NO_REG) {
+        x64_forget(c, dst);
         if (v->kind == VAL_LEA && values_add_in_place(c, v, dst))
             gbx_x64_drop(c, v);
         else
@@ -498,6 +507,7 @@ gbx_x64_own(x64_ctx *c, x64_val *v, u32 dst)
         return dst;
     }
     u32 const reg = values_temp_for(c, v);
+    x64_forget(c, reg);
     values_into(c, v, reg);
     c->free &= ~(1u << reg);
     values_become_reg(v, reg);
