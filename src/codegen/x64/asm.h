@@ -421,6 +421,28 @@ x64_ud2(x64_buf *b)
     x64_u8(b, 0x0b);
 }
 
+/* What does nothing, up to a multiple of `unit`, a power of two. */
+static inline void
+x64_align(x64_buf *b, u32 unit)
+{
+    static const u8 nops[9][9] = {
+            {0x90},
+            {0x66, 0x90},
+            {0x0f, 0x1f, 0x00},
+            {0x0f, 0x1f, 0x40, 0},
+            {0x0f, 0x1f, 0x44, 0, 0},
+            {0x66, 0x0f, 0x1f, 0x44, 0, 0},
+            {0x0f, 0x1f, 0x80, 0, 0, 0, 0},
+            {0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0},
+            {0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0},
+    };
+    for (u32 left = (0 - b->len) & (unit - 1); left;) {
+        u32 const bytes = left < 9 ? left : 9;
+        for (u32 i = 0; i < bytes; i++) x64_u8(b, nops[bytes - 1][i]);
+        left -= bytes;
+    }
+}
+
 static inline void
 x64_ret(x64_buf *b)
 {

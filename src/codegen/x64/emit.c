@@ -13,6 +13,7 @@
 #pragma GCC diagnostic ignored                                                                     \
         "-Wpedantic" /* ranges of opcodes in switches, which both compilers have */
 
+#define EMIT_LOOP_ALIGN 32u
 #define EMIT_LARGE_FRAME ((u32)128 << 10) /* far below the guard of a native stack */
 
 /* ---- Immediates */
@@ -256,6 +257,7 @@ void
 gbx_x64_block(x64_ctx *c, u32 block)
 {
     const facts_block *const b = &c->f.blocks[block];
+    if (b->marks & FACTS_MARK_HEAD && c->env->tune & CODEGEN_TUNE_BIT(ALIGN)) x64_align(c->b, EMIT_LOOP_ALIGN);
     c->bound[block] = c->b->len;
     if (!c->is_open) gbx_x64_enter_block(c, block);
     c->is_open = false;
@@ -366,18 +368,20 @@ emit_begin(x64_ctx *c)
     return true;
 }
 
-/* The order of blocks: those that end in a trap come last, those that are not emitted not at all. */
+/* The order of blocks: those that end in a trap or are hardly ever reached come last, those that are not emitted not at all. */
 static u32
 emit_order(x64_ctx *c, u32 first)
 {
     u32 *const order = emit_array(c, &c->s->order, (u64)c->f.block_count + 1, sizeof *order);
+    u32 const unlikely = c->env->tune & CODEGEN_TUNE_BIT(ASIDE) ? FACTS_MARK_UNLIKELY : 0;
+    u32 const aside = FACTS_MARK_COLD | unlikely;
     u32 count = 0;
     if (!order) return 0;
     for (u32 cold = 0; cold < 2; cold++)
         for (u32 i = first; i < c->f.block_count; i++) {
-            u8 const marks = c->f.blocks[i].marks;
+            u32 const marks = c->f.blocks[i].marks;
             if ((i && marks & FACTS_MARK_END) || c->through[i] != i) continue;
-            if (!(marks & FACTS_MARK_COLD) == !cold) order[count++] = i;
+            if (!(marks & aside) == !cold) order[count++] = i;
         }
     return count;
 }

@@ -126,7 +126,7 @@ typedef struct x64_self_call {
 } x64_self_call;
 
 /* RULE: S12. What a register holds: the result of the load `op` at [local + offset], whose low 32 bits are the
- * base. Present while its bit of x64_ctx.memos is set. */
+ * base; i64.extend_i32_u: those bits themselves. Present while its bit of x64_ctx.memos is set. */
 typedef struct x64_memo {
     u32 base;   /* a local, or behind them a pinned global */
     u32 offset; /* that of the access included */
@@ -301,6 +301,8 @@ void gbx_x64_remember(x64_ctx *c, u32 reg, u32 local, u64 offset, u8 op, bool na
 bool gbx_x64_forward(x64_ctx *c, u32 local, u64 offset, u8 op);
 /* [local + disp], a sum modulo 2^32, is local + disp. */
 bool gbx_x64_is_proven(const x64_ctx *c, u32 local, i32 disp);
+/* A VAL_LOCAL that is narrow, in a register that may not be written. */
+u32 gbx_x64_low_half(x64_ctx *c, x64_val *v);
 /* Of these registers, the one whose content is least likely to be asked for. */
 u32 gbx_x64_stalest(const x64_ctx *c, u32 regs);
 

@@ -51,6 +51,7 @@ gbx_x64_stored(x64_ctx *c, u32 local, u64 offset, u32 bytes)
     for (u32 left = c->memos; left; left &= left - 1) {
         u32 const reg = (u32)__builtin_ctz(left);
         const x64_memo *const m = &c->memo[reg];
+        if (m->op == OP_I64_EXTEND_I32_U) continue;
         bool const is_apart = m->base == local && (m->offset + (u64)forward_bytes[m->op - OP_I32_LOAD] <= offset ||
                                                    offset + bytes <= m->offset);
         if (!is_apart) x64_forget(c, reg);
@@ -97,6 +98,36 @@ gbx_x64_forward(x64_ctx *c, u32 local, u64 offset, u8 op)
         return true;
     }
     return false;
+}
+
+/* The low half of a local, as an address: moved to a register once. */
+static bool
+forward_low_half(x64_ctx *c, x64_val *v)
+{
+    for (u32 left = c->memos & c->free; left; left &= left - 1) {
+        u32 const reg = (u32)__builtin_ctz(left);
+        x64_memo *const m = &c->memo[reg];
+        if (m->base != v->local || m->op != OP_I64_EXTEND_I32_U) continue;
+        m->age = c->memo_age++;
+        c->free &= ~(1u << reg);
+        *v = (x64_val){.kind = VAL_REG,
+                       .reg = (u8)reg,
+                       .index = X64_NO_REG,
+                       .local = X64_NO_LOCAL,
+                       .index_local = X64_NO_LOCAL};
+        return true;
+    }
+    return false;
+}
+
+u32
+gbx_x64_low_half(x64_ctx *c, x64_val *v)
+{
+    u32 const local = v->local;
+    if (forward_low_half(c, v)) return v->reg;
+    u32 const reg = gbx_x64_own(c, v, X64_NO_REG);
+    gbx_x64_remember(c, reg, local, 0, OP_I64_EXTEND_I32_U, false);
+    return reg;
 }
 
 bool

@@ -522,6 +522,8 @@ gbx_x64_gpr(x64_ctx *c, x64_val *v, bool any_upper)
         const x64_local *const l = &c->locals[v->local];
         if (l->reg != X64_NO_REG && !l->is_float) return gbx_x64_local_reg(c, v->local);
     }
+    if (v->kind == VAL_LOCAL && v->narrow && !c->locals[v->local].is_float)
+        return gbx_x64_low_half(c, v);
     return gbx_x64_own(c, v, X64_NO_REG);
 }
 
