@@ -452,10 +452,22 @@ emit_without_dispatch(x64_ctx *c)
     x64_jmp_back(c->b, c->bound[0]);
 }
 
+/* PERF: functions begin at places that differ in their lowest bits. Of two methods that are alike all branches
+ * would otherwise be alike in these, and some processors then tell neither from what has been executed
+ * which of them is called next (Zen 3: 4.4 times the time of a loop that calls two in turn). */
+static void
+emit_skew(x64_ctx *c)
+{
+    if (!(c->env->tune & CODEGEN_TUNE_BIT(SKEW))) return;
+    u32 const hash = c->code->func_idx * 0x9e3779b1u;
+    for (u32 left = hash >> 29 << 1; left; left--) x64_u8(c->b, 0xcc);
+}
+
 static void
 emit_function(x64_ctx *c)
 {
     if (!emit_begin(c)) return;
+    emit_skew(c);
     bool const has_dispatch =
             c->is_fresh && c->f.dispatch != FACTS_NONE && c->f.dispatch_local == 0;
     if (has_dispatch)
