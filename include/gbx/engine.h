@@ -32,6 +32,9 @@ typedef struct gbx_engine_opts {
                               are refused with GBX_UNSUPPORTED. 0: all that are supported are on */
     gbx_tier_mode tier; /* where this processor or system cannot run compiled code, all is interpreted */
     uint32_t symbols;   /* GBX_SYMBOLS_ bits: who is told of compiled functions. 0: nobody */
+    const char *cache_dir; /* where code is kept for later processes, see cache.h; NULL: nowhere. Made if only
+                              its last component is missing; one that cannot be trusted is not used */
+    uint64_t cache_bytes;  /* what is there at most; what has not been used for longest goes. 0: 1 GiB */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 

@@ -182,6 +182,8 @@ typedef struct cli_plan {
     bool hints;
     gbx_tier_mode tier;
     uint32_t symbols; /* GBX_SYMBOLS_ bits */
+    const char *cache_dir; /* NULL: none */
+    bool explain;
 } cli_plan;
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */
@@ -209,6 +211,13 @@ int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
 
 /* run.c: the command `run`. `first` is the index of its first word. */
 int gbx_cli_run(int argc, char **argv, int first);
+
+/* cache.c: the command `cache`, its page, where the cache is if nobody says (NULL: nowhere), and what it did
+ * for a module, on standard error. `make`: the directories above it are to be there. */
+int gbx_cli_cache(int argc, char **argv, int first);
+void gbx_cli_help_cache(FILE *to);
+const char *gbx_cli_cache_dir(bool make);
+void gbx_cli_cache_explain(const cli_plan *plan, const gbx_module *module);
 
 /* explore.c: the command `explore`, likewise, and its page. */
 int gbx_cli_explore(int argc, char **argv, int first);

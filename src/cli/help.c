@@ -61,6 +61,7 @@ gbx_cli_help_all(FILE *to)
 {
     fputs("usage: glovebox [run] [options] FILE [args...]\n"
           "       glovebox explore [options] FILE\n"
+          "       glovebox cache info|clear|dir [DIR]\n"
           "       glovebox help [TOPIC]\n"
           "       glovebox version\n"
           "\n"
@@ -72,7 +73,7 @@ gbx_cli_help_all(FILE *to)
           "  glovebox --dir ./data main.wasm data/in.json\n"
           "  glovebox --env LANG --timeout 10s main.wasm < input > output\n"
           "\n"
-          "help: glovebox help run (all options), explore, grants, go, exit-codes, topics\n",
+          "help: glovebox help run (all options), explore, cache, grants, go, exit-codes, topics\n",
           to);
 }
 
@@ -95,6 +96,7 @@ help_list(void)
     fputs("topics of glovebox help\n\n", stdout);
     printf("  %-24s %s\n", "run", "all options");
     printf("  %-24s %s\n", "explore", "what became of a function: the command and its options");
+    printf("  %-24s %s\n", "cache", "what is kept for later runs: the command, and what is safe about it");
     printf("  %-24s %s\n", "exit-codes", "what the exit codes mean");
     for (size_t i = 0; i < CLI_LEN(help_topics); i++)
         printf("  %-24s %s\n", help_topics[i].slug, help_topics[i].title);
@@ -155,6 +157,8 @@ gbx_cli_help(int argc, char **argv, int first)
         gbx_cli_help_run(stdout);
     } else if (!strcmp(topic, "explore")) {
         gbx_cli_help_explore(stdout);
+    } else if (!strcmp(topic, "cache")) {
+        gbx_cli_help_cache(stdout);
     } else if (!strcmp(topic, "exit-codes")) {
         help_exit_codes();
     } else if (!strcmp(topic, "topics")) {

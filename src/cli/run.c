@@ -117,6 +117,7 @@ run_plan(const cli_plan *plan)
     engine_opts.features_off = plan->features_off;
     engine_opts.tier = plan->tier;
     engine_opts.symbols = plan->symbols;
+    engine_opts.cache_dir = plan->cache_dir;
     gbx_code code = gbx_engine_new(&engine_opts, &run.engine, &err);
     if (code != GBX_OK) return run_no_setup(code, &err);
     code = gbx_module_compile_file(run.engine, plan->program, NULL, &run.module, &err);
@@ -131,6 +132,7 @@ run_plan(const cli_plan *plan)
         goto out;
     }
     status = run_call(&run, plan);
+    if (plan->explain) gbx_cli_cache_explain(plan, run.module);
 out:
     run_release(&run);
     return status;

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "codegen/codegen.h"
+#include "runtime/cache.h"
 #include "runtime/code.h"
 #include "runtime/enter.h"
 #include "runtime/published.h"
@@ -105,7 +106,7 @@ typedef struct runtime_compiler {
 } runtime_compiler;
 
 /* The compiled side of a module; all zero while it has none. */
-typedef struct module_code {
+struct module_code {
     _Atomic bool is_open; /* what follows is set */
     code_space space;
     codegen_env env;
@@ -113,8 +114,9 @@ typedef struct module_code {
     runtime_closed closed;
     gbx_body *bodies;         /* under the compiler's lock */
     published_list published; /* the same */
-    _Atomic u32 compiled, refused;
-} module_code;
+    cache_entry cache; /* from the module's beginning on */
+    _Atomic u32 compiled, refused, taken;
+};
 
 void gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode);
 void gbx_runtime_compiler_deinit(runtime_compiler *c);
@@ -134,6 +136,7 @@ struct gbx_engine {
     runtime_lanes lanes;
     u64 features_off;
     runtime_compiler compiler;
+    cache_dir cache;
 };
 
 /* ---- module.c */

@@ -11,6 +11,7 @@
 
 #include "abi/native.h"
 #include "base/alloc.h"
+#include "base/os_sync.h"
 #include "interp/interp.h"
 #include "runtime/runtime_int.h"
 
@@ -135,21 +136,19 @@ tier_body(module_code *mc, const codegen_out *out)
 
 /* Under the lock. The cell's pointers are stored in an order in which whoever sees the body sees its code. */
 static bool
-tier_compile(runtime_compiler *c, module_code *mc, u32 func_idx)
+tier_publish(runtime_compiler *c, module_code *mc, u32 func_idx, const codegen_out *out)
 {
     const wasm_module *const w = mc->env.m;
     const wasm_code *const code = &w->codes[func_idx - w->imported_funcs];
     gbx_cell *const cell = &mc->cells[func_idx];
-    codegen_out out;
-    if (gbx_codegen_compile(c->space, &mc->env, code, &out) != GBX_OK || out.beyond) return false;
-    fault_table *const table = tier_table(&out, code);
-    gbx_body *const body = table ? tier_body(mc, &out) : NULL;
-    code_blob *const blob = body ? tier_place(mc, &out, table) : NULL;
+    fault_table *const table = tier_table(out, code);
+    gbx_body *const body = table ? tier_body(mc, out) : NULL;
+    code_blob *const blob = body ? tier_place(mc, out, table) : NULL;
     if (!blob) return false; /* the table went with its blob, the body goes with the module */
     body->code = blob->exec;
-    if (out.fresh != FACTS_NONE)
-        atomic_store_explicit(&cell->fresh, blob->exec + out.fresh, memory_order_release);
-    atomic_store_explicit(&cell->general, blob->exec + out.general, memory_order_release);
+    if (out->fresh != FACTS_NONE)
+        atomic_store_explicit(&cell->fresh, blob->exec + out->fresh, memory_order_release);
+    atomic_store_explicit(&cell->general, blob->exec + out->general, memory_order_release);
     atomic_store_explicit(&cell->body, body, memory_order_release);
     if (GBX_UNLIKELY(c->published.to))
         gbx_runtime_published_add(&c->published, &mc->published, (uintptr_t)blob->exec, blob->bytes,
@@ -158,11 +157,48 @@ tier_compile(runtime_compiler *c, module_code *mc, u32 func_idx)
 }
 
 /* Under the lock. */
+static bool
+tier_compile(runtime_compiler *c, module_code *mc, u32 func_idx)
+{
+    const wasm_module *const w = mc->env.m;
+    codegen_out out;
+    u64 const before = mc->cache.dir ? gbx_base_os_now_ns() : 0;
+    if (gbx_codegen_compile(c->space, &mc->env, &w->codes[func_idx - w->imported_funcs], &out) != GBX_OK ||
+        out.beyond || !tier_publish(c, mc, func_idx, &out))
+        return false;
+    if (mc->cache.dir)
+        gbx_runtime_cache_keep(&mc->cache, mc, func_idx, &out, gbx_base_os_now_ns() - before);
+    return true;
+}
+
+/* Under the lock. The function's code from the cache, after that of all functions it calls by displacement. */
+static bool
+tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
+{
+    u32 *records;
+    u32 const count = gbx_runtime_cache_closure(&mc->cache, mc, func_idx, &records);
+    for (u32 i = 0; i < count; i++) {
+        u32 const taken = mc->cache.file.records[records[i]].func_idx;
+        codegen_out out;
+        if (atomic_load(&mc->cells[taken].state) != GBX_CELL_COLD ||
+            !gbx_runtime_cache_find(&mc->cache, mc, records[i], &out))
+            continue;
+        bool const ok = tier_publish(c, mc, taken, &out);
+        gbx_base_free((void *)(uintptr_t)out.relocs);
+        if (!ok) continue;
+        (void)atomic_fetch_add_explicit(&mc->taken, 1, memory_order_relaxed);
+        atomic_store(&mc->cells[taken].state, GBX_CELL_DONE);
+    }
+    gbx_base_free(records);
+    return count && atomic_load(&mc->cells[func_idx].state) == GBX_CELL_DONE;
+}
+
+/* Under the lock. */
 static void
 tier_try(runtime_compiler *c, module_code *mc, u32 func_idx)
 {
     gbx_cell *const cell = &mc->cells[func_idx];
-    if (atomic_load(&cell->state) != GBX_CELL_COLD) return;
+    if (atomic_load(&cell->state) != GBX_CELL_COLD || tier_take(c, mc, func_idx)) return;
     bool const ok = tier_compile(c, mc, func_idx);
     (void)atomic_fetch_add_explicit(ok ? &mc->compiled : &mc->refused, 1, memory_order_relaxed);
     atomic_store(&cell->state, ok ? GBX_CELL_DONE : GBX_CELL_REFUSED);
@@ -271,6 +307,7 @@ tier_open(gbx_module *m, bool is_guarded)
     if (!tier_make_cells(m)) return false;
     mc->env.cells = mc->cells;
     if (mc->env.tune & CODEGEN_TUNE_BIT(CLOSED)) gbx_runtime_closed_init(&mc->closed, m, &mc->env);
+    gbx_runtime_cache_env(&mc->cache, mc);
     return true;
 }
 
@@ -279,6 +316,7 @@ gbx_runtime_module_code_deinit(gbx_module *m)
 {
     module_code *const mc = &m->code;
     gbx_runtime_published_forget(&mc->published);
+    gbx_runtime_cache_end(&mc->cache);
     gbx_runtime_code_space_deinit(&mc->space);
     while (mc->bodies) {
         gbx_body *const b = mc->bodies;
