@@ -1,8 +1,8 @@
 /* What of the code cache is taken over when, and when an entry is written.
  *
- * An entry belongs to the bytes of a module, this build, this processor, the features that are refused and the
- * parts of the compiler that are on: its id is a tag over all of them. The verdict of validation is taken over
- * when the module is opened, code of a function when it is first called, with the functions that this code
+ * An entry belongs to the bytes of a module, this build, this processor, the features that are refused and
+ * the parts of the compiler that are on: its id is a tag over all of them. The verdict of validation is taken
+ * over when the module is opened, code of a function when it is first called, with the functions that this code
  * calls directly, and only into the very environment (codegen_env) that it was compiled against.
  *
  * RULE: S2. A chunk is our own copy when it is compared with its tag, and code is copied from there into code
@@ -171,7 +171,8 @@ cache_env_tag(const cache_dir *d, const codegen_env *env)
                .closed_len = env->closed_len};
     mac_tag tag;
     memcpy(env_facts.pins, env->pins, sizeof env_facts.pins);
-    if (env->closed_table != FACTS_NONE) env_facts.row_bytes = env->m->type_count * sizeof *env->closed_rows;
+    if (env->closed_table != FACTS_NONE)
+        env_facts.row_bytes = env->m->type_count * sizeof *env->closed_rows;
     mac_part const parts[] = {{&env_facts, sizeof env_facts}, {env->closed_rows, (size_t)env_facts.row_bytes}};
     gbx_base_mac(&d->key, parts, GBX_LEN(parts), &tag);
     return tag;
@@ -354,7 +355,8 @@ cache_make_record(const module_code *mc, u32 func_idx, const codegen_out *out, u
 }
 
 void
-gbx_runtime_cache_keep(cache_entry *e, const module_code *mc, u32 func_idx, const codegen_out *out, u64 spent_ns)
+gbx_runtime_cache_keep(cache_entry *e, const module_code *mc, u32 func_idx, const codegen_out *out,
+                       u64 spent_ns)
 {
     if (!e->has_env) return;
     if (e->made_count == e->made_cap) {
@@ -427,7 +429,8 @@ cache_carry_over(cache_merge *merge, cache_file *f, const cache_dir *dir)
             is_used = true;
         }
         gbx_base_free(data);
-        if (is_used) gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, dir, d->len - len));
+        if (!is_used) continue;
+        gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, dir, d->len - len));
     }
 }
 

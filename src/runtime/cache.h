@@ -123,10 +123,10 @@ typedef struct cache_entry {
 
 typedef struct module_code module_code;
 
-/* What bytes of a module are to this engine's cache. *verdict, from gbx_base_alloc: what is known of it; NULL:
- * nothing. */
-void gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, size_t len, u64 features_off,
-                             u32 tune, u8 **verdict, size_t *verdict_len);
+/* What bytes of a module are to this engine's cache. *verdict, from gbx_base_alloc: what is known of it;
+ * NULL: nothing. */
+void gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, size_t len,
+                             u64 features_off, u32 tune, u8 **verdict, size_t *verdict_len);
 /* The module was made from the bytes, in so much time. */
 void gbx_runtime_cache_opened(cache_entry *e, bool is_known, u64 spent_ns);
 /* Write what is worth it. Nobody else has the module. */
@@ -136,12 +136,13 @@ void gbx_runtime_cache_end(cache_entry *e);
 /* Its environment is complete: from now on code may be taken over. Cells of functions whose code is there
  * become warm at their first call. */
 void gbx_runtime_cache_env(cache_entry *e, module_code *mc);
-/* The code of a function, borrowed, with out->relocs for code that is final, from gbx_base_alloc. False: not
- * to be had. `deps`: functions whose code it calls are to be final; the first that is not is in *dep. */
+/* The code of a record's function, borrowed, but out->relocs, which are from gbx_base_alloc. False: not to be
+ * had, because the file is damaged, or code that it calls directly is not final. */
 bool gbx_runtime_cache_find(cache_entry *e, const module_code *mc, u32 record, codegen_out *out);
 /* The records of what `func_idx` needs and of itself, in the order in which they are to be taken over: how
  * many, 0 where there are none. *records from gbx_base_alloc. */
-GBX_MUST_USE u32 gbx_runtime_cache_closure(cache_entry *e, const module_code *mc, u32 func_idx, u32 **records);
+GBX_MUST_USE u32 gbx_runtime_cache_closure(cache_entry *e, const module_code *mc, u32 func_idx,
+                                           u32 **records);
 /* It was compiled, in so much time. */
 void gbx_runtime_cache_keep(cache_entry *e, const module_code *mc, u32 func_idx, const codegen_out *out,
                             u64 spent_ns);

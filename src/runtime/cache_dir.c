@@ -1,15 +1,19 @@
 /* The directory of the code cache: whether it is to be trusted, its key, its files, its bound.
  *
  * What must hold: the directory is this user's, no link, and only this user can write to it. All files are
- * reached from its descriptor. The key is random, made once for the directory, and a file that only this user
- * can read. A guest may have been granted a directory above ours: guests set neither modes nor the sticky bit,
- * so a key counts only where it has mode 0400 and its directory is sticky, which we make both so ourselves.
+ * reached from its descriptor. The key is random, made once for the directory, and a file that only this
+ * user can read.
+ *
+ * RULE: S2. A guest may have been granted a directory above ours. Guests set no modes, so a key counts only
+ * where it and its directory are sticky, which we make both so ourselves; and by that very mark wasi/policy.c
+ * refuses them both to all guests.
  *
  * Files are written under a name of their own and renamed: nobody ever sees half of one. There are no locks:
  * of two writers the later wins. Nothing is synced to disk: what a crash of the machine leaves is recognised
  * by its tag.
  *
- * SAFETY: names that are read from the directory are compared with the form of ours before a file is touched. */
+ * SAFETY: names that are read from the directory are compared with the form of ours before a file is
+ * touched. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,6 +31,7 @@
 
 #define CACHE_KEY_NAME  "key"
 #define CACHE_KEY_MAGIC "gbxkey1\n"
+#define CACHE_KEY_MODE  (S_ISVTX | 0400u)
 #define CACHE_SUFFIX    ".gbx"
 #define CACHE_TEMPORARY ".new-"
 #define CACHE_HEX       32u
@@ -133,7 +138,7 @@ cache_dir_key_read(int dir_fd, bool is_sticky, mac_key *key)
     cache_key_file file;
     int const fd = openat(dir_fd, CACHE_KEY_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return false;
-    bool ok = is_sticky && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0400 &&
+    bool ok = is_sticky && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == CACHE_KEY_MODE &&
               st.st_uid == geteuid() && st.st_size == (off_t)sizeof file;
     ok = ok && cache_dir_read_all(fd, &file, sizeof file) &&
          memcmp(file.magic, CACHE_KEY_MAGIC, sizeof file.magic) == 0;
@@ -152,7 +157,7 @@ cache_dir_key_make(int dir_fd)
     char name[CACHE_NAME_BYTES];
     memcpy(file.magic, CACHE_KEY_MAGIC, sizeof file.magic);
     bool ok = cache_dir_random(&file.key, sizeof file.key) &&
-              cache_dir_put(dir_fd, 0400, &(mac_part){&file, sizeof file}, 1, name);
+              cache_dir_put(dir_fd, CACHE_KEY_MODE, &(mac_part){&file, sizeof file}, 1, name);
     explicit_bzero(&file, sizeof file);
     if (!ok) return false;
     ok = linkat(dir_fd, name, dir_fd, CACHE_KEY_NAME, 0) == 0 || errno == EEXIST;

@@ -198,7 +198,8 @@ gbx_runtime_cache_draft_add_record(cache_draft *d, cache_record r)
 }
 
 bool
-gbx_runtime_cache_draft_write(const cache_draft *d, const cache_dir *dir, const mac_tag *id, const mac_tag *env)
+gbx_runtime_cache_draft_write(const cache_draft *d, const cache_dir *dir, const mac_tag *id,
+                              const mac_tag *env)
 {
     char name[CACHE_NAME_BYTES];
     file_head h = {.chunk_count = d->chunk_count,

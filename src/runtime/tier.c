@@ -171,7 +171,7 @@ tier_compile(runtime_compiler *c, module_code *mc, u32 func_idx)
     return true;
 }
 
-/* Under the lock. The function's code from the cache, after that of all functions it calls by displacement. */
+/* Under the lock. The function's code from the cache, after that of all functions that it calls directly. */
 static bool
 tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
 {

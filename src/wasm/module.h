@@ -260,7 +260,7 @@ void gbx_wasm_module_free(wasm_module *m); /* NULL is fine */
 size_t gbx_wasm_verdict_bytes(const wasm_module *m);
 void gbx_wasm_verdict_write(const wasm_module *m, u8 *to);
 /* gbx_wasm_module_new with a verdict, which is taken over (allocated by gbx_base_alloc; NULL: there is none)
- * and in which the caller trusts as in itself: bodies are not validated. One that does not fit is not used. */
+ * which the caller vouches for: bodies are not validated. One that does not fit is not used. */
 GBX_MUST_USE gbx_code gbx_wasm_module_new_known(u8 *bytes, size_t len, u64 features_off, u8 *verdict,
                                                 size_t verdict_len, wasm_module **out, gbx_err *err);
 
