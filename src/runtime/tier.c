@@ -83,12 +83,15 @@ tier_works(runtime_compiler *c)
 
 /* ---- Code into code memory */
 
-/* Under the lock. NULL: there is no room. */
+/* Under the lock. The table is taken over. NULL: there is no room. */
 static code_blob *
-tier_place(module_code *mc, const codegen_out *out, const fault_table *table)
+tier_place(module_code *mc, const codegen_out *out, fault_table *table)
 {
     code_blob *blob;
-    if (gbx_runtime_code_alloc(&mc->space, out->len, &blob, NULL) != GBX_OK) return NULL;
+    if (gbx_runtime_code_alloc(&mc->space, out->len, &blob, NULL) != GBX_OK) {
+        gbx_base_free(table);
+        return NULL;
+    }
     memcpy(blob->write, out->bytes, out->len);
     for (u32 i = 0; i < out->reloc_count; i++) {
         i64 const rel = out->relocs[i].target - (blob->exec + out->relocs[i].at + 4);
@@ -143,8 +146,12 @@ tier_publish(runtime_compiler *c, module_code *mc, u32 func_idx, const codegen_o
     gbx_cell *const cell = &mc->cells[func_idx];
     fault_table *const table = tier_table(out, code);
     gbx_body *const body = table ? tier_body(mc, out) : NULL;
-    code_blob *const blob = body ? tier_place(mc, out, table) : NULL;
-    if (!blob) return false; /* the table went with its blob, the body goes with the module */
+    if (!body) {
+        gbx_base_free(table);
+        return false;
+    }
+    code_blob *const blob = tier_place(mc, out, table);
+    if (!blob) return false; /* the body goes with the module */
     body->code = blob->exec;
     if (out->fresh != FACTS_NONE)
         atomic_store_explicit(&cell->fresh, blob->exec + out->fresh, memory_order_release);
