@@ -133,6 +133,7 @@ struct gbx_engine {
     runtime_watcher watcher;
     runtime_lanes lanes;
     u64 features_off;
+    u32 threads; /* of a compilation; 0: as many as there are processors */
     runtime_compiler compiler;
 };
 
