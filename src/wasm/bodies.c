@@ -172,7 +172,8 @@ gbx_wasm_validate_bodies(decoder *d)
         if (failed != UINT32_MAX && workers[i].failed == failed) code = bodies_report(&workers[i], d->err);
         if (i == 0 || workers[i].is_started) bodies_merge(m, d, &workers[i]);
     }
-    if (code == GBX_OK && m->uses & WASM_GENERAL_USES && m->fuse_set != WASM_FUSE_NONE) { /* found in a body */
+    if (code == GBX_OK && m->uses & WASM_GENERAL_USES &&
+        m->fuse_set != WASM_FUSE_NONE) { /* found in a body */
         gbx_wasm_fuse_undo(m);
         m->fuse_set = WASM_FUSE_NONE;
     }
