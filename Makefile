@@ -10,6 +10,7 @@
 #   make unity      all sources as one: finds names that clash
 #   make headers    every header compiled alone
 #   make quick      ./check quick: style, release build, unit tests, command line; under 60 s
+#   make fuzz       look for disagreements between tiers and engines until Ctrl-C; FUZZ_ARGS='--seed N'
 #   make tidy       clang-tidy over all sources
 #   make bless      write what is generated and kept: docs/, goldens; review with git diff
 #   make install    PREFIX=/usr/local DESTDIR=: command, library, headers, pkg-config
@@ -101,6 +102,9 @@ $(OUT)/test/fuzz/%: test/fuzz/%.c $(OUT)/libgbx.a
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP $< $(OUT)/libgbx.a $(LDFLAGS_ALL) -fsanitize=fuzzer $(LDLIBS_ALL) -o $@
 fuzz-target:
 	$(MAKE) CC=clang SAN=address,undefined COVERAGE=inline-8bit-counters,pc-table OUT=$(FUZZ_OUT) $(FUZZ_OUT)/test/fuzz/tiers
+
+fuzz:
+	test/fuzz/forever $(FUZZ_ARGS)
 
 # The file is written only when the list of sources changes, and compiled when any of them does.
 unity: $(OUT)/all.o

@@ -203,7 +203,8 @@ int gbx_cli_plan_make(cli_plan *plan, const cli_line *line);
 /* hints.c: notes on what was refused, after the guest ended with `status`. */
 void gbx_cli_hints(const cli_plan *plan, const gbx_store *store, int status);
 
-/* invoke.c: everything behind --invoke (its results, one a line, are added), and the answer to a module without _start. */
+/* invoke.c: everything behind --invoke, whose results are added to `lines`; and the answer to a module
+ * without _start. */
 int gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_module *module,
                    gbx_trap *trap, cli_text *lines);
 int gbx_cli_no_start(const cli_plan *plan, const gbx_module *module);

@@ -148,7 +148,8 @@ diff_end(const diff_run *r)
 {
     const gbx_trap *const t = &r->trap;
     if (t->code == GBX_TRAP_NONE) return "exit code 0";
-    if (t->code == GBX_TRAP_EXIT) return gbx_cli_format("exit code %" PRIu32, (uint32_t)t->exit_status & 0xff);
+    uint32_t const status = (uint32_t)t->exit_status & 0xff;
+    if (t->code == GBX_TRAP_EXIT) return gbx_cli_format("exit code %" PRIu32, status);
     return gbx_cli_format("trap: %s", gbx_trap_text(t->code));
 }
 
@@ -312,7 +313,8 @@ diff_say_same(const diff_run *a, const diff_run *compiled)
     const uint8_t *data;
     size_t bytes;
     uint64_t total = 0;
-    printf("same: %s, %s, %s of output", diff_end(a), diff_plural(gbx_cli_diff_calls_count(a->calls), "host call"),
+    printf("same: %s, %s, %s of output", diff_end(a),
+           diff_plural(gbx_cli_diff_calls_count(a->calls), "host call"),
            diff_plural(a->world.streams[0].bytes + a->world.streams[1].bytes, "byte"));
     for (size_t i = 0; gbx_trace_memory(a->instance, i, &data, &bytes); i++) total += bytes;
     if (a->trap.code == GBX_TRAP_STACK_EXHAUSTED)
@@ -324,12 +326,13 @@ diff_say_same(const diff_run *a, const diff_run *compiled)
         printf("; there is no instance whose memory could be compared");
     printf("; interpreted, compiled (%s of %s) and mixed\n", diff_number(compiled->tiers.compiled),
            diff_plural(compiled->tiers.functions, "function"));
+    bool const is_refused = compiled->tiers.refused > 0;
     if (!compiled->tiers.compiled && compiled->tiers.functions)
         gbx_cli_diag(&(cli_diag){.kind = "note",
                                  .slug = "diff-not-compiled",
                                  .message = "nothing was compiled, so that all runs were interpreted",
-                                 .why = compiled->tiers.refused ? "the compiler lacks what FILE's functions use"
-                                                                : "this machine runs no compiled code"});
+                                 .why = is_refused ? "the compiler lacks what FILE's functions use"
+                                                   : "this machine runs no compiled code"});
     return CLI_EXIT_OK;
 }
 
@@ -339,6 +342,9 @@ diff_no_end(const diff_run *r)
 {
     const cli_given *const given = &r->plan->line->given[gbx_cli_line_find(r->plan->line, CLI_OPT_TIMEOUT)];
     uint64_t const longer = r->plan->timeout_ns < INT64_MAX / 10 ? r->plan->timeout_ns * 10 : INT64_MAX;
+    cli_edit const edit = {.skip = given->word,
+                           .skip_count = given->words,
+                           .add = gbx_cli_option_text(CLI_OPT_TIMEOUT, gbx_cli_format_duration(longer))};
     gbx_cli_diag(&(cli_diag){
             .kind = "error",
             .slug = "diff-deadline",
@@ -347,11 +353,7 @@ diff_no_end(const diff_run *r)
             .why = gbx_cli_format("where a run stops depends on how fast it is; until then %" PRIu64
                                   " host calls were the same",
                                   r->count),
-            .fix = gbx_cli_line_command(
-                    r->plan->line,
-                    &(cli_edit){.skip = given->word,
-                                .skip_count = given->words,
-                                .add = gbx_cli_option_text(CLI_OPT_TIMEOUT, gbx_cli_format_duration(longer))}),
+            .fix = gbx_cli_line_command(r->plan->line, &edit),
     });
     return CLI_EXIT_DEADLINE;
 }

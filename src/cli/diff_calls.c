@@ -139,7 +139,7 @@ calls_field(uint64_t number, const diff_record *a, const diff_record *b, diff_fo
                 .a = gbx_cli_format("%" PRIu64 " bytes, %016" PRIx64, a->bytes, a->hash),
                 .b = gbx_cli_format("%" PRIu64 " bytes, %016" PRIx64, b->bytes, b->hash)};
     } else {
-        *found = (diff_found){.what = gbx_cli_format("memory after host call %" PRIu64 ", %s", number, a->name),
+        *found = (diff_found){.what = gbx_cli_format("memory after %s", call),
                               .a = gbx_cli_format("%016" PRIx64, a->memory),
                               .b = gbx_cli_format("%016" PRIx64, b->memory),
                               .at_end = true};

@@ -1,9 +1,9 @@
 /* The world that `glovebox diff` shows to each run: nothing in it tells one run from another.
  *
- * Time begins at the same moment, goes on by the same step at every look, and jumps over waits. Random numbers
- * are a sequence drawn from a seed. Standard input is read once and kept in a file without a name; it is
- * opened anew for each run, without times of access. Output goes nowhere but into memory, so that no pipe
- * or terminal can be slow at one run and fast at the other. */
+ * Time begins at the same moment, goes on by the same step at every look, and jumps over waits. Random
+ * numbers are a sequence drawn from a seed. Standard input is read once and kept in a file without a name;
+ * it is opened anew for each run, without times of access. Output goes nowhere but into memory, so that no
+ * pipe or terminal can be slow at one run and fast at the other. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -111,7 +111,7 @@ help_list(void)
 {
     fputs("topics of glovebox help\n\n", stdout);
     printf("  %-24s %s\n", "run", "all options");
-    printf("  %-24s %s\n", "diff", "the same run interpreted and compiled, compared: the command and its options");
+    printf("  %-24s %s\n", "diff", "one run interpreted and compiled, compared: the command and its options");
     printf("  %-24s %s\n", "explore", "what became of a function: the command and its options");
     printf("  %-24s %s\n", "exit-codes", "what the exit codes mean");
     for (size_t i = 0; i < CLI_LEN(help_topics); i++)

@@ -1,13 +1,13 @@
-/* Calls told to somebody when they are over: what they were given, what they gave back, and what stands in the
- * guest's memory where they read and wrote.
+/* Calls told to somebody when they are over: what they were given, what they gave back, and what stands in
+ * the guest's memory where they read and wrote.
  *
  * A traced call is made through another host function, whose p1_call has no memory: each look at the guest's
  * memory takes the long way of guest_range, which ends here and is remembered. So no call can forget to
  * tell, and those that are not traced do not pay.
  *
- * SAFETY: ranges are remembered after they were found inside the memory, whose base never moves and which never
- * shrinks. A guest can name as many bytes as its memory has, a thousand times in one call: what is hashed is
- * bounded, what is counted is not. */
+ * SAFETY: ranges are remembered after they were found inside the memory, whose base never moves and which
+ * never shrinks. A guest can name as many bytes as its memory has, a thousand times in one call: what is
+ * hashed is bounded, what is counted is not. */
 #include <string.h>
 
 #include "base/alloc.h"

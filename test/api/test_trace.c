@@ -1,5 +1,5 @@
-/* unstable/trace.h and tiers.h: what is told of calls, by interpreted and by compiled code alike; sinks; a world
- * that looking at does not change; memories and globals of instances. */
+/* unstable/trace.h and tiers.h: what is told of calls, by interpreted and by compiled code alike; sinks; a
+ * world that looking at does not change; memories and globals of instances. */
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -138,7 +138,8 @@ check_calls(const rig *r)
         assert_int_equal(t->frames[i][0].func_idx, 3);
         assert_int_equal(t->frames[i][1].func_idx, 4);
     }
-    const gbx_trace_call *const write = &t->calls[0], *const random = &t->calls[1], *const leave = &t->calls[2];
+    const gbx_trace_call *const write = &t->calls[0], *const random = &t->calls[1];
+    const gbx_trace_call *const leave = &t->calls[2];
     assert_string_equal(write->name, "fd_write");
     assert_string_equal(write->params, "iiii");
     assert_int_equal(write->args[0], 1);

@@ -1,7 +1,7 @@
 /* libFuzzer's target: a module in three tiers, which must agree.
  *
- * The input is a module. What decodes is instantiated in an engine that interprets, one that compiles all, and
- * one that compiles what has run once over; its imports are made up, and give the same values to each. Every
+ * The input is a module. What decodes is instantiated in an engine that interprets, one that compiles all,
+ * and one that compiles what has run once over; its imports are made up, and give the same values to each. Every
  * exported function is called a few times. How each call ended, its results, the frames of traps, what
  * imports were called with, memories and globals must be the same; else this aborts and libFuzzer keeps
  * the input. Nothing is compared behind a call that met its deadline or the end of its stack: where those
@@ -90,7 +90,8 @@ fuzz_mix(u64 z)
 static u64
 fuzz_number(u64 n)
 {
-    static const u64 edges[] = {0, 1, 2, UINT64_MAX, 0x80000000u, 0x7fffffffu, 0x10000u, 1ull << 63, 0xfffcu, 40000};
+    static const u64 edges[] = {0,           1,        2,          UINT64_MAX, 0x80000000u,
+                                0x7fffffffu, 0x10000u, 1ull << 63, 0xfffcu,    40000};
     u64 const z = fuzz_mix(n);
     if (z % 4 == 0) return edges[z / 4 % GBX_LEN(edges)];
     return z % 4 == 1 ? z / 4 % 256 : z;
@@ -216,8 +217,10 @@ fuzz_instance(fuzz_run *r)
     gbx_err err;
     gbx_code code = GBX_OK;
     const wasm_module *const w = gbx_runtime_module_wasm(r->module);
-    for (u32 i = 0; code == GBX_OK && i < w->import_count; i++) code = fuzz_import(r, w, &w->imports[i], &err);
-    if (code == GBX_OK) code = gbx_instance_new(r->store, r->module, r->linker, &r->instance, &trap, &err);
+    for (u32 i = 0; code == GBX_OK && i < w->import_count; i++)
+        code = fuzz_import(r, w, &w->imports[i], &err);
+    if (code == GBX_OK)
+        code = gbx_instance_new(r->store, r->module, r->linker, &r->instance, &trap, &err);
     fuzz_note_add(r->log, "instance", 0, code);
     if (code == GBX_TRAPPED) fuzz_ended(r->log, 0, &trap);
     if (code != GBX_OK) return;
@@ -262,7 +265,8 @@ fuzz_compare(u32 tier, const fuzz_log *a, const fuzz_log *b)
     while (i < common && a->notes[i].value == b->notes[i].value && a->notes[i].at == b->notes[i].at) i++;
     if (i == common && (a->count == b->count || (a->count == i ? a->is_over : b->is_over))) return;
     static const fuzz_note none = {.what = "nothing"};
-    const fuzz_note *const x = i < a->count ? &a->notes[i] : &none, *const y = i < b->count ? &b->notes[i] : &none;
+    const fuzz_note *const x = i < a->count ? &a->notes[i] : &none;
+    const fuzz_note *const y = i < b->count ? &b->notes[i] : &none;
     fprintf(stderr, "DIFFERENT: %s: %s %" PRIu64 " is %" PRIx64 ", %s: %s %" PRIu64 " is %" PRIx64 "\n",
             fuzz_tiers[0].name, x->what, x->at, x->value, fuzz_tiers[tier].name, y->what, y->at, y->value);
     abort();
@@ -356,10 +360,10 @@ fuzz_change_opcode(u8 *at)
     for (u32 i = 0; i < 256; i++) {
         u8 const op = (u8)(first + i);
         const op_row *const row = &gbx_wasm_ops[op];
-        bool const same_imm = row->imm == have->imm || (have->imm >= IMM_MEM1 && have->imm <= IMM_MEM8 &&
-                                                        row->imm >= IMM_MEM1 && row->imm <= IMM_MEM8);
-        if (op == *at || !row->text || !same_imm || row->a != have->a || row->b != have->b || row->out != have->out)
-            continue;
+        bool const are_accesses = have->imm >= IMM_MEM1 && have->imm <= IMM_MEM8 && row->imm >= IMM_MEM1 &&
+                                  row->imm <= IMM_MEM8;
+        if (op == *at || !row->text || (row->imm != have->imm && !are_accesses)) continue;
+        if (row->a != have->a || row->b != have->b || row->out != have->out) continue;
         *at = op;
         return;
     }

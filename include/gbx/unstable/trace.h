@@ -64,8 +64,8 @@ GBX_API size_t gbx_trace_memory_count(const gbx_instance *instance);
 GBX_API bool gbx_trace_memory(const gbx_instance *instance, size_t idx, const uint8_t **data,
                               size_t *bytes);
 
-/* Globals likewise. Function references, which differ from store to store, are given as the function's index in
- * its module plus one, references of other kinds as 1; null is 0 in both. */
+/* Globals likewise. Function references, which differ from store to store, are given as the function's index
+ * in its module plus one, references of other kinds as 1; null is 0 in both. */
 GBX_API size_t gbx_trace_global_count(const gbx_instance *instance);
 GBX_API bool gbx_trace_global(const gbx_instance *instance, size_t idx, gbx_val *out);
 
