@@ -188,6 +188,16 @@ diff_ends(const diff_run *a, const diff_run *b, diff_found *found)
     }
 }
 
+/* Results of --invoke, which stand one a line. */
+static const char *
+diff_results(const diff_run *r)
+{
+    char *const text = gbx_cli_copy(gbx_cli_text_get(&r->results), r->results.len);
+    for (size_t i = 0; i < r->results.len; i++)
+        if (text[i] == '\n') text[i] = i + 1 < r->results.len ? ' ' : 0;
+    return gbx_cli_show(text);
+}
+
 static void
 diff_outputs(const diff_run *a, const diff_run *b, diff_found *found)
 {
@@ -204,8 +214,8 @@ diff_outputs(const diff_run *a, const diff_run *b, diff_found *found)
     }
     if (!found->what && strcmp(gbx_cli_text_get(&a->results), gbx_cli_text_get(&b->results)) != 0)
         *found = (diff_found){.what = gbx_cli_format("the results of %s", gbx_cli_quote(a->plan->invoke)),
-                              .a = gbx_cli_show(gbx_cli_text_get(&a->results)),
-                              .b = gbx_cli_show(gbx_cli_text_get(&b->results)),
+                              .a = diff_results(a),
+                              .b = diff_results(b),
                               .at_end = true};
 }
 

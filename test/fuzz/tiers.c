@@ -1,8 +1,8 @@
 /* libFuzzer's target: a module in three tiers, which must agree.
  *
  * The input is a module. What decodes is instantiated in an engine that interprets, one that compiles all,
- * and one that compiles what has run once over; its imports are made up, and give the same values to each. Every
- * exported function is called a few times. How each call ended, its results, the frames of traps, what
+ * and one that compiles what has run once over; its imports are made up, and give the same values to each.
+ * Every exported function is called a few times. How each call ended, its results, the frames of traps, what
  * imports were called with, memories and globals must be the same; else this aborts and libFuzzer keeps
  * the input. Nothing is compared behind a call that met its deadline or the end of its stack: where those
  * strike is a matter of the tier.
@@ -300,11 +300,15 @@ LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 /* ---- Changes between instructions */
 
 #define FUZZ_TRIES  40u
+#define FUZZ_TRIES_OF_ONE 10u /* body */
 #define FUZZ_INSNS  4096u
+#define FUZZ_LOCALS 100u
 #define FUZZ_PIECE  12u /* instructions that are moved at once, at most */
 
 typedef struct fuzz_body {
     u32 off, end;            /* in the module */
+    u32 local_count;         /* the first, whose types are known */
+    u8 local_types[FUZZ_LOCALS];
     u32 count;
     u32 insns[FUZZ_INSNS + 1]; /* and where the last one ends */
 } fuzz_body;
@@ -327,6 +331,32 @@ fuzz_is_module(const u8 *data, size_t size)
     return true;
 }
 
+static u32
+fuzz_leb(const u8 **p)
+{
+    u32 v = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        u8 const b = *(*p)++;
+        v |= (u32)(b & 0x7f) << (shift & 31);
+        if (!(b & 0x80)) return v;
+    }
+}
+
+/* Parameters, then what the body declares. The module has been validated. */
+static void
+fuzz_read_locals(const wasm_module *w, const wasm_code *code, fuzz_body *b)
+{
+    const wasm_functype *const sig = &w->types[code->type_idx];
+    b->local_count = min_u32(sig->param_count, FUZZ_LOCALS);
+    memcpy(b->local_types, sig->params, b->local_count * sizeof *b->local_types);
+    const u8 *p = w->bytes + code->body_off;
+    for (u32 groups = fuzz_leb(&p); groups; groups--) {
+        u32 const count = min_u32(fuzz_leb(&p), FUZZ_LOCALS - b->local_count);
+        memset(b->local_types + b->local_count, *p++, count);
+        b->local_count += count;
+    }
+}
+
 /* Where the instructions of some body stand; the last `end` of the body is not among them. */
 static bool
 fuzz_pick_body(const u8 *data, size_t size, fuzz_body *b)
@@ -340,6 +370,7 @@ fuzz_pick_body(const u8 *data, size_t size, fuzz_body *b)
         const wasm_code *const code = &w->codes[fuzz_below(count)];
         b->off = code->body_off;
         b->end = code->body_end;
+        fuzz_read_locals(w, code, b);
         u32 at = code->insns_off;
         while (at + 1 < code->body_end && b->count < FUZZ_INSNS) {
             b->insns[b->count++] = at;
@@ -458,11 +489,86 @@ fuzz_splice(u8 *data, size_t size, size_t max_size, const fuzz_body *b, u32 from
     return n;
 }
 
+/* A local of that type; where there is none, one of another. */
+static u8
+fuzz_local(const fuzz_body *b, u32 type)
+{
+    static const u8 types[] = {WASM_I32, WASM_I64, WASM_F32, WASM_F64};
+    u32 const first = fuzz_below(b->local_count);
+    for (u32 i = 0; i < b->local_count; i++) {
+        u32 const idx = (first + i) % b->local_count;
+        if (b->local_types[idx] == types[type]) return (u8)idx;
+    }
+    return (u8)first;
+}
+
+/* An operand of a type, from 0 to 3: bytes of instructions over the locals given. */
+static u32
+fuzz_make_operand(u8 *out, u32 type, const u8 locals[2])
+{
+    static const struct {
+        u8 add, ops, load, constant;
+    } types[] = {{OP_I32_ADD, 15, OP_I32_LOAD, OP_I32_CONST},
+                 {OP_I64_ADD, 15, OP_I64_LOAD, OP_I64_CONST},
+                 {OP_F32_ADD, 7, OP_F32_LOAD, 0},
+                 {OP_F64_ADD, 7, OP_F64_LOAD, 0}};
+    u32 const kind = fuzz_below(6);
+    u32 n = 0;
+    out[n++] = OP_LOCAL_GET;
+    out[n++] = locals[0];
+    if (kind == 0) return n;
+    if (kind == 1 && type == 0) { /* what is added to a local address is folded into the access */
+        out[n++] = types[type].load;
+        out[n++] = 0;
+        out[n++] = (u8)fuzz_below(128);
+        return n;
+    }
+    bool const is_constant = kind == 2 && types[type].constant;
+    out[n++] = is_constant ? types[type].constant : OP_LOCAL_GET;
+    out[n++] = is_constant ? (u8)fuzz_below(128) : locals[1];
+    out[n++] = (u8)(types[type].add + (fuzz_below(2) ? 0 : fuzz_below(types[type].ops)));
+    return n;
+}
+
+/* Let an operand wait while instructions [i, j) run and while a local that it is made of changes, and then be
+ * seen: what compiled code delays, and what it delays it past. */
+static size_t
+fuzz_wrap(u8 *data, size_t size, size_t max_size, const fuzz_body *b, u32 i, u32 j)
+{
+    u8 piece[1024];
+    u32 const len = b->insns[j] - b->insns[i], type = fuzz_below(6) % 4, end = fuzz_below(3);
+    u8 const locals[2] = {fuzz_local(b, type), fuzz_local(b, type)};
+    if (len + 64 > sizeof piece) return 0;
+    u32 n = 0;
+    if (end == 0) {
+        piece[n++] = OP_I32_CONST;
+        piece[n++] = (u8)fuzz_below(64);
+    }
+    n += fuzz_make_operand(piece + n, type, locals);
+    memcpy(piece + n, data + b->insns[i], len);
+    n += len;
+    if (fuzz_below(3)) {
+        u8 const others[2] = {fuzz_local(b, type), fuzz_local(b, type)};
+        n += fuzz_make_operand(piece + n, type, others);
+        piece[n++] = OP_LOCAL_SET;
+        piece[n++] = locals[fuzz_below(2)];
+    }
+    if (end == 0) {
+        piece[n++] = (u8)(OP_I32_STORE + type);
+        piece[n++] = 0;
+        piece[n++] = (u8)fuzz_below(128);
+    } else {
+        piece[n++] = end == 1 ? OP_LOCAL_SET : OP_GLOBAL_SET;
+        piece[n++] = end == 1 ? fuzz_local(b, type) : (u8)fuzz_below(6);
+    }
+    return fuzz_splice(data, size, max_size, b, b->insns[i], b->insns[j], piece, n);
+}
+
 /* One change of the module in data; its new size, 0 where it was not possible. */
 static size_t
 fuzz_change(u8 *data, size_t size, size_t max_size, const fuzz_body *b)
 {
-    u32 const i = fuzz_below(b->count), kind = fuzz_below(8);
+    u32 const i = fuzz_below(b->count), kind = fuzz_below(12);
     u32 const op_len = data[b->insns[i]] >= OP_PREFIX_FC ? 2 : 1;
     if (kind < 2) {
         fuzz_change_opcode(data + b->insns[i]);
@@ -476,6 +582,7 @@ fuzz_change(u8 *data, size_t size, size_t max_size, const fuzz_body *b)
         return size;
     }
     u32 const j = min_u32(i + (kind == 6 ? 0 : fuzz_below(FUZZ_PIECE)), b->count);
+    if (kind > 7) return fuzz_wrap(data, size, max_size, b, i, j);
     u32 const k = fuzz_below(b->count);
     u32 const l = min_u32(k + (kind == 7 ? 0 : fuzz_below(FUZZ_PIECE)), b->count);
     u8 piece[1024];
@@ -498,7 +605,7 @@ LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned seed)
     memcpy(kept, data, size);
     bool changed = false;
     for (u32 i = 0; i < FUZZ_TRIES && !changed; i++) {
-        if (!fuzz_pick_body(data, size, &body)) break;
+        if (i % FUZZ_TRIES_OF_ONE == 0 && !fuzz_pick_body(data, size, &body)) break;
         now = fuzz_change(data, size, max_size, &body);
         changed = now && (now != size || memcmp(data, kept, size)) && fuzz_is_module(data, now);
         if (!changed) memcpy(data, kept, size), now = size;
