@@ -96,7 +96,7 @@ typedef struct runtime_instance runtime_instance;
 
 typedef struct runtime_compiler {
     gbx_tier_mode mode;
-    u32 tune;
+    u32 tune, warm_factor;
     published_to published;
     pthread_mutex_t lock; /* of what is below */
     bool is_tried, works;

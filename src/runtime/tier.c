@@ -56,6 +56,22 @@ gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode)
     GBX_ASSERT(rc == 0);
     c->mode = mode;
     c->tune = tier_tune();
+    c->warm_factor = TIER_WARM_FACTOR;
+}
+
+void
+gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor)
+{
+    (void)pthread_mutex_lock(&e->compiler.lock);
+    e->compiler.warm_factor = factor;
+    (void)pthread_mutex_unlock(&e->compiler.lock);
+}
+
+void
+gbx_runtime_module_tiers(const gbx_module *m, u32 *compiled, u32 *refused)
+{
+    *compiled = atomic_load_explicit(&m->code.compiled, memory_order_relaxed);
+    *refused = atomic_load_explicit(&m->code.refused, memory_order_relaxed);
 }
 
 void
@@ -240,7 +256,7 @@ tier_make_cells(gbx_module *m)
             continue;
         }
         const wasm_code *const code = &w->codes[i - w->imported_funcs];
-        u64 const heat = (u64)(code->body_end - code->body_off) * TIER_WARM_FACTOR;
+        u64 const heat = (u64)(code->body_end - code->body_off) * m->engine->compiler.warm_factor;
         atomic_init(&c->heat, (i32)min_u64(heat, INT32_MAX / 2));
     }
     return true;
