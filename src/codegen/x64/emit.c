@@ -10,6 +10,9 @@
 
 #include <stdlib.h>
 
+#include "base/os_sync.h"
+#include "wasm/limits.h"
+
 #pragma GCC diagnostic ignored                                                                     \
         "-Wpedantic" /* ranges of opcodes in switches, which both compilers have */
 
@@ -518,7 +521,9 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
 {
     *out = (codegen_out){.general = FACTS_NONE, .fresh = FACTS_NONE, .osr = FACTS_NONE};
     x64_ctx c = {.s = s, .b = &s->b, .env = env, .m = env->m, .code = code};
+    u64 const begun_ns = gbx_base_os_now_ns();
     GBX_TRY(gbx_codegen_facts(s->facts, env->m, code, &c.f));
+    out->facts_ns = gbx_base_os_now_ns() - begun_ns;
     out->beyond = c.f.beyond;
     if (c.f.has & FACTS_TAIL_CALL && !env->tail_slots) out->beyond |= FACTS_BEYOND_TAIL_CALLS;
     if (out->beyond) return GBX_OK;
@@ -526,11 +531,18 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
     c.unfuse = gbx_wasm_unfuse[env->m->fuse_set];
     c.is_fresh = c.sig->param_count == 1 && c.sig->result_count <= 1 &&
                  (c.sig->params[0] == WASM_I32 || c.sig->params[0] == WASM_I64);
-    s->b.failed = false;
+    u64 const most = (u64)(code->body_end - code->body_off) * WASM_MAX_CODE_GROWTH +
+                     CODEGEN_FREE_BYTES;
+    s->b.most = (u32)min_u64(most, X64_MOST);
+    s->b.failed = s->b.is_long = false;
     c.out_slots = c.f.values_max > 1 ? c.f.values_max : 0;
     c.has_frame = c.out_slots > 0;
     for (;;) {
         emit_function(&c);
+        if (s->b.is_long || s->b.len > s->b.most) {
+            out->beyond = FACTS_BEYOND_GROWTH;
+            return GBX_OK;
+        }
         if (c.failed || s->b.failed) return GBX_NO_MEMORY;
         bool const is_large = (c.out_slots + c.slots) * 8 > EMIT_LARGE_FRAME;
         if (c.out_need <= c.out_slots && c.has_frame >= c.needs_frame && c.is_large >= is_large)
