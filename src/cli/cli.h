@@ -181,7 +181,8 @@ typedef struct cli_plan {
     uint64_t features_off; /* GBX_FEATURE_BITs */
     bool hints;
     gbx_tier_mode tier;
-    uint32_t symbols; /* GBX_SYMBOLS_ bits */
+    uint32_t symbols;   /* GBX_SYMBOLS_ bits */
+    const char *report; /* NULL: none is written */
 } cli_plan;
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */
@@ -206,6 +207,14 @@ int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_cod
 /* If the imports tell that the module was built for something else, say so; false when they do not. */
 bool gbx_cli_report_foreign(const cli_plan *plan, const gbx_module *module);
 int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
+
+/* account.c: --report. Opened before the guest runs, which might be granted what stands at the name later; NULL
+ * where none was asked for or none can be written, and then *status is CLI_EXIT_SETUP. */
+FILE *gbx_cli_account_open(const cli_plan *plan, int *status);
+/* Write it all and close: `ended` is "exit" or the slug of what ended the run, `module` NULL where there is none.
+ * The exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
+int gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const char *ended,
+                          int status);
 
 /* run.c: the command `run`. `first` is the index of its first word. */
 int gbx_cli_run(int argc, char **argv, int first);

@@ -15,6 +15,7 @@ typedef struct run_state {
     gbx_linker *linker;
     gbx_wasi *wasi;
     gbx_instance *instance;
+    const char *ended; /* the slug of what ended it; NULL: an exit of its own */
 } run_state;
 
 static void
@@ -60,13 +61,15 @@ run_exports_func(const gbx_module *module, const char *name)
 
 /* The exit code for how a call ended, saying what there is to say. */
 static int
-run_outcome(const run_state *run, const cli_plan *plan, const gbx_trap *trap)
+run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
 {
     int status = CLI_EXIT_OK;
     if (trap->code == GBX_TRAP_EXIT)
         status = (int)((uint32_t)trap->exit_status & 0xff);
-    else if (trap->code != GBX_TRAP_NONE)
+    else if (trap->code != GBX_TRAP_NONE) {
+        run->ended = gbx_trap_slug(trap->code);
         status = gbx_cli_report_trap(plan, trap);
+    }
     fflush(stdout);
     if (plan->hints) gbx_cli_hints(plan, run->store, status);
     return status;
@@ -77,12 +80,17 @@ run_call(run_state *run, const cli_plan *plan)
 {
     static gbx_trap trap;
     static gbx_err err;
-    if (!plan->invoke && !run_exports_func(run->module, "_start"))
+    if (!plan->invoke && !run_exports_func(run->module, "_start")) {
+        run->ended = "no-start";
         return gbx_cli_no_start(plan, run->module);
+    }
     gbx_code const code =
             gbx_instance_new(run->store, run->module, run->linker, &run->instance, &trap, &err);
     if (code == GBX_TRAPPED) return run_outcome(run, plan, &trap);
-    if (code != GBX_OK) return gbx_cli_report_error(plan, run->module, code, &err);
+    if (code != GBX_OK) {
+        run->ended = gbx_code_slug(code);
+        return gbx_cli_report_error(plan, run->module, code, &err);
+    }
     if (plan->invoke) {
         int const status = gbx_cli_invoke(plan, run->instance, run->module, &trap);
         return status != CLI_EXIT_OK ? status : run_outcome(run, plan, &trap);
@@ -97,18 +105,17 @@ run_call(run_state *run, const cli_plan *plan)
 
 /* What was asked for of this machine cannot be had. */
 static int
-run_no_setup(gbx_code code, const gbx_err *err)
+run_no_setup(run_state *run, gbx_code code, const gbx_err *err)
 {
+    run->ended = gbx_code_slug(code);
     gbx_cli_diag(&(cli_diag){.kind = "error", .slug = gbx_code_slug(code), .message = err->text});
     return CLI_EXIT_SETUP;
 }
 
 static int
-run_plan(const cli_plan *plan)
+run_all(run_state *run, const cli_plan *plan)
 {
     static gbx_err err;
-    run_state run = {0};
-    int status = CLI_EXIT_OK;
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = plan->timeout_ns;
     opts.memory_bytes = plan->memory_bytes;
@@ -117,21 +124,27 @@ run_plan(const cli_plan *plan)
     engine_opts.features_off = plan->features_off;
     engine_opts.tier = plan->tier;
     engine_opts.symbols = plan->symbols;
-    gbx_code code = gbx_engine_new(&engine_opts, &run.engine, &err);
-    if (code != GBX_OK) return run_no_setup(code, &err);
-    code = gbx_module_compile_file(run.engine, plan->program, NULL, &run.module, &err);
+    gbx_code code = gbx_engine_new(&engine_opts, &run->engine, &err);
+    if (code != GBX_OK) return run_no_setup(run, code, &err);
+    code = gbx_module_compile_file(run->engine, plan->program, NULL, &run->module, &err);
     if (code != GBX_OK) {
-        status = gbx_cli_report_error(plan, NULL, code, &err);
-        goto out;
+        run->ended = gbx_code_slug(code);
+        return gbx_cli_report_error(plan, NULL, code, &err);
     }
-    code = gbx_store_new(run.engine, &opts, &run.store, &err);
-    if (code == GBX_OK) code = run_grant(&run, plan, &err);
-    if (code != GBX_OK) {
-        status = run_no_setup(code, &err);
-        goto out;
-    }
-    status = run_call(&run, plan);
-out:
+    code = gbx_store_new(run->engine, &opts, &run->store, &err);
+    if (code == GBX_OK) code = run_grant(run, plan, &err);
+    return code == GBX_OK ? run_call(run, plan) : run_no_setup(run, code, &err);
+}
+
+static int
+run_plan(const cli_plan *plan)
+{
+    run_state run = {0};
+    int status = CLI_EXIT_OK;
+    FILE *const account = gbx_cli_account_open(plan, &status);
+    if (status != CLI_EXIT_OK) return status;
+    status = run_all(&run, plan);
+    status = gbx_cli_account_close(account, plan, run.module, run.ended ? run.ended : "exit", status);
     run_release(&run);
     return status;
 }

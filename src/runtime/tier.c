@@ -21,8 +21,8 @@
 #define TIER_TAIL_SLOTS 64u
 #define TIER_STACK_ROOM  ((size_t)4096)
 
-/* What code of a module may take beside the limit code-share; the latter a function. It keeps a hostile module
- * from the memory that its engine has for all code. */
+/* What code of a module may take beside the limit code-share; the latter a function. It keeps a hostile
+ * module from the memory that its engine has for all code. */
 #define TIER_FREE_BYTES      ((u64)1 << 20)
 #define TIER_FUNC_FREE_BYTES 64u
 
