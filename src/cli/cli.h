@@ -190,6 +190,7 @@ typedef struct cli_plan {
     uint64_t seed;    /* of diff: randomness */
     bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
     bool every_call;
+    const char *report; /* NULL: none is written */
 } cli_plan;
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */
@@ -216,14 +217,22 @@ int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_cod
 bool gbx_cli_report_foreign(const cli_plan *plan, const gbx_module *module);
 int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
 
+/* account.c: --report. Opened before the guest runs, which might be granted what stands at the name later; NULL
+ * where none was asked for or none can be written, and then *status is CLI_EXIT_SETUP. */
+FILE *gbx_cli_account_open(const cli_plan *plan, int *status);
+/* Write it all and close: `ended` is "exit" or the slug of what ended the run, `module` NULL where there is none.
+ * The exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
+int gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const char *ended,
+                          int status);
+
 /* run.c: the command `run`. `first` is the index of its first word. */
 int gbx_cli_run(int argc, char **argv, int first);
 /* Of all commands that run FILE: arguments, variables and directories of the plan; and the guest from its
  * instance to its end. The latter says what goes wrong before a guest has begun, and then gives that exit
- * code; with CLI_EXIT_OK, *trap says how the guest ended. */
+ * code and the slug of why; with CLI_EXIT_OK, *trap says how the guest ended. */
 gbx_code gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err);
 int gbx_cli_run_call(const cli_plan *plan, gbx_store *store, const gbx_module *module, gbx_linker *linker,
-                     gbx_instance **instance, gbx_trap *trap, cli_text *results);
+                     gbx_instance **instance, gbx_trap *trap, cli_text *results, const char **ended);
 /* What was asked for of this machine cannot be had: says so, gives the exit code. */
 int gbx_cli_run_no_setup(gbx_code code, const gbx_err *err);
 

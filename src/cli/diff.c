@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <gbx/unstable/compiled.h>
 #include <gbx/unstable/tiers.h>
 
 #include "cli/diff.h"
@@ -42,7 +43,7 @@ typedef struct diff_run {
     gbx_instance *instance;
     gbx_trap trap;
     cli_text results;
-    gbx_tier_count tiers;
+    gbx_compiled tiers;
 } diff_run;
 
 static void
@@ -135,9 +136,10 @@ diff_make(diff_run *r, int input)
     if (code != GBX_OK) return gbx_cli_report_error(r->plan, NULL, code, &err);
     code = diff_open(r, input, &err);
     if (code != GBX_OK) return gbx_cli_run_no_setup(code, &err);
+    const char *ended;
     int const status = gbx_cli_run_call(r->plan, r->store, r->module, r->linker, &r->instance, &r->trap,
-                                        &r->results);
-    gbx_module_tiers(r->module, &r->tiers);
+                                        &r->results, &ended);
+    gbx_compiled_get(r->module, &r->tiers);
     return status;
 }
 
@@ -335,9 +337,9 @@ diff_say_same(const diff_run *a, const diff_run *compiled)
     else
         printf("; there is no instance whose memory could be compared");
     printf("; interpreted, compiled (%s of %s) and mixed\n", diff_number(compiled->tiers.compiled),
-           diff_plural(compiled->tiers.functions, "function"));
+           diff_plural(compiled->tiers.funcs, "function"));
     bool const is_refused = compiled->tiers.refused > 0;
-    if (!compiled->tiers.compiled && compiled->tiers.functions)
+    if (!compiled->tiers.compiled && compiled->tiers.funcs)
         gbx_cli_diag(&(cli_diag){.kind = "note",
                                  .slug = "diff-not-compiled",
                                  .message = "nothing was compiled, so that all runs were interpreted",

@@ -182,6 +182,8 @@ plan_set_names(cli_plan *plan)
     plan->invoke = gbx_cli_line_value(line, CLI_OPT_INVOKE);
     if (plan->invoke && !*plan->invoke)
         return plan_bad_value(CLI_OPT_INVOKE, "", "an export has a name");
+    plan->report = gbx_cli_line_value(line, CLI_OPT_REPORT);
+    if (plan->report && !*plan->report) return plan_bad_value(CLI_OPT_REPORT, "", "a file has a name");
     plan->program = line->argv[line->file];
     const char *const slash = strrchr(plan->program, '/');
     const char *const argv0 = gbx_cli_line_value(line, CLI_OPT_ARGV0);
@@ -227,6 +229,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_INVOKE:
     case CLI_OPT_HINTS:
     case CLI_OPT_TIER:
+    case CLI_OPT_REPORT:
     case CLI_OPT_VERSION:
     case CLI_OPT_HELP:
     case CLI_OPT_COUNT: break;

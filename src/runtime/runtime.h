@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "gbx/engine.h"
 #include "gbx/host.h"
+#include "gbx/unstable/compiled.h"
 #include "wasm/module.h"
 
 /* A function type, one per engine for all that are structurally equal. Immutable while referred to. */
@@ -54,8 +55,9 @@ bool gbx_runtime_module_export(const gbx_module *m, size_t idx, gbx_extern_info 
 /* Escaped, "" where the function has no name or memory is short. Kept by the module. */
 const char *gbx_runtime_module_func_name(const gbx_module *m, u32 func_idx);
 const char *gbx_runtime_frame_name(const gbx_frame_ref *frame);
-/* Functions that were compiled, and that were to be and are not. */
-void gbx_runtime_module_tiers(const gbx_module *m, u32 *compiled, u32 *refused);
+/* As gbx/unstable/compiled.h says. */
+void gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out);
+bool gbx_runtime_module_next_refused(const gbx_module *m, u32 *next, gbx_refused *out);
 
 /* ---- store.c */
 

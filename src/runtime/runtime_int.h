@@ -104,6 +104,28 @@ typedef struct runtime_compiler {
     codegen_space *space;
 } runtime_compiler;
 
+/* Why a function has no code: bits of facts.beyond, and behind them these. */
+enum {
+    TIER_REFUSED_BEFORE = FACTS_BEYOND_COUNT - 1,
+#define TIER_REFUSED(name, slug, reason) TIER_REFUSED_AT_##name,
+#include "runtime/refusals.def"
+#undef TIER_REFUSED
+    TIER_REFUSED_END
+};
+enum {
+#define TIER_REFUSED(name, slug, reason) TIER_REFUSED_##name = 1 << TIER_REFUSED_AT_##name,
+#include "runtime/refusals.def"
+#undef TIER_REFUSED
+};
+_Static_assert(TIER_REFUSED_END + GBX_CELL_WHY_SHIFT <= 32, "they are part of gbx_cell.state");
+
+/* What was compiled; times are those of the monotonic clock. Under the compiler's lock. */
+typedef struct compiled_figures {
+    u32 compiled, refused;      /* functions */
+    u64 body_bytes, code_bytes; /* of those compiled */
+    u64 facts_ns, emit_ns, publish_ns;
+} compiled_figures;
+
 /* The compiled side of a module; all zero while it has none. */
 typedef struct module_code {
     _Atomic bool is_open; /* what follows is set */
@@ -113,7 +135,8 @@ typedef struct module_code {
     runtime_closed closed;
     gbx_body *bodies;         /* under the compiler's lock */
     published_list published; /* the same */
-    _Atomic u32 compiled, refused;
+    compiled_figures figures; /* the same */
+    u64 most_bytes;           /* that code of its functions may take */
 } module_code;
 
 void gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode);
@@ -124,6 +147,8 @@ void gbx_runtime_tier_instance(runtime_instance *i);
 /* Around an outermost call. */
 void gbx_runtime_tier_begin(gbx_store *s);
 void gbx_runtime_tier_end(gbx_store *s);
+/* What the interpreter counts down from before a function of so many bytes is compiled. */
+i32 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes);
 
 /* ---- engine.c */
 

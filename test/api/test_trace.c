@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <gbx/unstable/compiled.h>
 #include <gbx/unstable/tiers.h>
 #include <gbx/unstable/trace.h>
 
@@ -386,9 +387,9 @@ static void
 test_tiers(void **state)
 {
     (void)state;
-    gbx_tier_count count;
-    gbx_module_tiers(NULL, &count);
-    assert_int_equal(count.functions, 0);
+    gbx_compiled count;
+    gbx_compiled_get(NULL, &count);
+    assert_int_equal(count.funcs, 0);
     assert_int_equal(gbx_engine_set_warm_factor(NULL, 1, NULL), GBX_ARGUMENT);
 #ifdef __x86_64__
     uint32_t const all = 3, some = 1;
@@ -398,8 +399,8 @@ test_tiers(void **state)
     rig r;
     rig_open_tier(&r, GBX_TIER_EAGER, false);
     rig_start(&r);
-    gbx_module_tiers(r.module, &count);
-    assert_int_equal(count.functions, 3);
+    gbx_compiled_get(r.module, &count);
+    assert_int_equal(count.funcs, 3);
     assert_int_equal(count.compiled, all);
     assert_int_equal(count.refused, 0);
     rig_close(&r);
@@ -407,15 +408,15 @@ test_tiers(void **state)
     rig_open_tier(&r, GBX_TIER_AUTO, false); /* one call is nothing */
     rig_start(&r);
     assert_int_equal(guest_call(&r.w, r.instance, "nothing", NULL, 0, NULL), GBX_TRAP_NONE);
-    gbx_module_tiers(r.module, &count);
+    gbx_compiled_get(r.module, &count);
     assert_int_equal(count.compiled, 0);
     rig_close(&r);
 
     rig_open_tier(&r, GBX_TIER_AUTO, true); /* but with factor 0 what is called from the guest is compiled */
     rig_start(&r);
     (void)rig_main(&r, 1, 100);
-    gbx_module_tiers(r.module, &count);
-    assert_int_equal(count.functions, 3);
+    gbx_compiled_get(r.module, &count);
+    assert_int_equal(count.funcs, 3);
     assert_true(count.compiled >= some && count.compiled < 3 + !all);
     rig_close(&r);
 }

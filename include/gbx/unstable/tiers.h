@@ -1,10 +1,10 @@
-/* When functions are compiled, and which were: for tools that test the compiler.
+/* When functions are compiled (compiled.h: which were): for tools that test the compiler.
  *
  * No promise: all of it may change with every version. Include it by its own name, gbx/gbx.h does not. */
 #ifndef GBX_UNSTABLE_TIERS_H
 #define GBX_UNSTABLE_TIERS_H
 
-#include "gbx/module.h"
+#include "gbx/engine.h"
 
 GBX_DECLS_BEGIN
 
@@ -13,15 +13,6 @@ GBX_DECLS_BEGIN
  * interpreter to compiled code as often as can be. Counts for modules that are instantiated for the first
  * time from now on. GBX_ARGUMENT. Not while another thread uses the engine. */
 GBX_API gbx_code gbx_engine_set_warm_factor(gbx_engine *engine, uint32_t factor, gbx_err *err);
-
-typedef struct gbx_tier_count {
-    uint32_t functions; /* that have a body */
-    uint32_t compiled;  /* by now */
-    uint32_t refused;   /* were to be compiled, and stay interpreted */
-} gbx_tier_count;
-
-/* Both 0 besides functions: nothing was compiled, or this machine runs no compiled code. Thread-safe. */
-GBX_API void gbx_module_tiers(const gbx_module *module, gbx_tier_count *out);
 
 GBX_DECLS_END
 
