@@ -192,6 +192,25 @@ plan_set_names(cli_plan *plan)
 }
 
 static int
+plan_set_grants(cli_plan *plan, const char *text)
+{
+    plan->takes_ro = !strcmp(text, "ro");
+    plan->takes_rw = !strcmp(text, "rw");
+    return plan->takes_ro || plan->takes_rw ? CLI_EXIT_OK
+                                            : plan_bad_value(CLI_OPT_GRANTS, text, "it is ro or rw");
+}
+
+static int
+plan_set_seed(cli_plan *plan, const char *text)
+{
+    gbx_val v;
+    if (!gbx_cli_parse_value(text, GBX_I64, &v))
+        return plan_bad_value(CLI_OPT_SEED, text, "it is a number of 64 bits");
+    plan->seed = (uint64_t)v.of.i64;
+    return CLI_EXIT_OK;
+}
+
+static int
 plan_apply(cli_plan *plan, int given)
 {
     const char *const value = plan->line->given[given].value;
@@ -202,6 +221,9 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_MAX_MEMORY: return plan_set_memory(plan, value);
     case CLI_OPT_WASM_FEATURE: return plan_set_feature(plan, value);
     case CLI_OPT_JIT_SYMBOLS: return plan_set_symbols(plan, value);
+    case CLI_OPT_GRANTS: return plan_set_grants(plan, value);
+    case CLI_OPT_SEED: return plan_set_seed(plan, value);
+    case CLI_OPT_EVERY_CALL: plan->every_call = true; break;
     case CLI_OPT_CWD: /* after all --env */
     case CLI_OPT_ARGV0:
     case CLI_OPT_INVOKE:
@@ -223,6 +245,7 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
             .line = line,
             .timeout_ns = GBX_UNLIMITED,
             .memory_bytes = GBX_UNLIMITED,
+            .seed = 1,
             .dirs = gbx_cli_alloc(room, sizeof *plan->dirs),
             .env = gbx_cli_alloc(room, sizeof *plan->env),
             .env_absent = gbx_cli_alloc(room, sizeof *plan->env_absent),

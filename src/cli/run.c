@@ -28,22 +28,29 @@ run_release(run_state *run)
     gbx_engine_release(run->engine);
 }
 
+gbx_code
+gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err)
+{
+    gbx_code code = gbx_wasi_arg(wasi, plan->argv0, err);
+    const cli_line *const line = plan->line;
+    for (int i = line->file + 1; code == GBX_OK && !plan->invoke && i < line->argc; i++)
+        code = gbx_wasi_arg(wasi, line->argv[i], err);
+    for (int i = 0; code == GBX_OK && i < plan->env_count; i++)
+        code = gbx_wasi_env(wasi, plan->env[i].name, plan->env[i].value, err);
+    for (int i = 0; code == GBX_OK && i < plan->dir_count; i++) {
+        const cli_dir *const dir = &plan->dirs[i];
+        code = gbx_wasi_dir(wasi, dir->host, dir->guest, dir->read_only ? GBX_READ_ONLY : GBX_READ_WRITE,
+                            err);
+    }
+    return code;
+}
+
 static gbx_code
 run_grant(run_state *run, const cli_plan *plan, gbx_err *err)
 {
     gbx_code code = gbx_wasi_new(&run->wasi, err);
     if (code == GBX_OK) code = gbx_wasi_inherit_stdio(run->wasi, err);
-    if (code == GBX_OK) code = gbx_wasi_arg(run->wasi, plan->argv0, err);
-    const cli_line *const line = plan->line;
-    for (int i = line->file + 1; code == GBX_OK && !plan->invoke && i < line->argc; i++)
-        code = gbx_wasi_arg(run->wasi, line->argv[i], err);
-    for (int i = 0; code == GBX_OK && i < plan->env_count; i++)
-        code = gbx_wasi_env(run->wasi, plan->env[i].name, plan->env[i].value, err);
-    for (int i = 0; code == GBX_OK && i < plan->dir_count; i++) {
-        const cli_dir *const dir = &plan->dirs[i];
-        code = gbx_wasi_dir(run->wasi, dir->host, dir->guest,
-                            dir->read_only ? GBX_READ_ONLY : GBX_READ_WRITE, err);
-    }
+    if (code == GBX_OK) code = gbx_cli_run_grant(run->wasi, plan, err);
     if (code == GBX_OK) code = gbx_linker_new(run->store, &run->linker, err);
     if (code == GBX_OK) code = gbx_wasi_link(run->wasi, run->linker, err);
     return code;
@@ -75,41 +82,56 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
     return status;
 }
 
+int
+gbx_cli_run_call(const cli_plan *plan, gbx_store *store, const gbx_module *module, gbx_linker *linker,
+                 gbx_instance **instance, gbx_trap *trap, cli_text *results, const char **ended)
+{
+    static gbx_err err;
+    *instance = NULL;
+    *ended = NULL;
+    if (!plan->invoke && !run_exports_func(module, "_start")) {
+        *ended = "no-start";
+        return gbx_cli_no_start(plan, module);
+    }
+    gbx_code const code = gbx_instance_new(store, module, linker, instance, trap, &err);
+    if (code == GBX_TRAPPED) return CLI_EXIT_OK;
+    if (code != GBX_OK) {
+        *ended = gbx_code_slug(code);
+        return gbx_cli_report_error(plan, module, code, &err);
+    }
+    if (plan->invoke) return gbx_cli_invoke(plan, *instance, module, trap, results);
+    gbx_func *const start = gbx_instance_func(*instance, "_start");
+    const gbx_valtype *types;
+    if (gbx_func_params(start, &types) || gbx_func_results(start, &types))
+        return gbx_cli_no_start(plan, module);
+    gbx_func_call(start, NULL, 0, NULL, 0, trap);
+    return CLI_EXIT_OK;
+}
+
 static int
 run_call(run_state *run, const cli_plan *plan)
 {
     static gbx_trap trap;
-    static gbx_err err;
-    if (!plan->invoke && !run_exports_func(run->module, "_start")) {
-        run->ended = "no-start";
-        return gbx_cli_no_start(plan, run->module);
-    }
-    gbx_code const code =
-            gbx_instance_new(run->store, run->module, run->linker, &run->instance, &trap, &err);
-    if (code == GBX_TRAPPED) return run_outcome(run, plan, &trap);
-    if (code != GBX_OK) {
-        run->ended = gbx_code_slug(code);
-        return gbx_cli_report_error(plan, run->module, code, &err);
-    }
-    if (plan->invoke) {
-        int const status = gbx_cli_invoke(plan, run->instance, run->module, &trap);
-        return status != CLI_EXIT_OK ? status : run_outcome(run, plan, &trap);
-    }
-    gbx_func *const start = gbx_instance_func(run->instance, "_start");
-    const gbx_valtype *types;
-    if (gbx_func_params(start, &types) || gbx_func_results(start, &types))
-        return gbx_cli_no_start(plan, run->module);
-    gbx_func_call(start, NULL, 0, NULL, 0, &trap);
+    cli_text results = {0};
+    int const status = gbx_cli_run_call(plan, run->store, run->module, run->linker, &run->instance, &trap,
+                                        &results, &run->ended);
+    if (status != CLI_EXIT_OK) return status;
+    fputs(gbx_cli_text_get(&results), stdout);
     return run_outcome(run, plan, &trap);
 }
 
-/* What was asked for of this machine cannot be had. */
+int
+gbx_cli_run_no_setup(gbx_code code, const gbx_err *err)
+{
+    gbx_cli_diag(&(cli_diag){.kind = "error", .slug = gbx_code_slug(code), .message = err->text});
+    return CLI_EXIT_SETUP;
+}
+
 static int
 run_no_setup(run_state *run, gbx_code code, const gbx_err *err)
 {
     run->ended = gbx_code_slug(code);
-    gbx_cli_diag(&(cli_diag){.kind = "error", .slug = gbx_code_slug(code), .message = err->text});
-    return CLI_EXIT_SETUP;
+    return gbx_cli_run_no_setup(code, err);
 }
 
 static int
@@ -154,7 +176,7 @@ gbx_cli_run(int argc, char **argv, int first)
 {
     cli_line line;
     cli_plan plan;
-    int const status = gbx_cli_line_parse(&line, argc, argv, first);
+    int const status = gbx_cli_line_parse(&line, CLI_RUN, argc, argv, first);
     if (status != CLI_EXIT_OK) return status;
     if (gbx_cli_line_find(&line, CLI_OPT_HELP) >= 0) {
         if (first > 1)

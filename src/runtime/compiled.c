@@ -36,7 +36,7 @@ gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out)
             u32 const bytes = w->codes[i].body_end - w->codes[i].body_off;
             const gbx_cell *const cell = &mc->cells[w->imported_funcs + i];
             i32 const heat = atomic_load_explicit(&cell->heat, memory_order_relaxed);
-            out->ran += heat != gbx_runtime_tier_heat(bytes);
+            out->ran += heat != gbx_runtime_tier_heat(m, bytes);
         }
     }
     (void)pthread_mutex_unlock(lock);

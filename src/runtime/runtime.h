@@ -32,6 +32,8 @@ GBX_MUST_USE gbx_code gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_en
                                              gbx_err *err);
 gbx_engine *gbx_runtime_engine_retain(gbx_engine *e);
 void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */
+/* For modules that are instantiated from now on; see unstable/tiers.h. */
+void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 
 /* ---- module.c, open.c */
 
@@ -52,6 +54,7 @@ bool gbx_runtime_module_import(const gbx_module *m, size_t idx, gbx_extern_info 
 bool gbx_runtime_module_export(const gbx_module *m, size_t idx, gbx_extern_info *out);
 /* Escaped, "" where the function has no name or memory is short. Kept by the module. */
 const char *gbx_runtime_module_func_name(const gbx_module *m, u32 func_idx);
+const char *gbx_runtime_frame_name(const gbx_frame_ref *frame);
 /* As gbx/unstable/compiled.h says. */
 void gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out);
 bool gbx_runtime_module_next_refused(const gbx_module *m, u32 *next, gbx_refused *out);

@@ -96,7 +96,7 @@ typedef struct runtime_instance runtime_instance;
 
 typedef struct runtime_compiler {
     gbx_tier_mode mode;
-    u32 tune;
+    u32 tune, warm_factor;
     published_to published;
     pthread_mutex_t lock; /* of what is below */
     bool is_tried, works;
@@ -148,7 +148,7 @@ void gbx_runtime_tier_instance(runtime_instance *i);
 void gbx_runtime_tier_begin(gbx_store *s);
 void gbx_runtime_tier_end(gbx_store *s);
 /* What the interpreter counts down from before a function of so many bytes is compiled. */
-i32 gbx_runtime_tier_heat(u32 body_bytes);
+i32 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes);
 
 /* ---- engine.c */
 
@@ -158,6 +158,7 @@ struct gbx_engine {
     runtime_watcher watcher;
     runtime_lanes lanes;
     u64 features_off;
+    u32 threads; /* of a compilation; 0: as many as there are processors */
     runtime_compiler compiler;
 };
 

@@ -62,6 +62,15 @@ gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode)
     GBX_ASSERT(rc == 0);
     c->mode = mode;
     c->tune = tier_tune();
+    c->warm_factor = TIER_WARM_FACTOR;
+}
+
+void
+gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor)
+{
+    (void)pthread_mutex_lock(&e->compiler.lock);
+    e->compiler.warm_factor = factor;
+    (void)pthread_mutex_unlock(&e->compiler.lock);
 }
 
 void
@@ -251,9 +260,9 @@ gbx_runtime_tier_env(const gbx_module *m, bool is_guarded)
 }
 
 i32
-gbx_runtime_tier_heat(u32 body_bytes)
+gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes)
 {
-    return (i32)min_u64((u64)body_bytes * TIER_WARM_FACTOR, INT32_MAX / 2);
+    return (i32)min_u64((u64)body_bytes * m->engine->compiler.warm_factor, INT32_MAX / 2);
 }
 
 static bool
@@ -273,7 +282,7 @@ tier_make_cells(gbx_module *m)
         }
         const wasm_code *const code = &w->codes[i - w->imported_funcs];
         u32 const bytes = code->body_end - code->body_off;
-        atomic_init(&c->heat, gbx_runtime_tier_heat(bytes));
+        atomic_init(&c->heat, gbx_runtime_tier_heat(m, bytes));
         mc->most_bytes += (u64)bytes * WASM_MAX_CODE_SHARE + TIER_FUNC_FREE_BYTES;
     }
     mc->most_bytes += TIER_FREE_BYTES;

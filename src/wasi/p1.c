@@ -14,14 +14,7 @@ p1_enter(p1_call *c, const char *name, wasi_errno (*call)(p1_call *c), gbx_insta
     c->mem = mem ? mem->base : NULL;
     c->mem_bytes = mem ? mem->bytes : 0;
     c->w->call = name;
-    wasi_errno const e = call(c);
-    if (e == WASI_STOPPED) {
-        u32 const stop = atomic_load(&c->x->stop);
-        return stop ? (gbx_trap_code)stop : GBX_TRAP_CANCELLED;
-    }
-    if (c->trap != GBX_TRAP_NONE) return c->trap;
-    if (has_result) slots[0] = e;
-    return GBX_TRAP_NONE;
+    return p1_end(c, call(c), slots, has_result);
 }
 
 #define WASI_P1(name, params, results, need, need2)                                           \
