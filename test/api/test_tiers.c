@@ -425,6 +425,46 @@ test_tail_calls(void **state)
     free_bytes(other);
 }
 
+/* Two functions with as many parameters as there may be, and results, in turn. */
+static gbx_bytes
+long_types(int count)
+{
+    char *const text = malloc(TEXT_BYTES);
+    assert_non_null(text);
+    size_t at = (size_t)snprintf(text, TEXT_BYTES, "(module (type $l (func (param i32");
+    for (int i = 1; i < count; i++) at += (size_t)snprintf(text + at, TEXT_BYTES - at, " i64");
+    at += (size_t)snprintf(text + at, TEXT_BYTES - at,
+                           ") (result i32))) (func $short (export \"f\") (param i32) (result i32)"
+                           " (if (i32.eqz (local.get 0)) (then (return (i32.const 11))))"
+                           " (i32.sub (local.get 0) (i32.const 1))");
+    for (int i = 1; i < count; i++) at += (size_t)snprintf(text + at, TEXT_BYTES - at, " (i64.const %d)", i);
+    at += (size_t)snprintf(text + at, TEXT_BYTES - at,
+                           " (return_call $long)) (func $long (type $l) (if (i64.ne (local.get %d) (i64.const %d))"
+                           " (then (return (i32.const -1)))) (return_call $short (local.get 0))))",
+                           count - 1, count - 1);
+    assert_true(at < TEXT_BYTES);
+    gbx_bytes const wasm = guest_wat(text);
+    free(text);
+    return wasm;
+}
+
+static void
+test_long_tail_calls(void **state)
+{
+    (void)state;
+    for (int count = 60; count <= 1000; count += 470) {
+        gbx_bytes const wasm = long_types(count);
+        tier_world t;
+        int32_t result = 0;
+        tier_open(&t, GBX_TIER_EAGER, wasm, NULL);
+        assert_int_equal(t.refused, 0);
+        assert_int_equal(guest_call(&t.w, t.instance, "f", (int32_t[]){100000}, 1, &result), GBX_TRAP_NONE);
+        assert_int_equal(result, 11);
+        guest_close(&t.w);
+        free_bytes(wasm);
+    }
+}
+
 /* ---- Recursion */
 
 static const char deep_text[] =
@@ -475,6 +515,7 @@ main(void)
             cmocka_unit_test(test_traps),     cmocka_unit_test(test_host_handlers),
             cmocka_unit_test(test_stops),     cmocka_unit_test(test_tail_calls),
             cmocka_unit_test(test_recursion),
+            cmocka_unit_test(test_long_tail_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
