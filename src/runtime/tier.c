@@ -18,7 +18,6 @@
 /* What a function executes in the interpreter before it is compiled: so many times its own bytes. */
 #define TIER_WARM_FACTOR 24u
 #define TIER_BUSY_HEAT   4096
-#define TIER_TAIL_SLOTS 64u
 #define TIER_STACK_ROOM  ((size_t)4096)
 
 /* What code of a module may take beside the limit code-share; the latter a function. It keeps a hostile
@@ -233,8 +232,7 @@ tier_choose_pins(codegen_env *env)
     }
 }
 
-/* Room for the arguments and results of any function; not where a type is too long to be worth it, and then
- * functions with tail calls are not compiled. */
+/* Room for the arguments and results of any function: 8 KB of each frame at the most, by the limits of types. */
 static u32
 tier_tail_slots(const wasm_module *w)
 {
@@ -242,7 +240,7 @@ tier_tail_slots(const wasm_module *w)
     if (!(w->uses & GBX_FEATURE_BIT(GBX_FEATURE_TAIL_CALL))) return 0;
     for (u32 i = 0; i < w->type_count; i++)
         most = max_u32(most, max_u32(w->types[i].param_count, w->types[i].result_count));
-    return most <= TIER_TAIL_SLOTS ? most : 0;
+    return most;
 }
 
 codegen_env

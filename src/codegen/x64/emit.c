@@ -537,7 +537,6 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
     GBX_TRY(gbx_codegen_facts(s->facts, env->m, code, &c.f));
     out->facts_ns = gbx_base_os_now_ns() - begun_ns;
     out->beyond = c.f.beyond;
-    if (c.f.has & FACTS_TAIL_CALL && !env->tail_slots) out->beyond |= FACTS_BEYOND_TAIL_CALLS;
     if (out->beyond) return GBX_OK;
     c.sig = &env->m->types[code->type_idx];
     c.unfuse = gbx_wasm_unfuse[env->m->fuse_set];
