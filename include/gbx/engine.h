@@ -26,12 +26,18 @@ enum {
     GBX_SYMBOLS_GDB = 1 << 1,  /* gdb, by its JIT interface */
 };
 
+#define GBX_POOL_OFF UINT32_MAX
+
 typedef struct gbx_engine_opts {
     size_t size;           /* set by GBX_ENGINE_OPTS_INIT */
     uint64_t features_off; /* GBX_FEATURE_BITs: modules of this engine that use one of these features
                               are refused with GBX_UNSUPPORTED. 0: all that are supported are on */
     gbx_tier_mode tier; /* where this processor or system cannot run compiled code, all is interpreted */
     uint32_t symbols;   /* GBX_SYMBOLS_ bits: who is told of compiled functions. 0: nobody */
+    uint32_t pool_instances; /* when a store is released, its instances are made as new and kept for the
+                                next that instantiate their modules: so many, of all modules, those that
+                                were idle longest going first. 0: 64; GBX_POOL_OFF: none */
+    uint64_t pool_bytes;     /* that they may take in all. 0: 256 MiB */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 

@@ -111,9 +111,27 @@ init_datas(runtime_instance *i, gbx_trap *trap)
     return GBX_TRAP_NONE;
 }
 
+/* The same by the image: nothing of it can trap. */
+static void
+init_image(runtime_instance *i)
+{
+    const wasm_module *const w = i->abi.module;
+    if (!i->is_reused) {
+        gbx_memory *const mem = w->memory_count ? i->abi.memories[0] : NULL;
+        i->is_mapped = mem && gbx_runtime_image_begin(i->image, mem, !i->is_huge);
+    } else if (!i->image->has_passive) {
+        return; /* all are dropped, as before */
+    }
+    for (u32 k = 0; k < w->data_count; k++)
+        i->abi.data_dropped[k] = w->datas[k].mode == WASM_SEGMENT_ACTIVE;
+}
+
 gbx_trap_code
 gbx_runtime_init_segments(runtime_instance *i, gbx_trap *trap)
 {
     gbx_trap_code const code = init_elems(i, trap);
-    return code != GBX_TRAP_NONE ? code : init_datas(i, trap);
+    if (code != GBX_TRAP_NONE) return code;
+    if (!i->image) return init_datas(i, trap);
+    init_image(i);
+    return GBX_TRAP_NONE;
 }

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/os_image.h"
+#include "base/os_written.h"
 #include "codegen/codegen.h"
 #include "runtime/code.h"
 #include "runtime/enter.h"
@@ -123,6 +125,35 @@ void gbx_runtime_tier_instance(runtime_instance *i);
 void gbx_runtime_tier_begin(gbx_store *s);
 void gbx_runtime_tier_end(gbx_store *s);
 
+/* ---- pool.c: instances of released stores, kept for the next tenant */
+
+/* In two rings at once, of all idle instances of an engine and of those of a module; newest first. */
+typedef struct pool_link pool_link;
+struct pool_link {
+    pool_link *prev, *next;
+};
+
+typedef struct runtime_pool {
+    u32 slots_max; /* 0: nothing is kept */
+    u64 bytes_max;
+    os_written written;
+    pthread_mutex_t lock; /* of what is below, and of the modules' rings */
+    u32 slots;
+    u64 bytes; /* that idle instances take */
+    pool_link all;
+} runtime_pool;
+
+/* As gbx_engine_opts has them. */
+void gbx_runtime_pool_init(runtime_pool *p, u32 slots, u64 bytes);
+void gbx_runtime_pool_deinit(runtime_pool *p); /* all modules are gone, and their instances with them */
+/* An idle instance of the module, as new but for its imports, globals and tables; NULL: there is none. */
+GBX_MUST_USE runtime_instance *gbx_runtime_pool_take(runtime_pool *p, gbx_module *m);
+/* Bytes of written memory that an idle instance may keep. */
+GBX_MUST_USE u64 gbx_runtime_pool_room(const runtime_pool *p);
+/* Takes `i` over, which has been put right and holds no reference to its module; others may have to go. */
+void gbx_runtime_pool_put(runtime_pool *p, runtime_instance *i);
+void gbx_runtime_pool_forget(runtime_pool *p, gbx_module *m); /* free the idle ones of a module */
+
 /* ---- engine.c */
 
 struct gbx_engine {
@@ -132,6 +163,7 @@ struct gbx_engine {
     runtime_lanes lanes;
     u64 features_off;
     runtime_compiler compiler;
+    runtime_pool pool;
 };
 
 /* ---- module.c */
@@ -141,6 +173,17 @@ typedef struct module_name {
     u32 func_idx;
     char text[]; /* escaped, NUL-terminated */
 } module_name;
+
+enum { MODULE_IMAGE_UNUSED, MODULE_IMAGE_UNTRIED, MODULE_IMAGE_NONE, MODULE_IMAGE_READY };
+
+/* What active data segments make of memory 0; see image.c. Immutable once `state` is MODULE_IMAGE_READY. */
+typedef struct module_image {
+    _Atomic u32 state;
+    os_image os;      /* closed where there is no data */
+    u64 start;        /* where it lies in the memory */
+    u64 from, to;     /* of which this part is data; 0: there is none */
+    bool has_passive; /* the module has segments that are not active */
+} module_image;
 
 struct gbx_module {
     _Atomic u64 refs;
@@ -156,7 +199,12 @@ struct gbx_module {
     map names;
 
     module_code code;
+    module_image image;
+    pool_link idle; /* ring of its instances in the engine's pool, under the pool's lock */
 };
+
+/* Counting references, and making what is made once, changes nothing a module is. */
+gbx_module *gbx_runtime_module_mutable(const gbx_module *m);
 
 /* ---- match.c: types of things that are imported and exported */
 
@@ -199,6 +247,12 @@ GBX_MUST_USE gbx_code gbx_runtime_memory_init(gbx_memory *mem, const wasm_limits
  * it aligned. */
 void gbx_runtime_memory_use_huge_pages(gbx_memory *mem);
 void gbx_runtime_memory_deinit(gbx_memory *mem); /* a zeroed one is fine */
+/* A memory of that type that was reset, for a store with that limit. */
+GBX_MUST_USE gbx_code gbx_runtime_memory_reuse(gbx_memory *mem, const wasm_limits *type, u64 limit_bytes,
+                                               const char *what, gbx_err *err);
+/* Hide what it has grown to beyond `bytes`. False where the system refuses. RULE: S4: the caller has
+ * zeroed it. */
+GBX_MUST_USE bool gbx_runtime_memory_shrink(gbx_memory *mem, u64 bytes);
 /* Old size in pages, or UINT64_MAX where it cannot grow. */
 GBX_MUST_USE u64 gbx_runtime_memory_grow(gbx_memory *mem, u64 delta_pages);
 
@@ -206,6 +260,11 @@ GBX_MUST_USE u64 gbx_runtime_memory_grow(gbx_memory *mem, u64 delta_pages);
 GBX_MUST_USE gbx_code gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 *left,
                                              const char *what, gbx_err *err);
 void gbx_runtime_table_deinit(gbx_table *t, u64 *left); /* a zeroed one is fine */
+/* All null again and of its first length, which is no longer counted. */
+void gbx_runtime_table_reset(gbx_table *t, const wasm_tabletype *type, u64 *left);
+/* As init, of a table that was reset. */
+GBX_MUST_USE gbx_code gbx_runtime_table_reuse(gbx_table *t, const wasm_tabletype *type, u64 *left,
+                                              const char *what, gbx_err *err);
 /* Old length, or UINT64_MAX where it cannot grow. New elements are `init`. */
 GBX_MUST_USE u64 gbx_runtime_table_grow(gbx_table *t, gbx_slot init, u64 delta, u64 *left);
 
@@ -218,6 +277,14 @@ struct runtime_instance {
     gbx_slot **elem_items;  /* by segment: evaluated items, made by the first table.init; or NULL */
     gbx_memory *own_memories;
     gbx_table *own_tables;
+
+    const module_image *image; /* what its memory begins with; NULL: the segments are copied */
+    bool is_mapped;            /* the image is mapped, not copied */
+    bool is_reused;            /* from the pool: its memory is as it begins */
+    bool is_huge;
+    size_t block_bytes;
+    u64 idle_bytes; /* that it takes in the pool */
+    pool_link in_pool, in_module;
 };
 
 static inline runtime_instance *
@@ -226,6 +293,9 @@ instance_of(const gbx_instance *inst)
     return (runtime_instance *)(uintptr_t)inst;
 }
 
+/* Its store is released: into the pool, or freed. */
+void gbx_runtime_instance_release(runtime_instance *i);
+/* Free one that is in no store any more. */
 void gbx_runtime_instance_free(runtime_instance *i);
 
 /* Apply the active segments in order; what was written before a trap stays. */
@@ -233,6 +303,20 @@ GBX_MUST_USE gbx_trap_code gbx_runtime_init_segments(runtime_instance *i, gbx_tr
 /* Evaluate all items of an element segment into out. */
 void gbx_runtime_init_items(const gbx_instance *inst, const wasm_elem *seg, gbx_slot *out);
 wasm_value gbx_runtime_init_const(const gbx_instance *inst, wasm_const c);
+
+/* ---- image.c */
+
+/* The image of a module that an instance is to be made of; NULL where it has none, and for the first instance:
+ * it is built with the second, since a module may be instantiated but once. Thread-safe. */
+GBX_MUST_USE const module_image *gbx_runtime_image_get(gbx_module *m);
+GBX_MUST_USE const module_image *gbx_runtime_image_find(const gbx_module *m); /* only if it was built */
+void gbx_runtime_image_deinit(gbx_module *m);
+/* Give a memory that is all zero its data. True: it is mapped. */
+bool gbx_runtime_image_begin(const module_image *img, gbx_memory *mem, bool may_map);
+/* Make a memory as it began, whatever was written to it: at most `keep` bytes of written pages stay, and are
+ * put right; the rest is given back. Returns how many stay. */
+u64 gbx_runtime_image_restore(const module_image *img, gbx_memory *mem, bool is_mapped, os_written *w,
+                              u64 keep);
 
 /* ---- exn.c */
 

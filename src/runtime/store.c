@@ -32,7 +32,7 @@ gbx_runtime_store_free(gbx_store *s)
     while (s->instances) {
         runtime_instance *const i = s->instances;
         s->instances = i->next;
-        gbx_runtime_instance_free(i);
+        gbx_runtime_instance_release(i);
     }
     gbx_runtime_exns_free(s);
     while (s->owned) {
