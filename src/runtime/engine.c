@@ -11,6 +11,7 @@ gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *e
     atomic_init(&e->refs, 1);
     e->features_off = opts->features_off;
     gbx_runtime_types_init(&e->types);
+    gbx_runtime_hostsets_init(&e->hostsets);
     gbx_runtime_watcher_init(&e->watcher);
     gbx_runtime_lanes_init(&e->lanes);
     gbx_runtime_compiler_init(&e->compiler, opts->tier);
@@ -38,6 +39,7 @@ gbx_runtime_engine_release(gbx_engine *e)
     gbx_runtime_pool_deinit(&e->pool);
     gbx_runtime_watcher_deinit(&e->watcher);
     gbx_runtime_lanes_deinit(&e->lanes);
+    gbx_runtime_hostsets_deinit(&e->hostsets, &e->types);
     gbx_runtime_types_deinit(&e->types);
     gbx_runtime_compiler_deinit(&e->compiler);
     gbx_base_free(e);

@@ -15,6 +15,7 @@
  * has none. RULE: S4 (zero-padded to 64 KiB, sealed), S21. */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/os_mem.h"
 #include "runtime/runtime_int.h"
 
@@ -109,6 +110,32 @@ image_fill(const wasm_module *w, u8 *bytes, u64 start)
     }
 }
 
+static bool
+image_has_items(const wasm_elem *seg)
+{
+    return seg->mode == WASM_SEGMENT_ACTIVE && !seg->is_exprs;
+}
+
+/* Function indices as they are read most often: not as numbers of varying length. False: memory is short. */
+static bool
+image_read_items(module_image *img, const wasm_module *w)
+{
+    u64 count = 0;
+    for (u32 k = 0; k < w->elem_count; k++)
+        if (image_has_items(&w->elems[k])) count += w->elems[k].count;
+    u32 *const items = img->items = gbx_base_alloc(count, sizeof *items);
+    if (!items) return false;
+    u64 at = 0;
+    for (u32 k = 0; k < w->elem_count; k++) {
+        const wasm_elem *const seg = &w->elems[k];
+        if (!image_has_items(seg)) continue;
+        reader r = rd_init(w->bytes, seg->items_off, seg->items_end);
+        for (u32 i = 0; i < seg->count; i++) items[at++] = gbx_base_rd_u32(&r);
+        GBX_ASSERT(rd_ok(&r));
+    }
+    return true;
+}
+
 /* Under the module's lock. */
 static u32
 image_build(module_image *img, const wasm_module *w)
@@ -117,6 +144,7 @@ image_build(module_image *img, const wasm_module *w)
     for (u32 k = 0; k < w->elem_count; k++) img->has_passive |= w->elems[k].mode != WASM_SEGMENT_ACTIVE;
     if (!image_elems_fit(w) || !image_datas_fit(w, &from, &to, &bytes, &img->has_passive))
         return MODULE_IMAGE_NONE;
+    if (!image_read_items(img, w)) return MODULE_IMAGE_NONE;
     if (bytes == 0) return MODULE_IMAGE_READY;
     u64 const start = from & ~(MEMORY_PAGE_BYTES - 1);
     u64 const len = ((to + MEMORY_PAGE_BYTES - 1) & ~(MEMORY_PAGE_BYTES - 1)) - start;
@@ -156,6 +184,7 @@ void
 gbx_runtime_image_deinit(gbx_module *m)
 {
     gbx_base_os_image_close(&m->image.os);
+    gbx_base_free(m->image.items);
 }
 
 /* ---- Memories that begin with an image */

@@ -64,10 +64,18 @@ gbx_runtime_init_items(const gbx_instance *inst, const wasm_elem *seg, gbx_slot 
     GBX_ASSERT(rd_ok(&r));
 }
 
+/* PERF: 2 us for Go's 1,700, reading them from the module takes 6. */
+static void
+init_known_items(const gbx_instance *inst, const u32 *items, u32 count, gbx_slot *out)
+{
+    for (u32 k = 0; k < count; k++) out[k] = (u64)(uintptr_t)inst->funcs[items[k]];
+}
+
 static gbx_trap_code
 init_elems(runtime_instance *i, gbx_trap *trap)
 {
     const wasm_module *const w = i->abi.module;
+    const u32 *items = i->image ? i->image->items : NULL;
     for (u32 k = 0; k < w->elem_count; k++) {
         const wasm_elem *const seg = &w->elems[k];
         if (seg->mode == WASM_SEGMENT_PASSIVE) continue;
@@ -81,7 +89,12 @@ init_elems(runtime_instance *i, gbx_trap *trap)
                                         k, seg->count, (unsigned long long)off,
                                         (unsigned long long)t->len);
             }
-            gbx_runtime_init_items(&i->abi, seg, t->elems + off);
+            if (items && !seg->is_exprs) {
+                init_known_items(&i->abi, items, seg->count, t->elems + off);
+                items += seg->count;
+            } else {
+                gbx_runtime_init_items(&i->abi, seg, t->elems + off);
+            }
         }
         i->abi.elem_dropped[k] = true;
     }

@@ -28,6 +28,37 @@ void gbx_runtime_types_deinit(runtime_types *t); /* no type may be in use */
 GBX_MUST_USE runtime_type *gbx_runtime_type_get(runtime_types *t, const wasm_functype *sig);
 void gbx_runtime_type_put(runtime_types *t, runtime_type *type); /* NULL is fine */
 
+/* ---- hostset.c: names and types of host functions that are defined together
+ *
+ * Looked up once an engine and kept until it dies, so that defining them costs one block a store. */
+
+typedef struct hostset_name {
+    map_node node;
+    u32 row;
+} hostset_name;
+
+typedef struct runtime_hostset runtime_hostset;
+struct runtime_hostset {
+    runtime_hostset *next;
+    const runtime_host_set *set;
+    map names;
+    hostset_name *rows;    /* by row, in `names` */
+    runtime_type **types; /* by row */
+};
+
+typedef struct runtime_hostsets {
+    pthread_mutex_t lock;
+    runtime_hostset *list; /* immutable once they are in it */
+} runtime_hostsets;
+
+void gbx_runtime_hostsets_init(runtime_hostsets *h);
+void gbx_runtime_hostsets_deinit(runtime_hostsets *h, runtime_types *t);
+/* NULL: memory is short. Thread-safe. */
+GBX_MUST_USE const runtime_hostset *gbx_runtime_hostset_get(runtime_hostsets *h, runtime_types *t,
+                                                            const runtime_host_set *set);
+/* The row of that name; set->count: there is none. */
+GBX_MUST_USE u32 gbx_runtime_hostset_find(const runtime_hostset *h, rd_name module, rd_name name);
+
 /* ---- watch.c: deadlines
  *
  * Every store has a watch, in the engine's list from the store's birth to its death. Arming one is a
@@ -159,6 +190,7 @@ void gbx_runtime_pool_forget(runtime_pool *p, gbx_module *m); /* free the idle o
 struct gbx_engine {
     _Atomic u64 refs;
     runtime_types types;
+    runtime_hostsets hostsets;
     runtime_watcher watcher;
     runtime_lanes lanes;
     u64 features_off;
@@ -183,6 +215,7 @@ typedef struct module_image {
     u64 start;        /* where it lies in the memory */
     u64 from, to;     /* of which this part is data; 0: there is none */
     bool has_passive; /* the module has segments that are not active */
+    u32 *items;       /* function indices of the active element segments that have such, one by one */
 } module_image;
 
 struct gbx_module {
@@ -306,8 +339,8 @@ wasm_value gbx_runtime_init_const(const gbx_instance *inst, wasm_const c);
 
 /* ---- image.c */
 
-/* The image of a module that an instance is to be made of; NULL where it has none, and for the first instance:
- * it is built with the second, since a module may be instantiated but once. Thread-safe. */
+/* The image of a module that an instance is to be made of; NULL where it has none, and for the first
+ * instance: it is built with the second, since a module may be instantiated but once. Thread-safe. */
 GBX_MUST_USE const module_image *gbx_runtime_image_get(gbx_module *m);
 GBX_MUST_USE const module_image *gbx_runtime_image_find(const gbx_module *m); /* only if it was built */
 void gbx_runtime_image_deinit(gbx_module *m);
@@ -369,9 +402,12 @@ struct gbx_store {
 
 /* ---- linker.c */
 
+typedef struct linker_set linker_set;
+
 struct gbx_linker {
     gbx_store *store;
     map defs;
+    linker_set *sets; /* newest first; what is in defs was defined later */
     gbx_linker *next, **link; /* in the store's list */
 };
 

@@ -199,7 +199,8 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->clock_data = config->clock_data;
     w->random_fill = config->random_fill;
     w->random_data = config->random_data;
-    w->walker = config->force_walker || !ctx_has_openat2();
+    /* Without a directory no path is ever looked up. */
+    w->walker = config->force_walker || (config->dir_count && !ctx_has_openat2());
     w->quiet = !gbx_base_os_signals_ignored();
     GBX_TRY(ctx_strings(&w->args, config->args, config->arg_count, "arguments", err));
     GBX_TRY(ctx_strings(&w->env, config->env, config->env_count, "variables", err));
