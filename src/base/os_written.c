@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -145,4 +146,33 @@ gbx_base_os_written_find(os_written *w, u8 *at, u8 *end, os_pages *out, u32 cap,
     if (at == end) return end;
     if (!w->state || !written_is_usable(w->state)) return NULL;
     return written_ask(w->state->fd, at, end, out, cap, count);
+}
+
+/* False: they are more than may be kept; *at is the first of those. */
+static bool
+written_zero_some(const os_pages *found, u32 count, size_t *keep, u8 **at)
+{
+    for (u32 i = 0; i < count; i++) {
+        size_t const bytes = (size_t)(found[i].end - found[i].start);
+        *at = found[i].start;
+        if (bytes > *keep) return false;
+        memset(found[i].start, 0, bytes);
+        *keep -= bytes;
+    }
+    return true;
+}
+
+void
+gbx_base_os_written_zero(os_written *w, u8 *at, u8 *end, size_t keep)
+{
+    os_pages found[WRITTEN_BATCH];
+    while (at != end) {
+        u32 count;
+        u8 *const next = gbx_base_os_written_find(w, at, end, found, WRITTEN_BATCH, &count);
+        if (!next || !written_zero_some(found, count, &keep, &at)) {
+            gbx_base_os_discard(at, (size_t)(end - at));
+            return;
+        }
+        at = next;
+    }
 }

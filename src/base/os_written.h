@@ -29,4 +29,7 @@ void gbx_base_os_written_close(os_written *w); /* a zeroed or closed one is fine
 GBX_MUST_USE u8 *gbx_base_os_written_find(os_written *w, u8 *at, u8 *end, os_pages *out, u32 cap,
                                           u32 *count);
 
+/* Make [at, end), private pages that began as zero, zero again. At most `keep` bytes of written ones stay. */
+void gbx_base_os_written_zero(os_written *w, u8 *at, u8 *end, size_t keep);
+
 #endif

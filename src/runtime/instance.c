@@ -176,7 +176,7 @@ instance_put_right(runtime_instance *i)
     return true;
 }
 
-/* What it has of others, and its globals, is written anew when it is taken; nothing of it stays until then. */
+/* What it has of others, and its globals, is written when it is taken again; nothing stays until then. */
 static void
 instance_forget(runtime_instance *i)
 {

@@ -98,6 +98,7 @@ typedef struct runtime_lane runtime_lane;
 struct runtime_lane {
     runtime_lane *next; /* in the engine's list of free ones */
     int stop_fd;        /* open until the engine dies: see gbx_runtime_store_cancel */
+    u64 tenant;         /* of the store it ran for last; 0: its stacks are as new */
     u64 wanted_bytes;   /* stack that was asked for; what there is may be less */
     u8 *region;         /* guard, stack, guard; NULL: none yet */
     size_t region_bytes;
@@ -117,6 +118,8 @@ void gbx_runtime_lanes_deinit(runtime_lanes *l); /* all lanes must be back */
 /* A lane with a stack of `stack_bytes`, or less where address space is short. NULL: *why says which
  * resource is missing. */
 GBX_MUST_USE runtime_lane *gbx_runtime_lane_get(runtime_lanes *l, u64 stack_bytes, const char **why);
+/* It will run for a store that is `tenant`: nothing another one left on the stacks stays there. */
+void gbx_runtime_lane_let(runtime_lane *lane, u64 tenant, os_written *w);
 /* Make the twin of the stack, if there is none: its distance in slots, 0 where it cannot be had. */
 GBX_MUST_USE i64 gbx_runtime_lane_high(runtime_lane *lane);
 /* `is_deep`: more of the stack may be in use than is worth keeping. */
@@ -189,6 +192,7 @@ void gbx_runtime_pool_forget(runtime_pool *p, gbx_module *m); /* free the idle o
 
 struct gbx_engine {
     _Atomic u64 refs;
+    _Atomic u64 tenants; /* stores it ever had */
     runtime_types types;
     runtime_hostsets hostsets;
     runtime_watcher watcher;
@@ -379,6 +383,7 @@ struct gbx_store {
     gbx_exec exec;
     _Atomic int stop_fd; /* of the running call's lane, for gbx_runtime_store_cancel; -1: none runs */
     gbx_engine *engine;
+    u64 tenant; /* no other store of the engine ever has this number, which is not 0 */
     runtime_limits limits;
     u64 table_left; /* of limits.table_elems */
     runtime_watch watch;
