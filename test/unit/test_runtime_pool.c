@@ -11,10 +11,17 @@
 
 #define PAGE MEMORY_PAGE_BYTES
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+/* A sanitizer's allocator maps and unmaps as it likes. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
+        __has_feature(thread_sanitizer)
 #define ROUNDS 10000
+#define MAPS_MORE 100
 #else
 #define ROUNDS 100000
+#define MAPS_MORE 0
 #endif
 
 /* Everything a module can have, exported, so that a tenant can soil all of it. */
@@ -575,7 +582,7 @@ test_no_leak(void **state)
         }
     }
     assert_int_equal(count_fds(), fds);
-    assert_int_equal(count_maps(), maps);
+    assert_in_range(count_maps(), 1, maps + MAPS_MORE);
     assert_int_equal(mallinfo2().uordblks, bytes);
     gbx_module_release(m);
     gbx_engine_release(e);
@@ -606,7 +613,7 @@ test_wasi(void **state)
         assert_int_equal(gbx_instance_new(t.store, m, t.linker, &t.inst, NULL, NULL), GBX_OK);
         assert_int_equal(instance_of(t.inst)->is_reused, k >= 2);
         assert_int_equal(ask(&t, "args", 0, 0), 5 - k);
-        assert_int_equal(ask(&t, "dir", 0, 0), k % 2 ? 0 : 8); /* badf */
+        assert_int_equal(ask(&t, "dir", 0, 0), k % 2 ? 0 : 8); /* EBADF */
         gbx_wasi_release(w);
         tenant_close(&t);
     }
