@@ -148,8 +148,8 @@ instance_put_right(runtime_instance *i)
     const wasm_module *const w = i->abi.module;
     runtime_pool *const pool = &i->module->engine->pool;
     const module_image *const img = gbx_runtime_image_find(i->module);
-    if (!img || !pool->slots_max || i->is_huge || w->memory_count > 1 || w->imported_memories)
-        return false;
+    if (!img || i->is_huge || w->memory_count > 1 || w->imported_memories) return false;
+    if (!gbx_runtime_pool_wants(pool, i->module)) return false;
     gbx_memory *const mem = w->memory_count ? &i->own_memories[0] : NULL;
     i->idle_bytes = i->block_bytes;
     if (mem) {

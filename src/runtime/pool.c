@@ -3,7 +3,7 @@
  * Instantiating costs address space, a block with an entry for each function, and page faults for all that
  * the guest touches; an idle instance has all three still. It belongs to its module, which frees it when it
  * dies; it holds no reference to the module, and the engine bounds the number and the bytes of all. When
- * there are too many, those go that were idle longest.
+ * there are too many, those of other modules go that were idle longest; a module does not push out its own.
  *
  * What must hold (RULE: S4): an instance is put right before it is put here, not when it is taken: nothing
  * in the pool has a tenant's data, and nothing points into a store that is gone. So no lock is held for
@@ -59,6 +59,17 @@ u64
 gbx_runtime_pool_room(const runtime_pool *p)
 {
     return min_u64(POOL_SLOT_BYTES, p->bytes_max);
+}
+
+bool
+gbx_runtime_pool_wants(runtime_pool *p, const gbx_module *m)
+{
+    if (!p->slots_max) return false;
+    (void)pthread_mutex_lock(&p->lock);
+    bool const is_full = p->slots >= p->slots_max || p->bytes >= p->bytes_max;
+    bool const wants = !is_full || POOL_INSTANCE(p->all.prev, in_pool)->module != m;
+    (void)pthread_mutex_unlock(&p->lock);
+    return wants;
 }
 
 /* Under the lock. */

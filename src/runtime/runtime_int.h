@@ -182,6 +182,8 @@ void gbx_runtime_pool_init(runtime_pool *p, u32 slots, u64 bytes);
 void gbx_runtime_pool_deinit(runtime_pool *p); /* all modules are gone, and their instances with them */
 /* An idle instance of the module, as new but for its imports, globals and tables; NULL: there is none. */
 GBX_MUST_USE runtime_instance *gbx_runtime_pool_take(runtime_pool *p, gbx_module *m);
+/* Whether one more of the module is worth being put right: it may still have to go. */
+GBX_MUST_USE bool gbx_runtime_pool_wants(runtime_pool *p, const gbx_module *m);
 /* Bytes of written memory that an idle instance may keep. */
 GBX_MUST_USE u64 gbx_runtime_pool_room(const runtime_pool *p);
 /* Takes `i` over, which has been put right and holds no reference to its module; others may have to go. */
