@@ -1,5 +1,5 @@
 /* The engine: what all modules and stores of a process share (canonical types, guest stacks, the
- * thread that fires deadlines). Any number of engines may live side by side; objects of one never meet
+ * thread that fires deadlines, instances that are kept for the next). Any number of engines may live side by side; objects of one never meet
  * those of another: using them together is GBX_ARGUMENT. Reference-counted: modules and stores keep
  * their engine alive. */
 #ifndef GBX_ENGINE_H
