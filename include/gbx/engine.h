@@ -1,7 +1,7 @@
 /* The engine: what all modules and stores of a process share (canonical types, guest stacks, the
- * thread that fires deadlines, instances that are kept for the next). Any number of engines may live side by side; objects of one never meet
- * those of another: using them together is GBX_ARGUMENT. Reference-counted: modules and stores keep
- * their engine alive. */
+ * thread that fires deadlines, instances kept for their next tenants). Any number of engines may live
+ * side by side; objects of one never meet those of another: using them together is GBX_ARGUMENT.
+ * Reference-counted: modules and stores keep their engine alive. */
 #ifndef GBX_ENGINE_H
 #define GBX_ENGINE_H
 

@@ -588,6 +588,28 @@ test_no_leak(void **state)
     gbx_engine_release(e);
 }
 
+/* S19: what a live instance with a mapped image costs. */
+static void
+test_mappings(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    static tenant t[COUNT];
+    gbx_engine *const e = engine_new(0, 0);
+    gbx_module *const m = rich_module(e, 40000);
+    tenant first;
+    CLEAN(tenant_open(&first, e, m, 0, 0));
+    u32 const before = count_maps();
+    for (i32 k = 0; k < COUNT; k++) CLEAN(tenant_open(&t[k], e, m, k, 0));
+    assert_true(instance_of(t[COUNT - 1].inst)->is_mapped);
+    assert_in_range(count_maps() - before, 1, 5 * COUNT);
+    for (i32 k = 0; k < COUNT; k++) tenant_close(&t[k]);
+    assert_int_equal(e->pool.slots, 64);
+    tenant_close(&first);
+    gbx_module_release(m);
+    gbx_engine_release(e);
+}
+
 /* Arguments and descriptors are those of the store, not of who had the instance before. */
 static void
 test_wasi(void **state)
@@ -657,7 +679,7 @@ main(void)
             cmocka_unit_test(test_limits),   cmocka_unit_test(test_failures),
             cmocka_unit_test(test_fork),     cmocka_unit_test(test_threads),
             cmocka_unit_test(test_no_leak),  cmocka_unit_test(test_wasi),
-            cmocka_unit_test(test_start),
+            cmocka_unit_test(test_start),    cmocka_unit_test(test_mappings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
