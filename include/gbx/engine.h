@@ -33,6 +33,9 @@ typedef struct gbx_engine_opts {
     uint64_t features_off; /* GBX_FEATURE_BITs: modules of this engine that use one of these features
                               are refused with GBX_UNSUPPORTED. 0: all that are supported are on */
     gbx_tier_mode tier; /* where this processor or system cannot run compiled code, all is interpreted */
+    uint32_t compile_threads; /* that gbx_module_compile may use for a large module, the calling one
+                                 included; they have ended when it returns. 0: as many as the caller may
+                                 run on, 16 at most */
     uint32_t symbols;   /* GBX_SYMBOLS_ bits: who is told of compiled functions. 0: nobody */
     uint32_t pool_instances; /* when a store is released, its instances are made as new and kept for the
                                 next that instantiate their modules: so many, of all modules, those that
@@ -41,8 +44,8 @@ typedef struct gbx_engine_opts {
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 
-/* A new engine. opts may be NULL: defaults. The caller owns *out. No thread is started before the first
- * call that has a deadline.
+/* A new engine. opts may be NULL: defaults. The caller owns *out. No thread is started but for a
+ * call that has a deadline, and by gbx_module_compile, see compile_threads.
  * On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT (out is NULL, or opts of another version or with
  * values that mean nothing), GBX_IO (the file for perf cannot be written, or is not this user's).
  * Thread-safe. */

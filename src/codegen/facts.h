@@ -71,6 +71,7 @@ enum {
     FACTS_MARK_COLD = 1 << 4,     /* every way on from here ends in a trap */
     FACTS_MARK_END = 1 << 5,      /* the body's own end: edges into it may bring more operands than
                                      `height`, of which the topmost are the results */
+    FACTS_MARK_UNLIKELY = 1 << 8, /* a call on a condition, and nothing else */
     FACTS_MARK_MAYBE = 1 << 6,    /* of the walk: behind a loop's opening, no branch seen yet */
 };
 
@@ -84,8 +85,8 @@ typedef struct facts_block {
     u32 insns;           /* instructions but block, loop, end, else, nop: those that cost fuel (RULE: S15) */
     u32 weight;          /* estimated executions, relative; at least 1 */
     u16 has;
+    u16 marks;
     u8 exit;             /* facts_exit */
-    u8 marks;
     u8 depth;            /* loops around it in the threaded graph, cut at 255 */
     u64 live_in, live_out; /* bit r: locals[r]. In: may be read before it is written, from here on */
     u64 uses, defs;        /* read before written in the block; written in it */

@@ -120,6 +120,22 @@ facts_loops_cold(facts_loops *l)
     }
 }
 
+/* `if (c) { call }`, no more: Go's check for nil, for the end of its stack, for a write barrier. That such a
+ * call is seldom made is a guess, which costs a jump where it is wrong. */
+static void
+facts_loops_unlikely(facts_loops *l)
+{
+    for (u32 i = 0; i + 1 < l->count; i++) {
+        const facts_block *const b = &l->blocks[i];
+        if (b->exit != FACTS_IF) continue;
+        u32 const join = l->edges[b->edge].to, then = l->edges[b->edge + 1].to;
+        facts_block *const t = &l->blocks[then];
+        if (then != i + 1 || t->pred_count != 1 || !(t->has & (FACTS_CALL | FACTS_CALL_INDIRECT))) continue;
+        if (l->edges[t->edge + t->edge_count - 1].to == join && join > then)
+            t->marks |= FACTS_MARK_UNLIKELY;
+    }
+}
+
 static void
 facts_loops_weigh(facts_loops *l)
 {
@@ -129,7 +145,7 @@ facts_loops_weigh(facts_loops *l)
         u32 const depth = b->depth + (head ? l->blocks[head - 1].depth : 0u);
         bool const is_hot = (b->marks & FACTS_MARK_FRESH) && !(b->marks & FACTS_MARK_COLD);
         b->depth = (u8)min_u64(depth, UINT8_MAX);
-        b->marks &= (u8)~LOOPS_SEEN;
+        b->marks &= (u16)~LOOPS_SEEN;
         b->weight = is_hot ? (u32)LOOPS_WEIGHT << LOOPS_SHIFT * min_u64(depth, LOOPS_DEPTH_MAX) : 1u;
     }
 }
@@ -178,6 +194,7 @@ gbx_codegen_facts_loops(facts_space *s, facts *f)
     for (u32 i = 0; i < l.count; i++)
         if (!(l.blocks[i].marks & LOOPS_SEEN)) facts_loops_search(&l, i, 0);
     facts_loops_cold(&l);
+    facts_loops_unlikely(&l);
     facts_loops_weigh(&l);
     return true;
 }

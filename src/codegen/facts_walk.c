@@ -650,7 +650,7 @@ facts_walk_resolve(facts_walk *w)
 static bool
 facts_walk_is_joined(const facts_walk *w, const facts_block *b)
 {
-    u8 const marks = b->marks;
+    u16 const marks = b->marks;
     return (marks & FACTS_MARK_MAYBE) && !(marks & FACTS_MARK_HEAD) &&
            b != (const facts_block *)w->s->blocks.items + (w->f->dispatch == 1);
 }

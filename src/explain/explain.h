@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "codegen/codegen.h"
 #include "gbx/unstable/inspect.h"
+#include "runtime/tier.h"
 #include "wasm/module.h"
 
 #define EXPLAIN_NAME_SHOWN 200u /* bytes of a name in a comment */
@@ -33,6 +34,7 @@ struct gbx_inspect {
     const wasm_module *w;
     codegen_env env;
     gbx_cell *cells;
+    runtime_closed closed;
     u8 stubs[CODEGEN_STUB_COUNT]; /* their addresses stand for those of stubs */
     codegen_space *space;
     facts_space *facts_space;

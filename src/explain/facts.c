@@ -165,7 +165,8 @@ facts_block_line(facts_out *o, u32 block)
     /* ORDER: facts_exit; FACTS_MARK_FRESH and on */
     static const char *const exits[] = {"falls", "br", "br_if", "if", "br_table", "return", "trap",
                                         "tail call"};
-    static const char *const marks[] = {"fresh", "resume", "dispatch", "head", "cold", "end"};
+    static const char *const marks[] = {"fresh", "resume",  "dispatch", "head", "cold",
+                                        "end",   NULL,      NULL,       "unlikely"};
     const facts_block *const b = &o->in->f.blocks[block];
     facts_begin(o);
     gbx_base_text_printf(&o->t, "block %" PRIu32 ":", block);

@@ -96,6 +96,8 @@ gbx_explain_new(gbx_module *m, gbx_inspect **out, gbx_err *err)
     in->cells = gbx_base_alloc_zero(max_u32(w->func_count, 1), sizeof *in->cells);
     in->env.cells = in->cells;
     for (u32 i = 0; i < CODEGEN_STUB_COUNT; i++) in->env.stubs[i] = &in->stubs[i];
+    if (in->cells && in->env.tune & CODEGEN_TUNE_BIT(CLOSED))
+        gbx_runtime_closed_init(&in->closed, m, &in->env);
     in->space = gbx_codegen_space_new();
     in->facts_space = gbx_codegen_facts_space_new();
     if (!in->cells || !in->space || !in->facts_space || !inspect_names(in)) {
@@ -115,6 +117,7 @@ gbx_explain_free(gbx_inspect *in)
     gbx_base_arena_deinit(&in->texts);
     gbx_base_arena_deinit(&in->names_arena);
     gbx_base_free(in->open);
+    gbx_runtime_closed_deinit(&in->closed);
     gbx_base_free(in->cells);
     gbx_runtime_module_release(in->module);
     gbx_base_free(in);

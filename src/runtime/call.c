@@ -109,6 +109,12 @@ call_end(gbx_store *s)
     s->lane = NULL;
 }
 
+const char *
+gbx_runtime_frame_name(const gbx_frame_ref *frame)
+{
+    return gbx_runtime_module_func_name(instance_of(frame->inst)->module, frame->func_idx);
+}
+
 static void
 call_copy_frames(const gbx_exec *x, gbx_trap *trap)
 {
@@ -119,7 +125,7 @@ call_copy_frames(const gbx_exec *x, gbx_trap *trap)
         trap->frames[i] = (gbx_frame){
                 .func_idx = f->func_idx,
                 .offset = f->offset,
-                .name = gbx_runtime_module_func_name(instance_of(f->inst)->module, f->func_idx),
+                .name = gbx_runtime_frame_name(f),
         };
     }
 }

@@ -10,6 +10,7 @@ gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *e
     if (!e) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for an engine");
     atomic_init(&e->refs, 1);
     e->features_off = opts->features_off;
+    e->threads = opts->compile_threads;
     gbx_runtime_types_init(&e->types);
     gbx_runtime_hostsets_init(&e->hostsets);
     gbx_runtime_watcher_init(&e->watcher);

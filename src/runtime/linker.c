@@ -146,7 +146,7 @@ linker_forget(gbx_linker *l, const runtime_host_set *set)
 }
 
 gbx_code
-gbx_runtime_linker_define_set(gbx_linker *l, const runtime_host_set *set, void *data, gbx_err *err)
+gbx_runtime_linker_define_set(gbx_linker *l, const runtime_host_set *set, void *with, gbx_err *err)
 {
     gbx_store *const s = l->store;
     gbx_engine *const e = s->engine;
@@ -160,7 +160,9 @@ gbx_runtime_linker_define_set(gbx_linker *l, const runtime_host_set *set, void *
     }
     for (u32 i = 0; i < set->count; i++) {
         const runtime_type *const type = names->types[i];
-        funcs[i] = (runtime_host_func){.func = {.host = set->rows[i].fn,
+        void *data;
+        gbx_host_fn const fn = set->bind(with, i, &data);
+        funcs[i] = (runtime_host_func){.func = {.host = fn,
                                                 .host_data = data,
                                                 .type_id = type->id,
                                                 .param_count = type->sig.param_count,

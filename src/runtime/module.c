@@ -72,7 +72,7 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, g
     atomic_init(&m->refs, 1);
     m->engine = gbx_runtime_engine_retain(e);
     m->idle = (pool_link){&m->idle, &m->idle};
-    code = gbx_wasm_module_new(bytes, len, e->features_off, &m->wasm, err);
+    code = gbx_wasm_module_open(bytes, len, e->features_off, e->threads, &m->wasm, err);
     if (code == GBX_OK) code = module_intern(m, err);
     if (code != GBX_OK) {
         module_free(m);

@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "gbx/engine.h"
 #include "gbx/host.h"
+#include "gbx/unstable/compiled.h"
 #include "wasm/module.h"
 
 /* A function type, one per engine for all that are structurally equal. Immutable while referred to. */
@@ -31,6 +32,8 @@ GBX_MUST_USE gbx_code gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_en
                                              gbx_err *err);
 gbx_engine *gbx_runtime_engine_retain(gbx_engine *e);
 void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */
+/* For modules that are instantiated from now on; see unstable/tiers.h. */
+void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 
 /* ---- module.c, open.c */
 
@@ -51,6 +54,10 @@ bool gbx_runtime_module_import(const gbx_module *m, size_t idx, gbx_extern_info 
 bool gbx_runtime_module_export(const gbx_module *m, size_t idx, gbx_extern_info *out);
 /* Escaped, "" where the function has no name or memory is short. Kept by the module. */
 const char *gbx_runtime_module_func_name(const gbx_module *m, u32 func_idx);
+const char *gbx_runtime_frame_name(const gbx_frame_ref *frame);
+/* As gbx/unstable/compiled.h says. */
+void gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out);
+bool gbx_runtime_module_next_refused(const gbx_module *m, u32 *next, gbx_refused *out);
 
 /* ---- store.c */
 
@@ -117,10 +124,12 @@ typedef struct runtime_host_set {
     const char *module;
     const runtime_host_row *rows;
     u32 count;
+    /* The function of a row, and its data, for what the set is defined with. */
+    gbx_host_fn (*bind)(void *with, u32 row, void **data);
 } runtime_host_set;
 
-/* Define all of a set, with one `data`. Replaces what was defined by these names, as one by one. */
-GBX_MUST_USE gbx_code gbx_runtime_linker_define_set(gbx_linker *l, const runtime_host_set *set, void *data,
+/* Define all of a set. Replaces what was defined by these names, as one by one. */
+GBX_MUST_USE gbx_code gbx_runtime_linker_define_set(gbx_linker *l, const runtime_host_set *set, void *with,
                                                     gbx_err *err);
 GBX_MUST_USE gbx_code gbx_runtime_linker_define_instance(gbx_linker *l, rd_name module,
                                                          gbx_instance *inst, gbx_err *err);

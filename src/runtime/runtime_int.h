@@ -12,6 +12,7 @@
 #include "runtime/enter.h"
 #include "runtime/published.h"
 #include "runtime/runtime.h"
+#include "runtime/tier.h"
 
 /* ---- types.c: canonical function types, thread-safe */
 
@@ -131,7 +132,7 @@ typedef struct runtime_instance runtime_instance;
 
 typedef struct runtime_compiler {
     gbx_tier_mode mode;
-    u32 tune;
+    u32 tune, warm_factor;
     published_to published;
     pthread_mutex_t lock; /* of what is below */
     bool is_tried, works;
@@ -139,15 +140,39 @@ typedef struct runtime_compiler {
     codegen_space *space;
 } runtime_compiler;
 
+/* Why a function has no code: bits of facts.beyond, and behind them these. */
+enum {
+    TIER_REFUSED_BEFORE = FACTS_BEYOND_COUNT - 1,
+#define TIER_REFUSED(name, slug, reason) TIER_REFUSED_AT_##name,
+#include "runtime/refusals.def"
+#undef TIER_REFUSED
+    TIER_REFUSED_END
+};
+enum {
+#define TIER_REFUSED(name, slug, reason) TIER_REFUSED_##name = 1 << TIER_REFUSED_AT_##name,
+#include "runtime/refusals.def"
+#undef TIER_REFUSED
+};
+_Static_assert(TIER_REFUSED_END + GBX_CELL_WHY_SHIFT <= 32, "they are part of gbx_cell.state");
+
+/* What was compiled; times are those of the monotonic clock. Under the compiler's lock. */
+typedef struct compiled_figures {
+    u32 compiled, refused;      /* functions */
+    u64 body_bytes, code_bytes; /* of those compiled */
+    u64 facts_ns, emit_ns, publish_ns;
+} compiled_figures;
+
 /* The compiled side of a module; all zero while it has none. */
 typedef struct module_code {
     _Atomic bool is_open; /* what follows is set */
     code_space space;
     codegen_env env;
     gbx_cell *cells;
+    runtime_closed closed;
     gbx_body *bodies;         /* under the compiler's lock */
     published_list published; /* the same */
-    _Atomic u32 compiled, refused;
+    compiled_figures figures; /* the same */
+    u64 most_bytes;           /* that code of its functions may take */
 } module_code;
 
 void gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode);
@@ -158,6 +183,8 @@ void gbx_runtime_tier_instance(runtime_instance *i);
 /* Around an outermost call. */
 void gbx_runtime_tier_begin(gbx_store *s);
 void gbx_runtime_tier_end(gbx_store *s);
+/* What the interpreter counts down from before a function of so many bytes is compiled. */
+i32 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes);
 
 /* ---- pool.c: instances of released stores, kept for the next tenant */
 
@@ -200,6 +227,7 @@ struct gbx_engine {
     runtime_watcher watcher;
     runtime_lanes lanes;
     u64 features_off;
+    u32 threads; /* of a compilation; 0: as many as there are processors */
     runtime_compiler compiler;
     runtime_pool pool;
 };

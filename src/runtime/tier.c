@@ -11,15 +11,20 @@
 
 #include "abi/native.h"
 #include "base/alloc.h"
+#include "base/os_sync.h"
 #include "interp/interp.h"
 #include "runtime/runtime_int.h"
-#include "runtime/tier.h"
 
 /* What a function executes in the interpreter before it is compiled: so many times its own bytes. */
 #define TIER_WARM_FACTOR 24u
 #define TIER_BUSY_HEAT   4096
 #define TIER_TAIL_SLOTS 64u
 #define TIER_STACK_ROOM  ((size_t)4096)
+
+/* What code of a module may take beside the limit code-share; the latter a function. It keeps a hostile
+ * module from the memory that its engine has for all code. */
+#define TIER_FREE_BYTES      ((u64)1 << 20)
+#define TIER_FUNC_FREE_BYTES 64u
 
 static const gbx_tier tier_ops;
 
@@ -57,6 +62,15 @@ gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode)
     GBX_ASSERT(rc == 0);
     c->mode = mode;
     c->tune = tier_tune();
+    c->warm_factor = TIER_WARM_FACTOR;
+}
+
+void
+gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor)
+{
+    (void)pthread_mutex_lock(&e->compiler.lock);
+    e->compiler.warm_factor = factor;
+    (void)pthread_mutex_unlock(&e->compiler.lock);
 }
 
 void
@@ -83,12 +97,16 @@ tier_works(runtime_compiler *c)
 
 /* ---- Code into code memory */
 
-/* Under the lock. NULL: there is no room. */
-static code_blob *
-tier_place(module_code *mc, const codegen_out *out, const fault_table *table)
+/* Under the lock: `out` into code memory. The blob takes the table. */
+static gbx_code
+tier_place(module_code *mc, const codegen_out *out, fault_table *table, const code_blob **placed)
 {
     code_blob *blob;
-    if (gbx_runtime_code_alloc(&mc->space, out->len, &blob, NULL) != GBX_OK) return NULL;
+    gbx_code const room = gbx_runtime_code_alloc(&mc->space, out->len, &blob, NULL);
+    if (room != GBX_OK) {
+        gbx_base_free(table);
+        return room;
+    }
     memcpy(blob->write, out->bytes, out->len);
     for (u32 i = 0; i < out->reloc_count; i++) {
         i64 const rel = out->relocs[i].target - (blob->exec + out->relocs[i].at + 4);
@@ -97,8 +115,8 @@ tier_place(module_code *mc, const codegen_out *out, const fault_table *table)
         memcpy(blob->write + out->relocs[i].at, &near, sizeof near);
     }
     blob->table = table;
-    if (gbx_runtime_code_finish(&mc->space, blob, out->len, NULL) != GBX_OK) return NULL;
-    return blob;
+    *placed = blob;
+    return gbx_runtime_code_finish(&mc->space, blob, out->len, NULL);
 }
 
 static fault_table *
@@ -134,28 +152,27 @@ tier_body(module_code *mc, const codegen_out *out)
     return b;
 }
 
-/* Under the lock. The cell's pointers are stored in an order in which whoever sees the body sees its code. */
-static bool
-tier_compile(runtime_compiler *c, module_code *mc, u32 func_idx)
+/* Under the lock. The cell's pointers are stored in an order in which whoever sees the body sees its code.
+ * 0, or why there is no code. */
+static u32
+tier_publish(runtime_compiler *c, module_code *mc, const wasm_code *code, const codegen_out *out)
 {
-    const wasm_module *const w = mc->env.m;
-    const wasm_code *const code = &w->codes[func_idx - w->imported_funcs];
-    gbx_cell *const cell = &mc->cells[func_idx];
-    codegen_out out;
-    if (gbx_codegen_compile(c->space, &mc->env, code, &out) != GBX_OK || out.beyond) return false;
-    fault_table *const table = tier_table(&out, code);
-    gbx_body *const body = table ? tier_body(mc, &out) : NULL;
-    code_blob *const blob = body ? tier_place(mc, &out, table) : NULL;
-    if (!blob) return false; /* the table went with its blob, the body goes with the module */
+    gbx_cell *const cell = &mc->cells[code->func_idx];
+    if (mc->space.code_bytes + out->len > mc->most_bytes) return TIER_REFUSED_SHARE;
+    gbx_body *const body = tier_body(mc, out); /* goes with the module */
+    fault_table *const table = body ? tier_table(out, code) : NULL;
+    const code_blob *blob;
+    gbx_code const placed = table ? tier_place(mc, out, table, &blob) : GBX_NO_MEMORY;
+    if (placed != GBX_OK) return placed == GBX_LIMIT ? TIER_REFUSED_ROOM : TIER_REFUSED_MEMORY;
     body->code = blob->exec;
-    if (out.fresh != FACTS_NONE)
-        atomic_store_explicit(&cell->fresh, blob->exec + out.fresh, memory_order_release);
-    atomic_store_explicit(&cell->general, blob->exec + out.general, memory_order_release);
+    if (out->fresh != FACTS_NONE)
+        atomic_store_explicit(&cell->fresh, blob->exec + out->fresh, memory_order_release);
+    atomic_store_explicit(&cell->general, blob->exec + out->general, memory_order_release);
     atomic_store_explicit(&cell->body, body, memory_order_release);
     if (GBX_UNLIKELY(c->published.to))
         gbx_runtime_published_add(&c->published, &mc->published, (uintptr_t)blob->exec, blob->bytes,
-                                  func_idx);
-    return true;
+                                  code->func_idx);
+    return 0;
 }
 
 /* Under the lock. */
@@ -164,9 +181,26 @@ tier_try(runtime_compiler *c, module_code *mc, u32 func_idx)
 {
     gbx_cell *const cell = &mc->cells[func_idx];
     if (atomic_load(&cell->state) != GBX_CELL_COLD) return;
-    bool const ok = tier_compile(c, mc, func_idx);
-    (void)atomic_fetch_add_explicit(ok ? &mc->compiled : &mc->refused, 1, memory_order_relaxed);
-    atomic_store(&cell->state, ok ? GBX_CELL_DONE : GBX_CELL_REFUSED);
+    const wasm_module *const w = mc->env.m;
+    const wasm_code *const code = &w->codes[func_idx - w->imported_funcs];
+    compiled_figures *const n = &mc->figures;
+    codegen_out out;
+    u64 const begun_ns = gbx_base_os_now_ns();
+    u32 why = gbx_codegen_compile(c->space, &mc->env, code, &out) == GBX_OK ? out.beyond
+                                                                           : TIER_REFUSED_MEMORY;
+    u64 const made_ns = gbx_base_os_now_ns();
+    if (!why) why = tier_publish(c, mc, code, &out);
+    u64 const done_ns = gbx_base_os_now_ns();
+    n->facts_ns += out.facts_ns;
+    n->emit_ns += made_ns - begun_ns - out.facts_ns;
+    n->publish_ns += done_ns - made_ns;
+    n->compiled += !why;
+    n->refused += why != 0;
+    if (!why) {
+        n->body_bytes += code->body_end - code->body_off;
+        n->code_bytes += out.len;
+    }
+    atomic_store(&cell->state, why ? GBX_CELL_REFUSED | why << GBX_CELL_WHY_SHIFT : GBX_CELL_DONE);
 }
 
 /* ---- The module's part */
@@ -221,7 +255,14 @@ gbx_runtime_tier_env(const gbx_module *m, bool is_guarded)
                        .cpu = gbx_codegen_cpu()};
     tier_choose_pins(&env);
     env.tail_slots = tier_tail_slots(env.m);
+    env.closed_table = FACTS_NONE;
     return env;
+}
+
+i32
+gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes)
+{
+    return (i32)min_u64((u64)body_bytes * m->engine->compiler.warm_factor, INT32_MAX / 2);
 }
 
 static bool
@@ -240,9 +281,11 @@ tier_make_cells(gbx_module *m)
             continue;
         }
         const wasm_code *const code = &w->codes[i - w->imported_funcs];
-        u64 const heat = (u64)(code->body_end - code->body_off) * TIER_WARM_FACTOR;
-        atomic_init(&c->heat, (i32)min_u64(heat, INT32_MAX / 2));
+        u32 const bytes = code->body_end - code->body_off;
+        atomic_init(&c->heat, gbx_runtime_tier_heat(m, bytes));
+        mc->most_bytes += (u64)bytes * WASM_MAX_CODE_SHARE + TIER_FUNC_FREE_BYTES;
     }
+    mc->most_bytes += TIER_FREE_BYTES;
     return true;
 }
 
@@ -260,8 +303,8 @@ tier_open(gbx_module *m, bool is_guarded)
     codegen_out out;
     if (gbx_codegen_stubs(c->space, &mc->env, &out, offsets) != GBX_OK) return false;
     gbx_runtime_code_space_init(&mc->space, &c->region);
-    const code_blob *const blob = tier_place(mc, &out, NULL);
-    if (!blob) return false;
+    const code_blob *blob;
+    if (tier_place(mc, &out, NULL, &blob) != GBX_OK) return false;
     for (u32 i = 0; i < CODEGEN_STUB_COUNT; i++) mc->env.stubs[i] = blob->exec + offsets[i];
     if (c->published.to)
         gbx_runtime_published_begin(&c->published, &mc->published, m->wasm, (uintptr_t)blob->exec, offsets,
@@ -270,6 +313,7 @@ tier_open(gbx_module *m, bool is_guarded)
                                     .inst_reg = FAULT_OF_EXEC};
     if (!tier_make_cells(m)) return false;
     mc->env.cells = mc->cells;
+    if (mc->env.tune & CODEGEN_TUNE_BIT(CLOSED)) gbx_runtime_closed_init(&mc->closed, m, &mc->env);
     return true;
 }
 
@@ -284,6 +328,7 @@ gbx_runtime_module_code_deinit(gbx_module *m)
         mc->bodies = b->next;
         gbx_base_free(b);
     }
+    gbx_runtime_closed_deinit(&mc->closed);
     gbx_base_free(mc->cells);
 }
 
@@ -371,6 +416,7 @@ tier_show(gbx_exec *x, gbx_segment *seg)
     n->memory = inst->memory_count ? inst->memories[0] : NULL;
     n->memory_base = n->memory ? n->memory->base : NULL;
     n->cells = inst->cells;
+    n->closed = instance_of(inst)->module->code.closed.cells;
     n->globals = inst->globals;
     for (u32 i = 0; i < CODEGEN_PINS; i++)
         n->pins[i] = env->pins[i] == FACTS_NONE ? NULL : &inst->globals[env->pins[i]]->value;

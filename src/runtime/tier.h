@@ -9,4 +9,15 @@
  * first memory has guards, or there is none. */
 codegen_env gbx_runtime_tier_env(const gbx_module *m, bool is_guarded);
 
+/* What a closed table holds. See closed.c. */
+typedef struct runtime_closed {
+    const gbx_cell **cells; /* rows of a type each */
+    u32 *rows;              /* by type index */
+} runtime_closed;
+
+/* Find a closed table of `m` and tell `env` about it. Where there is none, or
+ * memory is short, nothing is done. */
+void gbx_runtime_closed_init(runtime_closed *c, const gbx_module *m, codegen_env *env);
+void gbx_runtime_closed_deinit(runtime_closed *c);
+
 #endif

@@ -686,6 +686,12 @@ decode_preamble(const wasm_module *m, gbx_err *err)
 gbx_code
 gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out, gbx_err *err)
 {
+    return gbx_wasm_module_open(bytes, len, features_off, 1, out, err);
+}
+
+gbx_code
+gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads, wasm_module **out, gbx_err *err)
+{
     *out = NULL;
     wasm_module *m = gbx_base_alloc_zero(1, sizeof *m);
     u8 *const padded = m ? gbx_base_realloc(bytes, len + DECODE_PAD, 1) : NULL;
@@ -699,7 +705,7 @@ gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out, 
     m->bytes = padded;
     m->len = len;
     m->features_off = features_off;
-    decoder d = {.m = m, .err = err};
+    decoder d = {.m = m, .err = err, .threads = threads};
     if (len > WASM_MAX_MODULE_BYTES) {
         code = gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET, "%s", WASM_WHY_MODULE_BYTES);
         goto out;

@@ -46,6 +46,7 @@ typedef struct wasm_limits {
 
 typedef struct wasm_tabletype {
     wasm_valtype elem;
+    bool is_written; /* by an instruction in a body: set, grow, fill, copy, init */
     wasm_limits limits;
 } wasm_tabletype;
 
@@ -250,6 +251,9 @@ typedef struct wasm_module {
  * err says what, at which offset, in which section and function. Thread-safe. */
 GBX_MUST_USE gbx_code gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out,
                                           gbx_err *err);
+/* The same by so many threads at most, the calling one included; 0: as many as there are processors. */
+GBX_MUST_USE gbx_code gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads,
+                                           wasm_module **out, gbx_err *err);
 void gbx_wasm_module_free(wasm_module *m); /* NULL is fine */
 
 /* The export called `name`, or NULL. */

@@ -176,8 +176,8 @@ const_eval_stack(reader r, const wasm_const_env *env)
     }
 }
 
-/* PERF: nearly all of Go's 30,000 to 100,000 segments have a lone i32.const for an offset. With readers, which
- * look for the end at each byte, their evaluation took a third of hello's instantiation.
+/* PERF: nearly all of Go's 30,000 to 100,000 segments have a lone i32.const for an offset. With readers,
+ * which look for the end at each byte, their evaluation took a third of hello's instantiation.
  * SAFETY: the expression was validated: it ends in `end`, and its numbers inside it. */
 wasm_value
 gbx_wasm_const_eval(const wasm_module *m, wasm_const c, const wasm_const_env *env)

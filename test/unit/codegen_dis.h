@@ -63,6 +63,7 @@ dis_open(wasm_module *m)
                           .cells = w.cells,
                           .pins = {FACTS_NONE, FACTS_NONE},
                           .is_guarded = true,
+                          .closed_table = FACTS_NONE,
                           .tune = CODEGEN_TUNE_ALL,
                           .cpu = DIS_CPU};
     for (u32 i = 0; i < CODEGEN_STUB_COUNT; i++)

@@ -166,13 +166,13 @@ test_code(void **state)
     assert_true(info.tables <= info.code.len && info.cold <= info.tables);
     assert_true(lines > 4);
     assert_int_equal(line[0].code_offset, 0);
-    bool has_load = false;
+    bool has_load = false; /* the load is an operand of the branch behind it */
     for (size_t i = 0; i < lines; i++) {
         assert_true(line[i].code_offset < info.code.len);
         if (i) assert_true(line[i].code_offset >= line[i - 1].code_offset);
         if (line[i].offset == GBX_INSPECT_NONE) continue;
         assert_true(line[i].offset > info.offset && line[i].offset < info.offset + info.bytes);
-        has_load = has_load || line[i].offset == info.offset + 1 + 6;
+        has_load = has_load || line[i].offset == info.offset + 1 + 9;
     }
     assert_true(has_load);
     bool may_trap = false;

@@ -52,6 +52,7 @@ call_results(x64_ctx *c, const wasm_functype *t)
     c->free = c->temps;
     c->xfree = c->xtemps;
     c->reg_valid = 0;
+    gbx_x64_forget_all(c);
     if (t->result_count == 0) return;
     bool const is_64 = t->results[0] != WASM_I32 && t->results[0] != WASM_F32;
     c->free &= ~(1u << RAX);
@@ -141,6 +142,26 @@ call_find(x64_ctx *c, x64_val *idx, u32 at, u32 type_idx, u32 table_idx)
     gbx_x64_trap_if(c, CC_NE, GBX_TRAP_INDIRECT_TYPE);
 }
 
+/* RULE: S10. rax = the cell of the function at the index in `idx`, which goes to rdx; branches where the row
+ * has none: no such element, null, another type. Nobody can write to the table, and no element of it is of
+ * another instance but by way of an import, whose cell calls out. The index is clamped to the row's last
+ * place, which is empty: also where the branch is mispredicted. */
+static u32
+call_closed(x64_ctx *c, x64_val *idx, u32 at, u32 type_idx)
+{
+    x64_buf *const b = c->b;
+    if (at != RDX) x64_mov(b, RDX, at, X64_32);
+    gbx_x64_drop(c, idx);
+    x64_mov_imm(b, RCX, c->env->closed_len);
+    x64_alu_rr(b, ALU_CMP, RDX, RCX, X64_32);
+    x64_cmov(b, CC_B, RCX, RDX, X64_32);
+    x64_load(b, RAX, x64_at(X64_EXEC, call_native(offsetof(gbx_native, closed))), X64_64);
+    i32 const row = (i32)(c->env->closed_rows[type_idx] * sizeof(gbx_cell *));
+    x64_load(b, RAX, (x64_mem){RAX, RCX, 3, row}, X64_64);
+    x64_test(b, RAX, RAX, X64_64);
+    return x64_jcc(b, CC_E);
+}
+
 void
 gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
 {
@@ -152,13 +173,20 @@ gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
     u32 at = gbx_x64_gpr(c, &idx, false);
     bool const is_fresh = call_is_fresh(c, t);
     call_prepare(c, t, is_fresh);
-    call_find(c, &idx, at, type_idx, table_idx);
-    x64_alu_rm(b, ALU_CMP, RCX, x64_at(RAX, (i32)offsetof(gbx_func, inst)), X64_64);
-    u32 const slow = x64_jcc(b, CC_NE);
-    x64_load(b, RAX, x64_at(RAX, (i32)offsetof(gbx_func, cell)), X64_64);
+    u32 slow;
+    bool const is_closed = table_idx == c->env->closed_table && c->env->closed_rows[type_idx] != FACTS_NONE;
+    if (is_closed) {
+        slow = call_closed(c, &idx, at, type_idx);
+    } else {
+        call_find(c, &idx, at, type_idx, table_idx);
+        x64_alu_rm(b, ALU_CMP, RCX, x64_at(RAX, (i32)offsetof(gbx_func, inst)), X64_64);
+        slow = x64_jcc(b, CC_NE);
+        x64_load(b, RAX, x64_at(RAX, (i32)offsetof(gbx_func, cell)), X64_64);
+    }
     call_cell(c, is_fresh);
     gbx_x64_cold(c, (x64_cold){.at = slow,
-                               .kind = X64_SLOW_CALL,
+                               .kind = is_closed ? X64_SLOW_CLOSED : X64_SLOW_CALL,
+                               .type_idx = type_idx,
                                .wasm_offset = c->wasm_offset,
                                .back = b->len,
                                .variant = is_fresh});
@@ -221,6 +249,15 @@ gbx_x64_slow_call(x64_ctx *c, const x64_cold *cold)
     x64_jmp_back(c->b, cold->back);
 }
 
+/* Find out which trap it is. */
+void
+gbx_x64_slow_closed(x64_ctx *c, const x64_cold *cold)
+{
+    x64_val idx = {.kind = VAL_CONST};
+    call_find(c, &idx, RDX, cold->type_idx, c->env->closed_table);
+    gbx_x64_slow_call(c, cold);
+}
+
 static void
 call_bulk(x64_ctx *c, u32 sub, u32 first, u32 second)
 {
@@ -268,6 +305,7 @@ gbx_x64_bulk(x64_ctx *c, u32 sub)
     }
     bool const is_free = gbx_x64_claim(c, RAX) && gbx_x64_claim(c, RCX) && gbx_x64_claim(c, RDX);
     GBX_ASSERT(is_free); /* the instruction holds none */
+    gbx_x64_forget_all(c);
     call_rel32(c, c->env->stubs[sub == OP_FC_MEMORY_COPY ? CODEGEN_STUB_COPY : CODEGEN_STUB_FILL]);
     x64_test(c->b, RAX, RAX, X64_32);
     u32 const at = x64_jcc(c->b, CC_NE);

@@ -89,6 +89,7 @@ gbx_x64_enter_block(x64_ctx *c, u32 block)
     c->xfree = c->xtemps;
     c->reg_valid = c->assigned;
     c->home_valid = 0;
+    gbx_x64_forget_all(c);
 }
 
 /* ---- Jumps to blocks */
@@ -360,6 +361,7 @@ edges_cold_code(x64_ctx *c)
         switch (cold.kind) {
         case X64_SLOW_TRUNC: gbx_x64_slow_trunc(c, &cold); break;
         case X64_SLOW_BULK: gbx_x64_slow_bulk(c, &cold); break;
+        case X64_SLOW_CLOSED: gbx_x64_slow_closed(c, &cold); break;
         case X64_SLOW_CALL: gbx_x64_slow_call(c, &cold); break;
         case GBX_FAULT_GIVEN:
             x64_store(c->b,

@@ -7,6 +7,7 @@
  *   int.c      integer arithmetic, comparisons
  *   float.c    f32 and f64
  *   memory.c   loads, stores, globals, tables
+ *   forward.c  what registers hold of memory
  *   edges.c    edges between blocks, what stands behind the function
  *   frame.c    entries, the frame, returns
  *   call.c     calls, and what the runtime does for compiled code
@@ -91,12 +92,14 @@ typedef struct x64_cold {
     u32 back; /* where a slow path returns to */
     u8 a, b;  /* its registers */
     u8 variant;
+    u32 type_idx;   /* X64_SLOW_CLOSED */
     u32 gprs, xmms; /* X64_SLOW_BULK: that are in use */
 } x64_cold;
 
 enum {
     X64_SLOW_TRUNC = 0x100,
     X64_SLOW_BULK, /* variant: the instruction behind 0xFC, by C after all */
+    X64_SLOW_CLOSED, /* the element in rdx is not among those of closed tables */
     X64_SLOW_CALL, /* variant: of a function of another instance or the host, which is in rax */
 };
 
@@ -121,6 +124,16 @@ typedef struct x64_self_call {
     u32 at;
     bool is_fresh;
 } x64_self_call;
+
+/* RULE: S12. What a register holds: the result of the load `op` at [local + offset], whose low 32 bits are the
+ * base; i64.extend_i32_u: those bits themselves. Present while its bit of x64_ctx.memos is set. */
+typedef struct x64_memo {
+    u32 base;   /* a local, or behind them a pinned global */
+    u32 offset; /* that of the access included */
+    u32 age;
+    u8 op;
+    bool narrow;
+} x64_memo;
 
 /* What an edge's code must not change for whoever goes on behind it. */
 typedef struct x64_state {
@@ -168,6 +181,12 @@ typedef struct x64_ctx {
     u64 reg_valid;     /* ranked locals whose register holds their value */
     u64 home_valid;    /* whose home does as well */
     u64 assigned;      /* that have a register */
+
+    x64_memo memo[X64_REGS];
+    u32 memos;                 /* bit r: memo[r] says what is in register r */
+    u32 memo_age;
+    u32 reg_locals[X64_REGS];  /* whose a register is; X64_NO_LOCAL: a temporary */
+    u64 proven[CODEGEN_PINS];  /* an access at the pinned global + this - 1 was inside; 0: nothing is known */
 
     u32 block;         /* being emitted */
     u32 next;          /* emitted behind it; FACTS_NONE: none */
@@ -245,7 +264,7 @@ void gbx_x64_extend(x64_ctx *c, u8 op);
 void gbx_x64_select(x64_ctx *c);
 /* Emit what decides about the topmost operand, which is popped: the condition that it is not 0. */
 u8 gbx_x64_condition(x64_ctx *c);
-void gbx_x64_push_flags(x64_ctx *c, u8 cc);
+void gbx_x64_push_flags(x64_ctx *c, u8 cc, bool is_64);
 
 /* ---- float.c */
 
@@ -262,6 +281,30 @@ void gbx_x64_global_set(x64_ctx *c, u32 idx);
 void gbx_x64_table_get(x64_ctx *c, u32 idx);
 void gbx_x64_table_set(x64_ctx *c, u32 idx);
 void gbx_x64_memory_size(x64_ctx *c, u32 idx);
+
+/* ---- forward.c. RULE: S12. */
+
+static inline void
+x64_forget(x64_ctx *c, u32 reg)
+{
+    c->memos &= ~(1u << reg);
+}
+
+void gbx_x64_forget_all(x64_ctx *c); /* memory may have changed */
+void gbx_x64_forget_base(x64_ctx *c, u32 local); /* it is written */
+/* An access of `bytes` at [local + offset] is emitted: X64_NO_LOCAL, if it is elsewhere. */
+void gbx_x64_accessed(x64_ctx *c, u32 local, u64 offset, u32 bytes);
+/* The same was a store: what registers hold of other places may have changed. */
+void gbx_x64_stored(x64_ctx *c, u32 local, u64 offset, u32 bytes);
+void gbx_x64_remember(x64_ctx *c, u32 reg, u32 local, u64 offset, u8 op, bool narrow);
+/* The load `op` need not be performed: its result is pushed. */
+bool gbx_x64_forward(x64_ctx *c, u32 local, u64 offset, u8 op);
+/* [local + disp], a sum modulo 2^32, is local + disp. */
+bool gbx_x64_is_proven(const x64_ctx *c, u32 local, i32 disp);
+/* A VAL_LOCAL that is narrow, in a register that may not be written. */
+u32 gbx_x64_low_half(x64_ctx *c, x64_val *v);
+/* Of these registers, the one whose content is least likely to be asked for. */
+u32 gbx_x64_stalest(const x64_ctx *c, u32 regs);
 
 /* ---- edges.c   */
 
@@ -301,6 +344,7 @@ void gbx_x64_ref_func(x64_ctx *c, u32 idx);
 bool gbx_x64_bulk(x64_ctx *c, u32 sub); /* false: not one that has a short way */
 void gbx_x64_slow_bulk(x64_ctx *c, const x64_cold *cold);
 void gbx_x64_slow_call(x64_ctx *c, const x64_cold *cold);
+void gbx_x64_slow_closed(x64_ctx *c, const x64_cold *cold);
 
 /* ---- emit.c */
 

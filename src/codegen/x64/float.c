@@ -164,7 +164,7 @@ float_compare(x64_ctx *c, u32 which, bool is_64)
     gbx_x64_drop(c, &a);
     gbx_x64_drop(c, &b);
     if (which >= 2) { /* above: not unordered either */
-        gbx_x64_push_flags(c, which <= 3 ? CC_A : CC_AE);
+        gbx_x64_push_flags(c, which <= 3 ? CC_A : CC_AE, false);
         return;
     }
     /* Equal is zero flag without parity flag. */

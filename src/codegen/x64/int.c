@@ -325,6 +325,8 @@ int_division_operands(x64_ctx *c, x64_val *a, x64_val *b)
     if (rb == RAX || rb == RDX) {
         if (a->kind == VAL_REG && a->reg == RCX) {
             x64_rr(c->b, 0x87, RCX, rb, X64_64); /* xchg */
+            x64_forget(c, RCX);
+            x64_forget(c, rb);
             a->reg = (u8)rb;
         } else {
             bool const is_free = gbx_x64_claim(c, RCX);
@@ -368,6 +370,8 @@ int_div(x64_ctx *c, x64_val a, x64_val b, bool is_signed, bool is_rem, bool is_6
     bool const may_overflow = is_signed && (b.kind != VAL_CONST || b.bits == minus_one);
     if (!is_signed && int_div_power(c, &a, &b, is_rem, is_64)) return;
     int_division_operands(c, &a, &b);
+    x64_forget(c, RAX);
+    x64_forget(c, RDX);
     u32 const rb = gbx_x64_gpr(c, &b, false);
     u32 skip = 0;
     if (by_zero) {
@@ -529,15 +533,30 @@ gbx_x64_extend(x64_ctx *c, u8 op)
 static const u8 int_ccs[] = {CC_E, CC_NE, CC_L, CC_B, CC_G, CC_A, CC_LE, CC_BE, CC_GE, CC_AE};
 static const u8 int_swapped[] = {CC_E, CC_NE, CC_G, CC_A, CC_L, CC_B, CC_GE, CC_AE, CC_LE, CC_BE};
 
-/* The flags say whether the result is 1: kept there if the next instruction asks for nothing else. */
+/* The flags say whether the result is 1: kept there if the next instruction asks for nothing else, or sets
+ * a local to it, which moves do. */
 void
-gbx_x64_push_flags(x64_ctx *c, u8 cc)
+gbx_x64_push_flags(x64_ctx *c, u8 cc, bool is_64)
 {
-    u8 const op = c->unfuse[*c->pc];
-    bool const is_exit = op == OP_BR_IF || op == OP_IF;
-    if (c->pc < c->end && (is_exit || op == OP_SELECT || op == OP_I32_EQZ)) {
+    bool is_kept = c->pc < c->end;
+    if (is_kept) {
+        switch (c->unfuse[*c->pc]) {
+        case OP_BR_IF:
+        case OP_IF:
+        case OP_SELECT:
+        case OP_I32_EQZ:
+        case OP_I64_EQZ:
+        case OP_I64_EXTEND_I32_U:
+        case OP_I32_WRAP_I64:
+        case OP_LOCAL_SET:
+        case OP_LOCAL_TEE: break;
+        default: is_kept = false; break;
+        }
+    }
+    if (is_kept) {
         gbx_x64_push(c, (x64_val){.kind = VAL_FLAGS,
                                   .cc = cc,
+                                  .is_64 = is_64,
                                   .local = X64_NO_LOCAL,
                                   .index_local = X64_NO_LOCAL});
         return;
@@ -545,7 +564,7 @@ gbx_x64_push_flags(x64_ctx *c, u8 cc)
     u32 const t = gbx_x64_take(c);
     x64_setcc(c->b, (x64_cc)cc, t);
     x64_rr(c->b, X64_F(0, 0xb6), t, t, X64_RM8);
-    int_done(c, t, X64_NO_LOCAL, false);
+    int_done(c, t, X64_NO_LOCAL, is_64);
 }
 
 void
@@ -580,7 +599,20 @@ gbx_x64_compare(x64_ctx *c, u8 op)
     }
     gbx_x64_drop(c, &a);
     gbx_x64_drop(c, &b);
-    gbx_x64_push_flags(c, cc);
+    gbx_x64_push_flags(c, cc, false);
+}
+
+static void
+int_compare_zero(x64_ctx *c, x64_val *v, u32 w)
+{
+    x64_mem m;
+    if (int_in_memory(c, v, &m)) {
+        x64_alu_mem_imm(c->b, ALU_CMP, m, 0, w);
+    } else {
+        u32 const reg = gbx_x64_gpr(c, v, true);
+        x64_test(c->b, reg, reg, w);
+    }
+    gbx_x64_drop(c, v);
 }
 
 u8
@@ -588,9 +620,7 @@ gbx_x64_condition(x64_ctx *c)
 {
     x64_val v = gbx_x64_pop(c);
     if (v.kind == VAL_FLAGS) return v.cc;
-    u32 const reg = gbx_x64_gpr(c, &v, true);
-    x64_test(c->b, reg, reg, X64_32);
-    gbx_x64_drop(c, &v);
+    int_compare_zero(c, &v, X64_32);
     return CC_NE;
 }
 
@@ -599,13 +629,11 @@ gbx_x64_eqz(x64_ctx *c, bool is_64)
 {
     x64_val v = gbx_x64_pop(c);
     if (v.kind == VAL_FLAGS) {
-        gbx_x64_push_flags(c, v.cc ^ 1);
+        gbx_x64_push_flags(c, v.cc ^ 1, false);
         return;
     }
-    u32 const reg = gbx_x64_gpr(c, &v, true);
-    x64_test(c->b, reg, reg, is_64 ? X64_64 : X64_32);
-    gbx_x64_drop(c, &v);
-    gbx_x64_push_flags(c, CC_E);
+    int_compare_zero(c, &v, is_64 ? X64_64 : X64_32);
+    gbx_x64_push_flags(c, CC_E, false);
 }
 
 static bool

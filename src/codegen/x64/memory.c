@@ -62,6 +62,24 @@ memory_address(x64_ctx *c, x64_val *addr, u64 offset, u32 bytes, u32 idx)
     return (x64_mem){X64_MEMORY, (u8)at, 0, (i32)offset};
 }
 
+/* The local that the address is, its constant part gone over to the offset. X64_NO_LOCAL: it is anything
+ * else. RULE: S12. */
+static u32
+memory_base(const x64_ctx *c, x64_val *addr, u64 *offset, u32 idx)
+{
+    if (idx || !c->env->is_guarded) return X64_NO_LOCAL;
+    if (addr->kind == VAL_LEA && addr->index == X64_NO_REG && gbx_x64_is_proven(c, addr->local, addr->disp) &&
+        *offset + (u32)addr->disp <= MEMORY_FOLDED_MOST) {
+        *offset += (u32)addr->disp;
+        *addr = (x64_val){.kind = VAL_LOCAL,
+                          .narrow = c->locals[addr->local].is_64,
+                          .local = addr->local,
+                          .index_local = X64_NO_LOCAL};
+    }
+    bool const is_local = addr->kind == VAL_LOCAL && !c->locals[addr->local].is_float;
+    return is_local && *offset <= MEMORY_FOLDED_MOST ? addr->local : X64_NO_LOCAL;
+}
+
 /* The immediates of an access: offset, and the memory's index. */
 static u64
 memory_arg(x64_ctx *c, u32 *idx)
@@ -110,7 +128,7 @@ memory_is_operand(const x64_ctx *c, u8 load)
             next = c->unfuse[c->pc[gbx_wasm_insn_len(c->m, c->pc)]];
             return next >= OP_I32_EQ && next <= OP_I32_GE_U;
         }
-        return (next >= OP_I32_EQ && next <= OP_I32_GE_U) ||
+        return next == OP_BR_IF || next == OP_IF || (next >= OP_I32_EQZ && next <= OP_I32_GE_U) ||
                (next >= OP_I32_ADD && next <= OP_I32_MUL) ||
                (next >= OP_I32_AND && next <= OP_I32_XOR);
     case OP_I64_LOAD:
@@ -118,7 +136,7 @@ memory_is_operand(const x64_ctx *c, u8 load)
             next = c->unfuse[c->pc[gbx_wasm_insn_len(c->m, c->pc)]];
             return next >= OP_I64_EQ && next <= OP_I64_GE_U;
         }
-        return (next >= OP_I64_EQ && next <= OP_I64_GE_U) ||
+        return (next >= OP_I64_EQZ && next <= OP_I64_GE_U) ||
                (next >= OP_I64_ADD && next <= OP_I64_MUL) ||
                (next >= OP_I64_AND && next <= OP_I64_XOR);
     default: return false;
@@ -130,8 +148,10 @@ gbx_x64_load(x64_ctx *c, u8 op)
 {
     const memory_row *const row = &memory_loads[op - OP_I32_LOAD];
     u32 idx, local;
-    u64 const offset = memory_arg(c, &idx);
+    u64 offset = memory_arg(c, &idx);
     x64_val addr = gbx_x64_pop(c);
+    u32 const base = memory_base(c, &addr, &offset, idx);
+    if (gbx_x64_forward(c, base, offset, op)) return;
     x64_mem const m = memory_address(c, &addr, offset, row->bytes, idx);
     if (m.base == X64_MEMORY && memory_is_operand(c, op)) {
         gbx_x64_push(c,
@@ -150,10 +170,13 @@ gbx_x64_load(x64_ctx *c, u8 op)
     if (dst == X64_NO_REG) dst = row->is_float ? gbx_x64_xtake(c) : gbx_x64_take(c);
     gbx_x64_row(c, GBX_TRAP_MEM_OOB);
     x64_rm(c->b, row->op, dst, m, row->flags);
-    if (row->is_float)
+    gbx_x64_accessed(c, base, offset, row->bytes);
+    if (row->is_float) {
         gbx_x64_push_xmm(c, dst, local, row->is_64);
-    else
+    } else {
         gbx_x64_push_reg(c, dst, local, row->is_64);
+        gbx_x64_remember(c, dst, base, offset, op, false);
+    }
 }
 
 /* ORDER: opcodes from i32.store on */
@@ -185,8 +208,9 @@ gbx_x64_store(x64_ctx *c, u8 op)
 {
     const memory_row *const row = &memory_stores[op - OP_I32_STORE];
     u32 idx;
-    u64 const offset = memory_arg(c, &idx);
+    u64 offset = memory_arg(c, &idx);
     x64_val v = gbx_x64_pop(c), addr = gbx_x64_pop(c);
+    u32 const base = memory_base(c, &addr, &offset, idx);
     v.is_64 = row->is_64;
     bool const is_imm =
             v.kind == VAL_CONST && !row->is_float && (row->bytes < 8 || (i64)v.bits == (i32)v.bits);
@@ -198,6 +222,13 @@ gbx_x64_store(x64_ctx *c, u8 op)
     } else {
         gbx_x64_row(c, GBX_TRAP_MEM_OOB);
         x64_rm(c->b, row->op, reg, m, row->flags);
+    }
+    gbx_x64_accessed(c, base, offset, row->bytes);
+    gbx_x64_stored(c, base, offset, row->bytes);
+    if (!is_imm && op == OP_I64_STORE) gbx_x64_remember(c, reg, base, offset, OP_I64_LOAD, false);
+    if (!is_imm && op == OP_I32_STORE) {
+        bool const narrow = v.narrow || (v.kind == VAL_LOCAL && c->locals[v.local].is_64);
+        gbx_x64_remember(c, reg, base, offset, OP_I32_LOAD, narrow);
     }
     gbx_x64_drop(c, &v);
     gbx_x64_drop(c, &addr);

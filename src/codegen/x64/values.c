@@ -86,8 +86,9 @@ gbx_x64_take(x64_ctx *c)
 {
     while (!c->free) values_spill(c, false);
     u32 const others = c->free & ~(1u << RAX | 1u << RCX | 1u << RDX);
-    u32 const reg = (u32)__builtin_ctz(others ? others : c->free);
+    u32 const reg = gbx_x64_stalest(c, others ? others : c->free);
     c->free &= ~(1u << reg);
+    x64_forget(c, reg);
     return reg;
 }
 
@@ -123,6 +124,7 @@ gbx_x64_claim(x64_ctx *c, u32 reg)
     }
     if (!(c->free >> reg & 1)) return false;
     c->free &= ~(1u << reg);
+    x64_forget(c, reg);
     return true;
 }
 
@@ -222,6 +224,7 @@ gbx_x64_live(x64_ctx *c)
 void
 gbx_x64_local_written(x64_ctx *c, u32 idx)
 {
+    gbx_x64_forget_base(c, idx);
     for (u32 i = c->settled; i < c->height; i++) {
         x64_val *const v = &c->stack[i];
         bool const is_pending = v->kind == VAL_LOCAL && v->local == idx;
@@ -257,6 +260,36 @@ values_is_dead(x64_ctx *c, const x64_local *l)
     return l->rank < FACTS_RANKED && !(gbx_x64_live(c) & values_bit(l));
 }
 
+/* A comparison's result, of which the local is read at once: the flags stay the operand, and the local is
+ * not written where nobody reads it later. False: it is written as anything else is. */
+static bool
+values_set_flags(x64_ctx *c, u32 idx, x64_val v, bool is_tee)
+{
+    const x64_local *const l = &c->locals[idx];
+    if (!is_tee) {
+        if (c->pc >= c->end || c->unfuse[*c->pc] != OP_LOCAL_GET) return false;
+        const u8 *const behind = c->pc;
+        c->pc++;
+        if (gbx_x64_u32(c) != idx) {
+            c->pc = behind;
+            return false;
+        }
+        c->access++;
+    }
+    if (!values_is_dead(c, l)) {
+        gbx_x64_local_written(c, idx);
+        x64_val copy = v;
+        if (l->reg == X64_NO_REG)
+            gbx_x64_to_slot(c, &copy, gbx_x64_local_home(c, idx));
+        else
+            (void)gbx_x64_own(c, &copy, l->reg);
+        c->reg_valid |= values_bit(l);
+        c->home_valid &= ~values_bit(l);
+    }
+    gbx_x64_push_flags(c, v.cc, v.is_64);
+    return true;
+}
+
 void
 gbx_x64_local_set(x64_ctx *c, u32 idx, bool is_tee)
 {
@@ -264,6 +297,7 @@ gbx_x64_local_set(x64_ctx *c, u32 idx, bool is_tee)
     const x64_local *const l = &c->locals[idx];
     x64_val v = gbx_x64_pop(c);
     if (v.kind == VAL_CONST && !is_tee && values_is_dead(c, l)) return;
+    if (v.kind == VAL_FLAGS && values_set_flags(c, idx, v, is_tee)) return;
     bool const is_placed = (v.kind == VAL_REG || v.kind == VAL_XMM) && v.local == idx;
     bool const is_itself = v.kind == VAL_LOCAL && v.local == idx && !v.narrow;
     if (!is_placed && !is_itself) {
@@ -299,6 +333,7 @@ gbx_x64_hint(x64_ctx *c, bool is_float, u32 *local)
     const x64_local *const l = &c->locals[idx];
     if (l->reg == X64_NO_REG || l->is_float != is_float) return X64_NO_REG;
     gbx_x64_local_written(c, idx);
+    if (!is_float) x64_forget(c, l->reg);
     *local = idx;
     return l->reg;
 }
@@ -449,7 +484,11 @@ values_into(x64_ctx *c, x64_val *v, u32 dst)
 static u32
 values_temp_for(x64_ctx *c, const x64_val *v)
 {
-    if (v->kind == VAL_REG && v->local == X64_NO_LOCAL) return v->reg;
+    if (v->kind == VAL_REG && v->local == X64_NO_LOCAL) {
+        /* A move is the same elsewhere, and what is known of this one stays so. */
+        bool const moves = v->narrow && c->memos >> v->reg & 1 && c->free;
+        return moves ? gbx_x64_take(c) : v->reg;
+    }
     if (v->kind == VAL_LEA && v->reg != X64_NO_REG && v->local == X64_NO_LOCAL) return v->reg;
     if (v->kind == VAL_LEA && v->index != X64_NO_REG && v->index_local == X64_NO_LOCAL)
         return v->index;
@@ -460,6 +499,7 @@ u32
 gbx_x64_own(x64_ctx *c, x64_val *v, u32 dst)
 {
     if (dst != X64_NO_REG) {
+        x64_forget(c, dst);
         if (v->kind == VAL_LEA && values_add_in_place(c, v, dst))
             gbx_x64_drop(c, v);
         else
@@ -467,6 +507,7 @@ gbx_x64_own(x64_ctx *c, x64_val *v, u32 dst)
         return dst;
     }
     u32 const reg = values_temp_for(c, v);
+    x64_forget(c, reg);
     values_into(c, v, reg);
     c->free &= ~(1u << reg);
     values_become_reg(v, reg);
@@ -481,6 +522,8 @@ gbx_x64_gpr(x64_ctx *c, x64_val *v, bool any_upper)
         const x64_local *const l = &c->locals[v->local];
         if (l->reg != X64_NO_REG && !l->is_float) return gbx_x64_local_reg(c, v->local);
     }
+    if (v->kind == VAL_LOCAL && v->narrow && !c->locals[v->local].is_float)
+        return gbx_x64_low_half(c, v);
     return gbx_x64_own(c, v, X64_NO_REG);
 }
 
