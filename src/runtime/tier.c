@@ -232,7 +232,8 @@ tier_choose_pins(codegen_env *env)
     }
 }
 
-/* Room for the arguments and results of any function: 8 KB of each frame at the most, by the limits of types. */
+/* Room for the arguments and results of any function: 8 KB of each frame at the most, by the limits of
+ * types. */
 static u32
 tier_tail_slots(const wasm_module *w)
 {
