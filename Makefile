@@ -10,6 +10,7 @@
 #   make unity      all sources as one: finds names that clash
 #   make headers    every header compiled alone
 #   make quick      ./check quick: style, release build, unit tests, command line; under 60 s
+#   make fuzz       look for disagreements between tiers and engines until Ctrl-C; FUZZ_ARGS='--seed N'
 #   make tidy       clang-tidy over all sources
 #   make bless      write what is generated and kept: docs/, goldens; review with git diff
 #   make install    PREFIX=/usr/local DESTDIR=: command, library, headers, pkg-config
@@ -20,6 +21,7 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 SAN ?=
+COVERAGE ?=
 DEBUG ?=
 WERROR ?= $(if $(CI),-Werror)
 PREFIX ?= /usr/local
@@ -42,7 +44,7 @@ SLOW_CHECKS := $(if $(SAN)$(DEBUG),-DGBX_CHECK=2)
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE
 CFLAGS_ALL = -std=gnu17 -g $(OPT) $(WARN) $(WERROR) $(HARDEN) -fvisibility=hidden -pthread \
-	$(SLOW_CHECKS) $(SAN_FLAGS) $(CFLAGS)
+	$(SLOW_CHECKS) $(SAN_FLAGS) $(if $(COVERAGE),-fsanitize-coverage=$(COVERAGE)) $(CFLAGS)
 LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now $(SAN_FLAGS) $(LDFLAGS)
 LDLIBS_ALL = -lm $(LDLIBS)
 
@@ -69,7 +71,7 @@ HEADERS := $(wildcard include/gbx/*.h include/gbx/unstable/*.h src/*/*.h)
 UNIT_SRC := $(wildcard test/unit/test_*.c test/wasi/test_*.c test/api/test_*.c)
 UNIT_BIN := $(UNIT_SRC:%.c=$(OUT)/%)
 
-.PHONY: all lib units unity headers tidy quick bless install clean
+.PHONY: all lib units unity headers tidy quick fuzz fuzz-target bless install clean
 all: $(OUT)/glovebox
 lib: $(OUT)/libgbx.a
 units: $(UNIT_BIN)
@@ -99,6 +101,20 @@ $(OUT)/test/unit/test_codegen_asm $(OUT)/test/unit/test_codegen_golden: LDLIBS +
 $(OUT)/test/%: test/%.c $(OUT)/libgbx.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itest $(CFLAGS_ALL) -MMD -MP $< $(OUT)/libgbx.a $(LDFLAGS_ALL) -lcmocka $(LDLIBS_ALL) -o $@
+
+# libFuzzer's targets: clang, sanitizers and coverage in all of the library but the interpreter, which is
+# what the compiler is held against here and takes the time of all else together if it has them.
+FUZZ_OUT := build/fuzz
+$(FUZZ_OUT)/src/interp/%: SAN_FLAGS :=
+$(FUZZ_OUT)/src/interp/%: COVERAGE :=
+$(OUT)/test/fuzz/%: test/fuzz/%.c $(OUT)/libgbx.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP $< $(OUT)/libgbx.a $(LDFLAGS_ALL) -fsanitize=fuzzer $(LDLIBS_ALL) -o $@
+fuzz-target:
+	$(MAKE) CC=clang SAN=address,undefined COVERAGE=inline-8bit-counters,pc-table OUT=$(FUZZ_OUT) $(FUZZ_OUT)/test/fuzz/tiers
+
+fuzz:
+	test/fuzz/forever $(FUZZ_ARGS)
 
 # The file is written only when the list of sources changes, and compiled when any of them does.
 unity: $(OUT)/all.o

@@ -107,7 +107,9 @@ main(int argc, char **argv)
     }
     gbx_err err;
     gbx_engine *engine;
-    if (gbx_engine_new(NULL, &engine, &err)) {
+    gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
+    opts.compile_threads = 1;
+    if (gbx_engine_new(&opts, &engine, &err)) {
         fprintf(stderr, "validate: %s\n", err.text);
         return 1;
     }

@@ -9,6 +9,7 @@ import concurrent.futures
 import difflib
 import hashlib
 import itertools
+import json
 import os
 import re
 import shlex
@@ -25,7 +26,7 @@ CASE_KEYS = {
     "stdin", "stdin_file", "stdin_bytes", "stdin_slow", "stdin_closed", "files", "links", "many",
     "stdout", "stdout_file", "stdout_has", "stdout_re", "stderr", "stderr_has", "stderr_re",
     "exit", "exit_is_each", "each", "each_full", "native", "after", "absent", "full", "only",
-    "min_seconds", "max_seconds", "stdout_limit", "module",
+    "min_seconds", "max_seconds", "stdout_limit", "module", "compiles",
 }
 
 
@@ -152,6 +153,8 @@ def command(runtime, case, wasm, work, args):
             if key in case:
                 cmd += [option, case[key]]
         cmd += [sub(o) for o in case.get("options", [])]
+        if "compiles" in case:
+            cmd += ["--tier", "eager", "--report", sub("{work}/report.json")]
     return cmd + [sub(case.get("module", wasm))] + [sub(a) for a in args]
 
 
@@ -214,6 +217,16 @@ def compare_stream(what, s, case, key, default):
     return bad
 
 
+def compare_report(least, path):
+    """At least that share of the functions is compiled; machines that compile nothing have no say."""
+    with open(path, encoding="utf-8") as f:
+        report = json.load(f)
+    if not report["compiles"] or report["compiled_share"] >= least:
+        return []
+    return [f"{report['functions_compiled']} of {report['functions']} functions are compiled, {least} of "
+            f"them should be; not: {report['refused'][:5]}"]
+
+
 def compare(case, r, native, program, work, each):
     """What is wrong with a result: lines for people, empty when it is right."""
     bad = []
@@ -248,6 +261,8 @@ def compare(case, r, native, program, work, each):
     for name in case.get("absent", []):
         if os.path.lexists(os.path.join(work, name)):
             bad.append(f"file {name} is there and must not be")
+    if "compiles" in case:
+        bad += compare_report(case["compiles"], os.path.join(work, "report.json"))
     if bad and not case.get("stderr_has") and r.err.text:
         bad.append("stderr was:\n  " + excerpt(r.err.text))
     return bad

@@ -212,6 +212,10 @@ def suites():
         table[name] = lambda r, log, n, runner=runner: suite_lines(
             r, log, [f"./{runner}", *(t.split("/", 1)[1] for t in n)],
             env={"GLOVEBOX": os.path.join(ROOT, RELEASE, "glovebox")})
+    for name, tier in (("go", "interp"), ("go", "eager"), ("guests", "eager")):
+        table[f"{name}-{tier}"] = lambda r, log, n, name=name, tier=tier: suite_lines(
+            r, log, [f"./test/{name}/run", "--runtime", f"test/tiers/{tier}",
+                     *(t.split("/", 1)[1] for t in n)])
     return table
 
 

@@ -92,9 +92,19 @@ def options():
     out = ["# Options of `glovebox run`", NOTE.format("src/cli/options.def"),
            "Options stand before FILE, as `--name value` or `--name=value`; what stands after FILE "
            "belongs to the guest.", "", "| option | meaning |", "|---|---|"]
-    for _, name, argument, text in rows("src/cli/options.def", "CLI_OPTION"):
+    table = list(rows("src/cli/options.def", "CLI_OPTION"))
+    for _, name, argument, commands, text in table:
         shown = name if argument == "NULL" else f"{name} {argument}"
-        out.append(f"| `{cell(shown)}` | {cell(text)} |")
+        if "RUN" in commands:
+            out.append(f"| `{cell(shown)}` | {cell(text)} |")
+    shared = [name for _, name, _, commands, _ in table if "RUN" in commands and "DIFF" in commands]
+    out += ["", "# Options of `glovebox diff`", NOTE.format("src/cli/options.def"),
+            "As above: " + ", ".join(f"`{name}`" for name in shared) + ". And its own:", "",
+            "| option | meaning |", "|---|---|"]
+    for _, name, argument, commands, text in table:
+        shown = name if argument == "NULL" else f"{name} {argument}"
+        if commands == "DIFF":
+            out.append(f"| `{cell(shown)}` | {cell(text)} |")
     out += ["", "# Options of `glovebox explore`", NOTE.format("src/cli/explore.def"),
             "They stand before FILE or behind it.", "", "| option | meaning |", "|---|---|"]
     for _, name, argument, text in rows("src/cli/explore.def", "CLI_EXPLORE"):

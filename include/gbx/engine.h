@@ -1,7 +1,7 @@
 /* The engine: what all modules and stores of a process share (canonical types, guest stacks, the
- * thread that fires deadlines). Any number of engines may live side by side; objects of one never meet
- * those of another: using them together is GBX_ARGUMENT. Reference-counted: modules and stores keep
- * their engine alive. */
+ * thread that fires deadlines, instances kept for their next tenants). Any number of engines may live
+ * side by side; objects of one never meet those of another: using them together is GBX_ARGUMENT.
+ * Reference-counted: modules and stores keep their engine alive. */
 #ifndef GBX_ENGINE_H
 #define GBX_ENGINE_H
 
@@ -26,20 +26,29 @@ enum {
     GBX_SYMBOLS_GDB = 1 << 1,  /* gdb, by its JIT interface */
 };
 
+#define GBX_POOL_OFF UINT32_MAX
+
 typedef struct gbx_engine_opts {
     size_t size;           /* set by GBX_ENGINE_OPTS_INIT */
     uint64_t features_off; /* GBX_FEATURE_BITs: modules of this engine that use one of these features
                               are refused with GBX_UNSUPPORTED. 0: all that are supported are on */
     gbx_tier_mode tier; /* where this processor or system cannot run compiled code, all is interpreted */
+    uint32_t compile_threads; /* that gbx_module_compile may use for a large module, the calling one
+                                 included; they have ended when it returns. 0: as many as the caller may
+                                 run on, 16 at most */
     uint32_t symbols;   /* GBX_SYMBOLS_ bits: who is told of compiled functions. 0: nobody */
     const char *cache_dir; /* where code is kept for later processes, see cache.h; NULL: nowhere. Made if only
                               its last component is missing; one that cannot be trusted is not used */
     uint64_t cache_bytes;  /* what is there at most; what has not been used for longest goes. 0: 1 GiB */
+    uint32_t pool_instances; /* when a store is released, its instances are made as new and kept for the
+                                next that instantiate their modules: so many, of all modules, those that
+                                were idle longest going first. 0: 64; GBX_POOL_OFF: none */
+    uint64_t pool_bytes;     /* that they may take in all. 0: 256 MiB */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 
-/* A new engine. opts may be NULL: defaults. The caller owns *out. No thread is started before the first
- * call that has a deadline.
+/* A new engine. opts may be NULL: defaults. The caller owns *out. No thread is started but for a
+ * call that has a deadline, and by gbx_module_compile, see compile_threads.
  * On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT (out is NULL, or opts of another version or with
  * values that mean nothing), GBX_IO (the file for perf cannot be written, or is not this user's).
  * Thread-safe. */

@@ -53,8 +53,6 @@ typedef struct gbx_native {
     u8 *guard; /* [guard, low) is not accessible: reaching it is exhaustion */
     u8 *low;   /* [low, high) is the stack, growing down */
     u8 *high;
-    u8 *poll;  /* the poll page or pages (S14) */
-    u64 poll_bytes;
 
     /* Of the instance whose code runs; the runtime sets them whenever it lets compiled code go on. */
     struct gbx_instance *inst;
@@ -94,7 +92,7 @@ typedef struct gbx_fault {
     u64 regs[GBX_FAULT_REGS]; /* RULE: S9: pinned globals are found here */
 } gbx_fault;
 
-#define GBX_FAULT_POLL 255  /* a safepoint found that the call is to stop: gbx_exec.stop says why */
+#define GBX_FAULT_POLL 255  /* RULE: S14. A poll found gbx_exec.stop set, which says why */
 #define GBX_FAULT_GIVEN 254 /* gbx_native.trap says which trap */
 
 #endif

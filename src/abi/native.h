@@ -40,6 +40,7 @@ struct gbx_cell {
 _Static_assert(sizeof(struct gbx_cell) == 1u << GBX_CELL_SHIFT, "as generated code counts them");
 
 typedef enum gbx_cell_state { GBX_CELL_COLD, GBX_CELL_DONE, GBX_CELL_REFUSED } gbx_cell_state;
+#define GBX_CELL_WHY_SHIFT 8 /* from there on, of a refused one: see runtime_int.h, TIER_REFUSED_ */
 
 /* A segment of compiled frames: lies on gbx_exec.stack behind the frame record that stands for it. */
 struct gbx_segment {

@@ -8,33 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/api_int.h"
+#include "api/wasi_int.h"
 #include "base/alloc.h"
 #include "base/text.h"
-#include "gbx/wasi.h"
-#include "wasi/wasi.h"
-
-/* A growing list of strings, owned. */
-typedef struct api_strings {
-    char **items;
-    u32 len, cap;
-} api_strings;
-
-typedef struct api_dirs {
-    wasi_dir_grant *items; /* host_fd and guest_path owned */
-    u32 len, cap;
-} api_dirs;
-
-struct gbx_wasi {
-    api_strings args, env;
-    api_dirs dirs;
-    int stdio[3];
-    u64 (*clock_now)(void *data, u32 clock_id);
-    void (*clock_sleep)(void *data, u64 ns);
-    void *clock_data;
-    bool (*random_fill)(void *data, u8 *buf, size_t len);
-    void *random_data;
-};
 
 static gbx_code
 api_wasi_out_of_memory(gbx_err *err)
@@ -254,12 +230,6 @@ gbx_wasi_random(gbx_wasi *wasi, bool (*fill)(void *data, uint8_t *buf, size_t le
     wasi->random_data = data;
 }
 
-/* What a gbx_wasi_link leaves in the store. */
-typedef struct api_wasi_linked {
-    wasi_ctx *ctx;
-    gbx_refusal rows[WASI_REFUSALS_MAX]; /* as they were last asked for */
-} api_wasi_linked;
-
 static void
 api_wasi_free_linked(void *obj)
 {
@@ -271,6 +241,8 @@ api_wasi_free_linked(void *obj)
 static gbx_code
 api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_err *err)
 {
+    api_wasi_linked *const l = gbx_base_alloc_zero(1, sizeof *l);
+    if (!l) return api_wasi_out_of_memory(err);
     wasi_config const config = {
             .args = (const char *const *)w->args.items,
             .arg_count = w->args.len,
@@ -278,15 +250,20 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
             .env_count = w->env.len,
             .dirs = w->dirs.items,
             .dir_count = w->dirs.len,
-            .stdio = {w->stdio[0], w->stdio[1], w->stdio[2]},
+            .stdio = {w->stdio[0], w->sinks[1].write ? -1 : w->stdio[1],
+                      w->sinks[2].write ? -1 : w->stdio[2]},
             .clock_now = w->clock_now,
             .clock_sleep = w->clock_sleep,
             .clock_data = w->clock_data,
             .random_fill = w->random_fill,
             .random_data = w->random_data,
+            .sinks = {w->sinks[0], w->sinks[1], w->sinks[2]},
+            .trace = w->report ? gbx_api_trace_report : NULL,
+            .trace_data = l,
+            .still = w->still,
     };
-    api_wasi_linked *const l = gbx_base_alloc_zero(1, sizeof *l);
-    if (!l) return api_wasi_out_of_memory(err);
+    l->report = w->report;
+    l->report_data = w->report_data;
     gbx_code code = gbx_wasi_ctx_new(&config, &l->ctx, err);
     if (code == GBX_OK && !gbx_runtime_store_own(store, l, api_wasi_free_linked)) {
         code = api_wasi_out_of_memory(err);
@@ -294,34 +271,6 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
     if (code == GBX_OK) *out = l;
     else api_wasi_free_linked(l);
     return code;
-}
-
-/* The types of a call from its row: one letter a value, i or I. */
-static void
-api_wasi_types(const char *letters, wasm_valtype *out, u32 *count)
-{
-    for (*count = 0; letters[*count]; ++*count) {
-        out[*count] = letters[*count] == 'I' ? WASM_I64 : WASM_I32;
-    }
-}
-
-#define API_WASI_MODULE "wasi_snapshot_preview1"
-#define API_WASI_VALUES 16u /* no call of preview 1 has more parameters or results */
-
-static gbx_code
-api_wasi_define(gbx_linker *linker, const wasi_p1_call *call, wasi_ctx *ctx, gbx_err *err)
-{
-    GBX_ASSERT(strlen(call->params) <= API_WASI_VALUES && strlen(call->results) <= API_WASI_VALUES);
-    wasm_valtype params[API_WASI_VALUES], results[API_WASI_VALUES];
-    wasm_functype sig = {.params = params, .results = results};
-    api_wasi_types(call->params, params, &sig.param_count);
-    api_wasi_types(call->results, results, &sig.result_count);
-    runtime_extern ext = {.kind = WASM_EXTERN_FUNC};
-    gbx_store *const store = gbx_runtime_linker_store(linker);
-    GBX_TRY(gbx_runtime_host_func(store, &sig, call->fn, ctx, &ext.of.func, err));
-    rd_name const module = {API_WASI_MODULE, sizeof API_WASI_MODULE - 1};
-    rd_name const name = {call->name, (u32)strlen(call->name)};
-    return gbx_runtime_linker_define(linker, module, name, ext, err);
 }
 
 gbx_code
@@ -336,11 +285,7 @@ gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
     }
     api_wasi_linked *linked = NULL;
     GBX_TRY(api_wasi_make(wasi, store, &linked, err));
-    u32 count;
-    const wasi_p1_call *const calls = gbx_wasi_p1_calls(&count);
-    for (u32 i = 0; i < count; i++) {
-        GBX_TRY(api_wasi_define(linker, &calls[i], linked->ctx, err));
-    }
+    GBX_TRY(gbx_runtime_linker_define_set(linker, &gbx_wasi_p1, linked->ctx, err));
     gbx_runtime_store_set_wasi(store, linked);
     return GBX_OK;
 }

@@ -54,6 +54,17 @@ gbx_base_arena_copy(arena *a, const void *data, size_t len)
 }
 
 void
+gbx_base_arena_join(arena *a, arena *from)
+{
+    arena_chunk **last = &from->chunks;
+    while (*last) last = &(*last)->next;
+    *last = a->chunks;
+    a->chunks = from->chunks;
+    a->bytes += from->bytes;
+    *from = (arena){0};
+}
+
+void
 gbx_base_arena_deinit(arena *a)
 {
     for (arena_chunk *c = a->chunks; c;) {

@@ -20,6 +20,9 @@ GBX_MUST_USE void *gbx_base_arena_alloc(arena *a, size_t count, size_t bytes);
 /* A copy of `len` bytes with a NUL behind it; NULL when memory is short. */
 GBX_MUST_USE char *gbx_base_arena_copy(arena *a, const void *data, size_t len);
 
+/* What `from` owns is owned by `a` from now on; `from` is empty. */
+void gbx_base_arena_join(arena *a, arena *from);
+
 void gbx_base_arena_deinit(arena *a);
 
 #endif

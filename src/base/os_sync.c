@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -89,6 +90,15 @@ gbx_base_os_cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m, u64 ns)
         rc = pthread_cond_timedwait(c, m, &t);
     }
     GBX_ASSERT(rc == 0 || rc == ETIMEDOUT);
+}
+
+u32
+gbx_base_os_processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return max_u32((u32)CPU_COUNT(&set), 1);
+    long const online = sysconf(_SC_NPROCESSORS_ONLN); /* more processors than a cpu_set_t has */
+    return online > 0 ? (u32)online : 1;
 }
 
 bool

@@ -23,6 +23,9 @@ void gbx_base_os_event_close(int fd); /* -1: nothing */
 void gbx_base_os_cond_init(pthread_cond_t *c);
 void gbx_base_os_cond_wait_until(pthread_cond_t *c, pthread_mutex_t *m, u64 ns /* UINT64_MAX: ever */);
 
+/* Processors that this thread may run on, at least 1. */
+u32 gbx_base_os_processors(void);
+
 /* Start a thread of ours: small stack, all signals blocked, so that handlers of the host's run on the
  * host's own threads. False where the system refuses one. */
 GBX_MUST_USE bool gbx_base_os_thread_start(pthread_t *out, void *(*run)(void *data), void *data);

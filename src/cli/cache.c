@@ -41,28 +41,6 @@ gbx_cli_cache_dir(bool make)
     return make && access(dir, F_OK) && !cache_is_mine(parent) ? NULL : dir;
 }
 
-void
-gbx_cli_help_cache(FILE *to)
-{
-    fputs("usage: glovebox cache info [DIR]     what it holds\n"
-          "       glovebox cache clear [DIR]    empty it\n"
-          "       glovebox cache dir            where it is\n"
-          "\n"
-          "A run keeps what it found out about FILE and compiled of it, so that the next one starts in\n"
-          "milliseconds. DIR is $XDG_CACHE_HOME/glovebox, or ~/.cache/glovebox. Its bound is 1 GiB: what\n"
-          "has not been used for longest goes.\n"
-          "\n"
-          "  glovebox --cache=off main.wasm            without it\n"
-          "  glovebox --cache-dir /var/tmp/me main.wasm\n"
-          "  glovebox --explain main.wasm              what it did, on standard error\n"
-          "\n"
-          "It never changes what a program does. An entry is used only for the very bytes it was made\n"
-          "from, by the very glovebox that made it, and if it carries a tag made with the directory's key;\n"
-          "anything else is made again. The directory must belong to the user and be writable by nobody\n"
-          "else, or it is not used. Do not grant it to a guest.\n",
-          to);
-}
-
 static int
 cache_failed(const char *dir, gbx_code code, const gbx_err *err)
 {
@@ -85,8 +63,8 @@ gbx_cli_cache(int argc, char **argv, int first)
     const char *const verb = first < argc ? argv[first] : "";
     const char *const dir = first + 1 < argc ? argv[first + 1] : gbx_cli_cache_dir(false);
     if (!strcmp(verb, "--help") || !strcmp(verb, "help")) {
-        gbx_cli_help_cache(stdout);
-        return CLI_EXIT_OK;
+        char page[] = "cache", *const words[] = {page};
+        return gbx_cli_help(1, (char **)(uintptr_t)words, 0);
     }
     bool const is_clear = !strcmp(verb, "clear"), is_dir = !strcmp(verb, "dir");
     if ((!is_clear && !is_dir && strcmp(verb, "info") != 0) || argc > first + (is_dir ? 1 : 2)) {

@@ -72,8 +72,11 @@ bool gbx_cli_colour(void);
 
 /* ---- options.c: the command line, read through options.def ---- */
 
+/* Commands that share a table of options. */
+typedef enum cli_command { CLI_RUN = 1, CLI_DIFF = 2 } cli_command;
+
 typedef enum cli_option_id {
-#define CLI_OPTION(id, name, argument, help) CLI_OPT_##id,
+#define CLI_OPTION(id, name, argument, commands, help) CLI_OPT_##id,
 #include "cli/options.def"
 #undef CLI_OPTION
     CLI_OPT_COUNT
@@ -83,6 +86,7 @@ typedef struct cli_option {
     const char *name;     /* "--dir" */
     const char *argument; /* "HOST[::GUEST][::ro|rw]"; NULL: a flag */
     const char *help;     /* newlines separate the lines of the help page */
+    unsigned commands;    /* cli_command bits; 0: the table belongs to one */
 } cli_option;
 
 extern const cli_option gbx_cli_options[CLI_OPT_COUNT];
@@ -97,6 +101,7 @@ typedef struct cli_given {
 
 /* A command line split at FILE: what stands before is ours, what stands after is the guest's. */
 typedef struct cli_line {
+    cli_command command;
     int argc;
     char **argv;
     int first;        /* first word after the program's name and the command, if one was given */
@@ -106,7 +111,7 @@ typedef struct cli_line {
 } cli_line;
 
 /* Split; on an error says what is wrong and gives CLI_EXIT_SETUP. */
-int gbx_cli_line_parse(cli_line *line, int argc, char **argv, int first);
+int gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, int first);
 /* Index into given[] of the last `id`, -1 when it was not given; and its value, NULL likewise. */
 int gbx_cli_line_find(const cli_line *line, cli_option_id id);
 const char *gbx_cli_line_value(const cli_line *line, cli_option_id id);
@@ -184,6 +189,10 @@ typedef struct cli_plan {
     uint32_t symbols; /* GBX_SYMBOLS_ bits */
     const char *cache_dir; /* NULL: none */
     bool explain;
+    uint64_t seed;    /* of diff: randomness */
+    bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
+    bool every_call;
+    const char *report; /* NULL: none is written */
 } cli_plan;
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */
@@ -197,9 +206,10 @@ int gbx_cli_plan_make(cli_plan *plan, const cli_line *line);
 /* hints.c: notes on what was refused, after the guest ended with `status`. */
 void gbx_cli_hints(const cli_plan *plan, const gbx_store *store, int status);
 
-/* invoke.c: everything behind --invoke, and the answer to a module without _start. */
+/* invoke.c: everything behind --invoke, whose results are added to `lines`; and the answer to a module
+ * without _start. */
 int gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_module *module,
-                   gbx_trap *trap);
+                   gbx_trap *trap, cli_text *lines);
 int gbx_cli_no_start(const cli_plan *plan, const gbx_module *module);
 
 /* report.c: failures of the library and traps, said in words; both give the exit code. */
@@ -209,13 +219,31 @@ int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_cod
 bool gbx_cli_report_foreign(const cli_plan *plan, const gbx_module *module);
 int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
 
+/* account.c: --report. Opened before the guest runs, which might be granted what stands at the name later;
+ * NULL where none was asked for or none can be written, and then *status is CLI_EXIT_SETUP. */
+FILE *gbx_cli_account_open(const cli_plan *plan, int *status);
+/* Write it all and close: `ended` is "exit" or the slug of what ended the run, `module` NULL where there is
+ * none. The exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
+int gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const char *ended,
+                          int status);
+
 /* run.c: the command `run`. `first` is the index of its first word. */
 int gbx_cli_run(int argc, char **argv, int first);
+/* Of all commands that run FILE: arguments, variables and directories of the plan; and the guest from its
+ * instance to its end. The latter says what goes wrong before a guest has begun, and then gives that exit
+ * code and the slug of why; with CLI_EXIT_OK, *trap says how the guest ended. */
+gbx_code gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err);
+int gbx_cli_run_call(const cli_plan *plan, gbx_store *store, const gbx_module *module, gbx_linker *linker,
+                     gbx_instance **instance, gbx_trap *trap, cli_text *results, const char **ended);
+/* What was asked for of this machine cannot be had: says so, gives the exit code. */
+int gbx_cli_run_no_setup(gbx_code code, const gbx_err *err);
 
-/* cache.c: the command `cache`, its page, where the cache is if nobody says (NULL: nowhere), and what it did
+/* diff.c: the command `diff`, likewise. */
+int gbx_cli_diff(int argc, char **argv, int first);
+
+/* cache.c: the command `cache`, where the cache is if nobody says (NULL: nowhere), and what it did
  * for a module, on standard error. `make`: the directories above it are to be there. */
 int gbx_cli_cache(int argc, char **argv, int first);
-void gbx_cli_help_cache(FILE *to);
 const char *gbx_cli_cache_dir(bool make);
 void gbx_cli_cache_explain(const cli_plan *plan, const gbx_module *module);
 
@@ -226,8 +254,10 @@ void gbx_cli_help_explore(FILE *to);
 /* help.c */
 int gbx_cli_help(int argc, char **argv, int first);
 void gbx_cli_help_run(FILE *to);
+void gbx_cli_help_diff(FILE *to);
 void gbx_cli_help_all(FILE *to);
-void gbx_cli_help_options(FILE *to, const cli_option *options, size_t count);
+/* Those that `command` has; 0: all. */
+void gbx_cli_help_options(FILE *to, const cli_option *options, size_t count, unsigned command);
 int gbx_cli_version(void);
 
 #endif

@@ -20,7 +20,7 @@ typedef enum explore_option {
 
 /* ORDER: explore_option */
 static const cli_option explore_options[EXPLORE_OPT_COUNT] = {
-#define CLI_EXPLORE(id, name, argument, help) {name, argument, help},
+#define CLI_EXPLORE(id, name, argument, help) {name, argument, help, 0},
 #include "cli/explore.def"
 #undef CLI_EXPLORE
 };
@@ -43,7 +43,7 @@ gbx_cli_help_explore(FILE *to)
           "\n"
           "options:\n",
           to);
-    gbx_cli_help_options(to, explore_options, EXPLORE_OPT_COUNT);
+    gbx_cli_help_options(to, explore_options, EXPLORE_OPT_COUNT, 0);
 }
 
 /* ---- The command line */

@@ -27,10 +27,11 @@ static const help_exit help_exits[] = {
 
 /* Options, then their help, indented alike. */
 void
-gbx_cli_help_options(FILE *to, const cli_option *options, size_t count)
+gbx_cli_help_options(FILE *to, const cli_option *options, size_t count, unsigned command)
 {
     for (size_t i = 0; i < count; i++) {
         const cli_option *const o = &options[i];
+        if (command && !(o->commands & command)) continue;
         fprintf(to, "  %s%s%s\n", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
         for (const char *p = o->help; *p;) {
             size_t const len = strcspn(p, "\n");
@@ -53,13 +54,29 @@ gbx_cli_help_run(FILE *to)
           "\n"
           "options:\n",
           to);
-    gbx_cli_help_options(to, gbx_cli_options, CLI_OPT_COUNT);
+    gbx_cli_help_options(to, gbx_cli_options, CLI_OPT_COUNT, CLI_RUN);
+}
+
+void
+gbx_cli_help_diff(FILE *to)
+{
+    fputs("usage: glovebox diff [options] FILE [args...]\n"
+          "\n"
+          "Run FILE three times: interpreted, compiled, and changing over in the middle. Compare all\n"
+          "host calls, the output, how it ended, memories and globals, and show where the runs first\n"
+          "differ: exit code 0 if nowhere, 1 if somewhere. All runs see the same clock, random numbers\n"
+          "and standard input; what they write is compared and not shown.\n"
+          "\n"
+          "options:\n",
+          to);
+    gbx_cli_help_options(to, gbx_cli_options, CLI_OPT_COUNT, CLI_DIFF);
 }
 
 void
 gbx_cli_help_all(FILE *to)
 {
     fputs("usage: glovebox [run] [options] FILE [args...]\n"
+          "       glovebox diff [options] FILE [args...]\n"
           "       glovebox explore [options] FILE\n"
           "       glovebox cache info|clear|dir [DIR]\n"
           "       glovebox help [TOPIC]\n"
@@ -73,7 +90,7 @@ gbx_cli_help_all(FILE *to)
           "  glovebox --dir ./data main.wasm data/in.json\n"
           "  glovebox --env LANG --timeout 10s main.wasm < input > output\n"
           "\n"
-          "help: glovebox help run (all options), explore, cache, grants, go, exit-codes, topics\n",
+          "help: glovebox help run (all options), diff, explore, cache, grants, go, exit-codes, topics\n",
           to);
 }
 
@@ -95,8 +112,8 @@ help_list(void)
 {
     fputs("topics of glovebox help\n\n", stdout);
     printf("  %-24s %s\n", "run", "all options");
+    printf("  %-24s %s\n", "diff", "one run interpreted and compiled, compared: the command and its options");
     printf("  %-24s %s\n", "explore", "what became of a function: the command and its options");
-    printf("  %-24s %s\n", "cache", "what is kept for later runs: the command, and what is safe about it");
     printf("  %-24s %s\n", "exit-codes", "what the exit codes mean");
     for (size_t i = 0; i < CLI_LEN(help_topics); i++)
         printf("  %-24s %s\n", help_topics[i].slug, help_topics[i].title);
@@ -155,10 +172,10 @@ gbx_cli_help(int argc, char **argv, int first)
         gbx_cli_help_all(stdout);
     } else if (!strcmp(topic, "run")) {
         gbx_cli_help_run(stdout);
+    } else if (!strcmp(topic, "diff")) {
+        gbx_cli_help_diff(stdout);
     } else if (!strcmp(topic, "explore")) {
         gbx_cli_help_explore(stdout);
-    } else if (!strcmp(topic, "cache")) {
-        gbx_cli_help_cache(stdout);
     } else if (!strcmp(topic, "exit-codes")) {
         help_exit_codes();
     } else if (!strcmp(topic, "topics")) {

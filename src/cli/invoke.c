@@ -153,7 +153,7 @@ invoke_args(const cli_plan *plan, const gbx_valtype *types, size_t count, gbx_va
 
 int
 gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_module *module,
-               gbx_trap *trap)
+               gbx_trap *trap, cli_text *lines)
 {
     *trap = (gbx_trap){.code = GBX_TRAP_NONE};
     gbx_func *const func = gbx_instance_func(instance, plan->invoke);
@@ -171,6 +171,7 @@ gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_module *m
         return CLI_EXIT_OK; /* the caller reports the trap */
     if (gbx_func_call(func, args, param_count, out, result_count, trap) != GBX_TRAP_NONE)
         return CLI_EXIT_OK;
-    for (size_t i = 0; i < result_count; i++) puts(gbx_cli_format_value(&out[i]));
+    for (size_t i = 0; i < result_count; i++)
+        gbx_cli_text_printf(lines, "%s\n", gbx_cli_format_value(&out[i]));
     return CLI_EXIT_OK;
 }

@@ -13,9 +13,13 @@
 
 /* ORDER: cli_option_id */
 const cli_option gbx_cli_options[CLI_OPT_COUNT] = {
-#define CLI_OPTION(id, name, argument, help) {name, argument, help},
+#define RUN  CLI_RUN
+#define DIFF CLI_DIFF
+#define CLI_OPTION(id, name, argument, commands, help) {name, argument, help, commands},
 #include "cli/options.def"
 #undef CLI_OPTION
+#undef RUN
+#undef DIFF
 };
 
 typedef struct options_peer {
@@ -46,6 +50,21 @@ gbx_cli_option_find(const char *word)
     return CLI_OPT_COUNT;
 }
 
+/* An option of another command. */
+static int
+options_other(const cli_line *line, int at, cli_option_id id)
+{
+    const cli_option *const o = &gbx_cli_options[id];
+    bool const has_value = o->argument && !strchr(line->argv[at], '=') && at + 1 < line->argc;
+    cli_edit const edit = {.skip = at, .skip_count = has_value ? 2 : 1};
+    return gbx_cli_usage_error(
+            "unknown-option",
+            gbx_cli_format("%s has no option %s", line->command == CLI_DIFF ? "diff" : "run", o->name),
+            line->command == CLI_DIFF ? "it is an option of run, of no use where runs are compared"
+                                      : "it is an option of diff",
+            gbx_cli_line_command(line, &edit));
+}
+
 static int
 options_unknown(const cli_line *line, int at)
 {
@@ -55,10 +74,12 @@ options_unknown(const cli_line *line, int at)
     const char *const rest = bare + strlen(name); /* "=value" or "" */
     const char *near = NULL;
     const char *words = NULL;
+    cli_option_id const other = gbx_cli_option_find(word);
+    if (other != CLI_OPT_COUNT) return options_other(line, at, other);
     unsigned best = strlen(name) > 3 ? 3 : strlen(name) > 1 ? 2 : 1;
     for (cli_option_id id = 0; id < CLI_OPT_COUNT; id++) {
         unsigned const d = gbx_cli_distance(name, gbx_cli_options[id].name + 2);
-        if (d >= best) continue;
+        if (d >= best || !(gbx_cli_options[id].commands & line->command)) continue;
         best = d;
         near = gbx_cli_options[id].name;
     }
@@ -122,9 +143,9 @@ options_read(cli_line *line, int at, cli_option_id id, int *words)
 }
 
 int
-gbx_cli_line_parse(cli_line *line, int argc, char **argv, int first)
+gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, int first)
 {
-    *line = (cli_line){.argc = argc, .argv = argv, .first = first};
+    *line = (cli_line){.command = command, .argc = argc, .argv = argv, .first = first};
     line->given = gbx_cli_alloc((size_t)argc + 1, sizeof *line->given);
     int unknown = 0;
     int i = first;
@@ -135,14 +156,15 @@ gbx_cli_line_parse(cli_line *line, int argc, char **argv, int first)
             break;
         }
         cli_option_id const id = gbx_cli_option_find(argv[i]);
-        if (id == CLI_OPT_COUNT) {
+        if (id == CLI_OPT_COUNT || !(gbx_cli_options[id].commands & command)) {
             if (!unknown) unknown = i;
+            if (id != CLI_OPT_COUNT && gbx_cli_options[id].argument && !strchr(argv[i], '=')) words = 2;
             continue;
         }
         int const status = options_read(line, i, id, &words);
         if (status != CLI_EXIT_OK) return status;
     }
-    line->file = i;
+    line->file = i < argc ? i : argc;
     return unknown ? options_unknown(line, unknown) : CLI_EXIT_OK;
 }
 

@@ -195,10 +195,31 @@ plan_set_names(cli_plan *plan)
     plan->invoke = gbx_cli_line_value(line, CLI_OPT_INVOKE);
     if (plan->invoke && !*plan->invoke)
         return plan_bad_value(CLI_OPT_INVOKE, "", "an export has a name");
+    plan->report = gbx_cli_line_value(line, CLI_OPT_REPORT);
+    if (plan->report && !*plan->report) return plan_bad_value(CLI_OPT_REPORT, "", "a file has a name");
     plan->program = line->argv[line->file];
     const char *const slash = strrchr(plan->program, '/');
     const char *const argv0 = gbx_cli_line_value(line, CLI_OPT_ARGV0);
     plan->argv0 = argv0 ? argv0 : slash ? slash + 1 : plan->program;
+    return CLI_EXIT_OK;
+}
+
+static int
+plan_set_grants(cli_plan *plan, const char *text)
+{
+    plan->takes_ro = !strcmp(text, "ro");
+    plan->takes_rw = !strcmp(text, "rw");
+    return plan->takes_ro || plan->takes_rw ? CLI_EXIT_OK
+                                            : plan_bad_value(CLI_OPT_GRANTS, text, "it is ro or rw");
+}
+
+static int
+plan_set_seed(cli_plan *plan, const char *text)
+{
+    gbx_val v;
+    if (!gbx_cli_parse_value(text, GBX_I64, &v))
+        return plan_bad_value(CLI_OPT_SEED, text, "it is a number of 64 bits");
+    plan->seed = (uint64_t)v.of.i64;
     return CLI_EXIT_OK;
 }
 
@@ -213,6 +234,9 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_MAX_MEMORY: return plan_set_memory(plan, value);
     case CLI_OPT_WASM_FEATURE: return plan_set_feature(plan, value);
     case CLI_OPT_JIT_SYMBOLS: return plan_set_symbols(plan, value);
+    case CLI_OPT_GRANTS: return plan_set_grants(plan, value);
+    case CLI_OPT_SEED: return plan_set_seed(plan, value);
+    case CLI_OPT_EVERY_CALL: plan->every_call = true; break;
     case CLI_OPT_CWD: /* after all --env */
     case CLI_OPT_ARGV0:
     case CLI_OPT_INVOKE:
@@ -221,6 +245,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_CACHE:
     case CLI_OPT_CACHE_DIR:
     case CLI_OPT_EXPLAIN:
+    case CLI_OPT_REPORT:
     case CLI_OPT_VERSION:
     case CLI_OPT_HELP:
     case CLI_OPT_COUNT: break;
@@ -236,12 +261,13 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
             .line = line,
             .timeout_ns = GBX_UNLIMITED,
             .memory_bytes = GBX_UNLIMITED,
+            .seed = 1,
             .dirs = gbx_cli_alloc(room, sizeof *plan->dirs),
             .env = gbx_cli_alloc(room, sizeof *plan->env),
             .env_absent = gbx_cli_alloc(room, sizeof *plan->env_absent),
     };
     int status = plan_set_names(plan);
-    if (status == CLI_EXIT_OK) status = plan_set_cache(plan);
+    if (status == CLI_EXIT_OK && line->command == CLI_RUN) status = plan_set_cache(plan);
     for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++)
         status = plan_apply(plan, i);
     const char *const cwd = gbx_cli_line_value(line, CLI_OPT_CWD);

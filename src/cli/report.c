@@ -110,7 +110,7 @@ report_near_file(const char *file)
 static int
 report_no_file(const cli_plan *plan)
 {
-    static const char *const commands[] = {"run", "explore", "cache", "help", "version"};
+    static const char *const commands[] = {"run", "diff", "explore", "cache", "help", "version"};
     const cli_line *const line = plan->line;
     const char *const dotted = gbx_cli_format("%s.wasm", plan->program);
     const char *why = NULL, *fix = NULL;
@@ -122,7 +122,7 @@ report_no_file(const cli_plan *plan)
         for (size_t i = 0; i < CLI_LEN(commands); i++) {
             if (gbx_cli_distance(plan->program, commands[i]) > 2) continue;
             why = "a command is the first word: glovebox COMMAND [options] FILE [args...]";
-            bool const has_page = strcmp(commands[i], "help") != 0 && strcmp(commands[i], "version") != 0;
+            bool const has_page = strcmp(commands[i], "help") && strcmp(commands[i], "version");
             fix = gbx_cli_format("glovebox help%s%s", has_page ? " " : "", has_page ? commands[i] : "");
         }
     }

@@ -15,6 +15,7 @@ typedef struct run_state {
     gbx_linker *linker;
     gbx_wasi *wasi;
     gbx_instance *instance;
+    const char *ended; /* the slug of what ended it; NULL: an exit of its own */
 } run_state;
 
 static void
@@ -27,22 +28,29 @@ run_release(run_state *run)
     gbx_engine_release(run->engine);
 }
 
+gbx_code
+gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err)
+{
+    gbx_code code = gbx_wasi_arg(wasi, plan->argv0, err);
+    const cli_line *const line = plan->line;
+    for (int i = line->file + 1; code == GBX_OK && !plan->invoke && i < line->argc; i++)
+        code = gbx_wasi_arg(wasi, line->argv[i], err);
+    for (int i = 0; code == GBX_OK && i < plan->env_count; i++)
+        code = gbx_wasi_env(wasi, plan->env[i].name, plan->env[i].value, err);
+    for (int i = 0; code == GBX_OK && i < plan->dir_count; i++) {
+        const cli_dir *const dir = &plan->dirs[i];
+        code = gbx_wasi_dir(wasi, dir->host, dir->guest, dir->read_only ? GBX_READ_ONLY : GBX_READ_WRITE,
+                            err);
+    }
+    return code;
+}
+
 static gbx_code
 run_grant(run_state *run, const cli_plan *plan, gbx_err *err)
 {
     gbx_code code = gbx_wasi_new(&run->wasi, err);
     if (code == GBX_OK) code = gbx_wasi_inherit_stdio(run->wasi, err);
-    if (code == GBX_OK) code = gbx_wasi_arg(run->wasi, plan->argv0, err);
-    const cli_line *const line = plan->line;
-    for (int i = line->file + 1; code == GBX_OK && !plan->invoke && i < line->argc; i++)
-        code = gbx_wasi_arg(run->wasi, line->argv[i], err);
-    for (int i = 0; code == GBX_OK && i < plan->env_count; i++)
-        code = gbx_wasi_env(run->wasi, plan->env[i].name, plan->env[i].value, err);
-    for (int i = 0; code == GBX_OK && i < plan->dir_count; i++) {
-        const cli_dir *const dir = &plan->dirs[i];
-        code = gbx_wasi_dir(run->wasi, dir->host, dir->guest,
-                            dir->read_only ? GBX_READ_ONLY : GBX_READ_WRITE, err);
-    }
+    if (code == GBX_OK) code = gbx_cli_run_grant(run->wasi, plan, err);
     if (code == GBX_OK) code = gbx_linker_new(run->store, &run->linker, err);
     if (code == GBX_OK) code = gbx_wasi_link(run->wasi, run->linker, err);
     return code;
@@ -60,55 +68,76 @@ run_exports_func(const gbx_module *module, const char *name)
 
 /* The exit code for how a call ended, saying what there is to say. */
 static int
-run_outcome(const run_state *run, const cli_plan *plan, const gbx_trap *trap)
+run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
 {
     int status = CLI_EXIT_OK;
     if (trap->code == GBX_TRAP_EXIT)
         status = (int)((uint32_t)trap->exit_status & 0xff);
-    else if (trap->code != GBX_TRAP_NONE)
+    else if (trap->code != GBX_TRAP_NONE) {
+        run->ended = gbx_trap_slug(trap->code);
         status = gbx_cli_report_trap(plan, trap);
+    }
     fflush(stdout);
     if (plan->hints) gbx_cli_hints(plan, run->store, status);
     return status;
+}
+
+int
+gbx_cli_run_call(const cli_plan *plan, gbx_store *store, const gbx_module *module, gbx_linker *linker,
+                 gbx_instance **instance, gbx_trap *trap, cli_text *results, const char **ended)
+{
+    static gbx_err err;
+    *instance = NULL;
+    *ended = NULL;
+    if (!plan->invoke && !run_exports_func(module, "_start")) {
+        *ended = "no-start";
+        return gbx_cli_no_start(plan, module);
+    }
+    gbx_code const code = gbx_instance_new(store, module, linker, instance, trap, &err);
+    if (code == GBX_TRAPPED) return CLI_EXIT_OK;
+    if (code != GBX_OK) {
+        *ended = gbx_code_slug(code);
+        return gbx_cli_report_error(plan, module, code, &err);
+    }
+    if (plan->invoke) return gbx_cli_invoke(plan, *instance, module, trap, results);
+    gbx_func *const start = gbx_instance_func(*instance, "_start");
+    const gbx_valtype *types;
+    if (gbx_func_params(start, &types) || gbx_func_results(start, &types))
+        return gbx_cli_no_start(plan, module);
+    gbx_func_call(start, NULL, 0, NULL, 0, trap);
+    return CLI_EXIT_OK;
 }
 
 static int
 run_call(run_state *run, const cli_plan *plan)
 {
     static gbx_trap trap;
-    static gbx_err err;
-    if (!plan->invoke && !run_exports_func(run->module, "_start"))
-        return gbx_cli_no_start(plan, run->module);
-    gbx_code const code =
-            gbx_instance_new(run->store, run->module, run->linker, &run->instance, &trap, &err);
-    if (code == GBX_TRAPPED) return run_outcome(run, plan, &trap);
-    if (code != GBX_OK) return gbx_cli_report_error(plan, run->module, code, &err);
-    if (plan->invoke) {
-        int const status = gbx_cli_invoke(plan, run->instance, run->module, &trap);
-        return status != CLI_EXIT_OK ? status : run_outcome(run, plan, &trap);
-    }
-    gbx_func *const start = gbx_instance_func(run->instance, "_start");
-    const gbx_valtype *types;
-    if (gbx_func_params(start, &types) || gbx_func_results(start, &types))
-        return gbx_cli_no_start(plan, run->module);
-    gbx_func_call(start, NULL, 0, NULL, 0, &trap);
+    cli_text results = {0};
+    int const status = gbx_cli_run_call(plan, run->store, run->module, run->linker, &run->instance, &trap,
+                                        &results, &run->ended);
+    if (status != CLI_EXIT_OK) return status;
+    fputs(gbx_cli_text_get(&results), stdout);
     return run_outcome(run, plan, &trap);
 }
 
-/* What was asked for of this machine cannot be had. */
-static int
-run_no_setup(gbx_code code, const gbx_err *err)
+int
+gbx_cli_run_no_setup(gbx_code code, const gbx_err *err)
 {
     gbx_cli_diag(&(cli_diag){.kind = "error", .slug = gbx_code_slug(code), .message = err->text});
     return CLI_EXIT_SETUP;
 }
 
 static int
-run_plan(const cli_plan *plan)
+run_no_setup(run_state *run, gbx_code code, const gbx_err *err)
+{
+    run->ended = gbx_code_slug(code);
+    return gbx_cli_run_no_setup(code, err);
+}
+
+static int
+run_all(run_state *run, const cli_plan *plan)
 {
     static gbx_err err;
-    run_state run = {0};
-    int status = CLI_EXIT_OK;
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = plan->timeout_ns;
     opts.memory_bytes = plan->memory_bytes;
@@ -118,22 +147,28 @@ run_plan(const cli_plan *plan)
     engine_opts.tier = plan->tier;
     engine_opts.symbols = plan->symbols;
     engine_opts.cache_dir = plan->cache_dir;
-    gbx_code code = gbx_engine_new(&engine_opts, &run.engine, &err);
-    if (code != GBX_OK) return run_no_setup(code, &err);
-    code = gbx_module_compile_file(run.engine, plan->program, NULL, &run.module, &err);
+    gbx_code code = gbx_engine_new(&engine_opts, &run->engine, &err);
+    if (code != GBX_OK) return run_no_setup(run, code, &err);
+    code = gbx_module_compile_file(run->engine, plan->program, NULL, &run->module, &err);
     if (code != GBX_OK) {
-        status = gbx_cli_report_error(plan, NULL, code, &err);
-        goto out;
+        run->ended = gbx_code_slug(code);
+        return gbx_cli_report_error(plan, NULL, code, &err);
     }
-    code = gbx_store_new(run.engine, &opts, &run.store, &err);
-    if (code == GBX_OK) code = run_grant(&run, plan, &err);
-    if (code != GBX_OK) {
-        status = run_no_setup(code, &err);
-        goto out;
-    }
-    status = run_call(&run, plan);
-    if (plan->explain) gbx_cli_cache_explain(plan, run.module);
-out:
+    code = gbx_store_new(run->engine, &opts, &run->store, &err);
+    if (code == GBX_OK) code = run_grant(run, plan, &err);
+    return code == GBX_OK ? run_call(run, plan) : run_no_setup(run, code, &err);
+}
+
+static int
+run_plan(const cli_plan *plan)
+{
+    run_state run = {0};
+    int status = CLI_EXIT_OK;
+    FILE *const account = gbx_cli_account_open(plan, &status);
+    if (status != CLI_EXIT_OK) return status;
+    status = run_all(&run, plan);
+    if (plan->explain && run.module) gbx_cli_cache_explain(plan, run.module);
+    status = gbx_cli_account_close(account, plan, run.module, run.ended ? run.ended : "exit", status);
     run_release(&run);
     return status;
 }
@@ -143,7 +178,7 @@ gbx_cli_run(int argc, char **argv, int first)
 {
     cli_line line;
     cli_plan plan;
-    int const status = gbx_cli_line_parse(&line, argc, argv, first);
+    int const status = gbx_cli_line_parse(&line, CLI_RUN, argc, argv, first);
     if (status != CLI_EXIT_OK) return status;
     if (gbx_cli_line_find(&line, CLI_OPT_HELP) >= 0) {
         if (first > 1)

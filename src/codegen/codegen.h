@@ -94,6 +94,7 @@ typedef struct codegen_out {
     const codegen_head *heads;
     u32 reloc_count, row_count, head_count;
     u32 beyond; /* FACTS_BEYOND_: not compiled, len is 0 */
+    u64 facts_ns; /* that pass A took */
     u32 cold, tables; /* offsets: what checks that fail lead to; jump tables, which are no code, up to len */
     const codegen_line *lines; /* by code_offset, not those of entries */
     u32 line_count;
@@ -113,6 +114,11 @@ void gbx_codegen_space_free(codegen_space *s);           /* NULL is fine */
 /* GBX_NO_MEMORY is the only failure. */
 GBX_MUST_USE gbx_code gbx_codegen_stubs(codegen_space *s, const codegen_env *env, codegen_out *out,
                                         u32 offsets[CODEGEN_STUB_COUNT]);
+/* Longer than this, beside so many times its body (limit code-growth), code of a function is not made: what
+ * hostile bodies take of memory and time is bounded by it. Operands and locals that go home and come back at
+ * each edge of a jump table, whose entries are a byte each, take most. */
+#define CODEGEN_FREE_BYTES ((u64)16 << 10)
+
 /* Compile `code`. GBX_NO_MEMORY is the only failure; what the compiler lacks is said in out->beyond. */
 GBX_MUST_USE gbx_code gbx_codegen_compile(codegen_space *s, const codegen_env *env,
                                           const wasm_code *code, codegen_out *out);

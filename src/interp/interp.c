@@ -843,6 +843,18 @@ interp_call_host_v(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     return GBX_TRAP_NONE;
 }
 
+u64
+gbx_interp_frames(gbx_exec *x, gbx_frame_ref out[GBX_TRAP_FRAMES])
+{
+    const interp_rec *const rec = x->frame;
+    if (!rec) return 0;
+    interp_record_trap(x, rec, rec->resume);
+    u64 const total = x->frames_total;
+    memcpy(out, x->frames, x->frame_count * sizeof *out);
+    x->frame_count = 0; /* as the host's function found it: it has not trapped */
+    return total;
+}
+
 gbx_trap_code
 gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
 {

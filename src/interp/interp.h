@@ -16,6 +16,10 @@
  * Re-entrant: host functions may call it with the x they were given. Not thread-safe per x. */
 gbx_trap_code gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots);
 
+/* The guest's frames while host code runs that it called, innermost first: how many there are. Nothing of x
+ * is changed. */
+u64 gbx_interp_frames(gbx_exec *x, gbx_frame_ref out[GBX_TRAP_FRAMES]);
+
 /* Perform the instruction `sub` behind the prefix 0xFC, other than a truncation, with its immediates and its
  * operands, lowest first. Its result, if it has one, is left in args[0]. */
 gbx_trap_code gbx_interp_bulk(gbx_exec *x, gbx_instance *inst, u32 sub, u32 first, u32 second,

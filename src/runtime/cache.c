@@ -2,8 +2,8 @@
  *
  * An entry belongs to the bytes of a module, this build, this processor, the features that are refused and
  * the parts of the compiler that are on: its id is a tag over all of them. The verdict of validation is taken
- * over when the module is opened, code of a function when it is first called, with the functions that this code
- * calls directly, and only into the very environment (codegen_env) that it was compiled against.
+ * over when the module is opened, code of a function when it is first called, with the functions that this
+ * code calls directly, and only into the very environment (codegen_env) that it was compiled against.
  *
  * RULE: S2. A chunk is our own copy when it is compared with its tag, and code is copied from there into code
  * memory. RULE: S5. Code is taken over exactly as if it had just been compiled: what it calls by displacement
@@ -173,7 +173,8 @@ cache_env_tag(const cache_dir *d, const codegen_env *env)
     memcpy(env_facts.pins, env->pins, sizeof env_facts.pins);
     if (env->closed_table != FACTS_NONE)
         env_facts.row_bytes = env->m->type_count * sizeof *env->closed_rows;
-    mac_part const parts[] = {{&env_facts, sizeof env_facts}, {env->closed_rows, (size_t)env_facts.row_bytes}};
+    mac_part const parts[] = {{&env_facts, sizeof env_facts},
+                              {env->closed_rows, (size_t)env_facts.row_bytes}};
     gbx_base_mac(&d->key, parts, GBX_LEN(parts), &tag);
     return tag;
 }
@@ -380,11 +381,14 @@ gbx_runtime_module_cache_use(const gbx_module *m, gbx_cache_use *out)
 {
     const cache_entry *const e = &m->code.cache;
     const char *const off = m->engine->cache.why;
+    pthread_mutex_t *const lock = &m->engine->compiler.lock;
+    (void)pthread_mutex_lock(lock);
     *out = (gbx_cache_use){.is_on = e->dir != NULL,
                            .is_hit = e->is_known,
-                           .taken = atomic_load(&m->code.taken),
-                           .compiled = atomic_load(&m->code.compiled),
+                           .taken = m->code.taken,
+                           .compiled = m->code.figures.compiled - m->code.taken,
                            .why = e->dir ? e->why : off ? off : "it is off"};
+    (void)pthread_mutex_unlock(lock);
     if (!out->why) out->why = "";
 }
 

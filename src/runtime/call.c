@@ -59,6 +59,7 @@ call_begin(gbx_store *s, gbx_trap *trap)
     const char *why;
     s->lane = gbx_runtime_lane_get(&e->lanes, s->limits.stack_bytes, &why);
     if (!s->lane) return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY, "%s", why);
+    gbx_runtime_lane_let(s->lane, s->tenant, &e->pool.written);
     gbx_exec *const x = &s->exec;
     x->stack = x->sp = s->lane->stack;
     x->stack_end = s->lane->stack_end;
@@ -108,6 +109,12 @@ call_end(gbx_store *s)
     s->lane = NULL;
 }
 
+const char *
+gbx_runtime_frame_name(const gbx_frame_ref *frame)
+{
+    return gbx_runtime_module_func_name(instance_of(frame->inst)->module, frame->func_idx);
+}
+
 static void
 call_copy_frames(const gbx_exec *x, gbx_trap *trap)
 {
@@ -118,7 +125,7 @@ call_copy_frames(const gbx_exec *x, gbx_trap *trap)
         trap->frames[i] = (gbx_frame){
                 .func_idx = f->func_idx,
                 .offset = f->offset,
-                .name = gbx_runtime_module_func_name(instance_of(f->inst)->module, f->func_idx),
+                .name = gbx_runtime_frame_name(f),
         };
     }
 }

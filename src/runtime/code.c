@@ -283,7 +283,8 @@ gbx_runtime_code_alloc(code_space *s, size_t bytes, code_blob **out, gbx_err *er
     code_chunk *const k = code_cut(s, reserved);
     size_t const at = k ? code_chunk_at(k) + k->used : 0;
     if (k) k->used += reserved;
-    bool const is_full = r->block_next == r->block_count;
+    u64 const unused = (u64)(r->block_count - r->block_next) * OS_CODE_BLOCK_BYTES;
+    bool const is_full = !k && reserved > unused; /* what was given back would have been taken first */
     (void)pthread_mutex_unlock(&r->lock);
 
     u8 *const write = k ? gbx_base_os_code_write_begin(&r->pages, at, reserved) : NULL;

@@ -9,8 +9,8 @@
  *   calls C   by a call of gbx_runtime_call_c with rax = the function, r10 = exec->entry, and arguments in
  *             rdi rsi rdx rcx r8 r9. C's result is in rax; C's callee-saved registers keep their values.
  *             The call pushes onto the guest stack: it has a row of kind GBX_TRAP_STACK_EXHAUSTED.
- *   faults    continue in a stub (fault.h) with rdi = exec->entry, rsi = exec and eax = GBX_STATUS_TRAP; a
- *             poll's stub finds what these registers held in exec->fault.regs. */
+ *   faults    continue in a stub (fault.h) with rdi = exec->entry, rsi = exec and eax =
+ *             GBX_STATUS_TRAP; what these registers held is in exec->fault.regs. */
 #ifndef GBX_RUNTIME_ENTER_H
 #define GBX_RUNTIME_ENTER_H
 

@@ -253,7 +253,6 @@ fault_is_expected(u8 kind, int sig, uintptr_t addr, const gbx_exec *x, const gbx
     switch (kind) {
     case GBX_TRAP_MEM_OOB: return fault_is_in_memory(inst, addr);
     case GBX_TRAP_STACK_EXHAUSTED: return addr >= (uintptr_t)n->guard && addr < (uintptr_t)n->low;
-    case GBX_FAULT_POLL: return addr - (uintptr_t)n->poll < n->poll_bytes;
     default: return false;
     }
 }
@@ -291,8 +290,7 @@ fault_take(int sig, const siginfo_t *info, void *context)
                      .addr = addr,
                      .inst = inst};
     memcpy(f->regs, regs, sizeof regs);
-    bool const is_poll = kind == GBX_FAULT_POLL && site.stubs.poll;
-    gbx_runtime_enter_redirect(context, is_poll ? site.stubs.poll : site.stubs.exit, e);
+    gbx_runtime_enter_redirect(context, site.stubs.exit, e);
     return true;
 }
 

@@ -5,7 +5,7 @@
  *   - the thread is inside gbx_runtime_enter;
  *   - the program counter is in a registered range, at an instruction that has a row in its table;
  *   - the row's kind belongs to the signal, and where it is an access, the address lies where that kind
- *     may fault: in the reservation of a memory of the running instance, the poll page, the stack's guard.
+ *     may fault: in the reservation of a memory of the running instance, the stack's guard.
  * It then fills exec->fault and goes to the stub of that code.
  *
  * Stubs start with the registers as they were at the fault, but for those that enter.h names; the stack
@@ -24,10 +24,10 @@ typedef struct fault_row {
 } fault_row;
 
 /* `kind`: GBX_TRAP_MEM_OOB: an access to a memory. GBX_TRAP_STACK_EXHAUSTED: a push, call or touch of the
- * guest's stack. GBX_FAULT_POLL: a load from the poll page. GBX_TRAP_INT_DIV_ZERO, GBX_TRAP_INT_OVERFLOW: a
- * division that traps for this reason alone (x86 has one signal for both). Any kind but a poll may also be
- * that of an instruction which is there to trap (ud2). `offset`: of the WebAssembly instruction from the
- * table's wasm_start. */
+ * guest's stack. GBX_TRAP_INT_DIV_ZERO, GBX_TRAP_INT_OVERFLOW: a division that traps for this reason alone
+ * (x86 has one signal for both). Any kind may also be that of an instruction which is there to trap (ud2),
+ * and all others are no more than that: GBX_FAULT_POLL is where a poll found that the call is to stop.
+ * `offset`: of the WebAssembly instruction from the table's wasm_start. */
 #define FAULT_WHAT(kind, offset) ((u32)(kind) << 24 | (u32)(offset))
 #define FAULT_KIND(what) ((u8)((what) >> 24))
 #define FAULT_OFFSET(what) ((what) & 0xffffff)
@@ -44,7 +44,6 @@ typedef struct fault_table {
 /* Where code goes when it faulted. Of a module, because stubs know which globals are pinned where. */
 typedef struct fault_stubs {
     uintptr_t exit; /* after a trap: ends in gbx_runtime_leave */
-    uintptr_t poll; /* after a poll: goes on at exec->fault.pc or leaves; 0: as exit */
     u8 inst_reg;    /* number in gbx_fault.regs of the register that holds the instance throughout;
                        FAULT_NO_REG: none does, and no access to a memory may fault */
 } fault_stubs;

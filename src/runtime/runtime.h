@@ -15,6 +15,7 @@
 #include "gbx/cache.h"
 #include "gbx/engine.h"
 #include "gbx/host.h"
+#include "gbx/unstable/compiled.h"
 #include "wasm/module.h"
 
 /* A function type, one per engine for all that are structurally equal. Immutable while referred to. */
@@ -32,6 +33,8 @@ GBX_MUST_USE gbx_code gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_en
                                              gbx_err *err);
 gbx_engine *gbx_runtime_engine_retain(gbx_engine *e);
 void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */
+/* For modules that are instantiated from now on; see unstable/tiers.h. */
+void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 
 /* ---- module.c, open.c */
 
@@ -52,6 +55,10 @@ bool gbx_runtime_module_import(const gbx_module *m, size_t idx, gbx_extern_info 
 bool gbx_runtime_module_export(const gbx_module *m, size_t idx, gbx_extern_info *out);
 /* Escaped, "" where the function has no name or memory is short. Kept by the module. */
 const char *gbx_runtime_module_func_name(const gbx_module *m, u32 func_idx);
+const char *gbx_runtime_frame_name(const gbx_frame_ref *frame);
+/* As gbx/unstable/compiled.h says. */
+void gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out);
+bool gbx_runtime_module_next_refused(const gbx_module *m, u32 *next, gbx_refused *out);
 
 /* ---- store.c */
 
@@ -113,6 +120,24 @@ gbx_store *gbx_runtime_linker_store(const gbx_linker *l); /* NULL once the store
 /* A later definition of a pair of names replaces the earlier. */
 GBX_MUST_USE gbx_code gbx_runtime_linker_define(gbx_linker *l, rd_name module, rd_name name,
                                                 runtime_extern ext, gbx_err *err);
+/* Host functions that are defined together, store after store. Static storage. */
+typedef struct runtime_host_row {
+    const char *name;
+    const char *params, *results; /* one letter a value: i = i32, I = i64 */
+    gbx_host_fn fn;
+} runtime_host_row;
+
+typedef struct runtime_host_set {
+    const char *module;
+    const runtime_host_row *rows;
+    u32 count;
+    /* The function of a row, and its data, for what the set is defined with. */
+    gbx_host_fn (*bind)(void *with, u32 row, void **data);
+} runtime_host_set;
+
+/* Define all of a set. Replaces what was defined by these names, as one by one. */
+GBX_MUST_USE gbx_code gbx_runtime_linker_define_set(gbx_linker *l, const runtime_host_set *set, void *with,
+                                                    gbx_err *err);
 GBX_MUST_USE gbx_code gbx_runtime_linker_define_instance(gbx_linker *l, rd_name module,
                                                          gbx_instance *inst, gbx_err *err);
 bool gbx_runtime_linker_find(gbx_linker *l, rd_name module, rd_name name, runtime_extern *out);

@@ -18,8 +18,12 @@
 /* What a function executes in the interpreter before it is compiled: so many times its own bytes. */
 #define TIER_WARM_FACTOR 24u
 #define TIER_BUSY_HEAT   4096
-#define TIER_TAIL_SLOTS 64u
 #define TIER_STACK_ROOM  ((size_t)4096)
+
+/* What code of a module may take beside the limit code-share; the latter a function. It keeps a hostile
+ * module from the memory that its engine has for all code. */
+#define TIER_FREE_BYTES      ((u64)1 << 20)
+#define TIER_FUNC_FREE_BYTES 64u
 
 static const gbx_tier tier_ops;
 
@@ -57,6 +61,15 @@ gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode)
     GBX_ASSERT(rc == 0);
     c->mode = mode;
     c->tune = tier_tune();
+    c->warm_factor = TIER_WARM_FACTOR;
+}
+
+void
+gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor)
+{
+    (void)pthread_mutex_lock(&e->compiler.lock);
+    e->compiler.warm_factor = factor;
+    (void)pthread_mutex_unlock(&e->compiler.lock);
 }
 
 void
@@ -83,14 +96,15 @@ tier_works(runtime_compiler *c)
 
 /* ---- Code into code memory */
 
-/* Under the lock. The table is taken over. NULL: there is no room. */
-static code_blob *
-tier_place(module_code *mc, const codegen_out *out, fault_table *table)
+/* Under the lock: `out` into code memory. The blob takes the table. */
+static gbx_code
+tier_place(module_code *mc, const codegen_out *out, fault_table *table, const code_blob **placed)
 {
     code_blob *blob;
-    if (gbx_runtime_code_alloc(&mc->space, out->len, &blob, NULL) != GBX_OK) {
+    gbx_code const room = gbx_runtime_code_alloc(&mc->space, out->len, &blob, NULL);
+    if (room != GBX_OK) {
         gbx_base_free(table);
-        return NULL;
+        return room;
     }
     memcpy(blob->write, out->bytes, out->len);
     for (u32 i = 0; i < out->reloc_count; i++) {
@@ -100,8 +114,8 @@ tier_place(module_code *mc, const codegen_out *out, fault_table *table)
         memcpy(blob->write + out->relocs[i].at, &near, sizeof near);
     }
     blob->table = table;
-    if (gbx_runtime_code_finish(&mc->space, blob, out->len, NULL) != GBX_OK) return NULL;
-    return blob;
+    *placed = blob;
+    return gbx_runtime_code_finish(&mc->space, blob, out->len, NULL);
 }
 
 static fault_table *
@@ -137,21 +151,18 @@ tier_body(module_code *mc, const codegen_out *out)
     return b;
 }
 
-/* Under the lock. The cell's pointers are stored in an order in which whoever sees the body sees its code. */
-static bool
-tier_publish(runtime_compiler *c, module_code *mc, u32 func_idx, const codegen_out *out)
+/* Under the lock. The cell's pointers are stored in an order in which whoever sees the body sees its code.
+ * 0, or why there is no code. */
+static u32
+tier_publish(runtime_compiler *c, module_code *mc, const wasm_code *code, const codegen_out *out)
 {
-    const wasm_module *const w = mc->env.m;
-    const wasm_code *const code = &w->codes[func_idx - w->imported_funcs];
-    gbx_cell *const cell = &mc->cells[func_idx];
-    fault_table *const table = tier_table(out, code);
-    gbx_body *const body = table ? tier_body(mc, out) : NULL;
-    if (!body) {
-        gbx_base_free(table);
-        return false;
-    }
-    code_blob *const blob = tier_place(mc, out, table);
-    if (!blob) return false; /* the body goes with the module */
+    gbx_cell *const cell = &mc->cells[code->func_idx];
+    if (mc->space.code_bytes + out->len > mc->most_bytes) return TIER_REFUSED_SHARE;
+    gbx_body *const body = tier_body(mc, out); /* goes with the module */
+    fault_table *const table = body ? tier_table(out, code) : NULL;
+    const code_blob *blob;
+    gbx_code const placed = table ? tier_place(mc, out, table, &blob) : GBX_NO_MEMORY;
+    if (placed != GBX_OK) return placed == GBX_LIMIT ? TIER_REFUSED_ROOM : TIER_REFUSED_MEMORY;
     body->code = blob->exec;
     if (out->fresh != FACTS_NONE)
         atomic_store_explicit(&cell->fresh, blob->exec + out->fresh, memory_order_release);
@@ -159,29 +170,23 @@ tier_publish(runtime_compiler *c, module_code *mc, u32 func_idx, const codegen_o
     atomic_store_explicit(&cell->body, body, memory_order_release);
     if (GBX_UNLIKELY(c->published.to))
         gbx_runtime_published_add(&c->published, &mc->published, (uintptr_t)blob->exec, blob->bytes,
-                                  func_idx);
-    return true;
+                                  code->func_idx);
+    return 0;
 }
 
-/* Under the lock. */
-static bool
-tier_compile(runtime_compiler *c, module_code *mc, u32 func_idx)
+static void
+tier_count(module_code *mc, const wasm_code *code, const codegen_out *out)
 {
-    const wasm_module *const w = mc->env.m;
-    codegen_out out;
-    u64 const before = mc->cache.dir ? gbx_base_os_now_ns() : 0;
-    if (gbx_codegen_compile(c->space, &mc->env, &w->codes[func_idx - w->imported_funcs], &out) != GBX_OK ||
-        out.beyond || !tier_publish(c, mc, func_idx, &out))
-        return false;
-    if (mc->cache.dir)
-        gbx_runtime_cache_keep(&mc->cache, mc, func_idx, &out, gbx_base_os_now_ns() - before);
-    return true;
+    mc->figures.compiled++;
+    mc->figures.body_bytes += code->body_end - code->body_off;
+    mc->figures.code_bytes += out->len;
 }
 
 /* Under the lock. The function's code from the cache, after that of all functions that it calls directly. */
 static bool
 tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
 {
+    const wasm_module *const w = mc->env.m;
     u32 *records;
     u32 const count = gbx_runtime_cache_closure(&mc->cache, mc, func_idx, &records);
     for (u32 i = 0; i < count; i++) {
@@ -190,10 +195,12 @@ tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
         if (atomic_load(&mc->cells[taken].state) != GBX_CELL_COLD ||
             !gbx_runtime_cache_find(&mc->cache, mc, records[i], &out))
             continue;
-        bool const ok = tier_publish(c, mc, taken, &out);
+        const wasm_code *const code = &w->codes[taken - w->imported_funcs];
+        u32 const why = tier_publish(c, mc, code, &out);
         gbx_base_free((void *)(uintptr_t)out.relocs);
-        if (!ok) continue;
-        (void)atomic_fetch_add_explicit(&mc->taken, 1, memory_order_relaxed);
+        if (why) continue;
+        tier_count(mc, code, &out);
+        mc->taken++;
         atomic_store(&mc->cells[taken].state, GBX_CELL_DONE);
     }
     gbx_base_free(records);
@@ -206,9 +213,25 @@ tier_try(runtime_compiler *c, module_code *mc, u32 func_idx)
 {
     gbx_cell *const cell = &mc->cells[func_idx];
     if (atomic_load(&cell->state) != GBX_CELL_COLD || tier_take(c, mc, func_idx)) return;
-    bool const ok = tier_compile(c, mc, func_idx);
-    (void)atomic_fetch_add_explicit(ok ? &mc->compiled : &mc->refused, 1, memory_order_relaxed);
-    atomic_store(&cell->state, ok ? GBX_CELL_DONE : GBX_CELL_REFUSED);
+    const wasm_module *const w = mc->env.m;
+    const wasm_code *const code = &w->codes[func_idx - w->imported_funcs];
+    compiled_figures *const n = &mc->figures;
+    codegen_out out;
+    u64 const begun_ns = gbx_base_os_now_ns();
+    u32 why = gbx_codegen_compile(c->space, &mc->env, code, &out) == GBX_OK ? out.beyond
+                                                                            : TIER_REFUSED_MEMORY;
+    u64 const made_ns = gbx_base_os_now_ns();
+    if (!why) why = tier_publish(c, mc, code, &out);
+    u64 const done_ns = gbx_base_os_now_ns();
+    n->facts_ns += out.facts_ns;
+    n->emit_ns += made_ns - begun_ns - out.facts_ns;
+    n->publish_ns += done_ns - made_ns;
+    n->refused += why != 0;
+    if (!why) {
+        tier_count(mc, code, &out);
+        gbx_runtime_cache_keep(&mc->cache, mc, func_idx, &out, done_ns - begun_ns);
+    }
+    atomic_store(&cell->state, why ? GBX_CELL_REFUSED | why << GBX_CELL_WHY_SHIFT : GBX_CELL_DONE);
 }
 
 /* ---- The module's part */
@@ -241,8 +264,8 @@ tier_choose_pins(codegen_env *env)
     }
 }
 
-/* Room for the arguments and results of any function; not where a type is too long to be worth it, and then
- * functions with tail calls are not compiled. */
+/* Room for the arguments and results of any function: 8 KB of each frame at the most, by the limits of
+ * types. */
 static u32
 tier_tail_slots(const wasm_module *w)
 {
@@ -250,7 +273,7 @@ tier_tail_slots(const wasm_module *w)
     if (!(w->uses & GBX_FEATURE_BIT(GBX_FEATURE_TAIL_CALL))) return 0;
     for (u32 i = 0; i < w->type_count; i++)
         most = max_u32(most, max_u32(w->types[i].param_count, w->types[i].result_count));
-    return most <= TIER_TAIL_SLOTS ? most : 0;
+    return most;
 }
 
 codegen_env
@@ -265,6 +288,12 @@ gbx_runtime_tier_env(const gbx_module *m, bool is_guarded)
     env.tail_slots = tier_tail_slots(env.m);
     env.closed_table = FACTS_NONE;
     return env;
+}
+
+i32
+gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes)
+{
+    return (i32)min_u64((u64)body_bytes * m->engine->compiler.warm_factor, INT32_MAX / 2);
 }
 
 static bool
@@ -283,9 +312,11 @@ tier_make_cells(gbx_module *m)
             continue;
         }
         const wasm_code *const code = &w->codes[i - w->imported_funcs];
-        u64 const heat = (u64)(code->body_end - code->body_off) * TIER_WARM_FACTOR;
-        atomic_init(&c->heat, (i32)min_u64(heat, INT32_MAX / 2));
+        u32 const bytes = code->body_end - code->body_off;
+        atomic_init(&c->heat, gbx_runtime_tier_heat(m, bytes));
+        mc->most_bytes += (u64)bytes * WASM_MAX_CODE_SHARE + TIER_FUNC_FREE_BYTES;
     }
+    mc->most_bytes += TIER_FREE_BYTES;
     return true;
 }
 
@@ -303,8 +334,8 @@ tier_open(gbx_module *m, bool is_guarded)
     codegen_out out;
     if (gbx_codegen_stubs(c->space, &mc->env, &out, offsets) != GBX_OK) return false;
     gbx_runtime_code_space_init(&mc->space, &c->region);
-    const code_blob *const blob = tier_place(mc, &out, NULL);
-    if (!blob) return false;
+    const code_blob *blob;
+    if (tier_place(mc, &out, NULL, &blob) != GBX_OK) return false;
     for (u32 i = 0; i < CODEGEN_STUB_COUNT; i++) mc->env.stubs[i] = blob->exec + offsets[i];
     if (c->published.to)
         gbx_runtime_published_begin(&c->published, &mc->published, m->wasm, (uintptr_t)blob->exec, offsets,
@@ -342,6 +373,10 @@ gbx_runtime_tier_instance(runtime_instance *i)
     runtime_compiler *const c = &m->engine->compiler;
     const wasm_module *const w = m->wasm;
     if (c->mode == GBX_TIER_INTERP || w->func_count == w->imported_funcs) return;
+    if (i->abi.cells) { /* of the pool: it has them */
+        i->abi.store->has_code = true;
+        return;
+    }
     bool const is_guarded = w->memory_count == 0 || i->abi.memories[0]->guarded;
     (void)pthread_mutex_lock(&c->lock);
     if (!m->code.is_open && !m->code.cells && tier_open(m, is_guarded)) m->code.is_open = true;

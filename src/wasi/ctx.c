@@ -124,7 +124,9 @@ ctx_stdio(wasi_ctx *w, u32 guest_fd, int host_fd, gbx_err *err)
 {
     wasi_file f = {.kind = KIND_NULL, .host = -1, .type = TYPE_CHARACTER_DEVICE, .inherited = true};
     f.rights = gbx_wasi_rights_of(f.type, false) & (guest_fd ? ~RIGHT_FD_READ : ~RIGHT_FD_WRITE);
+    f.sink = w->sinks[guest_fd].write ? &w->sinks[guest_fd] : NULL;
     if (host_fd < 0) return ctx_add(w, &f, err);
+    f.sink = NULL;
     struct stat st;
     int const host_flags = fcntl(host_fd, F_GETFL);
     f.kind = KIND_HOST;
@@ -205,7 +207,11 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->clock_data = config->clock_data;
     w->random_fill = config->random_fill;
     w->random_data = config->random_data;
-    w->walker = config->force_walker || !ctx_has_openat2();
+    w->still = config->still;
+    memcpy(w->sinks, config->sinks, sizeof w->sinks);
+    if (config->trace) GBX_TRY(gbx_wasi_trace_new(w, config->trace, config->trace_data, err));
+    /* Without a directory no path is ever looked up. */
+    w->walker = config->force_walker || (config->dir_count && !ctx_has_openat2());
     w->quiet = !gbx_base_os_signals_ignored();
     GBX_TRY(ctx_strings(&w->args, config->args, config->arg_count, "arguments", err));
     GBX_TRY(ctx_strings(&w->env, config->env, config->env_count, "variables", err));
@@ -239,5 +245,6 @@ gbx_wasi_ctx_free(wasi_ctx *w)
     gbx_base_free(w->preopens);
     gbx_base_free(w->args.data);
     gbx_base_free(w->env.data);
+    gbx_base_free(w->trace);
     gbx_base_free(w);
 }

@@ -12,11 +12,13 @@
 #include "wasi/wasi_int.h"
 
 /* The range [ptr, ptr + len) of the caller's memory; NULL where it is not all inside. A caller without
- * a memory has no range at all, not even an empty one. */
+ * a memory has no range at all, not even an empty one. PERF: nor has a traced one here, so that tracing
+ * costs calls that are not traced nothing. */
 static inline u8 *
 guest_range(const p1_call *c, u32 ptr, u64 len)
 {
-    if (!c->mem || ptr > c->mem_bytes || len > c->mem_bytes - ptr) return NULL;
+    if (!c->mem || ptr > c->mem_bytes || len > c->mem_bytes - ptr)
+        return c->trace ? gbx_wasi_trace_range(c->trace, ptr, len) : NULL;
     return c->mem + ptr;
 }
 

@@ -17,6 +17,7 @@ gbx_wasi_fd_filestat_get(p1_call *c)
     WASI_TRY(gbx_wasi_file_get(c, guest_u32(c, 0), c->row->rights, &f));
     struct stat st;
     WASI_TRY(gbx_wasi_vfs_stat(f, &st));
+    wasi_stat_still(c->w, &st);
     gbx_wasi_put_filestat(out, &st, f->type);
     return WASI_OK;
 }

@@ -319,6 +319,7 @@ gbx_wasi_path_filestat_get(p1_call *c)
     int const rc = t.at.leaf ? fstatat(t.at.fd, t.at.leaf, &st, AT_SYMLINK_NOFOLLOW)
                              : fstat(t.at.fd, &st);
     wasi_errno const e = rc ? gbx_wasi_errno_of(errno) : WASI_OK;
+    if (!e) wasi_stat_still(c->w, &st);
     if (!e) gbx_wasi_put_filestat(out, &st, gbx_wasi_type_of(st.st_mode));
     gbx_wasi_parent_deinit(&t.at);
     return e;

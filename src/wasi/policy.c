@@ -105,9 +105,9 @@ gbx_wasi_policy_file(const struct stat *st)
     return major_no == 1 && (minor_no == 3 || minor_no == 5 || (minor_no >= 7 && minor_no <= 9));
 }
 
-/* By their modes, which runtime/cache_dir.c gives them and no guest can give: whatever cache it is, of whichever
- * process, and wherever it was moved. A sticky directory that others cannot write to, and a sticky file that is
- * only read, mean nothing else. */
+/* By their modes, which runtime/cache_dir.c gives them and no guest can give: whatever cache it is, of
+ * whichever process, and wherever it was moved. A sticky directory that others cannot write to, and a sticky
+ * file that is only read, mean nothing else. */
 bool
 gbx_wasi_policy_cache(const struct stat *st)
 {

@@ -4,6 +4,7 @@
 #define GBX_WASI_WASI_H
 
 #include "abi/layout.h"
+#include "runtime/runtime.h"
 
 typedef struct wasi_ctx wasi_ctx;
 
@@ -12,6 +13,24 @@ typedef struct wasi_dir_grant {
     const char *guest_path; /* absolute and clean: see gbx_wasi_guest_path */
     bool read_only;
 } wasi_dir_grant;
+
+/* Told of every call when it is over; see gbx/unstable/trace.h. */
+typedef struct wasi_traced {
+    u64 number;
+    const char *name, *params, *result_name;
+    const u64 *args;
+    gbx_trap_code trap;
+    u32 result;
+    u64 bytes, hash;
+    gbx_exec *exec;
+} wasi_traced;
+typedef void (*wasi_trace_report)(void *data, const wasi_traced *t);
+
+/* Who gets what is written to a standard stream that no host descriptor is bound to. */
+typedef struct wasi_sink {
+    void (*write)(void *data, const u8 *bytes, size_t len); /* NULL: nobody */
+    void *data;
+} wasi_sink;
 
 /* What a guest is given. Everything is borrowed during gbx_wasi_ctx_new only. Zeroed: nothing. */
 typedef struct wasi_config {
@@ -27,6 +46,10 @@ typedef struct wasi_config {
     void *clock_data;
     bool (*random_fill)(void *data, u8 *buf, size_t len); /* NULL: the host's */
     void *random_data;
+    wasi_sink sinks[3];   /* for descriptors without one of the host */
+    wasi_trace_report trace; /* NULL: calls are not traced */
+    void *trace_data;
+    bool still;           /* files count as last read when they were last changed */
     bool force_walker; /* resolve paths without openat2: tests, and kernels that lack it */
 } wasi_config;
 
@@ -38,16 +61,8 @@ gbx_code gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *er
 /* Closes all descriptors; NULL is fine. */
 void gbx_wasi_ctx_free(wasi_ctx *w);
 
-/* One call of preview 1. As a gbx_host_fn its `data` is the wasi_ctx. */
-typedef struct wasi_p1_call {
-    const char *name;
-    const char *params;  /* one letter a parameter: i = i32, I = i64 */
-    const char *results; /* "" (proc_exit) or "i" */
-    gbx_host_fn fn;
-} wasi_p1_call;
-
-/* All 46, in the order of p1.def. */
-const wasi_p1_call *gbx_wasi_p1_calls(u32 *count);
+/* The calls of preview 1, all 46, in the order of p1.def, for a wasi_ctx. */
+extern const runtime_host_set gbx_wasi_p1;
 
 /* The guest name of a granted directory made absolute and clean: "." -> "/", "data" -> "/data",
  * "./a/../b/" -> "/b". Writes a NUL-terminated string of at most cap bytes; GBX_ARGUMENT where it is

@@ -139,6 +139,7 @@ typedef struct wasi_file {
     bool devices;   /* directory of a file system that may hold device nodes: look before opening */
     u16 flags;      /* FDFLAG_… as the guest sees them */
     u64 rights, inheriting;
+    const wasi_sink *sink; /* KIND_NULL: gets what is written; NULL: nobody does */
     const char *preopen; /* guest path of a granted directory, owned by the context; else NULL */
     wasi_dir *dir;       /* NULL until the first fd_readdir */
 } wasi_file;
@@ -156,6 +157,9 @@ typedef struct wasi_strings {
     u32 bytes, count;
 } wasi_strings;
 
+/* Of a traced context; trace.c. */
+typedef struct wasi_trace wasi_trace;
+
 struct wasi_ctx {
     wasi_fds fds;
     wasi_strings args, env;
@@ -166,6 +170,9 @@ struct wasi_ctx {
     void *random_data;
     bool walker; /* resolve paths ourselves */
     bool quiet;  /* writes need os_quiet */
+    bool still;  /* access times are those of modification */
+    wasi_sink sinks[3];
+    wasi_trace *trace; /* NULL: calls are not traced */
     const char *call; /* name of the call in progress: what a refusal is filed under */
     char **preopens;
     u32 preopen_count;
@@ -183,12 +190,26 @@ typedef struct p1_row {
 typedef struct p1_call {
     wasi_ctx *w;
     gbx_exec *x;
-    u8 *mem; /* NULL: the caller has no memory, every pointer faults */
+    u8 *mem; /* NULL: the caller has no memory, every pointer faults; or the call is traced */
     u64 mem_bytes;
+    wasi_trace *trace;
     const gbx_slot *arg;
     const p1_row *row;
     gbx_trap_code trap; /* set by the call to end the guest */
 } p1_call;
+
+/* How a call ends for the guest that made it. */
+static inline gbx_trap_code
+p1_end(const p1_call *c, wasi_errno e, gbx_slot *slots, bool has_result)
+{
+    if (e == WASI_STOPPED) {
+        u32 const stop = atomic_load(&c->x->stop);
+        return stop ? (gbx_trap_code)stop : GBX_TRAP_CANCELLED;
+    }
+    if (c->trap != GBX_TRAP_NONE) return c->trap;
+    if (has_result) slots[0] = e;
+    return GBX_TRAP_NONE;
+}
 
 #define WASI_P1(name, params, results, rights, rights2) wasi_errno gbx_wasi_##name(p1_call *c);
 #include "wasi/p1.def"
@@ -208,6 +229,15 @@ typedef struct p1_iovs {
 wasi_errno gbx_wasi_iovs_read(p1_call *c, u32 ptr, u32 count, p1_iovs *out);
 /* Drop the first n bytes from entry *at on; *at becomes the first entry with bytes left. */
 void gbx_wasi_iovs_advance(p1_iovs *v, u32 *at, u64 n);
+
+/* ---- trace.c */
+
+/* GBX_NO_MEMORY. */
+gbx_code gbx_wasi_trace_new(wasi_ctx *w, wasi_trace_report report, void *data, gbx_err *err);
+/* The host function of call `idx`: where the context is traced, another one with other data. */
+gbx_host_fn gbx_wasi_trace_bind(void *ctx, u32 idx, void **data);
+/* guest_range of a call that is traced: the range is remembered. */
+u8 *gbx_wasi_trace_range(wasi_trace *t, u32 ptr, u64 len);
 
 /* ---- policy.c */
 
@@ -295,6 +325,12 @@ wasi_errno gbx_wasi_vfs_pread(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, 
 wasi_errno gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done);
 wasi_errno gbx_wasi_vfs_random(wasi_ctx *w, gbx_exec *x, u8 *buf, u64 len);
 wasi_errno gbx_wasi_vfs_stat(const wasi_file *f, struct stat *st);
+/* Metadata as this guest is to see it. */
+static inline void
+wasi_stat_still(const wasi_ctx *w, struct stat *st)
+{
+    if (w->still) st->st_atim = st->st_mtim;
+}
 void gbx_wasi_put_filestat(u8 *out, const struct stat *st, u8 type);
 wasi_errno gbx_wasi_times_of(p1_call *c, u64 atim, u64 mtim, u32 fstflags, struct timespec out[2]);
 

@@ -653,8 +653,8 @@ decode_finish(decoder *d)
                                 "data count and data section have inconsistent lengths: %u and %u",
                                 d->data_count, m->data_count);
     gbx_wasm_index_names(m);
-    if (d->verdict && gbx_wasm_verdict_restore(m, d->verdict, d->verdict_len)) {
-        d->verdict = NULL;
+    if (d->known.verdict && gbx_wasm_verdict_restore(m, d->known.verdict, d->known.len)) {
+        d->known.verdict = NULL;
         return GBX_OK;
     }
     GBX_TRY_IN(gbx_wasm_validate_bodies(d), d->err, "in the code section");
@@ -690,12 +690,12 @@ decode_preamble(const wasm_module *m, gbx_err *err)
 gbx_code
 gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out, gbx_err *err)
 {
-    return gbx_wasm_module_new_known(bytes, len, features_off, NULL, 0, out, err);
+    return gbx_wasm_module_open(bytes, len, features_off, 1, (wasm_known){NULL, 0}, out, err);
 }
 
 gbx_code
-gbx_wasm_module_new_known(u8 *bytes, size_t len, u64 features_off, u8 *verdict, size_t verdict_len,
-                          wasm_module **out, gbx_err *err)
+gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads, wasm_known known,
+                     wasm_module **out, gbx_err *err)
 {
     *out = NULL;
     wasm_module *m = gbx_base_alloc_zero(1, sizeof *m);
@@ -703,7 +703,7 @@ gbx_wasm_module_new_known(u8 *bytes, size_t len, u64 features_off, u8 *verdict, 
     gbx_code code;
     if (!padded) {
         gbx_base_free(bytes);
-        gbx_base_free(verdict);
+        gbx_base_free(known.verdict);
         gbx_base_free(m);
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "out of memory");
     }
@@ -711,7 +711,7 @@ gbx_wasm_module_new_known(u8 *bytes, size_t len, u64 features_off, u8 *verdict, 
     m->bytes = padded;
     m->len = len;
     m->features_off = features_off;
-    decoder d = {.m = m, .err = err, .verdict = verdict, .verdict_len = verdict_len};
+    decoder d = {.m = m, .err = err, .threads = threads, .known = known};
     if (len > WASM_MAX_MODULE_BYTES) {
         code = gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET, "%s", WASM_WHY_MODULE_BYTES);
         goto out;
@@ -720,7 +720,7 @@ gbx_wasm_module_new_known(u8 *bytes, size_t len, u64 features_off, u8 *verdict, 
     if (code == GBX_OK) code = decode_sections(&d);
     if (code == GBX_OK) code = decode_finish(&d);
 out:
-    gbx_base_free(d.verdict);
+    gbx_base_free(d.known.verdict);
     if (code != GBX_OK) {
         gbx_wasm_module_free(m);
         return code;

@@ -253,16 +253,22 @@ typedef struct wasm_module {
  * err says what, at which offset, in which section and function. Thread-safe. */
 GBX_MUST_USE gbx_code gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out,
                                           gbx_err *err);
+/* A verdict, which is taken over (allocated by gbx_base_alloc; NULL: there is none) and which the caller
+ * vouches for: bodies are not validated. One that does not fit the module is not used. */
+typedef struct wasm_known {
+    u8 *verdict;
+    size_t len;
+} wasm_known;
+
+/* The same by so many threads at most, the calling one included; 0: as many as there are processors. */
+GBX_MUST_USE gbx_code gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads,
+                                           wasm_known known, wasm_module **out, gbx_err *err);
 void gbx_wasm_module_free(wasm_module *m); /* NULL is fine */
 
 /* All that validation found out about a module of the same bytes and features_off, as bytes of this build of
  * the library: see verdict.c. */
 size_t gbx_wasm_verdict_bytes(const wasm_module *m);
 void gbx_wasm_verdict_write(const wasm_module *m, u8 *to);
-/* gbx_wasm_module_new with a verdict, which is taken over (allocated by gbx_base_alloc; NULL: there is none)
- * which the caller vouches for: bodies are not validated. One that does not fit is not used. */
-GBX_MUST_USE gbx_code gbx_wasm_module_new_known(u8 *bytes, size_t len, u64 features_off, u8 *verdict,
-                                                size_t verdict_len, wasm_module **out, gbx_err *err);
 
 /* The export called `name`, or NULL. */
 const wasm_export *gbx_wasm_find_export(const wasm_module *m, const char *name, size_t name_len);

@@ -302,7 +302,7 @@ validate_global(val *v, bool set)
     u32 const idx = validate_u32(v);
     if (idx >= v->m->global_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown global");
     wasm_globaltype const g = v->m->globals[idx].type;
-    v->m->globals[idx].uses++;
+    if (v->global_uses) v->global_uses[idx]++;
     if (GBX_UNLIKELY(g.type == WASM_V128)) {
         validate_mark(v, set ? FUSED_GLOBAL_SET_V : FUSED_GLOBAL_GET_V);
         v->has_v128 = true;
@@ -380,6 +380,13 @@ validate_table_idx(val *v, wasm_tabletype **type)
     return true;
 }
 
+/* By whichever thread. */
+static void
+validate_written(wasm_tabletype *t)
+{
+    __atomic_store_n(&t->is_written, true, __ATOMIC_RELAXED);
+}
+
 static bool
 validate_data_idx(val *v)
 {
@@ -454,13 +461,13 @@ validate_bulk_table(val *v, u32 sub)
         if (!validate_elem_idx(v, &type) || !validate_table_idx(v, &to)) return false;
         if (type != to->elem)
             return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "type mismatch in table.init");
-        to->is_written = true;
+        validate_written(to);
         return validate_pop3(v, val_address_type(&to->limits), WASM_I32, WASM_I32);
     case OP_FC_TABLE_COPY: {
         if (!validate_table_idx(v, &to) || !validate_table_idx(v, &from)) return false;
         if (to->elem != from->elem)
             return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "type mismatch in table.copy");
-        to->is_written = true;
+        validate_written(to);
         wasm_valtype const a = val_address_type(&to->limits), b = val_address_type(&from->limits);
         return validate_pop3(v, a, b, validate_narrower(a, b));
     }
@@ -468,7 +475,7 @@ validate_bulk_table(val *v, u32 sub)
         if (!validate_table_idx(v, &to) || !gbx_wasm_val_pop(v, val_address_type(&to->limits)) ||
             !gbx_wasm_val_pop(v, to->elem))
             return false;
-        to->is_written = true;
+        validate_written(to);
         validate_push(v, val_address_type(&to->limits));
         return true;
     case OP_FC_TABLE_SIZE:
@@ -477,7 +484,7 @@ validate_bulk_table(val *v, u32 sub)
         return true;
     default:
         if (!validate_table_idx(v, &to)) return false;
-        to->is_written = true;
+        validate_written(to);
         type = val_address_type(&to->limits);
         return validate_pop3(v, type, to->elem, type);
     }
@@ -563,7 +570,7 @@ validate_table_access(val *v, bool set)
     if (!gbx_wasm_val_need(v, GBX_FEATURE_REFERENCE_TYPES) || !validate_table_idx(v, &t)) return false;
     wasm_valtype const address = val_address_type(&t->limits);
     if (set) {
-        t->is_written = true;
+        validate_written(t);
         return gbx_wasm_val_pop(v, t->elem) && gbx_wasm_val_pop(v, address);
     }
     if (!gbx_wasm_val_pop(v, address)) return false;
@@ -840,20 +847,19 @@ validate_locals(val *v, const wasm_functype *type)
     return true;
 }
 
-/* A copy in the module's arena of what the validator has gathered; NULL for nothing. */
+/* A copy in the arena of what the validator has gathered; NULL for nothing. */
 static const void *
 validate_keep(val *v, const void *items, u32 count, size_t bytes)
 {
     if (count == 0) return NULL;
-    void *const kept = gbx_base_arena_alloc(&v->m->arena, count, bytes);
+    void *const kept = gbx_base_arena_alloc(v->arena, count, bytes);
     if (!kept) gbx_wasm_val_fail(v, v->end, GBX_NO_MEMORY, "out of memory");
     else memcpy(kept, items, count * bytes);
     return kept;
 }
 
-/* One function: fills its wasm_code. */
-static bool
-validate_body(val *v, wasm_code *c, u32 func_idx)
+bool
+gbx_wasm_val_body(val *v, wasm_code *c, u32 func_idx)
 {
     wasm_module *const m = v->m;
     u32 const type_idx = m->func_types[func_idx];
@@ -900,60 +906,4 @@ validate_body(val *v, wasm_code *c, u32 func_idx)
     c->func_idx = func_idx;
     c->type_idx = type_idx;
     return true;
-}
-
-static gbx_code
-validate_report(const val *v, gbx_err *err, u32 func_idx)
-{
-    rd_name const name = gbx_wasm_func_name(v->m, func_idx);
-    char shown[256];
-    text_buf t = gbx_base_text_init(shown, sizeof shown);
-    gbx_base_text_escape(&t, name.text, name.len, 200);
-    u64 const off = (u64)(v->why_at - v->m->bytes);
-    (void)gbx_base_err_set(err, v->code, off, "%s at byte 0x%llx", v->why, (unsigned long long)off);
-    return gbx_base_err_add(err, v->code, name.len ? "in function %u \"%s\"" : "in function %u", func_idx,
-                            shown);
-}
-
-gbx_code
-gbx_wasm_validate_bodies(decoder *d)
-{
-    wasm_module *const m = d->m;
-    gbx_code code = GBX_OK;
-    val v = {.m = m, .func_refs = d->func_refs, .has_data_count = d->has_data_count,
-             .data_count = d->data_count,
-             .has_memory32 = m->memory_count && !m->memories[0].is_64};
-    v.types_cap = 1024;
-    v.types = gbx_base_alloc(v.types_cap, 1);
-    v.types_high = v.types + (v.types_cap - VAL_SLACK);
-    v.locals = gbx_base_alloc(WASM_MAX_LOCALS + WASM_MAX_PARAMS, 1);
-    v.ctrl_cap = 64;
-    v.ctrls = gbx_base_alloc(v.ctrl_cap, sizeof *v.ctrls);
-    if (!v.types || !v.locals || !v.ctrls) {
-        code = gbx_base_err_set(d->err, GBX_NO_MEMORY, GBX_NO_OFFSET, "out of memory");
-        goto out;
-    }
-    m->fuse_set = gbx_wasm_fuse_choose(m);
-    for (u32 i = 0; i < d->declared_funcs; i++) {
-        u32 const func_idx = m->imported_funcs + i;
-        if (!validate_body(&v, &m->codes[i], func_idx)) {
-            code = validate_report(&v, d->err, func_idx);
-            goto out;
-        }
-    }
-    d->uses_data_idx = v.uses_data_idx;
-    if (m->uses & WASM_GENERAL_USES && m->fuse_set != WASM_FUSE_NONE) { /* found in a body */
-        gbx_wasm_fuse_undo(m);
-        m->fuse_set = WASM_FUSE_NONE;
-    }
-out:
-    gbx_base_free(v.types);
-    gbx_base_free(v.locals);
-    gbx_base_free(v.ctrls);
-    gbx_base_free(v.side);
-    gbx_base_free(v.targets);
-    gbx_base_free(v.tries);
-    gbx_base_free(v.open_tries);
-    gbx_base_free(v.catches);
-    return code;
 }

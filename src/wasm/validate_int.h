@@ -60,6 +60,9 @@ typedef struct val {
     const u8 *skip_from, *skip_to; /* the latest run of ends and nops */
     const u8 *run_end;             /* where the latest run of block openings ends */
 
+    arena *arena;     /* for what is kept */
+    u32 *global_uses; /* by global: instructions that read or write it */
+
     const u8 *func_refs;
     bool has_data_count, uses_data_idx;
     bool has_memory32; /* memory 0 is there and has 32-bit addresses */
@@ -83,6 +86,9 @@ bool gbx_wasm_val_pop(val *v, wasm_valtype want);
 bool gbx_wasm_val_pop_types(val *v, const wasm_valtype *types, u32 count);
 bool gbx_wasm_val_push_types(val *v, const wasm_valtype *types, u32 count);
 void gbx_wasm_val_unreachable(val *v);
+
+/* validate.c: one function, fills its wasm_code. */
+bool gbx_wasm_val_body(val *v, wasm_code *c, u32 func_idx);
 
 /* control.c: one call per instruction, v->pc behind the opcode. */
 bool gbx_wasm_val_open_body(val *v);

@@ -1,6 +1,6 @@
 /* Executes the command file that test/spec/script.py makes of an official .wast script.
  *
- * usage: driver [--tier auto|interp|eager] [--plain] [--memory BYTES] [--off FEATURE]... FILE
+ * usage: driver [--tier auto|interp|eager] [--warm FACTOR] [--plain] [--memory BYTES] [--off FEATURE]... FILE
  *
  * Prints `FAIL line: what` for each assertion that fails, `SKIP line: feature` for each that depends on
  * a module with a feature that is not supported, and closes with `N passed, N failed, N skipped`. What
@@ -13,6 +13,7 @@
  * --memory bounds each memory, which otherwise may be as large as there is.
  * --off switches a feature of WebAssembly off: scripts of earlier versions call it malformed.
  *
+ * --warm compiles what has executed so many times its own bytes, with --tier auto.
  * --plain takes the fused opcodes back (wasm/fuse.def): the same results must come out.
  *
  * The command file is our own: mistakes in it are asserted. */
@@ -25,6 +26,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "gbx/gbx.h"
+#include "gbx/unstable/tiers.h"
 #include "runtime/runtime.h"
 #include "wasm/fuse.h"
 
@@ -870,6 +872,7 @@ main(int argc, char **argv)
     gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.memory_bytes = GBX_UNLIMITED;
+    long warm = -1;
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "--plain") == 0) {
@@ -883,6 +886,8 @@ main(int argc, char **argv)
                 return 2;
             }
             engine_opts.features_off |= GBX_FEATURE_BIT(feature);
+        } else if (strcmp(argv[at], "--warm") == 0 && at + 1 < argc) {
+            warm = strtol(argv[++at], NULL, 10);
         } else if (strcmp(argv[at], "--tier") == 0 && at + 1 < argc) {
             at++;
             if (strcmp(argv[at], "interp") == 0) {
@@ -900,12 +905,14 @@ main(int argc, char **argv)
     }
     char *const text = at + 1 == argc ? driver_read(argv[at]) : NULL;
     if (!text) {
-        fprintf(stderr, "usage: driver [--tier auto|interp|eager] [--plain] [--memory BYTES] [--off FEATURE]... FILE\n");
+        fprintf(stderr, "usage: driver [--tier auto|interp|eager] [--warm FACTOR] [--plain] [--memory BYTES] "
+                        "[--off FEATURE]... FILE\n");
         return 2;
     }
     gbx_err err;
     opts.stack_bytes = DRIVER_STACK_BYTES;
     driver_check(gbx_engine_new(&engine_opts, &d.engine, &err), &err);
+    if (warm >= 0) driver_check(gbx_engine_set_warm_factor(d.engine, (u32)warm, &err), &err);
     driver_check(gbx_store_new(d.engine, &opts, &d.store, &err), &err);
     driver_check(gbx_linker_new(d.store, &d.linker, &err), &err);
     driver_define_spectest(&d);

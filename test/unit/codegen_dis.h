@@ -245,7 +245,7 @@ dis_check_targets(const dis *d)
         ZyanU64 to;
         if (!(i->insn.attributes & ZYDIS_ATTRIB_IS_RELATIVE) || dis_mem(i)) continue;
         if (dis_reloc(d, i)) {
-            assert_int_equal(i->insn.mnemonic, ZYDIS_MNEMONIC_CALL);
+            assert_true(i->insn.mnemonic == ZYDIS_MNEMONIC_CALL || i->insn.mnemonic == ZYDIS_MNEMONIC_JMP);
             relocs++;
             continue;
         }
@@ -414,7 +414,7 @@ dis_print_insn(FILE *f, const ZydisFormatter *formatter, const dis *d, const dis
     else
         fprintf(f, "+%-4u ", row->wasm_offset - code->insns_off);
     if (reloc) {
-        fprintf(f, "call ");
+        fprintf(f, i->insn.mnemonic == ZYDIS_MNEMONIC_JMP ? "jmp " : "call ");
         dis_print_target(f, reloc->target);
     } else {
         dis_print_text(f, formatter, i);

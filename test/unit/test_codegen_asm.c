@@ -747,7 +747,7 @@ static void
 test_room(void **state)
 {
     (void)state;
-    x64_buf b = {0};
+    x64_buf b = {.most = X64_MOST};
     assert_true(x64_grow(&b, X64_ROOM));
     for (u32 i = 0; i < 10000; i++) {
         x64_room(&b);
@@ -769,13 +769,14 @@ static void
 test_room_fails(void **state)
 {
     (void)state;
-    x64_buf b = {0};
+    x64_buf b = {.most = X64_MOST};
     assert_true(x64_grow(&b, X64_ROOM));
     u32 const early = x64_jmp(&b);
     gbx_base_fault_arm(1);
     x64_room(&b);
     gbx_base_fault_arm(0);
     assert_true(b.failed);
+    assert_false(b.is_long);
     assert_int_equal(b.len, 0);
     for (u32 i = 0; i < 1000; i++) {
         x64_room(&b);
@@ -797,7 +798,7 @@ test_room_ends(void **state)
     x64_buf b = {0};
     assert_true(x64_grow(&b, X64_ROOM));
     for (u32 cap = X64_ROOM; cap; cap *= 2) {
-        x64_buf large = {.bytes = b.bytes, .len = cap - 1, .cap = cap};
+        x64_buf large = {.bytes = b.bytes, .len = cap - 1, .cap = cap, .most = X64_MOST};
         gbx_base_fault_arm(1); /* none is really asked for */
         x64_room(&large);
         bool const was_asked = gbx_base_fault_count() == 1;
@@ -805,7 +806,8 @@ test_room_ends(void **state)
         assert_true(large.failed);
         assert_int_equal(large.len, 0);
         assert_int_equal(large.cap, cap);
-        assert_int_equal(was_asked, cap < X64_MOST);
+        assert_int_equal(was_asked, cap <= X64_MOST);
+        assert_int_equal(large.is_long, cap > X64_MOST);
     }
     gbx_base_free(b.bytes);
 }

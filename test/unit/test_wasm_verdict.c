@@ -23,7 +23,7 @@ verdict_module(const u8 *raw, size_t len, u8 *verdict, size_t verdict_len)
     u8 *const copy = gbx_base_alloc(len, 1);
     assert_non_null(copy);
     memcpy(copy, raw, len);
-    if (gbx_wasm_module_new_known(copy, len, 0, verdict, verdict_len, &m, &err) != GBX_OK)
+    if (gbx_wasm_module_open(copy, len, 0, 1, (wasm_known){verdict, verdict_len}, &m, &err) != GBX_OK)
         fail_msg("%s", err.text);
     return m;
 }

@@ -56,7 +56,9 @@ typedef enum x64_cc {
 typedef struct x64_buf {
     u8 *bytes;
     u32 len, cap;
-    bool failed; /* what is written is rubbish, and stays within the buffer: see x64_room */
+    u32 most;     /* what is longer is of no use to anybody */
+    bool failed;  /* what is written is rubbish, and stays within the buffer: see x64_room */
+    bool is_long; /* and why: it would be longer than `most` */
 } x64_buf;
 
 /* base + index << scale + disp. base or index may be X64_NO_REG, not both. */
@@ -68,7 +70,7 @@ typedef struct x64_mem {
 /* Longest sequence that may be emitted after one x64_room. */
 #define X64_ROOM 512u
 
-/* Most bytes of one function: displacements have 31 bits, and twice the capacity has 32. */
+/* x64_buf.most at most: displacements have 31 bits, and twice the capacity has 32. */
 #define X64_MOST ((u32)1 << 28)
 
 GBX_MUST_USE static inline bool
@@ -81,12 +83,13 @@ x64_grow(x64_buf *b, u32 cap)
     return true;
 }
 
-/* After memory ran out, or at X64_MOST, all goes to the start of the buffer, again and again. */
+/* After memory ran out, or beyond `most`, all goes to the start of the buffer, again and again. */
 static inline void
 x64_room(x64_buf *b)
 {
     if (GBX_LIKELY(b->cap - b->len >= X64_ROOM)) return;
-    if (b->failed || b->cap >= X64_MOST || !x64_grow(b, b->cap * 2)) {
+    b->is_long = b->is_long || b->len > b->most;
+    if (b->failed || b->is_long || !x64_grow(b, b->cap * 2)) {
         b->failed = true;
         b->len = 0;
     }

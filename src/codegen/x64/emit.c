@@ -5,10 +5,14 @@
  * than a bounded number of bytes for one.
  *
  * The size of a frame is known once the function is done. Functions that need none are compiled without,
- * which is a guess: where it turns out wrong, or calls need more room than was thought, all is done again. */
+ * which is a guess: where it turns out wrong, or calls need more room than was thought, all is done again as
+ * soon as that shows. */
 #include "codegen/x64/emit.h"
 
 #include <stdlib.h>
+
+#include "base/os_sync.h"
+#include "wasm/limits.h"
 
 #pragma GCC diagnostic ignored                                                                     \
         "-Wpedantic" /* ranges of opcodes in switches, which both compilers have */
@@ -257,7 +261,8 @@ void
 gbx_x64_block(x64_ctx *c, u32 block)
 {
     const facts_block *const b = &c->f.blocks[block];
-    if (b->marks & FACTS_MARK_HEAD && c->env->tune & CODEGEN_TUNE_BIT(ALIGN)) x64_align(c->b, EMIT_LOOP_ALIGN);
+    bool const aligns = c->env->tune & CODEGEN_TUNE_BIT(ALIGN);
+    if (aligns && b->marks & FACTS_MARK_HEAD) x64_align(c->b, EMIT_LOOP_ALIGN);
     c->bound[block] = c->b->len;
     if (!c->is_open) gbx_x64_enter_block(c, block);
     c->is_open = false;
@@ -368,7 +373,8 @@ emit_begin(x64_ctx *c)
     return true;
 }
 
-/* The order of blocks: those that end in a trap or are hardly ever reached come last, those that are not emitted not at all. */
+/* The order of blocks: those that end in a trap or are hardly ever reached come last, those that are not
+ * emitted not at all. */
 static u32
 emit_order(x64_ctx *c, u32 first)
 {
@@ -386,11 +392,18 @@ emit_order(x64_ctx *c, u32 first)
     return count;
 }
 
+/* The guess about the frame has proved wrong: what is made from here on is thrown away. */
+static bool
+emit_is_vain(const x64_ctx *c)
+{
+    return c->needs_frame > c->has_frame || c->out_need > c->out_slots;
+}
+
 static void
 emit_blocks(x64_ctx *c, u32 count)
 {
     const u32 *const order = c->s->order.items;
-    for (u32 i = 0; i < count && !c->failed && !c->b->failed; i++) {
+    for (u32 i = 0; i < count && !c->failed && !c->b->failed && !emit_is_vain(c); i++) {
         c->next = i + 1 < count ? order[i + 1] : FACTS_NONE;
         gbx_x64_block(c, order[i]);
     }
@@ -435,6 +448,7 @@ emit_with_dispatch(x64_ctx *c)
                 gbx_x64_edge(c, &fresh);
             }
             emit_blocks(c, count);
+            if (emit_is_vain(c)) return;
         }
     }
 }
@@ -446,15 +460,15 @@ emit_without_dispatch(x64_ctx *c)
     u64 const live = c->f.dispatch == FACTS_NONE ? c->f.fresh_live : c->f.resume_live;
     gbx_x64_entry(c, false, live);
     emit_blocks(c, count);
-    if (!c->is_fresh) return;
+    if (!c->is_fresh || emit_is_vain(c)) return;
     gbx_x64_entry(c, true, live);
     x64_room(c->b);
     x64_jmp_back(c->b, c->bound[0]);
 }
 
-/* PERF: functions begin at places that differ in their lowest bits. Of two methods that are alike all branches
- * would otherwise be alike in these, and some processors then tell neither from what has been executed
- * which of them is called next (Zen 3: 4.4 times the time of a loop that calls two in turn). */
+/* PERF: functions begin at places that differ in their lowest bits. Of two methods that are alike all
+ * branches would otherwise be alike in these, and some processors then tell neither from what has been
+ * executed which of them is called next (Zen 3: 4.4 times the time of a loop that calls two in turn). */
 static void
 emit_skew(x64_ctx *c)
 {
@@ -474,6 +488,7 @@ emit_function(x64_ctx *c)
         emit_with_dispatch(c);
     else
         emit_without_dispatch(c);
+    if (emit_is_vain(c)) return;
     if (c->s->heads.count) gbx_x64_osr_entry(c);
     gbx_x64_finish(c);
 }
@@ -518,26 +533,33 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
 {
     *out = (codegen_out){.general = FACTS_NONE, .fresh = FACTS_NONE, .osr = FACTS_NONE};
     x64_ctx c = {.s = s, .b = &s->b, .env = env, .m = env->m, .code = code};
+    u64 const begun_ns = gbx_base_os_now_ns();
     GBX_TRY(gbx_codegen_facts(s->facts, env->m, code, &c.f));
+    out->facts_ns = gbx_base_os_now_ns() - begun_ns;
     out->beyond = c.f.beyond;
-    if (c.f.has & FACTS_TAIL_CALL && !env->tail_slots) out->beyond |= FACTS_BEYOND_TAIL_CALLS;
     if (out->beyond) return GBX_OK;
     c.sig = &env->m->types[code->type_idx];
     c.unfuse = gbx_wasm_unfuse[env->m->fuse_set];
     c.is_fresh = c.sig->param_count == 1 && c.sig->result_count <= 1 &&
                  (c.sig->params[0] == WASM_I32 || c.sig->params[0] == WASM_I64);
-    s->b.failed = false;
+    u64 const most = (u64)(code->body_end - code->body_off) * WASM_MAX_CODE_GROWTH +
+                     CODEGEN_FREE_BYTES;
+    s->b.most = (u32)min_u64(most, X64_MOST);
+    s->b.failed = s->b.is_long = false;
     c.out_slots = c.f.values_max > 1 ? c.f.values_max : 0;
     c.has_frame = c.out_slots > 0;
     for (;;) {
         emit_function(&c);
+        if (s->b.is_long || s->b.len > s->b.most) {
+            out->beyond = FACTS_BEYOND_GROWTH;
+            return GBX_OK;
+        }
         if (c.failed || s->b.failed) return GBX_NO_MEMORY;
         bool const is_large = (c.out_slots + c.slots) * 8 > EMIT_LARGE_FRAME;
-        if (c.out_need <= c.out_slots && c.has_frame >= c.needs_frame && c.is_large >= is_large)
-            break;
+        if (!emit_is_vain(&c) && c.is_large >= is_large) break;
         c.has_frame = c.has_frame || c.needs_frame;
         c.out_slots = max_u32(c.out_slots, c.out_need);
-        c.is_large = is_large;
+        c.is_large = c.is_large || is_large;
     }
     if (s->heads.count) qsort(s->heads.items, s->heads.count, sizeof(codegen_head), emit_by_offset);
     out->bytes = s->b.bytes;

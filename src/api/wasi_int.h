@@ -1,0 +1,46 @@
+/* What wasi.c and trace.c share: the builder, and what a link of it leaves in the store. */
+#ifndef GBX_API_WASI_INT_H
+#define GBX_API_WASI_INT_H
+
+#include "api/api_int.h"
+#include "gbx/unstable/trace.h"
+#include "gbx/wasi.h"
+#include "wasi/wasi.h"
+
+/* A growing list of strings, owned. */
+typedef struct api_strings {
+    char **items;
+    u32 len, cap;
+} api_strings;
+
+typedef struct api_dirs {
+    wasi_dir_grant *items; /* host_fd and guest_path owned */
+    u32 len, cap;
+} api_dirs;
+
+struct gbx_wasi {
+    api_strings args, env;
+    api_dirs dirs;
+    int stdio[3];
+    u64 (*clock_now)(void *data, u32 clock_id);
+    void (*clock_sleep)(void *data, u64 ns);
+    void *clock_data;
+    bool (*random_fill)(void *data, u8 *buf, size_t len);
+    void *random_data;
+    wasi_sink sinks[3];
+    gbx_trace_report report;
+    void *report_data;
+    bool still;
+};
+
+typedef struct api_wasi_linked {
+    wasi_ctx *ctx;
+    gbx_trace_report report; /* NULL: calls are not traced */
+    void *report_data;
+    gbx_refusal rows[WASI_REFUSALS_MAX]; /* as they were last asked for */
+} api_wasi_linked;
+
+/* The wasi_trace_report of a context whose calls the host wants to know of; `data` is an api_wasi_linked. */
+void gbx_api_trace_report(void *data, const wasi_traced *t);
+
+#endif

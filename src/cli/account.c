@@ -1,0 +1,117 @@
+/* `glovebox run --report FILE`: how a run went, as one JSON object, for scripts. Its keys are those of the
+ * page `glovebox help report`; later versions add keys and change none.
+ *
+ * The file is opened before the guest runs and written when it has ended, however it ended, unless the
+ * process itself is killed. SAFETY: names in it are the module's: they are escaped for JSON here, whatever
+ * bytes they have, and the file is valid UTF-8. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <gbx/unstable/compiled.h>
+
+#include "cli/cli.h"
+
+#define ACCOUNT_REFUSED_MOST 100u /* functions that are listed; the rest is counted */
+
+/* Bytes of the UTF-8 sequence at p, 0 where it is none. SPEC: RFC 3629, 4 */
+static size_t
+account_sequence(const unsigned char *p)
+{
+    if (p[0] < 0x80) return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4) return 0;
+    size_t const len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    bool const is_bad = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+                        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f);
+    return is_bad ? 0 : len;
+}
+
+/* A byte that is no text becomes the four characters \xNN. */
+static void
+account_string(FILE *to, const char *text)
+{
+    fputc('"', to);
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        size_t const len = account_sequence(p);
+        if (!len) fprintf(to, "\\\\x%02x", *p);
+        else if (*p < 0x20 || *p == 0x7f) fprintf(to, "\\u%04x", *p);
+        else if (*p == '"' || *p == '\\') fprintf(to, "\\%c", *p);
+        else fwrite(p, 1, len, to);
+        p += len ? len : 1;
+    }
+    fputc('"', to);
+}
+
+static int
+account_fails(const cli_plan *plan, const char *what)
+{
+    return gbx_cli_usage_error("bad-value",
+                               gbx_cli_format("--report cannot be %s", gbx_cli_quote(plan->report)),
+                               gbx_cli_format("%s: %s", what, strerror(errno)), "--report FILE");
+}
+
+FILE *
+gbx_cli_account_open(const cli_plan *plan, int *status)
+{
+    if (!plan->report) return NULL;
+    int const fd = open(plan->report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    FILE *const to = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!to) {
+        *status = account_fails(plan, "it cannot be opened for writing");
+        if (fd >= 0) close(fd);
+    }
+    return to;
+}
+
+static void
+account_functions(FILE *to, const cli_plan *plan, const gbx_module *module)
+{
+    static const char *const tiers[] = {
+            [GBX_TIER_AUTO] = "auto", [GBX_TIER_INTERP] = "interp", [GBX_TIER_EAGER] = "eager"};
+    gbx_compiled n;
+    gbx_compiled_get(module, &n);
+    fprintf(to, ",\n  \"tier\": \"%s\",\n  \"compiles\": %s", tiers[plan->tier],
+            n.is_open ? "true" : "false");
+    fprintf(to, ",\n  \"functions\": %" PRIu32 ",\n  \"functions_compiled\": %" PRIu32, n.funcs, n.compiled);
+    fprintf(to, ",\n  \"functions_refused\": %" PRIu32 ",\n  \"functions_interpreted\": %" PRIu32, n.refused,
+            n.ran);
+    fprintf(to, ",\n  \"compiled_share\": %.6f", n.funcs ? (double)n.compiled / (double)n.funcs : 0.0);
+    fprintf(to, ",\n  \"body_bytes\": %" PRIu64 ",\n  \"body_bytes_compiled\": %" PRIu64, n.func_bytes,
+            n.body_bytes);
+    fprintf(to, ",\n  \"code_bytes\": %" PRIu64 ",\n  \"code_memory_bytes\": %" PRIu64, n.code_bytes,
+            n.memory_bytes);
+    fprintf(to, ",\n  \"compile_ns\": %" PRIu64, n.facts_ns + n.emit_ns + n.publish_ns);
+    gbx_cache_use use;
+    gbx_module_cache_use(module, &use);
+    fprintf(to, ",\n  \"cache\": \"%s\",\n  \"cache_why\": ",
+            !use.is_on ? "off" : use.is_hit ? "hit" : "miss");
+    account_string(to, use.why);
+    fprintf(to, ",\n  \"functions_taken\": %" PRIu32, use.taken);
+    fprintf(to, ",\n  \"refused\": [");
+    gbx_refused refused;
+    uint32_t next = 0, listed = 0;
+    for (; listed < ACCOUNT_REFUSED_MOST && gbx_compiled_next_refused(module, &next, &refused); listed++) {
+        fprintf(to, "%s\n    {\"function\": %" PRIu32 ", \"name\": ", listed ? "," : "", refused.func_idx);
+        account_string(to, refused.name);
+        fprintf(to, ", \"why\": \"%s\"}", refused.why);
+    }
+    fprintf(to, "%s]", listed ? "\n  " : "");
+}
+
+int
+gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const char *ended, int status)
+{
+    if (!to) return status;
+    fprintf(to, "{\n  \"glovebox\": \"%s\",\n  \"module\": ", gbx_version());
+    account_string(to, plan->program);
+    fprintf(to, ",\n  \"ended\": \"%s\",\n  \"exit_code\": %d", ended, status);
+    if (module) account_functions(to, plan, module);
+    fprintf(to, "\n}\n");
+    bool const is_bad = ferror(to) != 0;
+    if (fclose(to) || is_bad) return account_fails(plan, "it cannot be written");
+    return status;
+}
