@@ -139,7 +139,8 @@ cache_dir_key_read(int dir_fd, bool is_sticky, mac_key *key)
     int const fd = openat(dir_fd, CACHE_KEY_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return false;
     bool ok = is_sticky && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-              (st.st_mode & 07777) == CACHE_KEY_MODE && st.st_uid == geteuid() && st.st_size == (off_t)sizeof file;
+              (st.st_mode & 07777) == CACHE_KEY_MODE && st.st_uid == geteuid() &&
+              st.st_size == (off_t)sizeof file;
     ok = ok && cache_dir_read_all(fd, &file, sizeof file) &&
          memcmp(file.magic, CACHE_KEY_MAGIC, sizeof file.magic) == 0;
     (void)close(fd);
