@@ -17,6 +17,8 @@
 #
 # CI=true turns warnings into errors.
 
+.DEFAULT_GOAL := all
+
 ifeq ($(origin CC),default)
 CC := gcc
 endif

@@ -1,4 +1,4 @@
-# BLAKE3's own C sources, for the MAC of the code cache (src/base/mac.h): BLAKE3=DIR, or where tools/setup.sh
+# BLAKE3's own C sources, for the MAC of the code cache (src/base/mac.h): BLAKE3=DIR, or where `make blake3`
 # unpacks Debian's librust-blake3-dev, or where that package installs them. BLAKE3= builds without, and then
 # there is no cache. Compiled into the library under names of its own, so that it needs nothing at run time and
 # stands in the way of no other copy.
@@ -6,6 +6,13 @@
 BLAKE3 ?= $(lastword $(sort $(wildcard build/blake3/usr/share/cargo/registry/blake3-*/c)) \
 	$(sort $(wildcard /usr/share/cargo/registry/blake3-*/c)))
 BLAKE3 := $(BLAKE3)
+ifeq ($(BLAKE3)$(filter blake3 clean,$(MAKECMDGOALS)),)
+$(info building without a code cache: `make blake3` fetches the sources that it needs)
+endif
+
+.PHONY: blake3
+blake3:
+	@. tools/setup.sh && blake3_sources
 
 BLAKE3_PARTS := blake3.c blake3_dispatch.c blake3_portable.c $(if $(filter x86_64-%,$(MACHINE)),$(addprefix \
 	blake3_,sse2_x86-64_unix.S sse41_x86-64_unix.S avx2_x86-64_unix.S avx512_x86-64_unix.S))
