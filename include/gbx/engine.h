@@ -1,7 +1,7 @@
 /* The engine: what all modules and stores of a process share (canonical types, guest stacks, the
- * thread that fires deadlines). Any number of engines may live side by side; objects of one never meet
- * those of another: using them together is GBX_ARGUMENT. Reference-counted: modules and stores keep
- * their engine alive. */
+ * thread that fires deadlines, instances kept for their next tenants). Any number of engines may live
+ * side by side; objects of one never meet those of another: using them together is GBX_ARGUMENT.
+ * Reference-counted: modules and stores keep their engine alive. */
 #ifndef GBX_ENGINE_H
 #define GBX_ENGINE_H
 
@@ -26,6 +26,8 @@ enum {
     GBX_SYMBOLS_GDB = 1 << 1,  /* gdb, by its JIT interface */
 };
 
+#define GBX_POOL_OFF UINT32_MAX
+
 typedef struct gbx_engine_opts {
     size_t size;           /* set by GBX_ENGINE_OPTS_INIT */
     uint64_t features_off; /* GBX_FEATURE_BITs: modules of this engine that use one of these features
@@ -35,6 +37,10 @@ typedef struct gbx_engine_opts {
                                  included; they have ended when it returns. 0: as many as the caller may
                                  run on, 16 at most */
     uint32_t symbols;   /* GBX_SYMBOLS_ bits: who is told of compiled functions. 0: nobody */
+    uint32_t pool_instances; /* when a store is released, its instances are made as new and kept for the
+                                next that instantiate their modules: so many, of all modules, those that
+                                were idle longest going first. 0: 64; GBX_POOL_OFF: none */
+    uint64_t pool_bytes;     /* that they may take in all. 0: 256 MiB */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 

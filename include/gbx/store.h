@@ -2,7 +2,8 @@
  *
  * A store and everything in it is used by one thread at a time (it may move between threads); only
  * gbx_store_cancel may be called from another thread or a signal handler. Releasing the store frees its
- * instances, their functions and memories, and what was defined in its linkers. */
+ * instances, their functions and memories, and what was defined in its linkers (or makes instances as new for
+ * others, see gbx_engine_opts.pool_instances). */
 #ifndef GBX_STORE_H
 #define GBX_STORE_H
 

@@ -18,7 +18,7 @@ gbx_module_compile(gbx_engine *engine, gbx_bytes wasm, const gbx_compile_opts *o
         return gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET, "the module has %zu bytes: %s",
                                 wasm.len, WASM_WHY_MODULE_BYTES);
     }
-    u8 *const copy = gbx_base_alloc(wasm.len, 1);
+    u8 *const copy = gbx_base_alloc_large(wasm.len);
     if (!copy) {
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET,
                                 "no memory for the %zu bytes of a module", wasm.len);

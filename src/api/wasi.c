@@ -273,37 +273,6 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
     return code;
 }
 
-/* The types of a call from its row: one letter a value, i or I. */
-static void
-api_wasi_types(const char *letters, wasm_valtype *out, u32 *count)
-{
-    for (*count = 0; letters[*count]; ++*count) {
-        out[*count] = letters[*count] == 'I' ? WASM_I64 : WASM_I32;
-    }
-}
-
-#define API_WASI_MODULE "wasi_snapshot_preview1"
-#define API_WASI_VALUES 16u /* no call of preview 1 has more parameters or results */
-
-static gbx_code
-api_wasi_define(gbx_linker *linker, const wasi_p1_call *calls, u32 idx, wasi_ctx *ctx, gbx_err *err)
-{
-    const wasi_p1_call *const call = &calls[idx];
-    void *data;
-    gbx_host_fn const fn = gbx_wasi_p1_bind(ctx, idx, &data);
-    GBX_ASSERT(strlen(call->params) <= API_WASI_VALUES && strlen(call->results) <= API_WASI_VALUES);
-    wasm_valtype params[API_WASI_VALUES], results[API_WASI_VALUES];
-    wasm_functype sig = {.params = params, .results = results};
-    api_wasi_types(call->params, params, &sig.param_count);
-    api_wasi_types(call->results, results, &sig.result_count);
-    runtime_extern ext = {.kind = WASM_EXTERN_FUNC};
-    gbx_store *const store = gbx_runtime_linker_store(linker);
-    GBX_TRY(gbx_runtime_host_func(store, &sig, fn, data, &ext.of.func, err));
-    rd_name const module = {API_WASI_MODULE, sizeof API_WASI_MODULE - 1};
-    rd_name const name = {call->name, (u32)strlen(call->name)};
-    return gbx_runtime_linker_define(linker, module, name, ext, err);
-}
-
 gbx_code
 gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
 {
@@ -316,11 +285,7 @@ gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
     }
     api_wasi_linked *linked = NULL;
     GBX_TRY(api_wasi_make(wasi, store, &linked, err));
-    u32 count;
-    const wasi_p1_call *const calls = gbx_wasi_p1_calls(&count);
-    for (u32 i = 0; i < count; i++) {
-        GBX_TRY(api_wasi_define(linker, calls, i, linked->ctx, err));
-    }
+    GBX_TRY(gbx_runtime_linker_define_set(linker, &gbx_wasi_p1, linked->ctx, err));
     gbx_runtime_store_set_wasi(store, linked);
     return GBX_OK;
 }

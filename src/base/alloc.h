@@ -10,6 +10,9 @@
 GBX_MUST_USE void *gbx_base_alloc(size_t count, size_t bytes);
 GBX_MUST_USE void *gbx_base_alloc_zero(size_t count, size_t bytes);
 GBX_MUST_USE void *gbx_base_realloc(void *old, size_t count, size_t bytes);
+/* The same for one block that is filled from end to end at once, a module's bytes: in huge pages, where it is
+ * large and the system has them. Nothing of a huge page is wasted. */
+GBX_MUST_USE void *gbx_base_alloc_large(size_t bytes);
 void gbx_base_free(void *p); /* NULL is fine */
 
 /* Fault injection. After `gbx_base_fault_arm(n)` the n-th allocation or reservation from now fails

@@ -22,6 +22,12 @@ u64
 gbx_base_map_hash(map *m, u64 from, const void *data, size_t len)
 {
     while (m->seed == 0) m->seed = gbx_base_os_seed();
+    return gbx_base_map_hash_again(m, from, data, len);
+}
+
+u64
+gbx_base_map_hash_again(const map *m, u64 from, const void *data, size_t len)
+{
     u64 h = from ^ map_mix(m->seed ^ len, 0x9e3779b97f4a7c15u);
     const u8 *p = data;
     for (; len >= sizeof h; len -= sizeof h, p += sizeof h) {

@@ -27,6 +27,9 @@ typedef struct map {
  * comes before any add. */
 GBX_MUST_USE u64 gbx_base_map_hash(map *m, u64 from, const void *data, size_t len);
 
+/* The same once there is an entry: the map is only read, by any number of threads. */
+GBX_MUST_USE u64 gbx_base_map_hash_again(const map *m, u64 from, const void *data, size_t len);
+
 /* Nodes with this hash, one after the other; NULL at the end. The caller compares keys. */
 map_node *gbx_base_map_first(const map *m, u64 hash);
 map_node *gbx_base_map_next(const map_node *node);

@@ -34,6 +34,13 @@ gbx_base_os_commit(void *at, size_t bytes)
     return !gbx_base_fault_hit() && mprotect(at, bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
+bool
+gbx_base_os_hide(void *at, size_t bytes)
+{
+    if (bytes == 0) return true;
+    return !gbx_base_fault_hit() && mprotect(at, bytes, PROT_NONE) == 0;
+}
+
 void
 gbx_base_os_discard(void *at, size_t bytes)
 {

@@ -15,7 +15,10 @@ GBX_MUST_USE size_t gbx_base_os_page_bytes(void);
 GBX_MUST_USE void *gbx_base_os_reserve(size_t bytes);
 /* Make reserved pages readable and writable; false where the system refuses. */
 GBX_MUST_USE bool gbx_base_os_commit(void *at, size_t bytes);
-/* Give the contents of committed pages back: they read as zero afterwards. Cannot fail. */
+/* Make committed pages inaccessible again; they keep what they hold. False where the system refuses. */
+GBX_MUST_USE bool gbx_base_os_hide(void *at, size_t bytes);
+/* Give the contents of committed pages back: they read as zero afterwards, or as the file that is
+ * mapped there. Cannot fail. */
 void gbx_base_os_discard(void *at, size_t bytes);
 /* Never use huge pages here: a little use must cost a little memory. A hint, cannot fail. */
 void gbx_base_os_small_pages(void *at, size_t bytes);

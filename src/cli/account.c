@@ -1,9 +1,9 @@
-/* `glovebox run --report FILE`: how a run went, as one JSON object, for scripts. Its keys are those of the page
- * `glovebox help report`; later versions add keys and change none.
+/* `glovebox run --report FILE`: how a run went, as one JSON object, for scripts. Its keys are those of the
+ * page `glovebox help report`; later versions add keys and change none.
  *
- * The file is opened before the guest runs and written when it has ended, however it ended, unless the process
- * itself is killed. SAFETY: names in it are the module's: they are escaped for JSON here, whatever bytes they
- * have, and the file is valid UTF-8. */
+ * The file is opened before the guest runs and written when it has ended, however it ended, unless the
+ * process itself is killed. SAFETY: names in it are the module's: they are escaped for JSON here, whatever
+ * bytes they have, and the file is valid UTF-8. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -74,7 +74,8 @@ account_functions(FILE *to, const cli_plan *plan, const gbx_module *module)
             [GBX_TIER_AUTO] = "auto", [GBX_TIER_INTERP] = "interp", [GBX_TIER_EAGER] = "eager"};
     gbx_compiled n;
     gbx_compiled_get(module, &n);
-    fprintf(to, ",\n  \"tier\": \"%s\",\n  \"compiles\": %s", tiers[plan->tier], n.is_open ? "true" : "false");
+    fprintf(to, ",\n  \"tier\": \"%s\",\n  \"compiles\": %s", tiers[plan->tier],
+            n.is_open ? "true" : "false");
     fprintf(to, ",\n  \"functions\": %" PRIu32 ",\n  \"functions_compiled\": %" PRIu32, n.funcs, n.compiled);
     fprintf(to, ",\n  \"functions_refused\": %" PRIu32 ",\n  \"functions_interpreted\": %" PRIu32, n.refused,
             n.ran);

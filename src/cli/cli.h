@@ -217,11 +217,11 @@ int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_cod
 bool gbx_cli_report_foreign(const cli_plan *plan, const gbx_module *module);
 int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
 
-/* account.c: --report. Opened before the guest runs, which might be granted what stands at the name later; NULL
- * where none was asked for or none can be written, and then *status is CLI_EXIT_SETUP. */
+/* account.c: --report. Opened before the guest runs, which might be granted what stands at the name later;
+ * NULL where none was asked for or none can be written, and then *status is CLI_EXIT_SETUP. */
 FILE *gbx_cli_account_open(const cli_plan *plan, int *status);
-/* Write it all and close: `ended` is "exit" or the slug of what ended the run, `module` NULL where there is none.
- * The exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
+/* Write it all and close: `ended` is "exit" or the slug of what ended the run, `module` NULL where there is
+ * none. The exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
 int gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const char *ended,
                           int status);
 

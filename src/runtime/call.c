@@ -59,6 +59,7 @@ call_begin(gbx_store *s, gbx_trap *trap)
     const char *why;
     s->lane = gbx_runtime_lane_get(&e->lanes, s->limits.stack_bytes, &why);
     if (!s->lane) return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY, "%s", why);
+    gbx_runtime_lane_let(s->lane, s->tenant, &e->pool.written);
     gbx_exec *const x = &s->exec;
     x->stack = x->sp = s->lane->stack;
     x->stack_end = s->lane->stack_end;

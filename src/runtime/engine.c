@@ -12,9 +12,11 @@ gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *e
     e->features_off = opts->features_off;
     e->threads = opts->compile_threads;
     gbx_runtime_types_init(&e->types);
+    gbx_runtime_hostsets_init(&e->hostsets);
     gbx_runtime_watcher_init(&e->watcher);
     gbx_runtime_lanes_init(&e->lanes);
     gbx_runtime_compiler_init(&e->compiler, opts->tier);
+    gbx_runtime_pool_init(&e->pool, opts->pool_instances, opts->pool_bytes);
     gbx_code const code = gbx_runtime_published_open(&e->compiler.published, opts->symbols, err);
     if (code != GBX_OK) {
         gbx_runtime_engine_release(e);
@@ -35,8 +37,10 @@ void
 gbx_runtime_engine_release(gbx_engine *e)
 {
     if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
+    gbx_runtime_pool_deinit(&e->pool);
     gbx_runtime_watcher_deinit(&e->watcher);
     gbx_runtime_lanes_deinit(&e->lanes);
+    gbx_runtime_hostsets_deinit(&e->hostsets, &e->types);
     gbx_runtime_types_deinit(&e->types);
     gbx_runtime_compiler_deinit(&e->compiler);
     gbx_base_free(e);

@@ -24,10 +24,10 @@ typedef struct fault_row {
 } fault_row;
 
 /* `kind`: GBX_TRAP_MEM_OOB: an access to a memory. GBX_TRAP_STACK_EXHAUSTED: a push, call or touch of the
- * guest's stack. GBX_TRAP_INT_DIV_ZERO, GBX_TRAP_INT_OVERFLOW: a division that traps for this reason alone (x86
- * has one signal for both). Any kind may also be that of an instruction which is there to trap (ud2), and
- * all others are no more than that: GBX_FAULT_POLL is where a poll found that the call is to stop. `offset`: of the WebAssembly instruction from the
- * table's wasm_start. */
+ * guest's stack. GBX_TRAP_INT_DIV_ZERO, GBX_TRAP_INT_OVERFLOW: a division that traps for this reason alone
+ * (x86 has one signal for both). Any kind may also be that of an instruction which is there to trap (ud2),
+ * and all others are no more than that: GBX_FAULT_POLL is where a poll found that the call is to stop.
+ * `offset`: of the WebAssembly instruction from the table's wasm_start. */
 #define FAULT_WHAT(kind, offset) ((u32)(kind) << 24 | (u32)(offset))
 #define FAULT_KIND(what) ((u8)((what) >> 24))
 #define FAULT_OFFSET(what) ((what) & 0xffffff)

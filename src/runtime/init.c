@@ -64,10 +64,18 @@ gbx_runtime_init_items(const gbx_instance *inst, const wasm_elem *seg, gbx_slot 
     GBX_ASSERT(rd_ok(&r));
 }
 
+/* PERF: 2 us for Go's 1,700, reading them from the module takes 6. */
+static void
+init_known_items(const gbx_instance *inst, const u32 *items, u32 count, gbx_slot *out)
+{
+    for (u32 k = 0; k < count; k++) out[k] = (u64)(uintptr_t)inst->funcs[items[k]];
+}
+
 static gbx_trap_code
 init_elems(runtime_instance *i, gbx_trap *trap)
 {
     const wasm_module *const w = i->abi.module;
+    const u32 *items = i->image ? i->image->items : NULL;
     for (u32 k = 0; k < w->elem_count; k++) {
         const wasm_elem *const seg = &w->elems[k];
         if (seg->mode == WASM_SEGMENT_PASSIVE) continue;
@@ -81,7 +89,12 @@ init_elems(runtime_instance *i, gbx_trap *trap)
                                         k, seg->count, (unsigned long long)off,
                                         (unsigned long long)t->len);
             }
-            gbx_runtime_init_items(&i->abi, seg, t->elems + off);
+            if (items && !seg->is_exprs) {
+                init_known_items(&i->abi, items, seg->count, t->elems + off);
+                items += seg->count;
+            } else {
+                gbx_runtime_init_items(&i->abi, seg, t->elems + off);
+            }
         }
         i->abi.elem_dropped[k] = true;
     }
@@ -111,9 +124,27 @@ init_datas(runtime_instance *i, gbx_trap *trap)
     return GBX_TRAP_NONE;
 }
 
+/* The same by the image: nothing of it can trap. */
+static void
+init_image(runtime_instance *i)
+{
+    const wasm_module *const w = i->abi.module;
+    if (!i->is_reused) {
+        gbx_memory *const mem = w->memory_count ? i->abi.memories[0] : NULL;
+        i->is_mapped = mem && gbx_runtime_image_begin(i->image, mem, !i->is_huge);
+    } else if (!i->image->has_passive) {
+        return; /* all are dropped, as before */
+    }
+    for (u32 k = 0; k < w->data_count; k++)
+        i->abi.data_dropped[k] = w->datas[k].mode == WASM_SEGMENT_ACTIVE;
+}
+
 gbx_trap_code
 gbx_runtime_init_segments(runtime_instance *i, gbx_trap *trap)
 {
     gbx_trap_code const code = init_elems(i, trap);
-    return code != GBX_TRAP_NONE ? code : init_datas(i, trap);
+    if (code != GBX_TRAP_NONE) return code;
+    if (!i->image) return init_datas(i, trap);
+    init_image(i);
+    return GBX_TRAP_NONE;
 }

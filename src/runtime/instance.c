@@ -18,7 +18,7 @@ typedef struct instance_part {
 } instance_part;
 
 static void *
-instance_block(const instance_part *parts, size_t part_count)
+instance_block(const instance_part *parts, size_t part_count, size_t *block_bytes)
 {
     size_t total = 0;
     for (size_t i = 0; i < part_count; i++) {
@@ -28,6 +28,7 @@ instance_block(const instance_part *parts, size_t part_count)
     }
     u8 *const block = gbx_base_alloc_zero(total, 1);
     if (!block) return NULL;
+    *block_bytes = total;
     u8 *at = block;
     for (size_t i = 0; i < part_count; i++) {
         *parts[i].at = at;
@@ -50,6 +51,7 @@ instance_alloc(gbx_store *s, const gbx_module *m)
     u32 const own_funcs = w->func_count - w->imported_funcs;
     void *self, *memories, *tables, *globals, *funcs, *datas, *elems, *items;
     void *own_mem, *own_tab, *own_glob, *own_func, *tags, *own_tag;
+    size_t block_bytes;
     const instance_part parts[] = {
             {&self, 1, sizeof(runtime_instance)},
             {&memories, w->memory_count, sizeof(gbx_memory *)},
@@ -66,7 +68,7 @@ instance_alloc(gbx_store *s, const gbx_module *m)
             {&tags, w->tag_count, sizeof(gbx_tag *)},
             {&own_tag, w->tag_count - w->imported_tags, sizeof(gbx_tag)},
     };
-    if (!instance_block(parts, GBX_LEN(parts))) return NULL;
+    if (!instance_block(parts, GBX_LEN(parts), &block_bytes)) return NULL;
     runtime_instance *const i = self;
     i->abi = (gbx_instance){
             .memories = memories,
@@ -83,6 +85,7 @@ instance_alloc(gbx_store *s, const gbx_module *m)
             .elem_dropped = elems,
     };
     i->module = gbx_runtime_module_retain(m);
+    i->block_bytes = block_bytes;
     i->elem_items = items;
     i->own_memories = own_mem;
     i->own_tables = own_tab;
@@ -113,19 +116,110 @@ instance_alloc(gbx_store *s, const gbx_module *m)
     return i;
 }
 
-void
-gbx_runtime_instance_free(runtime_instance *i)
+/* Its tables may be counted by a store that is gone; those that are not were taken off before. */
+static void
+instance_free_own(runtime_instance *i, u64 *table_left)
 {
     const wasm_module *const w = i->abi.module;
     for (u32 k = 0; k < w->memory_count - w->imported_memories; k++) {
         gbx_runtime_memory_deinit(&i->own_memories[k]);
     }
     for (u32 k = 0; k < w->table_count - w->imported_tables; k++) {
-        gbx_runtime_table_deinit(&i->own_tables[k], &i->abi.store->table_left);
+        gbx_runtime_table_deinit(&i->own_tables[k], table_left);
     }
     for (u32 k = 0; k < w->elem_count; k++) gbx_base_free(i->elem_items[k]);
-    gbx_runtime_module_release(i->module);
     gbx_base_free(i);
+}
+
+void
+gbx_runtime_instance_free(runtime_instance *i)
+{
+    u64 nobodys = 0;
+    instance_free_own(i, &nobodys);
+}
+
+/* ---- From tenant to tenant */
+
+/* RULE: S4. False: it cannot be used again. Memories that are large on purpose, and those without guards,
+ * whose address space is scarce, are not kept. */
+static bool
+instance_put_right(runtime_instance *i)
+{
+    const wasm_module *const w = i->abi.module;
+    runtime_pool *const pool = &i->module->engine->pool;
+    const module_image *const img = gbx_runtime_image_find(i->module);
+    if (!img || i->is_huge || w->memory_count > 1 || w->imported_memories) return false;
+    if (!gbx_runtime_pool_wants(pool, i->module)) return false;
+    gbx_memory *const mem = w->memory_count ? &i->own_memories[0] : NULL;
+    i->idle_bytes = i->block_bytes;
+    if (mem) {
+        if (!mem->base || !mem->guarded) return false;
+        i->idle_bytes += gbx_runtime_image_restore(img, mem, i->is_mapped, &pool->written,
+                                                   gbx_runtime_pool_room(pool));
+        if (!gbx_runtime_memory_shrink(mem, w->memories[0].min * MEMORY_PAGE_BYTES)) return false;
+    }
+    for (u32 k = w->imported_tables; k < w->table_count; k++) {
+        gbx_table *const t = &i->own_tables[k - w->imported_tables];
+        gbx_runtime_table_reset(t, &w->tables[k], &i->abi.store->table_left);
+        i->idle_bytes += t->cap * sizeof *t->elems;
+    }
+    for (u32 k = 0; k < w->elem_count; k++) {
+        gbx_base_free(i->elem_items[k]);
+        i->elem_items[k] = NULL;
+    }
+    if (img->has_passive) {
+        memset(i->abi.data_dropped, 0, w->data_count * sizeof *i->abi.data_dropped);
+        memset(i->abi.elem_dropped, 0, w->elem_count * sizeof *i->abi.elem_dropped);
+    }
+    i->image = img;
+    i->is_reused = true;
+    return true;
+}
+
+/* What it has of others, and its globals, is written when it is taken again; nothing stays until then. */
+static void
+instance_forget(runtime_instance *i)
+{
+    const wasm_module *const w = i->abi.module;
+    memset(i->abi.funcs, 0, w->imported_funcs * sizeof *i->abi.funcs);
+    memset(i->abi.tables, 0, w->imported_tables * sizeof *i->abi.tables);
+    memset(i->abi.globals, 0, w->imported_globals * sizeof *i->abi.globals);
+    memset(i->abi.tags, 0, w->imported_tags * sizeof *i->abi.tags);
+    for (u32 k = w->imported_globals; k < w->global_count; k++) *i->abi.globals[k] = (gbx_global){0};
+    i->abi.store = NULL;
+    i->abi.poisoned = false;
+    i->next = NULL;
+}
+
+void
+gbx_runtime_instance_release(runtime_instance *i)
+{
+    gbx_module *const m = i->module;
+    if (instance_put_right(i)) {
+        instance_forget(i);
+        gbx_runtime_pool_put(&m->engine->pool, i);
+    } else {
+        instance_free_own(i, &i->abi.store->table_left);
+    }
+    gbx_runtime_module_release(m);
+}
+
+/* An idle one of the pool, or a new one, for `s`. NULL: memory is short. */
+static runtime_instance *
+instance_get(gbx_store *s, gbx_module *m)
+{
+    const module_image *const img = gbx_runtime_image_get(m);
+    runtime_instance *i = img && !s->limits.huge_pages ? gbx_runtime_pool_take(&m->engine->pool, m) : NULL;
+    if (i) {
+        (void)gbx_runtime_module_retain(m);
+        i->abi.store = s;
+        return i;
+    }
+    i = instance_alloc(s, m);
+    if (!i) return NULL;
+    i->image = img;
+    i->is_huge = s->limits.huge_pages;
+    return i;
 }
 
 static gbx_code
@@ -156,15 +250,15 @@ instance_make_own(runtime_instance *i, gbx_err *err)
     gbx_store *const s = i->abi.store;
     for (u32 k = w->imported_memories; k < w->memory_count; k++) {
         gbx_memory *const mem = &i->own_memories[k - w->imported_memories];
-        GBX_TRY(gbx_runtime_memory_init(mem, &w->memories[k], s->limits.memory_bytes,
-                                        "the module's memory", err));
+        GBX_TRY((mem->base ? gbx_runtime_memory_reuse : gbx_runtime_memory_init)(
+                mem, &w->memories[k], s->limits.memory_bytes, "the module's memory", err));
         if (s->limits.huge_pages) gbx_runtime_memory_use_huge_pages(mem);
         i->abi.memories[k] = mem;
     }
     for (u32 k = w->imported_tables; k < w->table_count; k++) {
         gbx_table *const t = &i->own_tables[k - w->imported_tables];
-        GBX_TRY(gbx_runtime_table_init(t, &w->tables[k], &s->table_left, "the module's table",
-                                       err));
+        GBX_TRY((i->is_reused ? gbx_runtime_table_reuse : gbx_runtime_table_init)(
+                t, &w->tables[k], &s->table_left, "the module's table", err));
         i->abi.tables[k] = t;
     }
     /* In order: an initialiser may read the globals before it. */
@@ -207,13 +301,15 @@ gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l, gbx_i
     trap->code = GBX_TRAP_NONE;
     *out = NULL;
     if (m->wasm->uses & GBX_FEATURE_BIT(GBX_FEATURE_SIMD)) GBX_TRY(gbx_runtime_store_need_v128(s, err));
-    runtime_instance *const i = instance_alloc(s, m);
+    runtime_instance *const i = instance_get(s, gbx_runtime_module_mutable(m));
     if (!i) return instance_out_of_memory(err);
     gbx_code code = instance_bind_imports(i, l, err);
     if (code == GBX_OK) code = instance_make_own(i, err);
     if (code == GBX_OK) gbx_runtime_tier_instance(i);
     if (code != GBX_OK) {
-        gbx_runtime_instance_free(i);
+        gbx_module *const own = i->module;
+        instance_free_own(i, &s->table_left);
+        gbx_runtime_module_release(own);
         return code;
     }
     i->next = s->instances;

@@ -9,6 +9,9 @@
  * A stack lies between two guards that nothing may touch. Where the address space for the wanted size
  * is refused (ulimit -v), a quarter of what can be had is taken, so that others get some too.
  *
+ * A lane remembers the store it ran for. Before it runs for another one, what the first left on the stacks
+ * is zeroed: nothing reads it, but nothing has to be trusted not to.
+ *
  * The high halves of v128 stand in a twin of the stack, guards included, which is made when the first
  * call needs it (abi/layout.h) and lives as long as the stack. */
 #include "base/alloc.h"
@@ -22,6 +25,7 @@
 #define LANE_UNIT_BYTES ((u64)64 << 10) /* whole pages on every system */
 #define LANE_LEAST_BYTES ((u64)1 << 20)  /* less than this is not tried where address space is short */
 #define LANE_SPARE 8u /* free lanes beyond which other sizes of stack are made of them */
+#define LANE_CLEAN_BYTES ((size_t)1 << 20) /* of a stack, zeroed for another tenant and not given back */
 #define LANE_KEEP_BYTES ((size_t)64 << 10) /* of stack, which a free lane keeps */
 
 void
@@ -37,6 +41,7 @@ lane_unmap(runtime_lane *lane)
     if (lane->region) gbx_base_os_unmap(lane->region, lane->region_bytes);
     if (lane->high_region) gbx_base_os_unmap(lane->high_region, lane->region_bytes);
     lane->region = lane->high_region = NULL;
+    lane->tenant = 0;
     gbx_runtime_enter_stack_close(&lane->native);
 }
 
@@ -155,6 +160,33 @@ gbx_runtime_lane_high(runtime_lane *lane)
     if (!lane->high_region) lane->high_region = lane_reserve(lane->region_bytes);
     if (!lane->high_region) return 0;
     return ((intptr_t)lane->high_region - (intptr_t)lane->region) / (i64)sizeof(gbx_slot);
+}
+
+/* PERF: asking about the whole of a stack takes 10 us for each GiB; what lies beyond the near end is rarely
+ * there and given back unasked. */
+static void
+lane_clean(os_written *w, u8 *low, u8 *high, bool grows_down)
+{
+    size_t const bytes = (size_t)(high - low), near = min_u64(bytes, LANE_CLEAN_BYTES);
+    u8 *const from = grows_down ? high - near : low;
+    gbx_base_os_written_zero(w, from, from + near, near);
+    gbx_base_os_discard(grows_down ? low : low + near, bytes - near);
+}
+
+void
+gbx_runtime_lane_let(runtime_lane *lane, u64 tenant, os_written *w)
+{
+    if (lane->tenant == tenant) return;
+    bool const is_fresh = lane->tenant == 0;
+    lane->tenant = tenant;
+    if (is_fresh) return;
+    u8 *const low = (u8 *)lane->stack, *const high = (u8 *)lane->stack_end;
+    lane_clean(w, low, high, false);
+    if (lane->high_region) {
+        u8 *const twin = lane->high_region + LANE_GUARD_BYTES;
+        lane_clean(w, twin, twin + (high - low), false);
+    }
+    if (lane->native.region) lane_clean(w, lane->native.low, lane->native.high, true);
 }
 
 void

@@ -11,6 +11,13 @@ typedef struct linker_def {
     char names[]; /* module, name; no separator: both may hold any byte */
 } linker_def;
 
+/* What a store has of a set. */
+struct linker_set {
+    linker_set *next;
+    const runtime_hostset *names; /* the engine's */
+    runtime_host_func *funcs;     /* by row; the store's */
+};
+
 gbx_code
 gbx_runtime_linker_new(gbx_store *s, gbx_linker **out, gbx_err *err)
 {
@@ -31,6 +38,11 @@ linker_clear(gbx_linker *l)
 {
     for (map_node *n; (n = gbx_base_map_pop(&l->defs));) {
         gbx_base_free(MAP_ENTRY(n, linker_def, node));
+    }
+    while (l->sets) {
+        linker_set *const set = l->sets;
+        l->sets = set->next;
+        gbx_base_free(set);
     }
 }
 
@@ -119,10 +131,65 @@ gbx_runtime_linker_define_instance(gbx_linker *l, rd_name module, gbx_instance *
     return GBX_OK;
 }
 
+/* What the set replaces. */
+static void
+linker_forget(gbx_linker *l, const runtime_host_set *set)
+{
+    rd_name const module = {set->module, (u32)strlen(set->module)};
+    for (u32 i = 0; l->defs.len && i < set->count; i++) {
+        rd_name const name = {set->rows[i].name, (u32)strlen(set->rows[i].name)};
+        linker_def *const d = linker_find(l, module, name, linker_hash(l, module, name));
+        if (!d) continue;
+        gbx_base_map_remove(&l->defs, &d->node);
+        gbx_base_free(d);
+    }
+}
+
+gbx_code
+gbx_runtime_linker_define_set(gbx_linker *l, const runtime_host_set *set, void *with, gbx_err *err)
+{
+    gbx_store *const s = l->store;
+    gbx_engine *const e = s->engine;
+    const runtime_hostset *const names = gbx_runtime_hostset_get(&e->hostsets, &e->types, set);
+    runtime_host_func *const funcs = names ? gbx_base_alloc(set->count, sizeof *funcs) : NULL;
+    linker_set *const own = funcs ? gbx_base_alloc(1, sizeof *own) : NULL;
+    if (!own || !gbx_runtime_store_own(s, funcs, gbx_base_free)) {
+        gbx_base_free(own);
+        gbx_base_free(funcs);
+        return linker_out_of_memory(err);
+    }
+    for (u32 i = 0; i < set->count; i++) {
+        const runtime_type *const type = names->types[i];
+        void *data;
+        gbx_host_fn const fn = set->bind(with, i, &data);
+        funcs[i] = (runtime_host_func){.func = {.host = fn,
+                                                .host_data = data,
+                                                .type_id = type->id,
+                                                .param_count = type->sig.param_count,
+                                                .result_count = type->sig.result_count},
+                                       .type = names->types[i],
+                                       .store = s};
+    }
+    linker_forget(l, set);
+    *own = (linker_set){.next = l->sets, .names = names, .funcs = funcs};
+    l->sets = own;
+    return GBX_OK;
+}
+
 bool
 gbx_runtime_linker_find(gbx_linker *l, rd_name module, rd_name name, runtime_extern *out)
 {
-    const linker_def *const d = linker_find(l, module, name, linker_hash(l, module, name));
-    if (d) *out = d->ext;
-    return d != NULL;
+    const linker_def *const d =
+            l->defs.len ? linker_find(l, module, name, linker_hash(l, module, name)) : NULL;
+    if (d) {
+        *out = d->ext;
+        return true;
+    }
+    for (const linker_set *set = l->sets; set; set = set->next) {
+        u32 const row = gbx_runtime_hostset_find(set->names, module, name);
+        if (row == set->names->set->count) continue;
+        *out = (runtime_extern){.kind = WASM_EXTERN_FUNC, .of.func = &set->funcs[row].func};
+        return true;
+    }
+    return false;
 }

@@ -11,7 +11,8 @@
  * A memory with 64-bit addresses is never guarded: it has what it may grow to.
  *
  * RULE: S4. The base never moves. Growing makes reserved pages accessible; they are fresh, so they read
- * as zero. SAFETY: `bytes` is set after the pages are there, and nothing shrinks a memory. */
+ * as zero. SAFETY: `bytes` is set after the pages are there, and nothing shrinks a memory but the pool,
+ * when its tenant is gone. */
 #include "base/os_mem.h"
 #include "runtime/runtime_int.h"
 
@@ -71,25 +72,35 @@ memory_reserve_scarce(gbx_memory *mem, u64 min_bytes, u64 max_bytes)
     return memory_reserve_part(mem, least, 0);
 }
 
+/* How many pages there may be: what the store allows of what addresses reach. */
+static gbx_code
+memory_limit_pages(const wasm_limits *type, u64 limit_bytes, const char *what, u64 *out, gbx_err *err)
+{
+    *out = min_u64(limit_bytes / MEMORY_PAGE_BYTES,
+                   type->is_64 ? WASM_MAX_MEMORY64_BYTES / MEMORY_PAGE_BYTES : WASM_MAX_MEMORY_PAGES);
+    if (type->min <= *out) return GBX_OK;
+    return gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET,
+                            "%s starts with %llu pages of 64 KiB, the store allows %llu: raise "
+                            "memory_bytes (--max-memory)",
+                            what, (unsigned long long)type->min, (unsigned long long)*out);
+}
+
+static u64
+memory_max_bytes(const wasm_limits *type, u64 limit_pages)
+{
+    return MEMORY_PAGE_BYTES * (type->has_max ? min_u64(type->max, limit_pages) : limit_pages);
+}
+
 gbx_code
 gbx_runtime_memory_init(gbx_memory *mem, const wasm_limits *type, u64 limit_bytes, const char *what,
                         gbx_err *err)
 {
     *mem = (gbx_memory){
             .is_64 = type->is_64, .has_max = type->has_max, .declared_max_pages = type->max};
-    u64 const limit_pages =
-            min_u64(limit_bytes / MEMORY_PAGE_BYTES,
-                    type->is_64 ? WASM_MAX_MEMORY64_BYTES / MEMORY_PAGE_BYTES : WASM_MAX_MEMORY_PAGES);
-    if (type->min > limit_pages) {
-        return gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET,
-                                "%s starts with %llu pages of 64 KiB, the store allows %llu: raise "
-                                "memory_bytes (--max-memory)",
-                                what, (unsigned long long)type->min,
-                                (unsigned long long)limit_pages);
-    }
+    u64 limit_pages;
+    GBX_TRY(memory_limit_pages(type, limit_bytes, what, &limit_pages, err));
     u64 const min_bytes = type->min * MEMORY_PAGE_BYTES;
-    mem->max_bytes = MEMORY_PAGE_BYTES * (type->has_max ? min_u64(type->max, limit_pages)
-                                                        : limit_pages);
+    mem->max_bytes = memory_max_bytes(type, limit_pages);
     if ((type->is_64 || !memory_reserve_guarded(mem)) &&
         !memory_reserve_scarce(mem, min_bytes, mem->max_bytes)) {
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET,
@@ -105,6 +116,26 @@ gbx_runtime_memory_init(gbx_memory *mem, const wasm_limits *type, u64 limit_byte
     }
     mem->bytes = min_bytes;
     return GBX_OK;
+}
+
+gbx_code
+gbx_runtime_memory_reuse(gbx_memory *mem, const wasm_limits *type, u64 limit_bytes, const char *what,
+                         gbx_err *err)
+{
+    u64 limit_pages;
+    GBX_TRY(memory_limit_pages(type, limit_bytes, what, &limit_pages, err));
+    GBX_ASSERT(mem->bytes == type->min * MEMORY_PAGE_BYTES);
+    mem->max_bytes = min_u64(memory_max_bytes(type, limit_pages), mem->reserved_bytes);
+    return GBX_OK;
+}
+
+bool
+gbx_runtime_memory_shrink(gbx_memory *mem, u64 bytes)
+{
+    GBX_ASSERT(bytes <= mem->bytes);
+    if (!gbx_base_os_hide(mem->base + bytes, mem->bytes - bytes)) return false;
+    mem->bytes = bytes;
+    return true;
 }
 
 void

@@ -31,6 +31,8 @@ module_free(gbx_module *m)
     gbx_base_free(m->exports);
     gbx_base_free(m->types);
     gbx_base_free(m->type_ids);
+    gbx_runtime_pool_forget(&m->engine->pool, m);
+    gbx_runtime_image_deinit(m);
     gbx_runtime_module_code_deinit(m);
     gbx_wasm_module_free(m->wasm);
     (void)pthread_mutex_destroy(&m->lock);
@@ -69,6 +71,7 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, g
     GBX_ASSERT(rc == 0);
     atomic_init(&m->refs, 1);
     m->engine = gbx_runtime_engine_retain(e);
+    m->idle = (pool_link){&m->idle, &m->idle};
     code = gbx_wasm_module_open(bytes, len, e->features_off, e->threads, &m->wasm, err);
     if (code == GBX_OK) code = module_intern(m, err);
     if (code != GBX_OK) {
@@ -79,9 +82,8 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, g
     return GBX_OK;
 }
 
-/* Counting references changes nothing a module is. */
-static gbx_module *
-module_mutable(const gbx_module *m)
+gbx_module *
+gbx_runtime_module_mutable(const gbx_module *m)
 {
     return (gbx_module *)(uintptr_t)m;
 }
@@ -89,7 +91,7 @@ module_mutable(const gbx_module *m)
 gbx_module *
 gbx_runtime_module_retain(const gbx_module *m)
 {
-    gbx_module *const own = module_mutable(m);
+    gbx_module *const own = gbx_runtime_module_mutable(m);
     (void)atomic_fetch_add_explicit(&own->refs, 1, memory_order_relaxed);
     return own;
 }
@@ -174,7 +176,7 @@ module_info(gbx_module *m, gbx_extern_info **rows, size_t count, size_t idx,
 bool
 gbx_runtime_module_import(const gbx_module *m, size_t idx, gbx_extern_info *out)
 {
-    gbx_module *const own = module_mutable(m);
+    gbx_module *const own = gbx_runtime_module_mutable(m);
     if (idx >= m->wasm->import_count) return false;
     (void)pthread_mutex_lock(&own->lock);
     bool const ok = module_info(own, &own->imports, m->wasm->import_count, idx,
@@ -186,7 +188,7 @@ gbx_runtime_module_import(const gbx_module *m, size_t idx, gbx_extern_info *out)
 bool
 gbx_runtime_module_export(const gbx_module *m, size_t idx, gbx_extern_info *out)
 {
-    gbx_module *const own = module_mutable(m);
+    gbx_module *const own = gbx_runtime_module_mutable(m);
     if (idx >= m->wasm->export_count) return false;
     const wasm_export *const e = &m->wasm->exports[idx];
     wasm_import const what = {.module = {"", 0}, .name = e->name, .kind = e->kind, .idx = e->idx};
@@ -225,7 +227,7 @@ module_add_name(gbx_module *m, u32 func_idx, u64 hash)
 const char *
 gbx_runtime_module_func_name(const gbx_module *m, u32 func_idx)
 {
-    gbx_module *const own = module_mutable(m);
+    gbx_module *const own = gbx_runtime_module_mutable(m);
     (void)pthread_mutex_lock(&own->lock);
     u64 const hash = gbx_base_map_hash(&own->names, 0, &func_idx, sizeof func_idx);
     module_name *name = module_find_name(&own->names, func_idx, hash);

@@ -140,11 +140,13 @@ static gbx_code
 open_reserve(open_buf *b, size_t cap, const char *what, gbx_err *err)
 {
     if (cap <= b->cap) return GBX_OK;
-    u8 *const more = gbx_base_realloc(b->data, cap, 1);
+    u8 *const more = gbx_base_alloc_large(cap);
     if (!more) {
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET,
                                 "no memory for the %zu bytes of %s", cap, what);
     }
+    if (b->len) memcpy(more, b->data, b->len);
+    gbx_base_free(b->data);
     b->data = more;
     b->cap = cap;
     return GBX_OK;

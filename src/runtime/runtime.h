@@ -113,6 +113,24 @@ gbx_store *gbx_runtime_linker_store(const gbx_linker *l); /* NULL once the store
 /* A later definition of a pair of names replaces the earlier. */
 GBX_MUST_USE gbx_code gbx_runtime_linker_define(gbx_linker *l, rd_name module, rd_name name,
                                                 runtime_extern ext, gbx_err *err);
+/* Host functions that are defined together, store after store. Static storage. */
+typedef struct runtime_host_row {
+    const char *name;
+    const char *params, *results; /* one letter a value: i = i32, I = i64 */
+    gbx_host_fn fn;
+} runtime_host_row;
+
+typedef struct runtime_host_set {
+    const char *module;
+    const runtime_host_row *rows;
+    u32 count;
+    /* The function of a row, and its data, for what the set is defined with. */
+    gbx_host_fn (*bind)(void *with, u32 row, void **data);
+} runtime_host_set;
+
+/* Define all of a set. Replaces what was defined by these names, as one by one. */
+GBX_MUST_USE gbx_code gbx_runtime_linker_define_set(gbx_linker *l, const runtime_host_set *set, void *with,
+                                                    gbx_err *err);
 GBX_MUST_USE gbx_code gbx_runtime_linker_define_instance(gbx_linker *l, rd_name module,
                                                          gbx_instance *inst, gbx_err *err);
 bool gbx_runtime_linker_find(gbx_linker *l, rd_name module, rd_name name, runtime_extern *out);

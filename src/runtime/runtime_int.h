@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/os_image.h"
+#include "base/os_written.h"
 #include "codegen/codegen.h"
 #include "runtime/code.h"
 #include "runtime/enter.h"
@@ -26,6 +28,37 @@ void gbx_runtime_types_deinit(runtime_types *t); /* no type may be in use */
 /* A reference to the type equal to `sig`; NULL when memory is short. */
 GBX_MUST_USE runtime_type *gbx_runtime_type_get(runtime_types *t, const wasm_functype *sig);
 void gbx_runtime_type_put(runtime_types *t, runtime_type *type); /* NULL is fine */
+
+/* ---- hostset.c: names and types of host functions that are defined together
+ *
+ * Looked up once an engine and kept until it dies, so that defining them costs one block a store. */
+
+typedef struct hostset_name {
+    map_node node;
+    u32 row;
+} hostset_name;
+
+typedef struct runtime_hostset runtime_hostset;
+struct runtime_hostset {
+    runtime_hostset *next;
+    const runtime_host_set *set;
+    map names;
+    hostset_name *rows;    /* by row, in `names` */
+    runtime_type **types; /* by row */
+};
+
+typedef struct runtime_hostsets {
+    pthread_mutex_t lock;
+    runtime_hostset *list; /* immutable once they are in it */
+} runtime_hostsets;
+
+void gbx_runtime_hostsets_init(runtime_hostsets *h);
+void gbx_runtime_hostsets_deinit(runtime_hostsets *h, runtime_types *t);
+/* NULL: memory is short. Thread-safe. */
+GBX_MUST_USE const runtime_hostset *gbx_runtime_hostset_get(runtime_hostsets *h, runtime_types *t,
+                                                            const runtime_host_set *set);
+/* The row of that name; set->count: there is none. */
+GBX_MUST_USE u32 gbx_runtime_hostset_find(const runtime_hostset *h, rd_name module, rd_name name);
 
 /* ---- watch.c: deadlines
  *
@@ -66,6 +99,7 @@ typedef struct runtime_lane runtime_lane;
 struct runtime_lane {
     runtime_lane *next; /* in the engine's list of free ones */
     int stop_fd;        /* open until the engine dies: see gbx_runtime_store_cancel */
+    u64 tenant;         /* of the store it ran for last; 0: its stacks are as new */
     u64 wanted_bytes;   /* stack that was asked for; what there is may be less */
     u8 *region;         /* guard, stack, guard; NULL: none yet */
     size_t region_bytes;
@@ -85,6 +119,8 @@ void gbx_runtime_lanes_deinit(runtime_lanes *l); /* all lanes must be back */
 /* A lane with a stack of `stack_bytes`, or less where address space is short. NULL: *why says which
  * resource is missing. */
 GBX_MUST_USE runtime_lane *gbx_runtime_lane_get(runtime_lanes *l, u64 stack_bytes, const char **why);
+/* It will run for a store that is `tenant`: nothing another one left on the stacks stays there. */
+void gbx_runtime_lane_let(runtime_lane *lane, u64 tenant, os_written *w);
 /* Make the twin of the stack, if there is none: its distance in slots, 0 where it cannot be had. */
 GBX_MUST_USE i64 gbx_runtime_lane_high(runtime_lane *lane);
 /* `is_deep`: more of the stack may be in use than is worth keeping. */
@@ -150,16 +186,50 @@ void gbx_runtime_tier_end(gbx_store *s);
 /* What the interpreter counts down from before a function of so many bytes is compiled. */
 i32 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes);
 
+/* ---- pool.c: instances of released stores, kept for the next tenant */
+
+/* In two rings at once, of all idle instances of an engine and of those of a module; newest first. */
+typedef struct pool_link pool_link;
+struct pool_link {
+    pool_link *prev, *next;
+};
+
+typedef struct runtime_pool {
+    u32 slots_max; /* 0: nothing is kept */
+    u64 bytes_max;
+    os_written written;
+    pthread_mutex_t lock; /* of what is below, and of the modules' rings */
+    u32 slots;
+    u64 bytes; /* that idle instances take */
+    pool_link all;
+} runtime_pool;
+
+/* As gbx_engine_opts has them. */
+void gbx_runtime_pool_init(runtime_pool *p, u32 slots, u64 bytes);
+void gbx_runtime_pool_deinit(runtime_pool *p); /* all modules are gone, and their instances with them */
+/* An idle instance of the module, as new but for its imports, globals and tables; NULL: there is none. */
+GBX_MUST_USE runtime_instance *gbx_runtime_pool_take(runtime_pool *p, gbx_module *m);
+/* Whether one more of the module is worth being put right: it may still have to go. */
+GBX_MUST_USE bool gbx_runtime_pool_wants(runtime_pool *p, const gbx_module *m);
+/* Bytes of written memory that an idle instance may keep. */
+GBX_MUST_USE u64 gbx_runtime_pool_room(const runtime_pool *p);
+/* Takes `i` over, which has been put right and holds no reference to its module; others may have to go. */
+void gbx_runtime_pool_put(runtime_pool *p, runtime_instance *i);
+void gbx_runtime_pool_forget(runtime_pool *p, gbx_module *m); /* free the idle ones of a module */
+
 /* ---- engine.c */
 
 struct gbx_engine {
     _Atomic u64 refs;
+    _Atomic u64 tenants; /* stores it ever had */
     runtime_types types;
+    runtime_hostsets hostsets;
     runtime_watcher watcher;
     runtime_lanes lanes;
     u64 features_off;
     u32 threads; /* of a compilation; 0: as many as there are processors */
     runtime_compiler compiler;
+    runtime_pool pool;
 };
 
 /* ---- module.c */
@@ -169,6 +239,18 @@ typedef struct module_name {
     u32 func_idx;
     char text[]; /* escaped, NUL-terminated */
 } module_name;
+
+enum { MODULE_IMAGE_UNUSED, MODULE_IMAGE_UNTRIED, MODULE_IMAGE_NONE, MODULE_IMAGE_READY };
+
+/* What active data segments make of memory 0; see image.c. Immutable once `state` is MODULE_IMAGE_READY. */
+typedef struct module_image {
+    _Atomic u32 state;
+    os_image os;      /* closed where there is no data */
+    u64 start;        /* where it lies in the memory */
+    u64 from, to;     /* of which this part is data; 0: there is none */
+    bool has_passive; /* the module has segments that are not active */
+    u32 *items;       /* function indices of the active element segments that have such, one by one */
+} module_image;
 
 struct gbx_module {
     _Atomic u64 refs;
@@ -184,7 +266,12 @@ struct gbx_module {
     map names;
 
     module_code code;
+    module_image image;
+    pool_link idle; /* ring of its instances in the engine's pool, under the pool's lock */
 };
+
+/* Counting references, and making what is made once, changes nothing a module is. */
+gbx_module *gbx_runtime_module_mutable(const gbx_module *m);
 
 /* ---- match.c: types of things that are imported and exported */
 
@@ -227,6 +314,12 @@ GBX_MUST_USE gbx_code gbx_runtime_memory_init(gbx_memory *mem, const wasm_limits
  * it aligned. */
 void gbx_runtime_memory_use_huge_pages(gbx_memory *mem);
 void gbx_runtime_memory_deinit(gbx_memory *mem); /* a zeroed one is fine */
+/* A memory of that type that was reset, for a store with that limit. */
+GBX_MUST_USE gbx_code gbx_runtime_memory_reuse(gbx_memory *mem, const wasm_limits *type, u64 limit_bytes,
+                                               const char *what, gbx_err *err);
+/* Hide what it has grown to beyond `bytes`. False where the system refuses. RULE: S4: the caller has
+ * zeroed it. */
+GBX_MUST_USE bool gbx_runtime_memory_shrink(gbx_memory *mem, u64 bytes);
 /* Old size in pages, or UINT64_MAX where it cannot grow. */
 GBX_MUST_USE u64 gbx_runtime_memory_grow(gbx_memory *mem, u64 delta_pages);
 
@@ -234,6 +327,11 @@ GBX_MUST_USE u64 gbx_runtime_memory_grow(gbx_memory *mem, u64 delta_pages);
 GBX_MUST_USE gbx_code gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 *left,
                                              const char *what, gbx_err *err);
 void gbx_runtime_table_deinit(gbx_table *t, u64 *left); /* a zeroed one is fine */
+/* All null again and of its first length, which is no longer counted. */
+void gbx_runtime_table_reset(gbx_table *t, const wasm_tabletype *type, u64 *left);
+/* As init, of a table that was reset. */
+GBX_MUST_USE gbx_code gbx_runtime_table_reuse(gbx_table *t, const wasm_tabletype *type, u64 *left,
+                                              const char *what, gbx_err *err);
 /* Old length, or UINT64_MAX where it cannot grow. New elements are `init`. */
 GBX_MUST_USE u64 gbx_runtime_table_grow(gbx_table *t, gbx_slot init, u64 delta, u64 *left);
 
@@ -246,6 +344,14 @@ struct runtime_instance {
     gbx_slot **elem_items;  /* by segment: evaluated items, made by the first table.init; or NULL */
     gbx_memory *own_memories;
     gbx_table *own_tables;
+
+    const module_image *image; /* what its memory begins with; NULL: the segments are copied */
+    bool is_mapped;            /* the image is mapped, not copied */
+    bool is_reused;            /* from the pool: its memory is as it begins */
+    bool is_huge;
+    size_t block_bytes;
+    u64 idle_bytes; /* that it takes in the pool */
+    pool_link in_pool, in_module;
 };
 
 static inline runtime_instance *
@@ -254,6 +360,9 @@ instance_of(const gbx_instance *inst)
     return (runtime_instance *)(uintptr_t)inst;
 }
 
+/* Its store is released: into the pool, or freed. */
+void gbx_runtime_instance_release(runtime_instance *i);
+/* Free one that is in no store any more. */
 void gbx_runtime_instance_free(runtime_instance *i);
 
 /* Apply the active segments in order; what was written before a trap stays. */
@@ -261,6 +370,20 @@ GBX_MUST_USE gbx_trap_code gbx_runtime_init_segments(runtime_instance *i, gbx_tr
 /* Evaluate all items of an element segment into out. */
 void gbx_runtime_init_items(const gbx_instance *inst, const wasm_elem *seg, gbx_slot *out);
 wasm_value gbx_runtime_init_const(const gbx_instance *inst, wasm_const c);
+
+/* ---- image.c */
+
+/* The image of a module that an instance is to be made of; NULL where it has none, and for the first
+ * instance: it is built with the second, since a module may be instantiated but once. Thread-safe. */
+GBX_MUST_USE const module_image *gbx_runtime_image_get(gbx_module *m);
+GBX_MUST_USE const module_image *gbx_runtime_image_find(const gbx_module *m); /* only if it was built */
+void gbx_runtime_image_deinit(gbx_module *m);
+/* Give a memory that is all zero its data. True: it is mapped. */
+bool gbx_runtime_image_begin(const module_image *img, gbx_memory *mem, bool may_map);
+/* Make a memory as it began, whatever was written to it: at most `keep` bytes of written pages stay, and are
+ * put right; the rest is given back. Returns how many stay. */
+u64 gbx_runtime_image_restore(const module_image *img, gbx_memory *mem, bool is_mapped, os_written *w,
+                              u64 keep);
 
 /* ---- exn.c */
 
@@ -290,6 +413,7 @@ struct gbx_store {
     gbx_exec exec;
     _Atomic int stop_fd; /* of the running call's lane, for gbx_runtime_store_cancel; -1: none runs */
     gbx_engine *engine;
+    u64 tenant; /* no other store of the engine ever has this number, which is not 0 */
     runtime_limits limits;
     u64 table_left; /* of limits.table_elems */
     runtime_watch watch;
@@ -313,9 +437,12 @@ struct gbx_store {
 
 /* ---- linker.c */
 
+typedef struct linker_set linker_set;
+
 struct gbx_linker {
     gbx_store *store;
     map defs;
+    linker_set *sets; /* newest first; what is in defs was defined later */
     gbx_linker *next, **link; /* in the store's list */
 };
 

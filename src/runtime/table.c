@@ -9,6 +9,19 @@
 #include "base/alloc.h"
 #include "runtime/runtime_int.h"
 
+static gbx_code
+table_draw(u64 len, u64 *left, const char *what, gbx_err *err)
+{
+    if (len > *left) {
+        return gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET,
+                                "%s starts with %llu elements, the store allows %llu more: raise "
+                                "table_elems",
+                                what, (unsigned long long)len, (unsigned long long)*left);
+    }
+    *left -= len;
+    return GBX_OK;
+}
+
 gbx_code
 gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 *left, const char *what,
                        gbx_err *err)
@@ -19,20 +32,37 @@ gbx_runtime_table_init(gbx_table *t, const wasm_tabletype *type, u64 *left, cons
                      .is_64 = type->limits.is_64,
                      .elem_type = type->elem};
     u64 const len = type->limits.min;
-    if (len > *left) {
-        return gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET,
-                                "%s starts with %llu elements, the store allows %llu more: raise "
-                                "table_elems",
-                                what, (unsigned long long)len, (unsigned long long)*left);
-    }
+    GBX_TRY(table_draw(len, left, what, err));
     t->elems = gbx_base_alloc_zero(len, sizeof *t->elems);
     if (!t->elems) {
+        *left += len;
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET,
                                 "no memory for the %llu elements of %s", (unsigned long long)len,
                                 what);
     }
     t->len = t->cap = len;
-    *left -= len;
+    return GBX_OK;
+}
+
+void
+gbx_runtime_table_reset(gbx_table *t, const wasm_tabletype *type, u64 *left)
+{
+    u64 const len = type->limits.min;
+    if (t->cap != len) { /* it has grown: what it takes is given back */
+        gbx_runtime_table_deinit(t, left);
+        return;
+    }
+    *left += t->len;
+    t->len = 0;
+    memset(t->elems, 0, len * sizeof *t->elems);
+}
+
+gbx_code
+gbx_runtime_table_reuse(gbx_table *t, const wasm_tabletype *type, u64 *left, const char *what, gbx_err *err)
+{
+    if (!t->elems) return gbx_runtime_table_init(t, type, left, what, err);
+    GBX_TRY(table_draw(type->limits.min, left, what, err));
+    t->len = type->limits.min;
     return GBX_OK;
 }
 

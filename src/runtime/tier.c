@@ -338,6 +338,10 @@ gbx_runtime_tier_instance(runtime_instance *i)
     runtime_compiler *const c = &m->engine->compiler;
     const wasm_module *const w = m->wasm;
     if (c->mode == GBX_TIER_INTERP || w->func_count == w->imported_funcs) return;
+    if (i->abi.cells) { /* of the pool: it has them */
+        i->abi.store->has_code = true;
+        return;
+    }
     bool const is_guarded = w->memory_count == 0 || i->abi.memories[0]->guarded;
     (void)pthread_mutex_lock(&c->lock);
     if (!m->code.is_open && !m->code.cells && tier_open(m, is_guarded)) m->code.is_open = true;

@@ -204,7 +204,8 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->still = config->still;
     memcpy(w->sinks, config->sinks, sizeof w->sinks);
     if (config->trace) GBX_TRY(gbx_wasi_trace_new(w, config->trace, config->trace_data, err));
-    w->walker = config->force_walker || !ctx_has_openat2();
+    /* Without a directory no path is ever looked up. */
+    w->walker = config->force_walker || (config->dir_count && !ctx_has_openat2());
     w->quiet = !gbx_base_os_signals_ignored();
     GBX_TRY(ctx_strings(&w->args, config->args, config->arg_count, "arguments", err));
     GBX_TRY(ctx_strings(&w->env, config->env, config->env_count, "variables", err));

@@ -28,18 +28,16 @@ p1_enter(p1_call *c, const char *name, wasi_errno (*call)(p1_call *c), gbx_insta
 #include "wasi/p1.def"
 #undef WASI_P1
 
-static const wasi_p1_call p1_calls[] = {
+static const runtime_host_row p1_rows[] = {
 #define WASI_P1(name, params, results, need, need2) {#name, params, results, p1_host_##name},
 #include "wasi/p1.def"
 #undef WASI_P1
 };
 
-const wasi_p1_call *
-gbx_wasi_p1_calls(u32 *count)
-{
-    *count = GBX_LEN(p1_calls);
-    return p1_calls;
-}
+const runtime_host_set gbx_wasi_p1 = {.module = "wasi_snapshot_preview1",
+                                      .rows = p1_rows,
+                                      .count = GBX_LEN(p1_rows),
+                                      .bind = gbx_wasi_trace_bind};
 
 wasi_errno
 gbx_wasi_file_get(p1_call *c, u32 fd, u64 rights, wasi_file **out)

@@ -104,8 +104,7 @@ trace_enter(gbx_exec *x, gbx_instance *caller, void *data, gbx_slot *slots)
 {
     const trace_bound *const b = data;
     wasi_trace *const t = b->trace;
-    u32 count;
-    const wasi_p1_call *const row = &gbx_wasi_p1_calls(&count)[b->idx];
+    const runtime_host_row *const row = &gbx_wasi_p1.rows[b->idx];
     bool const has_result = row->results[0] != 0;
     u64 args[TRACE_SLOTS];
     size_t const arg_count = strlen(row->params);
@@ -140,11 +139,10 @@ trace_enter(gbx_exec *x, gbx_instance *caller, void *data, gbx_slot *slots)
 }
 
 gbx_host_fn
-gbx_wasi_p1_bind(wasi_ctx *w, u32 idx, void **data)
+gbx_wasi_trace_bind(void *ctx, u32 idx, void **data)
 {
-    u32 count;
-    const wasi_p1_call *const calls = gbx_wasi_p1_calls(&count);
-    GBX_ASSERT(idx < count && count == GBX_LEN(trace_rows));
-    *data = w->trace ? (void *)&w->trace->bound[idx] : (void *)w;
-    return w->trace ? trace_enter : calls[idx].fn;
+    wasi_ctx *const w = ctx;
+    GBX_ASSERT(idx < GBX_LEN(trace_rows));
+    *data = w->trace ? (void *)&w->trace->bound[idx] : ctx;
+    return w->trace ? trace_enter : gbx_wasi_p1.rows[idx].fn;
 }

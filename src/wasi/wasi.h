@@ -4,6 +4,7 @@
 #define GBX_WASI_WASI_H
 
 #include "abi/layout.h"
+#include "runtime/runtime.h"
 
 typedef struct wasi_ctx wasi_ctx;
 
@@ -60,19 +61,8 @@ gbx_code gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *er
 /* Closes all descriptors; NULL is fine. */
 void gbx_wasi_ctx_free(wasi_ctx *w);
 
-/* One call of preview 1. As a gbx_host_fn its `data` is the wasi_ctx. */
-typedef struct wasi_p1_call {
-    const char *name;
-    const char *params;  /* one letter a parameter: i = i32, I = i64 */
-    const char *results; /* "" (proc_exit) or "i" */
-    gbx_host_fn fn;
-} wasi_p1_call;
-
-/* All 46, in the order of p1.def. */
-const wasi_p1_call *gbx_wasi_p1_calls(u32 *count);
-
-/* The same call idx of w as it is to be linked: where w is traced, another function with other data. */
-gbx_host_fn gbx_wasi_p1_bind(wasi_ctx *w, u32 idx, void **data);
+/* The calls of preview 1, all 46, in the order of p1.def, for a wasi_ctx. */
+extern const runtime_host_set gbx_wasi_p1;
 
 /* The guest name of a granted directory made absolute and clean: "." -> "/", "data" -> "/data",
  * "./a/../b/" -> "/b". Writes a NUL-terminated string of at most cap bytes; GBX_ARGUMENT where it is

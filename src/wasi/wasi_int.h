@@ -234,6 +234,8 @@ void gbx_wasi_iovs_advance(p1_iovs *v, u32 *at, u64 n);
 
 /* GBX_NO_MEMORY. */
 gbx_code gbx_wasi_trace_new(wasi_ctx *w, wasi_trace_report report, void *data, gbx_err *err);
+/* The host function of call `idx`: where the context is traced, another one with other data. */
+gbx_host_fn gbx_wasi_trace_bind(void *ctx, u32 idx, void **data);
 /* guest_range of a call that is traced: the range is remembered. */
 u8 *gbx_wasi_trace_range(wasi_trace *t, u32 ptr, u64 len);
 

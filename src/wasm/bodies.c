@@ -16,7 +16,7 @@
 #include "wasm/validate_int.h"
 
 #define BODIES_THREADS_MOST  16u
-#define BODIES_THREAD_BYTES  ((u64)256 << 10) /* of the code section, below which a thread costs what it saves */
+#define BODIES_THREAD_BYTES  ((u64)256 << 10) /* of code, below which a thread costs what it saves */
 #define BODIES_RUN_BYTES     ((u64)64 << 10)
 
 /* Shared by the threads. */

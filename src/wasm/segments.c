@@ -176,17 +176,24 @@ const_eval_stack(reader r, const wasm_const_env *env)
     }
 }
 
-/* PERF: nearly all of Go's 30,000 to 100,000 segments have a lone i32.const for an offset. */
+/* PERF: nearly all of Go's 30,000 to 100,000 segments have a lone i32.const for an offset. With readers,
+ * which look for the end at each byte, their evaluation took a third of hello's instantiation.
+ * SAFETY: the expression was validated: it ends in `end`, and its numbers inside it. */
 wasm_value
 gbx_wasm_const_eval(const wasm_module *m, wasm_const c, const wasm_const_env *env)
 {
-    reader r = rd_init(m->bytes, c.off, c.end);
-    reader const start = r;
-    if (gbx_base_rd_u8(&r) == OP_I32_CONST) {
-        u32 const value = (u32)gbx_base_rd_i32(&r);
-        if (gbx_base_rd_u8(&r) == OP_END) return (wasm_value){value, 0};
+    const u8 *p = m->bytes + c.off;
+    if (*p++ == OP_I32_CONST) {
+        u32 value = 0, shift = 0, byte;
+        do {
+            byte = *p++;
+            value |= (byte & 0x7f) << shift;
+            shift += 7;
+        } while (byte & 0x80);
+        if (shift < 32 && byte & 0x40) value |= UINT32_MAX << shift;
+        if (*p == OP_END) return (wasm_value){value, 0};
     }
-    return const_eval_stack(start, env);
+    return const_eval_stack(rd_init(m->bytes, c.off, c.end), env);
 }
 
 static u32

@@ -122,13 +122,11 @@ rig_remove_one(const char *path, const struct stat *st, int kind, struct FTW *at
 
 /* ---- the guest's side */
 
-static inline const wasi_p1_call *
+static inline const runtime_host_row *
 rig_find(const char *name)
 {
-    u32 count;
-    const wasi_p1_call *const calls = gbx_wasi_p1_calls(&count);
-    for (u32 i = 0; i < count; i++)
-        if (!strcmp(calls[i].name, name)) return &calls[i];
+    for (u32 i = 0; i < gbx_wasi_p1.count; i++)
+        if (!strcmp(gbx_wasi_p1.rows[i].name, name)) return &gbx_wasi_p1.rows[i];
     fail_msg("no call %s", name);
     return NULL;
 }
@@ -136,7 +134,7 @@ rig_find(const char *name)
 static inline u32
 rig_call(rig *r, const char *name, const u64 *args, size_t count)
 {
-    const wasi_p1_call *const call = rig_find(name);
+    const runtime_host_row *const call = rig_find(name);
     gbx_slot slots[16];
     assert_int_equal(strlen(call->params), count);
     for (size_t i = 0; i < 16; i++) slots[i] = 0xdead00000000beef;

@@ -10,8 +10,8 @@ static void
 test_table(void **state)
 {
     (void)state;
-    u32 count;
-    const wasi_p1_call *const calls = gbx_wasi_p1_calls(&count);
+    u32 const count = gbx_wasi_p1.count;
+    const runtime_host_row *const calls = gbx_wasi_p1.rows;
     assert_int_equal(count, 46);
     for (u32 i = 0; i < count; i++) {
         assert_true(strlen(calls[i].params) <= 9);

@@ -318,20 +318,20 @@ test_fifo(void **state)
     u32 fd;
     assert_int_equal(mkfifo(rig_host_path(r, "grant/fifo"), 0600), 0);
     u64 const rights = RIGHT_FD_READ | RIGHT_POLL_FD_READWRITE | RIGHT_FD_FDSTAT_SET_FLAGS;
-    u32 const reader = rig_open(r, "fifo", 0, rights);
-    OK(r, "fd_fdstat_get", reader, RIG_OUT);
+    u32 const reading = rig_open(r, "fifo", 0, rights);
+    OK(r, "fd_fdstat_get", reading, RIG_OUT);
     assert_int_equal(r->mem.base[RIG_OUT], TYPE_UNKNOWN);
     assert_int_equal(rig_u32(r, RIG_OUT) >> 16, 0);
-    STOPPED(r, "fd_read", reader, IOV(r, 16),
+    STOPPED(r, "fd_read", reading, IOV(r, 16),
             RIG_OUT); /* no writer yet: waits, and can be stopped */
     u32 const writer = rig_open(r, "fifo", 0, RIGHT_FD_WRITE);
     rig_write(r, writer, "through");
-    rig_expect_read(r, reader, "through");
-    OK(r, "fd_fdstat_set_flags", reader, FDFLAG_NONBLOCK);
-    FAILS(r, AGAIN, "fd_read", reader, IOV(r, 16), RIG_OUT);
+    rig_expect_read(r, reading, "through");
+    OK(r, "fd_fdstat_set_flags", reading, FDFLAG_NONBLOCK);
+    FAILS(r, AGAIN, "fd_read", reading, IOV(r, 16), RIG_OUT);
     OK(r, "fd_close", writer);
-    rig_expect_read(r, reader, "");
-    OK(r, "fd_close", reader);
+    rig_expect_read(r, reading, "");
+    OK(r, "fd_close", reading);
     /* For writing, without a reader. */
     assert_int_equal(rig_open_with(r, "fifo", 0, 0, RIGHT_FD_WRITE, FDFLAG_NONBLOCK, &fd),
                      WASI_NXIO);

@@ -261,7 +261,8 @@ void
 gbx_x64_block(x64_ctx *c, u32 block)
 {
     const facts_block *const b = &c->f.blocks[block];
-    if (b->marks & FACTS_MARK_HEAD && c->env->tune & CODEGEN_TUNE_BIT(ALIGN)) x64_align(c->b, EMIT_LOOP_ALIGN);
+    bool const aligns = c->env->tune & CODEGEN_TUNE_BIT(ALIGN);
+    if (aligns && b->marks & FACTS_MARK_HEAD) x64_align(c->b, EMIT_LOOP_ALIGN);
     c->bound[block] = c->b->len;
     if (!c->is_open) gbx_x64_enter_block(c, block);
     c->is_open = false;
@@ -372,7 +373,8 @@ emit_begin(x64_ctx *c)
     return true;
 }
 
-/* The order of blocks: those that end in a trap or are hardly ever reached come last, those that are not emitted not at all. */
+/* The order of blocks: those that end in a trap or are hardly ever reached come last, those that are not
+ * emitted not at all. */
 static u32
 emit_order(x64_ctx *c, u32 first)
 {
@@ -464,9 +466,9 @@ emit_without_dispatch(x64_ctx *c)
     x64_jmp_back(c->b, c->bound[0]);
 }
 
-/* PERF: functions begin at places that differ in their lowest bits. Of two methods that are alike all branches
- * would otherwise be alike in these, and some processors then tell neither from what has been executed
- * which of them is called next (Zen 3: 4.4 times the time of a loop that calls two in turn). */
+/* PERF: functions begin at places that differ in their lowest bits. Of two methods that are alike all
+ * branches would otherwise be alike in these, and some processors then tell neither from what has been
+ * executed which of them is called next (Zen 3: 4.4 times the time of a loop that calls two in turn). */
 static void
 emit_skew(x64_ctx *c)
 {

@@ -125,8 +125,8 @@ typedef struct x64_self_call {
     bool is_fresh;
 } x64_self_call;
 
-/* RULE: S12. What a register holds: the result of the load `op` at [local + offset], whose low 32 bits are the
- * base; i64.extend_i32_u: those bits themselves. Present while its bit of x64_ctx.memos is set. */
+/* RULE: S12. What a register holds: the result of the load `op` at [local + offset], whose low 32 bits are
+ * the base; i64.extend_i32_u: those bits themselves. Present while its bit of x64_ctx.memos is set. */
 typedef struct x64_memo {
     u32 base;   /* a local, or behind them a pinned global */
     u32 offset; /* that of the access included */

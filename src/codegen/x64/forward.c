@@ -52,8 +52,8 @@ gbx_x64_stored(x64_ctx *c, u32 local, u64 offset, u32 bytes)
         u32 const reg = (u32)__builtin_ctz(left);
         const x64_memo *const m = &c->memo[reg];
         if (m->op == OP_I64_EXTEND_I32_U) continue;
-        bool const is_apart = m->base == local && (m->offset + (u64)forward_bytes[m->op - OP_I32_LOAD] <= offset ||
-                                                   offset + bytes <= m->offset);
+        u64 const end = m->offset + (u64)forward_bytes[m->op - OP_I32_LOAD];
+        bool const is_apart = m->base == local && (end <= offset || offset + bytes <= m->offset);
         if (!is_apart) x64_forget(c, reg);
     }
 }

@@ -2,16 +2,19 @@
 #include "codegen/x64/emit.h"
 
 /* Result register of an operation dst = a op b on a's copy: the next instruction's local, unless b is read
- * after dst was written. */
+ * after dst was written. RULE: S9. Nor a pinned global, where reading b may trap behind a's copy: what is in
+ * its register then is the global's value. */
 static u32
-int_target(x64_ctx *c, const x64_val *b, u32 *local)
+int_target(x64_ctx *c, const x64_val *a, const x64_val *b, u32 *local)
 {
     u32 const hint = gbx_x64_hint(c, false, local);
     if (hint == X64_NO_REG) return hint;
     bool const is_b = (b->kind == VAL_LOCAL && b->local == *local) ||
                       (b->kind == VAL_LEA && (b->local == *local || b->index_local == *local)) ||
                       (b->kind == VAL_MEM && b->index_local == *local);
-    if (!is_b) return hint;
+    bool const is_copied = a->kind != VAL_LOCAL || a->local != *local;
+    bool const is_early = b->kind == VAL_MEM && *local >= c->local_count && is_copied;
+    if (!is_b && !is_early) return hint;
     *local = X64_NO_LOCAL;
     return X64_NO_REG;
 }
@@ -185,9 +188,9 @@ int_alu(x64_ctx *c, x64_alu op, x64_val a, x64_val b, bool is_64)
         a = b;
         b = t;
     }
-    u32 dst = int_target(c, &b, &local);
+    u32 dst = int_target(c, &a, &b, &local);
     if (dst == X64_NO_REG && commutes && b.kind == VAL_LOCAL) { /* x = a op x, perhaps */
-        u32 const other = int_target(c, &a, &local);
+        u32 const other = int_target(c, &b, &a, &local);
         if (other != X64_NO_REG && int_is_local(c, &b) && c->locals[b.local].reg == other) {
             x64_val const t = a;
             a = b;
@@ -231,7 +234,7 @@ int_mul(x64_ctx *c, x64_val a, x64_val b, bool is_64)
         int_done(c, dst, local, is_64);
         return;
     }
-    u32 dst = int_target(c, &b, &local);
+    u32 dst = int_target(c, &a, &b, &local);
     u32 const rb = int_is_in_memory(c, &b) ? 0 : gbx_x64_gpr(c, &b, true);
     dst = gbx_x64_own(c, &a, dst);
     x64_mem m;
