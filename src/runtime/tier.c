@@ -232,7 +232,7 @@ tier_choose_pins(codegen_env *env)
     }
 }
 
-/* Room for the arguments and results of any function: 8 KB of each frame at the most, by the limits of types. */
+/* Room for the arguments and results of any function: by the limits of types 8 KB of each frame at most. */
 static u32
 tier_tail_slots(const wasm_module *w)
 {
