@@ -53,14 +53,17 @@ LDLIBS_ALL = -lm $(LDLIBS)
 ZYDIS ?= $(shell printf '\043include <Zydis/Zydis.h>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
 ZYDIS := $(ZYDIS)
 
+include blake3.mk
+
 # Flags of one file: CFLAGS_<path with _ for />, each with its reason.
 include flags.mk
 
 # One folder a layer; the command is the only one that is not in the library.
-LIB_SRC := $(wildcard src/base/*.c src/wasm/*.c src/abi/*.c src/interp/*.c src/codegen/*.c src/codegen/x64/*.c src/runtime/*.c \
-	src/wasi/*.c src/explain/*.c src/api/*.c)
+LIB_SRC := $(filter-out src/base/mac_$(if $(BLAKE3),none,blake3).c,$(wildcard src/base/*.c src/wasm/*.c src/abi/*.c src/interp/*.c src/codegen/*.c src/codegen/x64/*.c src/runtime/*.c \
+	src/wasi/*.c src/explain/*.c src/api/*.c))
 CLI_SRC := $(filter-out src/cli/disasm_$(if $(ZYDIS),none,zydis).c,$(wildcard src/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
+LIB_OBJ_BUT_CACHE := $(filter-out $(OUT)/src/runtime/cache.o,$(LIB_OBJ))
 CLI_OBJ := $(CLI_SRC:%.c=$(OUT)/%.o)
 HEADERS := $(wildcard include/gbx/*.h include/gbx/unstable/*.h src/*/*.h)
 
@@ -77,7 +80,14 @@ $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS_$(subst /,_,$<)) -MMD -MP -c $< -o $@
 
-$(OUT)/libgbx.a: $(LIB_OBJ)
+# What code that is kept for later processes depends on: the sources, and how they are compiled.
+BUILD_ID := $(shell { $(CC) --version; printf '%s\n' '$(CFLAGS_ALL) $(CPPFLAGS)'; \
+	cat $(sort $(LIB_SRC) $(wildcard src/*/*.h src/*/*/*.h src/*/*.def src/*/*/*.def include/gbx/*)) flags.mk; } 2>&1 | \
+	sha256sum | cut -c 1-64)
+CFLAGS_src_runtime_cache.c = -DGBX_BUILD_ID='"$(BUILD_ID)"'
+$(OUT)/src/runtime/cache.o: $(LIB_OBJ_BUT_CACHE)
+
+$(OUT)/libgbx.a: $(LIB_OBJ) $(BLAKE3_OBJ)
 	@mkdir -p $(@D)
 	rm -f $@
 	$(AR) rcs $@ $^

@@ -118,3 +118,13 @@ unpack_packages() {
     done
     rm -r "$debs"
 }
+
+# BLAKE3's C sources, for the code cache, where the Makefile looks for them.
+blake3_sources() {
+    for found in build/blake3/usr/share/cargo/registry/blake3-*/c /usr/share/cargo/registry/blake3-*/c; do
+        [ ! -e "$found/blake3.h" ] || return 0
+    done
+    say "fetching the sources of BLAKE3"
+    mkdir -p build/blake3
+    unpack_packages build/blake3 none librust-blake3-dev
+}

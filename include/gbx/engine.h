@@ -37,6 +37,9 @@ typedef struct gbx_engine_opts {
                                  included; they have ended when it returns. 0: as many as the caller may
                                  run on, 16 at most */
     uint32_t symbols;   /* GBX_SYMBOLS_ bits: who is told of compiled functions. 0: nobody */
+    const char *cache_dir; /* where code is kept for later processes, see cache.h; NULL: nowhere. Made if only
+                              its last component is missing; one that cannot be trusted is not used */
+    uint64_t cache_bytes;  /* what is there at most; what has not been used for longest goes. 0: 1 GiB */
     uint32_t pool_instances; /* when a store is released, its instances are made as new and kept for the
                                 next that instantiate their modules: so many, of all modules, those that
                                 were idle longest going first. 0: 64; GBX_POOL_OFF: none */

@@ -40,11 +40,12 @@
  *     }
  *
  * Build it with: cc host.c -lgbx -lm -pthread
- * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, wasi.h. */
+ * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, wasi.h, cache.h. */
 #ifndef GBX_GBX_H
 #define GBX_GBX_H
 
 #include "gbx/base.h"
+#include "gbx/cache.h"
 #include "gbx/engine.h"
 #include "gbx/error.h"
 #include "gbx/feature.h"

@@ -85,6 +85,12 @@ account_functions(FILE *to, const cli_plan *plan, const gbx_module *module)
     fprintf(to, ",\n  \"code_bytes\": %" PRIu64 ",\n  \"code_memory_bytes\": %" PRIu64, n.code_bytes,
             n.memory_bytes);
     fprintf(to, ",\n  \"compile_ns\": %" PRIu64, n.facts_ns + n.emit_ns + n.publish_ns);
+    gbx_cache_use use;
+    gbx_module_cache_use(module, &use);
+    fprintf(to, ",\n  \"cache\": \"%s\",\n  \"cache_why\": ",
+            !use.is_on ? "off" : use.is_hit ? "hit" : "miss");
+    account_string(to, use.why);
+    fprintf(to, ",\n  \"functions_taken\": %" PRIu32, use.taken);
     fprintf(to, ",\n  \"refused\": [");
     gbx_refused refused;
     uint32_t next = 0, listed = 0;

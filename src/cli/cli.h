@@ -187,6 +187,8 @@ typedef struct cli_plan {
     bool hints;
     gbx_tier_mode tier;
     uint32_t symbols; /* GBX_SYMBOLS_ bits */
+    const char *cache_dir; /* NULL: none */
+    bool explain;
     uint64_t seed;    /* of diff: randomness */
     bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
     bool every_call;
@@ -238,6 +240,12 @@ int gbx_cli_run_no_setup(gbx_code code, const gbx_err *err);
 
 /* diff.c: the command `diff`, likewise. */
 int gbx_cli_diff(int argc, char **argv, int first);
+
+/* cache.c: the command `cache`, where the cache is if nobody says (NULL: nowhere), and what it did
+ * for a module, on standard error. `make`: the directories above it are to be there. */
+int gbx_cli_cache(int argc, char **argv, int first);
+const char *gbx_cli_cache_dir(bool make);
+void gbx_cli_cache_explain(const cli_plan *plan, const gbx_module *module);
 
 /* explore.c: the command `explore`, likewise, and its page. */
 int gbx_cli_explore(int argc, char **argv, int first);

@@ -78,6 +78,7 @@ gbx_cli_help_all(FILE *to)
     fputs("usage: glovebox [run] [options] FILE [args...]\n"
           "       glovebox diff [options] FILE [args...]\n"
           "       glovebox explore [options] FILE\n"
+          "       glovebox cache info|clear|dir [DIR]\n"
           "       glovebox help [TOPIC]\n"
           "       glovebox version\n"
           "\n"
@@ -89,7 +90,7 @@ gbx_cli_help_all(FILE *to)
           "  glovebox --dir ./data main.wasm data/in.json\n"
           "  glovebox --env LANG --timeout 10s main.wasm < input > output\n"
           "\n"
-          "help: glovebox help run (all options), diff, explore, grants, go, exit-codes, topics\n",
+          "help: glovebox help run (all options), diff, explore, cache, grants, go, exit-codes, topics\n",
           to);
 }
 

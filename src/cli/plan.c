@@ -167,6 +167,19 @@ plan_set_symbols(cli_plan *plan, const char *text)
 }
 
 static int
+plan_set_cache(cli_plan *plan)
+{
+    const char *const cache = gbx_cli_line_value(plan->line, CLI_OPT_CACHE);
+    const char *const dir = gbx_cli_line_value(plan->line, CLI_OPT_CACHE_DIR);
+    if (cache && strcmp(cache, "off") != 0 && strcmp(cache, "on") != 0)
+        return plan_bad_value(CLI_OPT_CACHE, cache, "it is on or off");
+    if (dir && !*dir) return plan_bad_value(CLI_OPT_CACHE_DIR, "", "a directory has a name");
+    if (!cache || !strcmp(cache, "on")) plan->cache_dir = dir ? dir : gbx_cli_cache_dir(true);
+    plan->explain = gbx_cli_line_find(plan->line, CLI_OPT_EXPLAIN) >= 0;
+    return CLI_EXIT_OK;
+}
+
+static int
 plan_set_names(cli_plan *plan)
 {
     const cli_line *const line = plan->line;
@@ -229,6 +242,9 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_INVOKE:
     case CLI_OPT_HINTS:
     case CLI_OPT_TIER:
+    case CLI_OPT_CACHE:
+    case CLI_OPT_CACHE_DIR:
+    case CLI_OPT_EXPLAIN:
     case CLI_OPT_REPORT:
     case CLI_OPT_VERSION:
     case CLI_OPT_HELP:
@@ -251,6 +267,7 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
             .env_absent = gbx_cli_alloc(room, sizeof *plan->env_absent),
     };
     int status = plan_set_names(plan);
+    if (status == CLI_EXIT_OK && line->command == CLI_RUN) status = plan_set_cache(plan);
     for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++)
         status = plan_apply(plan, i);
     const char *const cwd = gbx_cli_line_value(line, CLI_OPT_CWD);

@@ -110,7 +110,7 @@ report_near_file(const char *file)
 static int
 report_no_file(const cli_plan *plan)
 {
-    static const char *const commands[] = {"run", "diff", "explore", "help", "version"};
+    static const char *const commands[] = {"run", "diff", "explore", "cache", "help", "version"};
     const cli_line *const line = plan->line;
     const char *const dotted = gbx_cli_format("%s.wasm", plan->program);
     const char *why = NULL, *fix = NULL;

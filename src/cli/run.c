@@ -146,6 +146,7 @@ run_all(run_state *run, const cli_plan *plan)
     engine_opts.features_off = plan->features_off;
     engine_opts.tier = plan->tier;
     engine_opts.symbols = plan->symbols;
+    engine_opts.cache_dir = plan->cache_dir;
     gbx_code code = gbx_engine_new(&engine_opts, &run->engine, &err);
     if (code != GBX_OK) return run_no_setup(run, code, &err);
     code = gbx_module_compile_file(run->engine, plan->program, NULL, &run->module, &err);
@@ -166,6 +167,7 @@ run_plan(const cli_plan *plan)
     FILE *const account = gbx_cli_account_open(plan, &status);
     if (status != CLI_EXIT_OK) return status;
     status = run_all(&run, plan);
+    if (plan->explain && run.module) gbx_cli_cache_explain(plan, run.module);
     status = gbx_cli_account_close(account, plan, run.module, run.ended ? run.ended : "exit", status);
     run_release(&run);
     return status;

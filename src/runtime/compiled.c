@@ -36,6 +36,7 @@ gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out)
             u32 const bytes = w->codes[i].body_end - w->codes[i].body_off;
             const gbx_cell *const cell = &mc->cells[w->imported_funcs + i];
             i32 const heat = atomic_load_explicit(&cell->heat, memory_order_relaxed);
+            if (mc->cache.by_func && mc->cache.by_func[w->imported_funcs + i]) continue; /* not interpreted */
             out->ran += heat != gbx_runtime_tier_heat(m, bytes);
         }
     }

@@ -2,6 +2,8 @@
 #include "base/alloc.h"
 #include "runtime/runtime_int.h"
 
+#define ENGINE_CACHE_BYTES ((u64)1 << 30) /* where the host names no bound */
+
 gbx_code
 gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *err)
 {
@@ -22,6 +24,9 @@ gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *e
         gbx_runtime_engine_release(e);
         return code;
     }
+    if (opts->cache_dir)
+        (void)gbx_runtime_cache_dir_open(&e->cache, opts->cache_dir,
+                                         opts->cache_bytes ? opts->cache_bytes : ENGINE_CACHE_BYTES);
     *out = e;
     return GBX_OK;
 }
@@ -43,5 +48,6 @@ gbx_runtime_engine_release(gbx_engine *e)
     gbx_runtime_hostsets_deinit(&e->hostsets, &e->types);
     gbx_runtime_types_deinit(&e->types);
     gbx_runtime_compiler_deinit(&e->compiler);
+    gbx_runtime_cache_dir_close(&e->cache);
     gbx_base_free(e);
 }

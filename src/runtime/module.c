@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/os_sync.h"
 #include "base/text.h"
 #include "runtime/runtime_int.h"
 
@@ -20,6 +21,7 @@ module_out_of_memory(gbx_err *err)
 static void
 module_free(gbx_module *m)
 {
+    if (m->wasm) gbx_runtime_cache_save(&m->code.cache, m->wasm);
     for (u32 i = 0; m->types && i < m->wasm->type_count; i++) {
         if (m->wasm->types[i].canon == i) gbx_runtime_type_put(&m->engine->types, m->types[i]);
     }
@@ -57,6 +59,23 @@ module_intern(gbx_module *m, gbx_err *err)
     return GBX_OK;
 }
 
+static gbx_code
+module_decode(gbx_module *m, u8 *bytes, size_t len, gbx_err *err)
+{
+    const gbx_engine *const e = m->engine;
+    cache_entry *const cache = &m->code.cache;
+    u8 *verdict;
+    size_t verdict_len = 0;
+    gbx_runtime_cache_begin(cache, &e->cache, bytes, len, e->features_off, e->compiler.tune, &verdict,
+                            &verdict_len);
+    u64 const before = gbx_base_os_now_ns();
+    gbx_code const code = gbx_wasm_module_open(bytes, len, e->features_off, e->threads,
+                                               (wasm_known){verdict, verdict_len}, &m->wasm, err);
+    if (code == GBX_OK)
+        gbx_runtime_cache_opened(cache, m->wasm->verdict != NULL, gbx_base_os_now_ns() - before);
+    return code;
+}
+
 gbx_code
 gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, gbx_err *err)
 {
@@ -72,7 +91,7 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, g
     atomic_init(&m->refs, 1);
     m->engine = gbx_runtime_engine_retain(e);
     m->idle = (pool_link){&m->idle, &m->idle};
-    code = gbx_wasm_module_open(bytes, len, e->features_off, e->threads, &m->wasm, err);
+    code = module_decode(m, bytes, len, err);
     if (code == GBX_OK) code = module_intern(m, err);
     if (code != GBX_OK) {
         module_free(m);

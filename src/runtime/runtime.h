@@ -12,6 +12,7 @@
 
 #include "abi/layout.h"
 #include "base/map.h"
+#include "gbx/cache.h"
 #include "gbx/engine.h"
 #include "gbx/host.h"
 #include "gbx/unstable/compiled.h"
@@ -93,6 +94,12 @@ GBX_MUST_USE gbx_code gbx_runtime_host_table(gbx_store *s, const wasm_tabletype 
                                              gbx_table **out, gbx_err *err);
 GBX_MUST_USE gbx_code gbx_runtime_host_global(gbx_store *s, const wasm_globaltype *type,
                                               wasm_value value, gbx_global **out, gbx_err *err);
+
+/* ---- cache.c, cache_dir.c: see gbx/cache.h */
+
+GBX_MUST_USE gbx_code gbx_runtime_cache_inspect(const char *path, gbx_cache_info *out, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_cache_clear(const char *path, gbx_cache_info *out, gbx_err *err);
+void gbx_runtime_module_cache_use(const gbx_module *m, gbx_cache_use *out);
 
 /* ---- linker.c, match.c */
 

@@ -8,6 +8,7 @@
 #include "base/os_image.h"
 #include "base/os_written.h"
 #include "codegen/codegen.h"
+#include "runtime/cache.h"
 #include "runtime/code.h"
 #include "runtime/enter.h"
 #include "runtime/published.h"
@@ -157,13 +158,13 @@ _Static_assert(TIER_REFUSED_END + GBX_CELL_WHY_SHIFT <= 32, "they are part of gb
 
 /* What was compiled; times are those of the monotonic clock. Under the compiler's lock. */
 typedef struct compiled_figures {
-    u32 compiled, refused;      /* functions */
+    u32 compiled, refused;      /* functions; of the former some may have come from the code cache */
     u64 body_bytes, code_bytes; /* of those compiled */
     u64 facts_ns, emit_ns, publish_ns;
 } compiled_figures;
 
 /* The compiled side of a module; all zero while it has none. */
-typedef struct module_code {
+struct module_code {
     _Atomic bool is_open; /* what follows is set */
     code_space space;
     codegen_env env;
@@ -171,9 +172,11 @@ typedef struct module_code {
     runtime_closed closed;
     gbx_body *bodies;         /* under the compiler's lock */
     published_list published; /* the same */
+    cache_entry cache;        /* from the module's beginning on */
+    u32 taken;                /* functions, from the cache; under the compiler's lock */
     compiled_figures figures; /* the same */
     u64 most_bytes;           /* that code of its functions may take */
-} module_code;
+};
 
 void gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode);
 void gbx_runtime_compiler_deinit(runtime_compiler *c);
@@ -229,6 +232,7 @@ struct gbx_engine {
     u64 features_off;
     u32 threads; /* of a compilation; 0: as many as there are processors */
     runtime_compiler compiler;
+    cache_dir cache;
     runtime_pool pool;
 };
 

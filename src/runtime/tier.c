@@ -174,30 +174,62 @@ tier_publish(runtime_compiler *c, module_code *mc, const wasm_code *code, const 
     return 0;
 }
 
+static void
+tier_count(module_code *mc, const wasm_code *code, const codegen_out *out)
+{
+    mc->figures.compiled++;
+    mc->figures.body_bytes += code->body_end - code->body_off;
+    mc->figures.code_bytes += out->len;
+}
+
+/* Under the lock. The function's code from the cache, after that of all functions that it calls directly. */
+static bool
+tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
+{
+    const wasm_module *const w = mc->env.m;
+    u32 *records;
+    u32 const count = gbx_runtime_cache_closure(&mc->cache, mc, func_idx, &records);
+    for (u32 i = 0; i < count; i++) {
+        u32 const taken = mc->cache.file.records[records[i]].func_idx;
+        codegen_out out;
+        if (atomic_load(&mc->cells[taken].state) != GBX_CELL_COLD ||
+            !gbx_runtime_cache_find(&mc->cache, mc, records[i], &out))
+            continue;
+        const wasm_code *const code = &w->codes[taken - w->imported_funcs];
+        u32 const why = tier_publish(c, mc, code, &out);
+        gbx_base_free((void *)(uintptr_t)out.relocs);
+        if (why) continue;
+        tier_count(mc, code, &out);
+        mc->taken++;
+        atomic_store(&mc->cells[taken].state, GBX_CELL_DONE);
+    }
+    gbx_base_free(records);
+    return count && atomic_load(&mc->cells[func_idx].state) == GBX_CELL_DONE;
+}
+
 /* Under the lock. */
 static void
 tier_try(runtime_compiler *c, module_code *mc, u32 func_idx)
 {
     gbx_cell *const cell = &mc->cells[func_idx];
-    if (atomic_load(&cell->state) != GBX_CELL_COLD) return;
+    if (atomic_load(&cell->state) != GBX_CELL_COLD || tier_take(c, mc, func_idx)) return;
     const wasm_module *const w = mc->env.m;
     const wasm_code *const code = &w->codes[func_idx - w->imported_funcs];
     compiled_figures *const n = &mc->figures;
     codegen_out out;
     u64 const begun_ns = gbx_base_os_now_ns();
     u32 why = gbx_codegen_compile(c->space, &mc->env, code, &out) == GBX_OK ? out.beyond
-                                                                           : TIER_REFUSED_MEMORY;
+                                                                            : TIER_REFUSED_MEMORY;
     u64 const made_ns = gbx_base_os_now_ns();
     if (!why) why = tier_publish(c, mc, code, &out);
     u64 const done_ns = gbx_base_os_now_ns();
     n->facts_ns += out.facts_ns;
     n->emit_ns += made_ns - begun_ns - out.facts_ns;
     n->publish_ns += done_ns - made_ns;
-    n->compiled += !why;
     n->refused += why != 0;
     if (!why) {
-        n->body_bytes += code->body_end - code->body_off;
-        n->code_bytes += out.len;
+        tier_count(mc, code, &out);
+        gbx_runtime_cache_keep(&mc->cache, mc, func_idx, &out, done_ns - begun_ns);
     }
     atomic_store(&cell->state, why ? GBX_CELL_REFUSED | why << GBX_CELL_WHY_SHIFT : GBX_CELL_DONE);
 }
@@ -313,6 +345,7 @@ tier_open(gbx_module *m, bool is_guarded)
     if (!tier_make_cells(m)) return false;
     mc->env.cells = mc->cells;
     if (mc->env.tune & CODEGEN_TUNE_BIT(CLOSED)) gbx_runtime_closed_init(&mc->closed, m, &mc->env);
+    gbx_runtime_cache_env(&mc->cache, mc);
     return true;
 }
 
@@ -321,6 +354,7 @@ gbx_runtime_module_code_deinit(gbx_module *m)
 {
     module_code *const mc = &m->code;
     gbx_runtime_published_forget(&mc->published);
+    gbx_runtime_cache_end(&mc->cache);
     gbx_runtime_code_space_deinit(&mc->space);
     while (mc->bodies) {
         gbx_body *const b = mc->bodies;

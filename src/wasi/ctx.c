@@ -158,6 +158,12 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
         return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "the directory granted as %s cannot be used: %s",
                                 d->guest_path, strerror(e));
     }
+    if (gbx_wasi_policy_cache(&st)) {
+        close(fd);
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "the directory granted as %s is a code cache, which is the host's alone",
+                                d->guest_path);
+    }
     if (!gbx_wasi_policy_fs(fd)) {
         close(fd);
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,

@@ -76,6 +76,10 @@ path_keep(wasi_ctx *w, const wasi_look *look, const char *path, int fd, bool cro
         close(fd);
         return gbx_wasi_errno_of(e);
     }
+    if (gbx_wasi_policy_cache(&out->st)) {
+        close(fd);
+        return path_refuse(w, look, path, WHY_CACHE);
+    }
     if ((crossed && !gbx_wasi_policy_fs(fd)) ||
         (!(look->flags & O_PATH) && !gbx_wasi_policy_file(&out->st))) {
         close(fd);

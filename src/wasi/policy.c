@@ -105,6 +105,17 @@ gbx_wasi_policy_file(const struct stat *st)
     return major_no == 1 && (minor_no == 3 || minor_no == 5 || (minor_no >= 7 && minor_no <= 9));
 }
 
+/* By their modes, which runtime/cache_dir.c gives them and no guest can give: whatever cache it is, of
+ * whichever process, and wherever it was moved. A sticky directory that others cannot write to, and a sticky
+ * file that is only read, mean nothing else. */
+bool
+gbx_wasi_policy_cache(const struct stat *st)
+{
+    if (st->st_uid != geteuid()) return false;
+    if (S_ISREG(st->st_mode)) return (st->st_mode & 07777) == (S_ISVTX | 0400);
+    return S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX && !(st->st_mode & 022);
+}
+
 /* devtmpfs says it is tmpfs. */
 bool
 gbx_wasi_may_hold_devices(int fd)

@@ -71,6 +71,7 @@ static wasi_errno
 walk_look(walk *k, int fd, struct stat *st)
 {
     if (fstat(fd, st)) return gbx_wasi_errno_of(errno);
+    if (gbx_wasi_policy_cache(st)) return walk_refuse(k, WHY_CACHE);
     if (st->st_dev == k->dev) return WASI_OK;
     if (!gbx_wasi_policy_fs(fd)) return walk_refuse(k, WHY_SPECIAL);
     k->crossed = true;

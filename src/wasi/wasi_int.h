@@ -248,6 +248,9 @@ u8 gbx_wasi_type_of_host(int fd, mode_t mode); /* looks at the socket */
 /* May files be opened that lie on this file system, or are of this kind? */
 bool gbx_wasi_policy_fs(int fd);
 bool gbx_wasi_policy_file(const struct stat *st);
+/* RULE: S2. The directory of a code cache, or its key: the one is not opened for a guest, nor a name in it
+ * changed, and no byte of the other is given to one, under any grant. */
+bool gbx_wasi_policy_cache(const struct stat *st);
 bool gbx_wasi_may_hold_devices(int fd);
 /* Remember that the call in progress was refused `path`; equal ones once. */
 void gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason);
@@ -255,6 +258,7 @@ void gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason);
 #define WHY_OUTSIDE "outside the grant"
 #define WHY_READ_ONLY "read-only grant"
 #define WHY_SPECIAL "special file"
+#define WHY_CACHE "the host's code cache"
 
 /* ---- fdtable.c */
 

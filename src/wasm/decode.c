@@ -653,6 +653,10 @@ decode_finish(decoder *d)
                                 "data count and data section have inconsistent lengths: %u and %u",
                                 d->data_count, m->data_count);
     gbx_wasm_index_names(m);
+    if (d->known.verdict && gbx_wasm_verdict_restore(m, d->known.verdict, d->known.len)) {
+        d->known.verdict = NULL;
+        return GBX_OK;
+    }
     GBX_TRY_IN(gbx_wasm_validate_bodies(d), d->err, "in the code section");
     if (d->uses_data_idx && !d->has_data_count)
         return gbx_base_err_set(d->err, GBX_MALFORMED, m->len, "data count section required");
@@ -686,11 +690,12 @@ decode_preamble(const wasm_module *m, gbx_err *err)
 gbx_code
 gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out, gbx_err *err)
 {
-    return gbx_wasm_module_open(bytes, len, features_off, 1, out, err);
+    return gbx_wasm_module_open(bytes, len, features_off, 1, (wasm_known){NULL, 0}, out, err);
 }
 
 gbx_code
-gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads, wasm_module **out, gbx_err *err)
+gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads, wasm_known known,
+                     wasm_module **out, gbx_err *err)
 {
     *out = NULL;
     wasm_module *m = gbx_base_alloc_zero(1, sizeof *m);
@@ -698,6 +703,7 @@ gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads, wasm_
     gbx_code code;
     if (!padded) {
         gbx_base_free(bytes);
+        gbx_base_free(known.verdict);
         gbx_base_free(m);
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "out of memory");
     }
@@ -705,7 +711,7 @@ gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads, wasm_
     m->bytes = padded;
     m->len = len;
     m->features_off = features_off;
-    decoder d = {.m = m, .err = err, .threads = threads};
+    decoder d = {.m = m, .err = err, .threads = threads, .known = known};
     if (len > WASM_MAX_MODULE_BYTES) {
         code = gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET, "%s", WASM_WHY_MODULE_BYTES);
         goto out;
@@ -714,6 +720,7 @@ gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads, wasm_
     if (code == GBX_OK) code = decode_sections(&d);
     if (code == GBX_OK) code = decode_finish(&d);
 out:
+    gbx_base_free(d.known.verdict);
     if (code != GBX_OK) {
         gbx_wasm_module_free(m);
         return code;
@@ -728,5 +735,6 @@ gbx_wasm_module_free(wasm_module *m)
     if (!m) return;
     gbx_base_arena_deinit(&m->arena);
     gbx_base_free(m->bytes);
+    gbx_base_free(m->verdict);
     gbx_base_free(m);
 }

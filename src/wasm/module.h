@@ -165,6 +165,7 @@ typedef struct wasm_try {
 typedef struct wasm_code {
     const u8 *entry;       /* first instruction to run, behind the local declarations */
     const wasm_side *side; /* entry of the first branch at or behind `entry`; NULL: there is none */
+    u32 side_count;
     u32 param_count, result_count;
     u32 local_count; /* parameters included */
     u32 stack_max;   /* operand slots that are ever live at once */
@@ -173,7 +174,7 @@ typedef struct wasm_code {
     u32 insns_off;          /* first instruction, behind the local declarations */
     bool has_v128; /* a parameter, local, operand or result is a v128 somewhere in the body. Without it
                       no high half of a slot is read or written */
-    u32 try_count;
+    u32 try_count, catch_count;
     const wasm_try *tries;
     const wasm_catch *catches;
 } wasm_code;
@@ -243,6 +244,7 @@ typedef struct wasm_module {
     u32 name_off, name_end;         /* the name section's subsections; 0,0: there is none */
     u32 name_sub_off, name_sub_end; /* function-name subsection; 0,0: none */
 
+    u8 *verdict; /* NULL, or owned: holds what else validation would have put into the arena */
     arena arena; /* owns everything above but `bytes` */
 } wasm_module;
 
@@ -251,10 +253,22 @@ typedef struct wasm_module {
  * err says what, at which offset, in which section and function. Thread-safe. */
 GBX_MUST_USE gbx_code gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out,
                                           gbx_err *err);
+/* A verdict, which is taken over (allocated by gbx_base_alloc; NULL: there is none) and which the caller
+ * vouches for: bodies are not validated. One that does not fit the module is not used. */
+typedef struct wasm_known {
+    u8 *verdict;
+    size_t len;
+} wasm_known;
+
 /* The same by so many threads at most, the calling one included; 0: as many as there are processors. */
 GBX_MUST_USE gbx_code gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads,
-                                           wasm_module **out, gbx_err *err);
+                                           wasm_known known, wasm_module **out, gbx_err *err);
 void gbx_wasm_module_free(wasm_module *m); /* NULL is fine */
+
+/* All that validation found out about a module of the same bytes and features_off, as bytes of this build of
+ * the library: see verdict.c. */
+size_t gbx_wasm_verdict_bytes(const wasm_module *m);
+void gbx_wasm_verdict_write(const wasm_module *m, u8 *to);
 
 /* The export called `name`, or NULL. */
 const wasm_export *gbx_wasm_find_export(const wasm_module *m, const char *name, size_t name_len);

@@ -893,9 +893,11 @@ gbx_wasm_val_body(val *v, wasm_code *c, u32 func_idx)
     const wasm_catch *const catches = validate_keep(v, v->catches, v->catch_len, sizeof *catches);
     if (v->why) return false;
     c->side = side;
+    c->side_count = v->side_len;
     c->tries = tries;
     c->try_count = v->try_len;
     c->catches = catches;
+    c->catch_count = v->catch_len;
     c->has_v128 = v->has_v128;
     c->param_count = v->type->param_count;
     c->result_count = v->type->result_count;

@@ -14,6 +14,7 @@ typedef struct decoder {
     bool uses_data_idx;   /* a body names a data segment, which asks for a data count section */
     wasm_valtype const_types[1024]; /* pending in the constant expression being read; CONST_EXPR_STACK */
     u32 const_len;
+    wasm_known known;     /* to be restored in place of validating bodies */
     u32 threads;          /* that may validate; 0: as many as there are processors */
     u8 *func_refs;        /* by function index: 1 where ref.func may name it; module arena */
 } decoder;
@@ -44,6 +45,10 @@ gbx_code gbx_wasm_decode_datas(decoder *d);
 
 /* Validate all bodies and make their side tables. `m` is complete but for the codes' facts. */
 gbx_code gbx_wasm_validate_bodies(decoder *d);
+
+/* Make of a decoded module what validating its bodies would make of it, and give it the verdict's bytes.
+ * False: they are not of this module, which is unchanged. */
+GBX_MUST_USE bool gbx_wasm_verdict_restore(wasm_module *m, u8 *bytes, size_t len);
 
 /* Find the function-name subsection; damaged name sections are ignored, as the text wants it. */
 void gbx_wasm_index_names(wasm_module *m);

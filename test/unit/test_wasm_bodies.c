@@ -35,7 +35,7 @@ bodies_open(u32 threads, u32 bad, u32 worse, gbx_err *err)
     }
     build b = build_whole(&(build_module){.funcs = funcs, .func_count = FUNCS, .globals = "il"});
     wasm_module *m = NULL;
-    gbx_code const code = gbx_wasm_module_open(b.data, b.len, 0, threads, &m, err);
+    gbx_code const code = gbx_wasm_module_open(b.data, b.len, 0, threads, (wasm_known){NULL, 0}, &m, err);
     assert_true((code == GBX_OK) == (m != NULL));
     return m;
 }

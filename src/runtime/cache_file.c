@@ -1,0 +1,231 @@
+/* What a file of the code cache looks like.
+ *
+ *     head      magic, sizes, the ids of module and code, the tag of head and index
+ *     index     where verdict and chunks of code stand, with their tags; the functions in them
+ *     chunks    the verdict, then code, each as it is read and compared by itself
+ *
+ * Only the head and the index are read when a file is opened; a chunk is read into memory of our own when
+ * something in it is needed, and compared with its tag there (RULE: S2). The tag of head and index covers the
+ * tags of all chunks, and the id of the module: no part of one file can stand in another.
+ *
+ * SAFETY: nothing of a file is believed before its tag fits. What is read before, two sizes, is held against
+ * the size of the file. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "runtime/cache.h"
+
+static const char file_magic[8] = "gbxcode1";
+
+typedef struct file_head {
+    char magic[8];
+    u64 file_len;
+    u32 chunk_count, record_count;
+    mac_tag id, env;
+    cache_chunk verdict;
+    mac_tag tag; /* of all above, and of the index */
+} file_head;
+_Static_assert(sizeof(file_head) == 24 + 3 * 32 + sizeof(cache_chunk), "no padding");
+
+static const char file_domain_head[8] = "gbxhead1", file_domain_chunk[8] = "gbxchnk1";
+
+static u64
+file_index_bytes(const file_head *h)
+{
+    return (u64)h->chunk_count * sizeof(cache_chunk) + (u64)h->record_count * sizeof(cache_record);
+}
+
+static mac_tag
+file_tag(const cache_dir *d, const char domain[8], const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    mac_tag tag;
+    mac_part const parts[] = {{domain, 8}, {a, a_len}, {b, b_len}};
+    gbx_base_mac(&d->key, parts, GBX_LEN(parts), &tag);
+    return tag;
+}
+
+static bool
+file_read(int fd, void *to, u64 len, u64 off)
+{
+    u8 *at = to;
+    while (len) {
+        ssize_t const n = pread(fd, at, len, (off_t)off);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        at += n;
+        off += (u64)n;
+        len -= (u64)n;
+    }
+    return true;
+}
+
+static bool
+file_head_fits(const file_head *h, const mac_tag *id, u64 file_len)
+{
+    return memcmp(h->magic, file_magic, sizeof file_magic) == 0 && h->file_len == file_len &&
+           memcmp(&h->id, id, sizeof *id) == 0 && file_index_bytes(h) <= file_len - sizeof *h;
+}
+
+bool
+gbx_runtime_cache_file_open(cache_file *f, const cache_dir *d, const mac_tag *id)
+{
+    char name[CACHE_NAME_BYTES];
+    file_head h;
+    u64 len;
+    *f = (cache_file){0};
+    gbx_runtime_cache_name(id, name);
+    f->fd = gbx_runtime_cache_dir_read(d, name, &len);
+    if (f->fd < 0) return false;
+    f->is_damaged = true;
+    if (len < sizeof h || !file_read(f->fd, &h, sizeof h, 0) || !file_head_fits(&h, id, len)) goto out;
+    u64 const index_len = file_index_bytes(&h);
+    f->index = gbx_base_alloc(index_len, 1);
+    if (!f->index || !file_read(f->fd, f->index, index_len, sizeof h)) goto out;
+    mac_tag const tag = file_tag(d, file_domain_head, &h, offsetof(file_head, tag), f->index, index_len);
+    if (!gbx_base_mac_equal(&tag, &h.tag)) goto out;
+    f->is_damaged = false;
+    f->chunks = (const void *)f->index;
+    f->records = (const void *)(f->index + h.chunk_count * sizeof(cache_chunk));
+    f->chunk_count = h.chunk_count;
+    f->record_count = h.record_count;
+    f->env = h.env;
+    f->verdict = h.verdict;
+    return true;
+out:
+    gbx_base_free(f->index);
+    (void)close(f->fd);
+    *f = (cache_file){.is_damaged = true};
+    return false;
+}
+
+void
+gbx_runtime_cache_file_close(cache_file *f)
+{
+    if (!f->index) return;
+    gbx_base_free(f->index);
+    (void)close(f->fd);
+    *f = (cache_file){.is_damaged = f->is_damaged};
+}
+
+u8 *
+gbx_runtime_cache_file_chunk(cache_file *f, const cache_dir *d, const cache_chunk *c)
+{
+    u8 *const data = gbx_base_alloc(c->len, 1);
+    if (!data) return NULL;
+    if (file_read(f->fd, data, c->len, c->off)) {
+        mac_tag const tag = file_tag(d, file_domain_chunk, data, c->len, NULL, 0);
+        if (gbx_base_mac_equal(&tag, &c->tag)) return data;
+    }
+    f->is_damaged = true;
+    gbx_base_free(data);
+    return NULL;
+}
+
+/* ---- Making one */
+
+void
+gbx_runtime_cache_draft_free(cache_draft *d)
+{
+    gbx_base_free(d->data);
+    gbx_base_free(d->chunks);
+    gbx_base_free(d->records);
+    *d = (cache_draft){0};
+}
+
+/* Room for one more item. */
+static bool
+file_grow(cache_draft *d, void **items, u64 count, u32 *cap, size_t bytes)
+{
+    if (count < *cap) return true;
+    u32 const more_cap = *cap ? *cap * 2 : 16;
+    void *const more = gbx_base_realloc(*items, more_cap, bytes);
+    if (!more) {
+        d->is_short = true;
+        return false;
+    }
+    *items = more;
+    *cap = more_cap;
+    return true;
+}
+
+u8 *
+gbx_runtime_cache_draft_room(cache_draft *d, size_t len)
+{
+    size_t const at = (d->len + 7) & ~(size_t)7;
+    if (at + len > d->cap) {
+        size_t const cap = (size_t)max_u64(at + len, (u64)d->cap * 2);
+        u8 *const more = gbx_base_realloc(d->data, cap, 1);
+        if (!more) {
+            d->is_short = true;
+            return NULL;
+        }
+        d->data = more;
+        d->cap = cap;
+    }
+    memset(d->data + d->len, 0, at - d->len);
+    d->len = at + len;
+    return d->data + at;
+}
+
+cache_chunk
+gbx_runtime_cache_draft_close(const cache_draft *d, const cache_dir *dir, size_t from)
+{
+    size_t const len = d->len - from;
+    return (cache_chunk){
+            .off = from, .len = len, .tag = file_tag(dir, file_domain_chunk, d->data + from, len, NULL, 0)};
+}
+
+void
+gbx_runtime_cache_draft_add_chunk(cache_draft *d, cache_chunk c)
+{
+    void *items = d->chunks;
+    if (file_grow(d, &items, d->chunk_count, &d->chunk_cap, sizeof c)) {
+        d->chunks = items;
+        d->chunks[d->chunk_count++] = c;
+    }
+}
+
+void
+gbx_runtime_cache_draft_add_record(cache_draft *d, cache_record r)
+{
+    void *items = d->records;
+    if (file_grow(d, &items, d->record_count, &d->record_cap, sizeof r)) {
+        d->records = items;
+        d->records[d->record_count++] = r;
+    }
+}
+
+bool
+gbx_runtime_cache_draft_write(const cache_draft *d, const cache_dir *dir, const mac_tag *id,
+                              const mac_tag *env)
+{
+    char name[CACHE_NAME_BYTES];
+    file_head h = {.chunk_count = d->chunk_count,
+                   .record_count = d->record_count,
+                   .id = *id,
+                   .env = *env,
+                   .verdict = d->verdict};
+    size_t const index_len = (size_t)file_index_bytes(&h);
+    size_t const first = sizeof h + index_len;
+    u8 *const file = d->is_short ? NULL : gbx_base_alloc(first, 1);
+    if (!file) return false;
+    memcpy(h.magic, file_magic, sizeof file_magic);
+    h.file_len = first + d->len;
+    h.verdict.off += first;
+    u8 *at = file + sizeof h;
+    for (u32 i = 0; i < d->chunk_count; i++, at += sizeof(cache_chunk)) {
+        cache_chunk c = d->chunks[i];
+        c.off += first;
+        memcpy(at, &c, sizeof c);
+    }
+    if (d->record_count) memcpy(at, d->records, d->record_count * sizeof *d->records);
+    h.tag = file_tag(dir, file_domain_head, &h, offsetof(file_head, tag), file + sizeof h, index_len);
+    memcpy(file, &h, sizeof h);
+    gbx_runtime_cache_name(id, name);
+    mac_part const parts[] = {{file, first}, {d->data, d->len}};
+    bool const ok = gbx_runtime_cache_dir_write(dir, name, parts, GBX_LEN(parts));
+    gbx_base_free(file);
+    return ok;
+}
