@@ -38,7 +38,7 @@ image_file_may_have(size_t bytes)
 }
 
 static bool
-image_write(int fd, const u8 *bytes, size_t len)
+os_image_write(int fd, const u8 *bytes, size_t len)
 {
     for (size_t done = 0; done < len;) {
         ssize_t const n = write(fd, bytes + done, len - done);
@@ -59,7 +59,7 @@ image_file(const u8 *bytes, size_t len)
     if (fd < 0 && errno == EINVAL) fd = memfd_create("gbx-image", flags);
     if (fd < 0) return -1;
     int const seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-    if (image_write(fd, bytes, len) && fcntl(fd, F_ADD_SEALS, seals) == 0) return fd;
+    if (os_image_write(fd, bytes, len) && fcntl(fd, F_ADD_SEALS, seals) == 0) return fd;
     (void)close(fd);
     return -1;
 }
