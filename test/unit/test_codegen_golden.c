@@ -147,6 +147,26 @@ static const golden goldens[] = {
          OP_LOCAL_GET, 0, OP_I64_EQZ, OP_I64_EXTEND_I32_U, OP_LOCAL_TEE, 3, OP_I32_WRAP_I64, OP_BR_IF, 0,
          OP_LOCAL_GET, 0, OP_I32_WRAP_I64, OP_I64_LOAD, 3, 8, OP_I64_EQZ, OP_BR_IF, 0,
          OP_I64_CONST, 5, OP_RETURN, OP_END, OP_LOCAL_GET, 3, OP_END)}},
+    {.name = "forward",
+     .what = "[SP + 8] is loaded once; wrap(extend(SP) + 8) is [SP + 8] after it; a store through "
+             "another pointer ends what is known",
+     .func = {"ii", "l", "l", BODY(
+         OP_GLOBAL_GET, 0, OP_I64_LOAD, 3, 8, OP_I32_WRAP_I64, OP_I64_LOAD, 3, 16,
+         OP_GLOBAL_GET, 0, OP_I64_LOAD, 3, 8, OP_I32_WRAP_I64, OP_I64_LOAD, 3, 24, OP_I64_ADD, OP_LOCAL_SET, 2,
+         OP_GLOBAL_GET, 0, OP_I64_EXTEND_I32_U, OP_I64_CONST, 8, OP_I64_ADD, OP_I32_WRAP_I64, OP_LOCAL_GET, 2, OP_I64_STORE, 3, 0,
+         OP_GLOBAL_GET, 0, OP_I64_LOAD, 3, 8, OP_LOCAL_GET, 2, OP_I64_XOR, OP_LOCAL_SET, 2,
+         OP_LOCAL_GET, 1, OP_LOCAL_GET, 2, OP_I64_STORE, 3, 0,
+         OP_GLOBAL_GET, 0, OP_I64_LOAD, 3, 8, OP_LOCAL_GET, 2, OP_I64_SUB, OP_END)},
+     .pins = 1},
+    {.name = "aside",
+     .what = "the call on a condition stands behind the return, what it needs saved is saved there; a loop begins at a multiple "
+             "of 32",
+     .func = {"il", "l", "", BODY(
+         OP_LOCAL_GET, 1, OP_I64_EQZ, OP_IF, 0x40, OP_I32_CONST, 0, OP_CALL, 1, OP_DROP, OP_END,
+         OP_LOOP, 0x40, OP_LOCAL_GET, 1, OP_I64_CONST, 3, OP_I64_MUL, OP_LOCAL_SET, 1,
+         OP_LOCAL_GET, 0, OP_I32_CONST, 1, OP_I32_SUB, OP_LOCAL_TEE, 0, OP_BR_IF, 0, OP_END,
+         OP_LOCAL_GET, 1, OP_END)},
+     .callee = {"i", "i", "", BODY(OP_I32_CONST, 0, OP_END)}},
     {.name = "select",
      .what = "select is cmp and cmov for integers, a short jump over movaps for floats",
      .func = {"iid", "d", "i", BODY(
