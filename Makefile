@@ -123,7 +123,7 @@ unity: $(OUT)/all.o
 $(OUT)/all.o: $(LIB_SRC) $(CLI_SRC)
 	@mkdir -p $(@D)
 	@for f in $(LIB_SRC) $(CLI_SRC); do printf '#include "%s"\n' "$(CURDIR)/$$f"; done >$(OUT)/all.c
-	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-shadow -MMD -MP -c $(OUT)/all.c -o $@
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS_src_base_mac_blake3.c) -Wno-shadow -MMD -MP -c $(OUT)/all.c -o $@
 
 headers: $(HEADERS:%=$(OUT)/headers/%.ok)
 $(OUT)/headers/%.ok: %

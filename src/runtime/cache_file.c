@@ -136,7 +136,7 @@ gbx_runtime_cache_draft_free(cache_draft *d)
 
 /* Room for one more item. */
 static bool
-file_grow(cache_draft *d, void **items, u64 count, u32 *cap, size_t bytes)
+cache_file_grow(cache_draft *d, void **items, u64 count, u32 *cap, size_t bytes)
 {
     if (count < *cap) return true;
     u32 const more_cap = *cap ? *cap * 2 : 16;
@@ -181,7 +181,7 @@ void
 gbx_runtime_cache_draft_add_chunk(cache_draft *d, cache_chunk c)
 {
     void *items = d->chunks;
-    if (file_grow(d, &items, d->chunk_count, &d->chunk_cap, sizeof c)) {
+    if (cache_file_grow(d, &items, d->chunk_count, &d->chunk_cap, sizeof c)) {
         d->chunks = items;
         d->chunks[d->chunk_count++] = c;
     }
@@ -191,7 +191,7 @@ void
 gbx_runtime_cache_draft_add_record(cache_draft *d, cache_record r)
 {
     void *items = d->records;
-    if (file_grow(d, &items, d->record_count, &d->record_cap, sizeof r)) {
+    if (cache_file_grow(d, &items, d->record_count, &d->record_cap, sizeof r)) {
         d->records = items;
         d->records[d->record_count++] = r;
     }
