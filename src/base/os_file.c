@@ -21,6 +21,33 @@ gbx_base_os_getdents(int fd, void *buf, size_t bytes)
     return syscall(SYS_getdents64, fd, buf, bytes);
 }
 
+bool
+gbx_base_os_read_at(int fd, void *to, size_t len, u64 off)
+{
+    for (u8 *at = to; len;) {
+        ssize_t const n = pread(fd, at, len, (off_t)off);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        at += n;
+        off += (u64)n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+bool
+gbx_base_os_write_all(int fd, const void *from, size_t len)
+{
+    for (const u8 *at = from; len;) {
+        ssize_t const n = write(fd, at, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
 int
 gbx_base_os_fd_above_stdio(int fd)
 {

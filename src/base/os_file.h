@@ -14,6 +14,10 @@ GBX_MUST_USE int gbx_base_os_openat2(int dir_fd, const char *path, u64 flags, u6
 /* getdents64(2): bytes written to buf, 0 at the end, -1 and errno. */
 GBX_MUST_USE i64 gbx_base_os_getdents(int fd, void *buf, size_t bytes);
 
+/* All of it, whatever the system gives at once. False where it fails or ends before. */
+GBX_MUST_USE bool gbx_base_os_read_at(int fd, void *to, size_t len, u64 off);
+GBX_MUST_USE bool gbx_base_os_write_all(int fd, const void *from, size_t len);
+
 /* The descriptor itself, or a duplicate of it above 2 where it is 0, 1 or 2: nothing a guest opens may
  * ever stand where the host's own messages go. fd -1 stays -1. On failure fd is closed: -1, errno. */
 GBX_MUST_USE int gbx_base_os_fd_above_stdio(int fd);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/os_file.h"
 #include "base/os_mem.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -37,18 +38,6 @@ image_file_may_have(size_t bytes)
     return getrlimit(RLIMIT_FSIZE, &r) == 0 && (r.rlim_cur == RLIM_INFINITY || r.rlim_cur >= bytes);
 }
 
-static bool
-os_image_write(int fd, const u8 *bytes, size_t len)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t const n = write(fd, bytes + done, len - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        done += (size_t)n;
-    }
-    return true;
-}
-
 /* -1: refused. */
 static int
 image_file(const u8 *bytes, size_t len)
@@ -59,7 +48,7 @@ image_file(const u8 *bytes, size_t len)
     if (fd < 0 && errno == EINVAL) fd = memfd_create("gbx-image", flags);
     if (fd < 0) return -1;
     int const seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-    if (os_image_write(fd, bytes, len) && fcntl(fd, F_ADD_SEALS, seals) == 0) return fd;
+    if (gbx_base_os_write_all(fd, bytes, len) && fcntl(fd, F_ADD_SEALS, seals) == 0) return fd;
     (void)close(fd);
     return -1;
 }

@@ -28,7 +28,7 @@
 #endif
 
 #define CACHE_CHUNK_BYTES ((size_t)64 << 10) /* a chunk of code is closed when it has so many */
-#define CACHE_WRITE_NS ((u64)300000) /* PERF: what writing costs, and each byte of it; bench/start --cache */
+#define CACHE_WRITE_NS ((u64)300000) /* what writing costs, and each byte of it: estimates */
 #define CACHE_WRITE_BYTES_NS 1u
 
 typedef struct record_head {

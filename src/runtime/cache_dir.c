@@ -45,36 +45,6 @@ typedef struct cache_key_file {
     mac_key key;
 } cache_key_file;
 
-/* ---- Whole reads and writes */
-
-static bool
-cache_dir_read_all(int fd, void *to, size_t len)
-{
-    u8 *at = to;
-    while (len) {
-        ssize_t const n = read(fd, at, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
-static bool
-cache_dir_write_all(int fd, const void *from, size_t len)
-{
-    const u8 *at = from;
-    while (len) {
-        ssize_t const n = write(fd, at, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool
 cache_dir_random(void *to, size_t len)
 {
@@ -120,7 +90,7 @@ cache_dir_put(int dir_fd, mode_t mode, const mac_part *parts, u32 count, char na
     os_quiet quiet;
     gbx_base_os_quiet_begin(&quiet);
     bool ok = true;
-    for (u32 i = 0; i < count; i++) ok = ok && cache_dir_write_all(fd, parts[i].data, parts[i].len);
+    for (u32 i = 0; i < count; i++) ok = ok && gbx_base_os_write_all(fd, parts[i].data, parts[i].len);
     gbx_base_os_quiet_end(&quiet);
     if ((close(fd) != 0) || !ok) {
         (void)unlinkat(dir_fd, name, 0);
@@ -141,7 +111,7 @@ cache_dir_key_read(int dir_fd, bool is_sticky, mac_key *key)
     bool ok = is_sticky && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
               (st.st_mode & 07777) == CACHE_KEY_MODE && st.st_uid == geteuid() &&
               st.st_size == (off_t)sizeof file;
-    ok = ok && cache_dir_read_all(fd, &file, sizeof file) &&
+    ok = ok && gbx_base_os_read_at(fd, &file, sizeof file, 0) &&
          memcmp(file.magic, CACHE_KEY_MAGIC, sizeof file.magic) == 0;
     (void)close(fd);
     if (ok) *key = file.key;

@@ -10,11 +10,11 @@
  *
  * SAFETY: nothing of a file is believed before its tag fits. What is read before, two sizes, is held against
  * the size of the file. */
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/os_file.h"
 #include "runtime/cache.h"
 
 static const char file_magic[8] = "gbxcode1";
@@ -47,21 +47,6 @@ file_tag(const cache_dir *d, const char domain[8], const void *a, size_t a_len, 
 }
 
 static bool
-file_read(int fd, void *to, u64 len, u64 off)
-{
-    u8 *at = to;
-    while (len) {
-        ssize_t const n = pread(fd, at, len, (off_t)off);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        at += n;
-        off += (u64)n;
-        len -= (u64)n;
-    }
-    return true;
-}
-
-static bool
 file_head_fits(const file_head *h, const mac_tag *id, u64 file_len)
 {
     return memcmp(h->magic, file_magic, sizeof file_magic) == 0 && h->file_len == file_len &&
@@ -79,10 +64,11 @@ gbx_runtime_cache_file_open(cache_file *f, const cache_dir *d, const mac_tag *id
     f->fd = gbx_runtime_cache_dir_read(d, name, &len);
     if (f->fd < 0) return false;
     f->is_damaged = true;
-    if (len < sizeof h || !file_read(f->fd, &h, sizeof h, 0) || !file_head_fits(&h, id, len)) goto out;
+    if (len < sizeof h || !gbx_base_os_read_at(f->fd, &h, sizeof h, 0)) goto out;
+    if (!file_head_fits(&h, id, len)) goto out;
     u64 const index_len = file_index_bytes(&h);
     f->index = gbx_base_alloc(index_len, 1);
-    if (!f->index || !file_read(f->fd, f->index, index_len, sizeof h)) goto out;
+    if (!f->index || !gbx_base_os_read_at(f->fd, f->index, index_len, sizeof h)) goto out;
     mac_tag const tag = file_tag(d, file_domain_head, &h, offsetof(file_head, tag), f->index, index_len);
     if (!gbx_base_mac_equal(&tag, &h.tag)) goto out;
     f->is_damaged = false;
@@ -114,7 +100,7 @@ gbx_runtime_cache_file_chunk(cache_file *f, const cache_dir *d, const cache_chun
 {
     u8 *const data = gbx_base_alloc(c->len, 1);
     if (!data) return NULL;
-    if (file_read(f->fd, data, c->len, c->off)) {
+    if (gbx_base_os_read_at(f->fd, data, c->len, c->off)) {
         mac_tag const tag = file_tag(d, file_domain_chunk, data, c->len, NULL, 0);
         if (gbx_base_mac_equal(&tag, &c->tag)) return data;
     }
