@@ -42,6 +42,14 @@ emit_skip(x64_ctx *c)
     }
 }
 
+/* Behind the opcode of a block, and of those that open with it. */
+static void
+emit_openings(x64_ctx *c)
+{
+    emit_skip(c);
+    while (c->pc + 1 < c->end && c->pc[0] == OP_BLOCK && c->pc[1] == 0x40) c->pc += 2;
+}
+
 static void
 emit_float_const(x64_ctx *c, bool is_64)
 {
@@ -118,96 +126,100 @@ emit_fc(x64_ctx *c)
     gbx_x64_libcall(c, sub, first, second, shapes[sub].takes, shapes[sub].gives);
 }
 
-/* False: the block is left.
+/* The instructions of b from pc on. False: one of them has left the block; else c->end is reached.
  * STYLE: one function because it is one opcode switch. */
 static bool
-emit_insn(x64_ctx *c, const facts_block *b)
+emit_insns(x64_ctx *c, const facts_block *b)
 {
-    c->insn = c->pc;
-    c->wasm_offset = (u32)(c->insn - c->m->bytes);
-    x64_line(c);
-    u8 const op = c->unfuse[*c->pc++];
-    switch (op) {
-    case OP_NOP:
-    case OP_END: return true;
-    case OP_BLOCK:
-    case OP_LOOP: emit_skip(c); return true;
-    case OP_UNREACHABLE:
-    case OP_ELSE:
-    case OP_BR:
-    case OP_BR_IF:
-    case OP_BR_TABLE:
-    case OP_IF:
-    case OP_RETURN: gbx_x64_exit(c, b); return false;
-    case OP_CALL: gbx_x64_call(c, x64_read_u32(c)); return true;
-    case OP_CALL_INDIRECT: {
-        u32 const type = x64_read_u32(c);
-        gbx_x64_call_indirect(c, type, x64_read_u32(c));
-        return true;
+    while (c->pc < c->end) {
+        x64_room(c->b);
+        c->insn = c->pc;
+        c->wasm_offset = (u32)(c->insn - c->m->bytes);
+        x64_line(c);
+        u8 const op = c->unfuse[*c->pc++];
+        switch (op) {
+        case OP_NOP:
+        case OP_END: continue;
+        case OP_BLOCK: emit_openings(c); continue;
+        case OP_LOOP: emit_skip(c); continue;
+        case OP_UNREACHABLE:
+        case OP_ELSE:
+        case OP_BR:
+        case OP_BR_IF:
+        case OP_BR_TABLE:
+        case OP_IF:
+        case OP_RETURN: gbx_x64_exit(c, b); return false;
+        case OP_CALL: gbx_x64_call(c, x64_read_u32(c)); continue;
+        case OP_CALL_INDIRECT: {
+            u32 const type = x64_read_u32(c);
+            gbx_x64_call_indirect(c, type, x64_read_u32(c));
+            continue;
+        }
+        case OP_RETURN_CALL: gbx_x64_tail_call(c, x64_read_u32(c)); return false;
+        case OP_RETURN_CALL_INDIRECT: {
+            u32 const type = x64_read_u32(c);
+            gbx_x64_tail_call_indirect(c, type, x64_read_u32(c));
+            return false;
+        }
+        case OP_DROP: gbx_x64_drop(c, x64_pop(c)); continue;
+        case OP_SELECT_T:
+            emit_skip(c);
+            c->pc++; /* one type, of one byte */
+            gbx_x64_select(c);
+            continue;
+        case OP_SELECT: gbx_x64_select(c); continue;
+        case OP_LOCAL_GET:
+            c->access++;
+            gbx_x64_local_get(c, x64_read_u32(c));
+            continue;
+        case OP_LOCAL_SET:
+        case OP_LOCAL_TEE:
+            c->access++;
+            gbx_x64_local_set(c, x64_read_u32(c), op == OP_LOCAL_TEE);
+            continue;
+        case OP_GLOBAL_GET:
+            c->access++;
+            gbx_x64_global_get(c, x64_read_u32(c));
+            continue;
+        case OP_GLOBAL_SET:
+            c->access++;
+            gbx_x64_global_set(c, x64_read_u32(c));
+            continue;
+        case OP_TABLE_GET: gbx_x64_table_get(c, x64_read_u32(c)); continue;
+        case OP_TABLE_SET: gbx_x64_table_set(c, x64_read_u32(c)); continue;
+        case OP_I32_LOAD ... OP_I64_LOAD32_U: gbx_x64_load(c, op); continue;
+        case OP_I32_STORE ... OP_I64_STORE32: gbx_x64_store(c, op); continue;
+        case OP_MEMORY_SIZE: gbx_x64_memory_size(c, x64_read_u32(c)); continue;
+        case OP_MEMORY_GROW:
+            gbx_x64_libcall(c, GBX_TIER_MEMORY_GROW, x64_read_u32(c), 0, 1, 1);
+            continue;
+        case OP_I32_CONST: x64_push_const(c, (u32)x64_read_s64(c), false); continue;
+        case OP_I64_CONST: x64_push_const(c, x64_read_s64(c), true); continue;
+        case OP_F32_CONST: emit_float_const(c, false); continue;
+        case OP_F64_CONST: emit_float_const(c, true); continue;
+        case OP_I32_EQZ: gbx_x64_eqz(c, false); continue;
+        case OP_I64_EQZ: gbx_x64_eqz(c, true); continue;
+        case OP_I32_EQ ... OP_I32_GE_U:
+        case OP_I64_EQ ... OP_I64_GE_U: gbx_x64_compare(c, op); continue;
+        case OP_I32_CLZ ... OP_I32_POPCNT:
+        case OP_I64_CLZ ... OP_I64_POPCNT: gbx_x64_int_unary(c, op); continue;
+        case OP_I32_ADD ... OP_I32_ROTR:
+        case OP_I64_ADD ... OP_I64_ROTR: gbx_x64_int_binary(c, op); continue;
+        case OP_I32_WRAP_I64: emit_wrap(c); continue;
+        case OP_I64_EXTEND_I32_U: emit_extend_u(c); continue;
+        case OP_I64_EXTEND_I32_S:
+        case OP_I32_EXTEND8_S ... OP_I64_EXTEND32_S: gbx_x64_extend(c, op); continue;
+        case OP_REF_NULL:
+            emit_skip(c);
+            x64_push_const(c, 0, true);
+            continue;
+        case OP_REF_IS_NULL: gbx_x64_eqz(c, true); continue;
+        case OP_REF_FUNC: gbx_x64_ref_func(c, x64_read_u32(c)); continue;
+        case OP_PREFIX_FC: emit_fc(c); continue;
+        default: gbx_x64_float(c, op); continue;
+        }
     }
-    case OP_RETURN_CALL: gbx_x64_tail_call(c, x64_read_u32(c)); return false;
-    case OP_RETURN_CALL_INDIRECT: {
-        u32 const type = x64_read_u32(c);
-        gbx_x64_tail_call_indirect(c, type, x64_read_u32(c));
-        return false;
-    }
-    case OP_DROP: gbx_x64_drop(c, x64_pop(c)); return true;
-    case OP_SELECT_T:
-        emit_skip(c);
-        c->pc++; /* one type, of one byte */
-        gbx_x64_select(c);
-        return true;
-    case OP_SELECT: gbx_x64_select(c); return true;
-    case OP_LOCAL_GET:
-        c->access++;
-        gbx_x64_local_get(c, x64_read_u32(c));
-        return true;
-    case OP_LOCAL_SET:
-    case OP_LOCAL_TEE:
-        c->access++;
-        gbx_x64_local_set(c, x64_read_u32(c), op == OP_LOCAL_TEE);
-        return true;
-    case OP_GLOBAL_GET:
-        c->access++;
-        gbx_x64_global_get(c, x64_read_u32(c));
-        return true;
-    case OP_GLOBAL_SET:
-        c->access++;
-        gbx_x64_global_set(c, x64_read_u32(c));
-        return true;
-    case OP_TABLE_GET: gbx_x64_table_get(c, x64_read_u32(c)); return true;
-    case OP_TABLE_SET: gbx_x64_table_set(c, x64_read_u32(c)); return true;
-    case OP_I32_LOAD ... OP_I64_LOAD32_U: gbx_x64_load(c, op); return true;
-    case OP_I32_STORE ... OP_I64_STORE32: gbx_x64_store(c, op); return true;
-    case OP_MEMORY_SIZE: gbx_x64_memory_size(c, x64_read_u32(c)); return true;
-    case OP_MEMORY_GROW:
-        gbx_x64_libcall(c, GBX_TIER_MEMORY_GROW, x64_read_u32(c), 0, 1, 1);
-        return true;
-    case OP_I32_CONST: x64_push_const(c, (u32)x64_read_s64(c), false); return true;
-    case OP_I64_CONST: x64_push_const(c, x64_read_s64(c), true); return true;
-    case OP_F32_CONST: emit_float_const(c, false); return true;
-    case OP_F64_CONST: emit_float_const(c, true); return true;
-    case OP_I32_EQZ: gbx_x64_eqz(c, false); return true;
-    case OP_I64_EQZ: gbx_x64_eqz(c, true); return true;
-    case OP_I32_EQ ... OP_I32_GE_U:
-    case OP_I64_EQ ... OP_I64_GE_U: gbx_x64_compare(c, op); return true;
-    case OP_I32_CLZ ... OP_I32_POPCNT:
-    case OP_I64_CLZ ... OP_I64_POPCNT: gbx_x64_int_unary(c, op); return true;
-    case OP_I32_ADD ... OP_I32_ROTR:
-    case OP_I64_ADD ... OP_I64_ROTR: gbx_x64_int_binary(c, op); return true;
-    case OP_I32_WRAP_I64: emit_wrap(c); return true;
-    case OP_I64_EXTEND_I32_U: emit_extend_u(c); return true;
-    case OP_I64_EXTEND_I32_S:
-    case OP_I32_EXTEND8_S ... OP_I64_EXTEND32_S: gbx_x64_extend(c, op); return true;
-    case OP_REF_NULL:
-        emit_skip(c);
-        x64_push_const(c, 0, true);
-        return true;
-    case OP_REF_IS_NULL: gbx_x64_eqz(c, true); return true;
-    case OP_REF_FUNC: gbx_x64_ref_func(c, x64_read_u32(c)); return true;
-    case OP_PREFIX_FC: emit_fc(c); return true;
-    default: gbx_x64_float(c, op); return true;
-    }
+    return true;
 }
 
 void
@@ -225,11 +237,7 @@ emit_instructions(x64_ctx *c, u32 block)
     c->pc = c->m->bytes + b->off;
     c->end = c->m->bytes + b->end;
     c->access = c->f.accesses + b->access;
-    bool goes_on = true;
-    while (goes_on && c->pc < c->end) {
-        x64_room(c->b);
-        goes_on = emit_insn(c, b);
-    }
+    bool const goes_on = emit_insns(c, b);
     x64_room(c->b);
     if (goes_on) gbx_x64_fall(c, b);
 }
@@ -406,10 +414,7 @@ emit_with_dispatch(x64_ctx *c)
             c->pc = c->m->bytes + b->off;
             c->end = c->m->bytes + b->end;
             c->access = c->f.accesses + b->access;
-            while (c->pc < c->end) {
-                x64_room(c->b);
-                (void)emit_insn(c, b);
-            }
+            (void)emit_insns(c, b);
         }
         x64_room(c->b);
         if (is_last) {
