@@ -5,8 +5,8 @@
  * user can read.
  *
  * RULE: S2. A guest may have been granted a directory above ours. Guests set no modes, so a key counts only
- * where it and its directory are sticky, which we make both so ourselves; and by that very mark wasi/policy.c
- * refuses them both to all guests.
+ * where it and its directory are sticky, which we make both so ourselves; by that very mark, which entries
+ * have as well, wasi/policy.c refuses them to all guests.
  *
  * Files are written under a name of their own and renamed: nobody ever sees half of one. There are no locks:
  * of two writers the later wins. Nothing is synced to disk: what a crash of the machine leaves is recognised
@@ -32,6 +32,7 @@
 #define CACHE_KEY_NAME  "key"
 #define CACHE_KEY_MAGIC "gbxkey1\n"
 #define CACHE_KEY_MODE  (S_ISVTX | 0400u)
+#define CACHE_ENTRY_MODE (S_ISVTX | 0600u)
 #define CACHE_SUFFIX    ".gbx"
 #define CACHE_TEMPORARY ".new-"
 #define CACHE_HEX       32u
@@ -322,7 +323,7 @@ gbx_runtime_cache_dir_write(const cache_dir *d, const char *name, const mac_part
     char temporary[CACHE_NAME_BYTES];
     u64 len = 0;
     for (u32 i = 0; i < count; i++) len += parts[i].len;
-    if (len > d->most_bytes || !cache_dir_put(d->fd, 0600, parts, count, temporary)) return false;
+    if (len > d->most_bytes || !cache_dir_put(d->fd, CACHE_ENTRY_MODE, parts, count, temporary)) return false;
     if (renameat(d->fd, temporary, d->fd, name) != 0) {
         (void)unlinkat(d->fd, temporary, 0);
         return false;
