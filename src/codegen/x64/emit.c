@@ -332,6 +332,29 @@ emit_array(x64_ctx *c, x64_array *a, u64 count, size_t bytes)
     return a->items;
 }
 
+/* The function keeps something at home: a value over a call, or a local that has no register. What is left
+ * out is seen when it shows. */
+static bool
+emit_has_homes(const x64_ctx *c)
+{
+    for (u32 r = 0; r < c->f.local_count; r++)
+        if (!(c->assigned >> r & 1) && c->f.locals[r].idx != c->copy) return true;
+    for (u32 i = 0; i < c->f.block_count; i++) {
+        const facts_block *const b = &c->f.blocks[i];
+        bool const calls = b->has & (FACTS_CALL | FACTS_CALL_INDIRECT);
+        if (calls && b->live_in & b->live_out & ~b->defs & c->assigned) return true;
+    }
+    return c->f.locals_used > c->f.local_count;
+}
+
+static void
+emit_guess_frame(x64_ctx *c)
+{
+    c->is_guessed = true;
+    c->out_slots = c->f.values_max > 1 ? c->f.values_max : c->f.has & FACTS_CALL_VALUES ? 1 : 0;
+    c->has_frame = c->out_slots || emit_has_homes(c);
+}
+
 static bool
 emit_begin(x64_ctx *c)
 {
@@ -354,7 +377,10 @@ emit_begin(x64_ctx *c)
     c->needs_frame = c->is_open = false;
     c->general = c->fresh = c->osr = FACTS_NONE;
     emit_assign(c);
-    gbx_x64_thread_jumps(c);
+    if (!c->is_guessed) {
+        emit_guess_frame(c);
+        gbx_x64_thread_jumps(c);
+    }
     return true;
 }
 
@@ -528,9 +554,7 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
                      CODEGEN_FREE_BYTES;
     s->b.most = (u32)min_u64(most, X64_MOST);
     s->b.failed = s->b.is_long = false;
-    c.out_slots = c.f.values_max > 1 ? c.f.values_max : 0;
-    c.has_frame = c.out_slots > 0;
-    for (;;) {
+    for (bool is_needless = false;;) {
         emit_function(&c);
         if (s->b.is_long || s->b.len > s->b.most) {
             out->beyond = FACTS_BEYOND_GROWTH;
@@ -538,10 +562,17 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
         }
         if (c.failed || s->b.failed) return GBX_NO_MEMORY;
         bool const is_large = (c.out_slots + c.slots) * 8 > EMIT_LARGE_FRAME;
-        if (!emit_is_vain(&c) && c.is_large >= is_large) break;
-        c.has_frame = c.has_frame || c.needs_frame;
-        c.out_slots = max_u32(c.out_slots, c.out_need);
-        c.is_large = c.is_large || is_large;
+        if (emit_is_vain(&c) || c.is_large < is_large) {
+            c.has_frame = c.has_frame || c.needs_frame;
+            c.out_slots = max_u32(c.out_slots, c.out_need);
+            c.is_large = c.is_large || is_large;
+        } else if (c.f.values_max <= 1 && c.has_frame > c.needs_frame && !is_needless) {
+            is_needless = true;
+            c.has_frame = false;
+            c.out_slots = 0;
+        } else {
+            break;
+        }
     }
     if (s->heads.count) qsort(s->heads.items, s->heads.count, sizeof(codegen_head), emit_by_offset);
     out->bytes = s->b.bytes;

@@ -200,6 +200,7 @@ typedef struct x64_ctx {
     u32 out_need;  /* that turned out to be needed */
     bool has_frame, needs_frame;
     bool is_large;           /* the frame: it is compared with what the stack has left */
+    bool is_guessed;         /* what of these is not known before */
     bool is_fresh;           /* called with one 0, it may skip what it does with it */
     u32 general, fresh, osr; /* entries */
     u32 cold_at, tables_at;  /* where what stands behind the function begins */
