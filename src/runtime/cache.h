@@ -123,6 +123,14 @@ typedef struct cache_entry {
 
 typedef struct module_code module_code;
 
+/* What an entry is of, besides the bytes of a module and this build. */
+typedef struct cache_terms {
+    u64 features_off;
+    u32 cpu, tune; /* of gbx_codegen_cpu; the compiler's parts that are on */
+} cache_terms;
+_Static_assert(sizeof(cache_terms) == 16, "no padding");
+
+mac_tag gbx_runtime_cache_id(const mac_key *key, cache_terms terms, const u8 *bytes, size_t len);
 /* What bytes of a module are to this engine's cache. *verdict, from gbx_base_alloc: what is known of it;
  * NULL: nothing. */
 void gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, size_t len,

@@ -203,6 +203,16 @@ gbx_runtime_cache_dir_close(cache_dir *d)
     *d = (cache_dir){0};
 }
 
+/* Negative: from the future. Clocks are set back, and what was used while one was wrong must not count as
+ * used last for ever. */
+static i64
+cache_dir_age(i64 now_s, const struct stat *st)
+{
+    i64 age_s;
+    bool const is_far = __builtin_sub_overflow(now_s, st->st_mtim.tv_sec, &age_s);
+    return !is_far ? age_s : st->st_mtim.tv_sec < 0 ? INT64_MAX : INT64_MIN;
+}
+
 int
 gbx_runtime_cache_dir_read(const cache_dir *d, const char *name, u64 *bytes)
 {
@@ -216,7 +226,8 @@ gbx_runtime_cache_dir_read(const cache_dir *d, const char *name, u64 *bytes)
         return -1;
     }
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (now.tv_sec - st.st_mtim.tv_sec > CACHE_DAY_S) (void)futimens(fd, NULL);
+    i64 const age_s = cache_dir_age(now.tv_sec, &st);
+    if (age_s > CACHE_DAY_S || age_s < -CACHE_DAY_S) (void)futimens(fd, NULL);
     *bytes = (u64)st.st_size;
     return fd;
 }
@@ -256,7 +267,9 @@ cache_dir_look_at(cache_look *look, int dir_fd, const char *name, i64 now_s, i64
     if (!cache_dir_is_ours(name, &is_temporary)) return;
     if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return;
     if (is_temporary) {
-        if (now_s - st.st_mtim.tv_sec >= stale_s) (void)unlinkat(dir_fd, name, 0);
+        i64 const age_s = cache_dir_age(now_s, &st);
+        bool const is_future = stale_s <= CACHE_STALE_S && age_s < -CACHE_DAY_S;
+        if (age_s >= stale_s || is_future) (void)unlinkat(dir_fd, name, 0);
         return;
     }
     if (look->count == look->cap) {
