@@ -56,6 +56,7 @@ typedef struct cache_record {
 /* A file, open. Zeroed: there is none. */
 typedef struct cache_file {
     int fd; /* meaningful where index is not NULL */
+    u64 len;
     u8 *index; /* owned: what the next two point into */
     const cache_chunk *chunks;
     const cache_record *records;

@@ -237,7 +237,7 @@ gbx_runtime_cache_dir_read(const cache_dir *d, const char *name, u64 *bytes)
 typedef struct cache_seen {
     char name[CACHE_NAME_BYTES];
     u64 bytes;
-    i64 used_s;
+    struct timespec used;
 } cache_seen;
 
 typedef struct cache_look {
@@ -282,7 +282,7 @@ cache_dir_look_at(cache_look *look, int dir_fd, const char *name, i64 now_s, i64
     cache_seen *const f = &look->files[look->count++];
     memcpy(f->name, name, strlen(name) + 1);
     f->bytes = (u64)st.st_size;
-    f->used_s = st.st_mtim.tv_sec;
+    f->used = st.st_mtim;
     look->bytes += f->bytes;
 }
 
@@ -312,12 +312,14 @@ static int
 cache_dir_by_use(const void *a, const void *b)
 {
     const cache_seen *const x = a, *const y = b;
-    return (x->used_s > y->used_s) - (x->used_s < y->used_s);
+    if (x->used.tv_sec != y->used.tv_sec) return x->used.tv_sec > y->used.tv_sec ? 1 : -1;
+    return (x->used.tv_nsec > y->used.tv_nsec) - (x->used.tv_nsec < y->used.tv_nsec);
 }
 
-/* Down to seven eighths of the bound, so that not every write has something to remove. */
+/* Down to seven eighths of the bound, so that not every write has something to remove. What was just written
+ * stays, though the system's clock of files may not tell it from others. */
 static void
-cache_dir_trim(const cache_dir *d)
+cache_dir_trim(const cache_dir *d, const char *written)
 {
     cache_look look;
     cache_dir_look(&look, d->fd, CACHE_STALE_S);
@@ -325,7 +327,8 @@ cache_dir_trim(const cache_dir *d)
         u64 const aim = d->most_bytes - d->most_bytes / 8;
         qsort(look.files, look.count, sizeof *look.files, cache_dir_by_use);
         for (u32 i = 0; i < look.count && look.bytes > aim; i++)
-            if (unlinkat(d->fd, look.files[i].name, 0) == 0) look.bytes -= look.files[i].bytes;
+            if (strcmp(look.files[i].name, written) != 0 && unlinkat(d->fd, look.files[i].name, 0) == 0)
+                look.bytes -= look.files[i].bytes;
     }
     gbx_base_free(look.files);
 }
@@ -341,7 +344,7 @@ gbx_runtime_cache_dir_write(const cache_dir *d, const char *name, const mac_part
         (void)unlinkat(d->fd, temporary, 0);
         return false;
     }
-    cache_dir_trim(d);
+    cache_dir_trim(d, name);
     return true;
 }
 
