@@ -32,10 +32,10 @@ static const char cache_build[] = GBX_BUILD_ID;
 
 #define CACHE_MERGE_TURNS 8u
 #define CACHE_CHUNK_BYTES ((size_t)64 << 10) /* a chunk of code is closed when it has so many */
-/* PERF: what writing costs: `release` of bench/start --cache DIR, less that without. 0.4 ms for 263 KiB, 4.1
- * for 2.8 MiB (hello), 34 for 22 MiB (esbuild). */
-#define CACHE_WRITE_NS     ((u64)100000)
-#define CACHE_WRITE_KIB_NS 1500u
+/* PERF: what writing costs: `release` of bench/start --cache DIR, less that without. 0.8 ms for 767 KiB
+ * (hello), 1.6 for 1.8 MiB (esbuild). */
+#define CACHE_WRITE_NS     ((u64)200000)
+#define CACHE_WRITE_KIB_NS 800u
 
 typedef struct record_head {
     u32 func_idx;
