@@ -23,7 +23,8 @@
  *
  * Compiled code runs in segments (abi/native.h). A segment has a frame's record here, without function,
  * and behind it what a gbx_segment holds. It is entered by a call or at the head of a loop (native_entering),
- * and comes back when it is through, when it calls a function that has no code, or by a trap (native_left).
+ * and comes back when it is through, when it calls a function that has no code, or by a trap (native_left). A
+ * tail call of its only frame ends it: what is called takes its place, so that no chain of them grows.
  *
  * RULE: S14. The stop word is looked at where a cycle must pass: at every taken branch that goes
  * backwards (by way of gbx_exec.attention) and at every call.
@@ -496,9 +497,13 @@ native_left: {
         else args[0] = 0;
         sp = args + callee->param_count - 1;
         tos = *sp;
-        ENTER(callee->code ? callee->inst : seg->func->inst);
         pc = interp_return_native;
         side = NULL;
+        if (seg->is_left && callee->code) {
+            ENTER(seg->func->inst);
+            goto tail_calling;
+        }
+        ENTER(callee->code ? callee->inst : seg->func->inst);
         goto calling;
     }
 native_returning: {
@@ -557,6 +562,7 @@ tail_calling: {
             goto calling_host;
         }
         *sp = tos;
+        if (callee->cell && x->tier && interp_body(x, callee)) goto tail_calling_native;
         u32 const stack_max = interp_stack_max(code);
         interp_rec saved = *rec;
         interp_rec *const next = (interp_rec *)(fp + interp_local_count(code));
@@ -568,12 +574,9 @@ tail_calling: {
             goto trapped;
         }
         if (INTERP_STOPPED()) goto stopped;
+        if (!rec->func) x->tier->end(x, interp_segment(rec));
         if (callee->inst != inst) {
-            if (saved.ret_pc != interp_return_host && saved.ret_pc != interp_return_instance &&
-                saved.ret_pc != interp_return_native) {
-                saved.caller->resume = saved.ret_pc;
-                saved.ret_pc = interp_return_instance;
-            }
+            interp_cross(&saved);
             ENTER(callee->inst);
         }
         memmove(fp, sp + 1 - code->param_count, code->param_count * sizeof *fp);
@@ -589,6 +592,22 @@ tail_calling: {
         pc = code->entry;
         side = code->side;
         NEXT;
+    }
+tail_calling_native: {
+        interp_rec saved = *rec;
+        u32 const most = callee->param_count > callee->result_count ? callee->param_count
+                                                                    : callee->result_count;
+        if (GBX_UNLIKELY((u64)(x->stack_end - fp) <
+                         2 * (u64)most + 1 + INTERP_REC_SLOTS + INTERP_SEGMENT_SLOTS + INTERP_SLACK))
+            TRAP(STACK_EXHAUSTED);
+        if (INTERP_STOPPED()) goto stopped;
+        if (!rec->func) x->tier->end(x, interp_segment(rec));
+        if (callee->inst != inst) interp_cross(&saved);
+        memmove(fp, sp + 1 - callee->param_count, callee->param_count * sizeof *fp);
+        rec = (interp_rec *)(fp + most + 1);
+        *rec = saved;
+        head = NULL;
+        goto native_entering;
     }
 
     /* Variables and operands. */

@@ -13,8 +13,10 @@
  * does, or something in the present one is damaged. What other processes have written in the meantime stays
  * in it.
  *
- * SAFETY: a record is held against the size of its chunk before it is used, although its tag says that we
- * wrote it; every relocation lies in its code. */
+ * SAFETY: what carries our tag is what we wrote: machine code and what a verdict says of a function are
+ * believed and not looked at again. Sizes, places and indices of records are held against their chunk and the
+ * module all the same, before they are used: whatever they say, reading them stays in bounds
+ * (test/unit/test_runtime_cache.c). */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,10 +28,14 @@
 #ifndef GBX_BUILD_ID
 #define GBX_BUILD_ID ""
 #endif
+static const char cache_build[] = GBX_BUILD_ID;
 
+#define CACHE_MERGE_TURNS 8u
 #define CACHE_CHUNK_BYTES ((size_t)64 << 10) /* a chunk of code is closed when it has so many */
-#define CACHE_WRITE_NS ((u64)300000) /* what writing costs, and each byte of it: estimates */
-#define CACHE_WRITE_BYTES_NS 1u
+/* PERF: what writing costs: `release` of bench/start --cache DIR, less that without. 0.8 ms for 767 KiB
+ * (hello), 1.6 for 1.8 MiB (esbuild). */
+#define CACHE_WRITE_NS     ((u64)200000)
+#define CACHE_WRITE_KIB_NS 800u
 
 typedef struct record_head {
     u32 func_idx;
@@ -78,7 +84,8 @@ cache_record_view(const u8 *chunk, u64 chunk_len, cache_record r, u32 func_count
         if (reloc->target >= RECORD_TARGETS || reloc->idx >= most) return false;
         if (h->len < 4 || reloc->at > h->len - 4) return false;
     }
-    return h->general < h->len;
+    return h->general < h->len && (h->fresh == FACTS_NONE || h->fresh < h->len) &&
+           (h->osr == FACTS_NONE || h->osr < h->len);
 }
 
 /* The chunk, read and compared at its first use. */
@@ -103,28 +110,31 @@ cache_view(cache_entry *e, u32 record, record_view *v)
 
 /* ---- Opening */
 
+mac_tag
+gbx_runtime_cache_id(const mac_key *key, cache_terms terms, const mac_tag *tags, size_t len)
+{
+    struct {
+        char domain[8];
+        cache_terms terms;
+        u64 build_len, len;
+    } const made_for = {.domain = "gbxmodl2", .terms = terms, .build_len = sizeof cache_build, .len = len};
+    mac_part const parts[] = {{&made_for, sizeof made_for},
+                              {cache_build, sizeof cache_build},
+                              {tags, gbx_runtime_pieces_count(len) * sizeof *tags}};
+    mac_tag id;
+    gbx_base_mac(key, parts, GBX_LEN(parts), &id);
+    return id;
+}
+
 void
 gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const mac_tag *tags, size_t len,
                         u64 features_off, u32 tune, u8 **verdict, size_t *verdict_len)
 {
-    static const char build[] = GBX_BUILD_ID;
-    struct {
-        char domain[8];
-        u32 cpu, tune;
-        u64 features_off, build_len, len;
-    } const made_for = {.domain = "gbxmodl2",
-                     .cpu = gbx_codegen_cpu(),
-                     .tune = tune,
-                     .features_off = features_off,
-                     .build_len = sizeof build,
-                     .len = len};
+    cache_terms const terms = {.features_off = features_off, .cpu = gbx_codegen_cpu(), .tune = tune};
     *verdict = NULL;
-    if (!d->is_open || sizeof build == 1) return;
+    if (!d->is_open || sizeof cache_build == 1) return;
     e->dir = d;
-    mac_part const parts[] = {{&made_for, sizeof made_for},
-                              {build, sizeof build},
-                              {tags, gbx_runtime_pieces_count(len) * sizeof *tags}};
-    gbx_base_mac(&d->key, parts, GBX_LEN(parts), &e->id);
+    e->id = gbx_runtime_cache_id(&d->key, terms, tags, len);
     e->why = "there is no entry";
     if (gbx_runtime_cache_file_open(&e->file, d, &e->id)) {
         *verdict = gbx_runtime_cache_file_chunk(&e->file, d, &e->file.verdict);
@@ -399,36 +409,44 @@ gbx_runtime_module_cache_use(const gbx_module *m, gbx_cache_use *out)
 /* What is in the draft, by function. */
 typedef struct cache_merge {
     cache_draft draft;
+    const cache_dir *dir;
     u8 *has; /* owned */
     u32 func_count;
+    u32 left; /* fit records of the file that could not follow */
+    bool is_begun; /* a chunk, there: */
+    size_t from;
 } cache_merge;
 
-/* What a record calls is there before it. */
+/* Fit, not there yet, and all that it calls is there before it. */
 static bool
-cache_may_follow(const cache_merge *merge, const record_view *v)
+cache_may_follow(const cache_merge *merge, const u8 *chunk, u64 len, cache_record r)
 {
-    for (u32 i = 0; i < v->head.reloc_count; i++)
-        if (v->relocs[i].target != RECORD_STUB && !merge->has[v->relocs[i].idx]) return false;
+    record_view v;
+    if (!cache_record_view(chunk, len, r, merge->func_count, &v) || merge->has[r.func_idx]) return false;
+    for (u32 i = 0; i < v.head.reloc_count; i++)
+        if (v.relocs[i].target != RECORD_STUB && !merge->has[v.relocs[i].idx]) return false;
     return true;
 }
 
 /* Chunks of the file as it is now, with what is fit of them. */
 static void
-cache_carry_over(cache_merge *merge, cache_file *f, const cache_dir *dir)
+cache_carry_over(cache_merge *merge, cache_file *f)
 {
     cache_draft *const d = &merge->draft;
     u32 next = 0; /* record: they stand in the order of their chunks */
     for (u32 i = 0; i < f->chunk_count; i++) {
         size_t const len = (size_t)f->chunks[i].len;
-        u8 *const data = gbx_runtime_cache_file_chunk(f, dir, &f->chunks[i]);
+        u8 *const data = gbx_runtime_cache_file_chunk(f, merge->dir, &f->chunks[i]);
         u8 *const to = data ? gbx_runtime_cache_draft_room(d, len) : NULL;
         bool is_used = false;
         if (to) memcpy(to, data, len);
         for (; next < f->record_count && f->records[next].chunk <= i; next++) {
             cache_record r = f->records[next];
-            record_view v;
-            if (!to || r.chunk != i || !cache_record_view(data, len, r, merge->func_count, &v)) continue;
-            if (merge->has[r.func_idx] || !cache_may_follow(merge, &v)) continue;
+            if (!to || r.chunk != i) continue;
+            if (!cache_may_follow(merge, data, len, r)) {
+                merge->left++;
+                continue;
+            }
             merge->has[r.func_idx] = 1;
             r.chunk = d->chunk_count;
             gbx_runtime_cache_draft_add_record(d, r);
@@ -436,43 +454,79 @@ cache_carry_over(cache_merge *merge, cache_file *f, const cache_dir *dir)
         }
         gbx_base_free(data);
         if (!is_used) continue;
-        gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, dir, d->len - len));
+        gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, merge->dir, d->len - len));
     }
 }
 
 static void
-cache_add_made(cache_merge *merge, const cache_entry *e)
+cache_end_chunk(cache_merge *merge)
 {
     cache_draft *const d = &merge->draft;
-    size_t from = 0;
-    bool is_begun = false;
-    for (u32 i = 0; i < e->made_count; i++) {
-        const cache_made *const made = &e->made[i];
-        record_view v;
-        cache_record r = {.func_idx = made->func_idx, .chunk = d->chunk_count, .len = made->len};
-        if (merge->has[r.func_idx] || !cache_record_view(made->data, made->len, r, merge->func_count, &v) ||
-            !cache_may_follow(merge, &v))
-            continue;
-        u8 *const to = gbx_runtime_cache_draft_room(d, made->len);
-        if (!to) return;
-        if (!is_begun) from = d->len - made->len;
-        is_begun = true;
-        memcpy(to, made->data, made->len);
-        merge->has[r.func_idx] = 1;
-        r.off = (u32)(d->len - made->len - from);
-        gbx_runtime_cache_draft_add_record(d, r);
-        if (d->len - from < CACHE_CHUNK_BYTES) continue;
-        gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, e->dir, from));
-        is_begun = false;
+    if (merge->is_begun)
+        gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, merge->dir, merge->from));
+    merge->is_begun = false;
+}
+
+/* One record, where it may follow. */
+static bool
+cache_add(cache_merge *merge, const u8 *chunk, u64 chunk_len, cache_record r)
+{
+    cache_draft *const d = &merge->draft;
+    if (!cache_may_follow(merge, chunk, chunk_len, r)) return false;
+    u8 *const to = gbx_runtime_cache_draft_room(d, r.len);
+    if (!to) return false;
+    if (!merge->is_begun) merge->from = d->len - r.len;
+    merge->is_begun = true;
+    memcpy(to, chunk + r.off, r.len);
+    merge->has[r.func_idx] = 1;
+    r.chunk = d->chunk_count;
+    r.off = (u32)(d->len - r.len - merge->from);
+    gbx_runtime_cache_draft_add_record(d, r);
+    if (d->len - merge->from >= CACHE_CHUNK_BYTES) cache_end_chunk(merge);
+    return true;
+}
+
+/* What called functions of a chunk that is lost, once they are there again. */
+static bool
+cache_add_left(cache_merge *merge, cache_file *f)
+{
+    bool is_more = false;
+    u8 *data = NULL;
+    u32 chunk = UINT32_MAX;
+    for (u32 i = 0; i < f->record_count; i++) {
+        cache_record const r = f->records[i];
+        if (r.func_idx >= merge->func_count || merge->has[r.func_idx] || r.chunk >= f->chunk_count) continue;
+        if (r.chunk != chunk) {
+            gbx_base_free(data);
+            data = gbx_runtime_cache_file_chunk(f, merge->dir, &f->chunks[r.chunk]);
+            chunk = r.chunk;
+        }
+        if (data && cache_add(merge, data, f->chunks[chunk].len, r)) is_more = true;
     }
-    if (is_begun) gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, e->dir, from));
+    gbx_base_free(data);
+    return is_more;
+}
+
+/* In turns, where what is left of a file and what was made call each other. */
+static void
+cache_add_made(cache_merge *merge, const cache_entry *e, cache_file *now)
+{
+    for (u32 turn = 0; turn < CACHE_MERGE_TURNS; turn++) {
+        for (u32 i = 0; i < e->made_count; i++) {
+            const cache_made *const made = &e->made[i];
+            (void)cache_add(merge, made->data, made->len,
+                            (cache_record){.func_idx = made->func_idx, .len = made->len});
+        }
+        if (!merge->left || !cache_add_left(merge, now)) break;
+    }
+    cache_end_chunk(merge);
 }
 
 static bool
 cache_is_worth_it(const cache_entry *e, u64 bytes)
 {
     if (e->file.is_damaged) return true;
-    return e->spent_ns > CACHE_WRITE_NS + bytes * CACHE_WRITE_BYTES_NS;
+    return e->spent_ns > CACHE_WRITE_NS + bytes / 1024 * CACHE_WRITE_KIB_NS;
 }
 
 /* What the next process is spared, by index among functions with bodies: those that were interpreted. The
@@ -493,7 +547,9 @@ cache_keeps(const cache_entry *e, const gbx_module *m)
 static void
 cache_write(cache_entry *e, const wasm_module *w, const u8 *keep, size_t verdict_len)
 {
-    cache_merge merge = {.func_count = w->func_count, .has = gbx_base_alloc_zero(w->func_count, 1)};
+    cache_merge merge = {.func_count = w->func_count,
+                         .dir = e->dir,
+                         .has = gbx_base_alloc_zero(w->func_count, 1)};
     cache_file now;
     u8 *const verdict = merge.has ? gbx_runtime_cache_draft_room(&merge.draft, verdict_len) : NULL;
     if (verdict) {
@@ -501,9 +557,9 @@ cache_write(cache_entry *e, const wasm_module *w, const u8 *keep, size_t verdict
         merge.draft.verdict = gbx_runtime_cache_draft_close(&merge.draft, e->dir, 0);
         bool const is_there = gbx_runtime_cache_file_open(&now, e->dir, &e->id);
         if (is_there && (!e->has_env || gbx_base_mac_equal(&e->env, &now.env)))
-            cache_carry_over(&merge, &now, e->dir);
+            cache_carry_over(&merge, &now);
         if (is_there && !e->has_env) e->env = now.env;
-        cache_add_made(&merge, e);
+        cache_add_made(&merge, e, &now);
         gbx_runtime_cache_file_close(&now);
         (void)gbx_runtime_cache_draft_write(&merge.draft, e->dir, &e->id, &e->env);
     }

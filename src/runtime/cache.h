@@ -56,6 +56,7 @@ typedef struct cache_record {
 /* A file, open. Zeroed: there is none. */
 typedef struct cache_file {
     int fd; /* meaningful where index is not NULL */
+    u64 len;
     u8 *index; /* owned: what the next two point into */
     const cache_chunk *chunks;
     const cache_record *records;
@@ -123,6 +124,15 @@ typedef struct cache_entry {
 
 typedef struct module_code module_code;
 
+/* What an entry is of, besides the bytes of a module and this build. */
+typedef struct cache_terms {
+    u64 features_off;
+    u32 cpu, tune; /* of gbx_codegen_cpu; the compiler's parts that are on */
+} cache_terms;
+_Static_assert(sizeof(cache_terms) == 16, "no padding");
+
+/* The id of the entry of a module of `len` bytes, whose pieces have these tags. */
+mac_tag gbx_runtime_cache_id(const mac_key *key, cache_terms terms, const mac_tag *tags, size_t len);
 /* What a module, of so many bytes whose pieces have these tags, is to this engine's cache. *verdict, from
  * gbx_base_alloc: what is known of it; NULL: nothing. */
 void gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const mac_tag *tags, size_t len,

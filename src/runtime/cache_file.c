@@ -72,6 +72,7 @@ gbx_runtime_cache_file_open(cache_file *f, const cache_dir *d, const mac_tag *id
     mac_tag const tag = file_tag(d, file_domain_head, &h, offsetof(file_head, tag), f->index, index_len);
     if (!gbx_base_mac_equal(&tag, &h.tag)) goto out;
     f->is_damaged = false;
+    f->len = len;
     f->chunks = (const void *)f->index;
     f->records = (const void *)(f->index + h.chunk_count * sizeof(cache_chunk));
     f->chunk_count = h.chunk_count;
@@ -98,7 +99,9 @@ gbx_runtime_cache_file_close(cache_file *f)
 u8 *
 gbx_runtime_cache_file_chunk(cache_file *f, const cache_dir *d, const cache_chunk *c)
 {
-    u8 *const data = gbx_base_alloc(c->len, 1);
+    bool const is_inside = c->len <= f->len && c->off <= f->len - c->len;
+    if (!is_inside) f->is_damaged = true;
+    u8 *const data = is_inside ? gbx_base_alloc(c->len, 1) : NULL;
     if (!data) return NULL;
     if (gbx_base_os_read_at(f->fd, data, c->len, c->off)) {
         mac_tag const tag = file_tag(d, file_domain_chunk, data, c->len, NULL, 0);

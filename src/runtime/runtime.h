@@ -34,6 +34,8 @@ GBX_MUST_USE gbx_code gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_en
                                              gbx_err *err);
 gbx_engine *gbx_runtime_engine_retain(gbx_engine *e);
 void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */
+/* A descriptor of the code cache's directory, for as long as the engine lives; NULL: there is no cache. */
+const int *gbx_runtime_engine_cache_dir(const gbx_engine *e);
 /* For modules that are instantiated from now on; see unstable/tiers.h. */
 void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 

@@ -472,6 +472,18 @@ tier_show(gbx_exec *x, gbx_segment *seg)
         n->pins[i] = env->pins[i] == FACTS_NONE ? NULL : &inst->globals[env->pins[i]]->value;
 }
 
+/* Does what stands there return to the stub that entered the segment? */
+static bool
+tier_is_outermost(const gbx_segment *seg, const u8 *sp)
+{
+    const u8 *const *const stubs = instance_of(seg->func->inst)->module->code.env.stubs;
+    uintptr_t ret;
+    memcpy(&ret, sp, sizeof ret);
+    _Static_assert(CODEGEN_STUB_RESUME == CODEGEN_STUB_ENTER + 1, "the one ends where the other begins");
+    return ret - (uintptr_t)stubs[CODEGEN_STUB_ENTER] <
+           (uintptr_t)(stubs[CODEGEN_STUB_RESUME] - stubs[CODEGEN_STUB_ENTER]);
+}
+
 static gbx_status
 tier_run(gbx_exec *x, gbx_segment *seg, const u8 *stub)
 {
@@ -484,6 +496,7 @@ tier_run(gbx_exec *x, gbx_segment *seg, const u8 *stub)
         seg->suspended = x->native.suspended;
         seg->callee = x->native.callee;
         seg->args = x->native.args;
+        seg->is_left = tier_is_outermost(seg, seg->suspended);
     }
     return status;
 }

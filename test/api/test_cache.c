@@ -237,6 +237,44 @@ test_cache_bound(void **state)
     assert_int_equal(info.entries, 0);
 }
 
+/* Many modules in turn, with room for four: never more than that, the last ones are there, and what goes makes
+ * nothing wrong, in the second round either. */
+static void
+test_cache_many(void **state)
+{
+    (void)state;
+    enum { MANY = 20 };
+    gbx_bytes many[MANY];
+    int32_t plain[MANY];
+    gbx_cache_use use;
+    gbx_cache_info info;
+    gbx_err err;
+    if (!gbx_base_mac_works()) skip();
+    assert_true(gbx_cache_clear(dir, &info, &err) == GBX_OK);
+    for (int i = 0; i < MANY; i++) {
+        many[i] = cache_guest(100 + i);
+        assert_true(cache_run(many[i], 0, NULL, &use, &plain[i]));
+    }
+    assert_true(cache_run(many[0], 0, dir, &use, &plain[0]));
+    assert_int_equal(gbx_cache_inspect(dir, &info, &err), GBX_OK);
+    uint64_t const cap = info.bytes * 9 / 2;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < MANY; i++) {
+            int32_t result = 0;
+            assert_true(cache_run(many[i], cap, dir, &use, &result));
+            assert_int_equal(result, plain[i]);
+            if (round) assert_false(use.is_hit);
+            assert_int_equal(gbx_cache_inspect(dir, &info, &err), GBX_OK);
+            assert_true(info.bytes <= cap && info.entries <= 4);
+            assert_true(cache_run(many[i], cap, dir, &use, &result) && use.is_hit && use.compiled == 0);
+            assert_int_equal(result, plain[i]);
+        }
+    }
+    assert_true(info.entries >= 3);
+    for (int i = 0; i < MANY; i++) free((void *)(uintptr_t)many[i].data);
+    assert_int_equal(gbx_cache_clear(dir, &info, &err), GBX_OK);
+}
+
 /* Its time of use is kept to a day. */
 static void
 test_cache_use_is_noted(void **state)
@@ -308,6 +346,7 @@ main(void)
         cmocka_unit_test(test_cache_hit),
         cmocka_unit_test(test_cache_functions_not_kept),
         cmocka_unit_test(test_cache_bound),
+        cmocka_unit_test(test_cache_many),
         cmocka_unit_test(test_cache_use_is_noted),
         cmocka_unit_test(test_cache_short_of_memory),
         cmocka_unit_test(test_cache_arguments),
