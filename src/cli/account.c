@@ -90,6 +90,10 @@ account_functions(FILE *to, const cli_plan *plan, const gbx_module *module)
     fprintf(to, ",\n  \"cache\": \"%s\",\n  \"cache_why\": ",
             !use.is_on ? "off" : use.is_hit ? "hit" : "miss");
     account_string(to, use.why);
+    if (use.compiled_file) {
+        fprintf(to, ",\n  \"compiled_file\": ");
+        account_string(to, *use.compiled_file ? use.compiled_file : "used");
+    }
     fprintf(to, ",\n  \"functions_taken\": %" PRIu32, use.taken);
     fprintf(to, ",\n  \"refused\": [");
     gbx_refused refused;

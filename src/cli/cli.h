@@ -73,7 +73,7 @@ bool gbx_cli_colour(void);
 /* ---- options.c: the command line, read through options.def ---- */
 
 /* Commands that share a table of options. */
-typedef enum cli_command { CLI_RUN = 1, CLI_DIFF = 2 } cli_command;
+typedef enum cli_command { CLI_RUN = 1, CLI_DIFF = 2, CLI_COMPILE = 4, CLI_MEASURE = 8 } cli_command;
 
 typedef enum cli_option_id {
 #define CLI_OPTION(id, name, argument, commands, help) CLI_OPT_##id,
@@ -165,6 +165,8 @@ const char *gbx_cli_guest_path(const char *path);
 
 /* ---- plan.c: a command line turned into what will be granted ---- */
 
+#define CLI_ROUNDS_MAX 10000
+
 typedef struct cli_env {
     const char *name, *value;
 } cli_env;
@@ -189,6 +191,10 @@ typedef struct cli_plan {
     uint32_t symbols; /* GBX_SYMBOLS_ bits */
     const char *cache_dir; /* NULL: none */
     bool explain;
+    bool allow_compiled;
+    const char *out;  /* of compile; NULL: none was given */
+    uint32_t rounds;  /* of measure */
+    bool json;
     uint64_t seed;    /* of diff: randomness */
     bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
     bool every_call;
@@ -246,6 +252,10 @@ int gbx_cli_diff(int argc, char **argv, int first);
 int gbx_cli_cache(int argc, char **argv, int first);
 const char *gbx_cli_cache_dir(bool make);
 void gbx_cli_cache_explain(const cli_plan *plan, const gbx_module *module);
+
+/* compile.c: the command `compile`, likewise, and its page. */
+int gbx_cli_compile(int argc, char **argv, int first);
+void gbx_cli_help_compile(FILE *to);
 
 /* explore.c: the command `explore`, likewise, and its page. */
 int gbx_cli_explore(int argc, char **argv, int first);

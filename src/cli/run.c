@@ -149,7 +149,9 @@ run_all(run_state *run, const cli_plan *plan)
     engine_opts.cache_dir = plan->cache_dir;
     gbx_code code = gbx_engine_new(&engine_opts, &run->engine, &err);
     if (code != GBX_OK) return run_no_setup(run, code, &err);
-    code = gbx_module_compile_file(run->engine, plan->program, NULL, &run->module, &err);
+    gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
+    compile_opts.trust = plan->allow_compiled ? GBX_TRUST_ANYBODY : GBX_TRUST_KEY;
+    code = gbx_module_compile_file(run->engine, plan->program, &compile_opts, &run->module, &err);
     if (code != GBX_OK) {
         run->ended = gbx_code_slug(code);
         return gbx_cli_report_error(plan, NULL, code, &err);

@@ -103,11 +103,16 @@ cache_view(cache_entry *e, u32 record, record_view *v)
 
 /* ---- Opening */
 
-void
-gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, size_t len, u64 features_off,
-                        u32 tune, u8 **verdict, size_t *verdict_len)
+static const char cache_build[] = GBX_BUILD_ID;
+
+const cache_dir gbx_runtime_cache_nobodys = {
+        .is_open = true, .fd = -1, .key = {{"glovebox: damage, and no trust"}}};
+
+/* `content` tells the module, of `len` bytes, from all others. */
+static mac_tag
+cache_id(const cache_dir *d, u64 features_off, u32 tune, size_t len, mac_part content)
 {
-    static const char build[] = GBX_BUILD_ID;
+    mac_tag id;
     struct {
         char domain[8];
         u32 cpu, tune;
@@ -116,19 +121,60 @@ gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, siz
                      .cpu = gbx_codegen_cpu(),
                      .tune = tune,
                      .features_off = features_off,
-                     .build_len = sizeof build,
+                     .build_len = sizeof cache_build,
                      .len = len};
-    *verdict = NULL;
-    if (!d->is_open || sizeof build == 1) return;
-    e->dir = d;
-    mac_part const parts[] = {{&made_for, sizeof made_for}, {build, sizeof build}, {bytes, len}};
-    gbx_base_mac(&d->key, parts, GBX_LEN(parts), &e->id);
-    e->why = "there is no entry";
-    if (gbx_runtime_cache_file_open(&e->file, d, &e->id)) {
-        *verdict = gbx_runtime_cache_file_chunk(&e->file, d, &e->file.verdict);
+    mac_part const parts[] = {{&made_for, sizeof made_for}, {cache_build, sizeof cache_build}, content};
+    gbx_base_mac(&d->key, parts, GBX_LEN(parts), &id);
+    return id;
+}
+
+cache_maker
+gbx_runtime_cache_maker(u64 features_off, u32 tune)
+{
+    cache_maker maker = {.cpu = gbx_codegen_cpu(), .tune = tune, .features_off = features_off};
+    mac_part const parts[] = {{cache_build, sizeof cache_build}};
+    gbx_base_mac(&gbx_runtime_cache_nobodys.key, parts, GBX_LEN(parts), &maker.build);
+    return maker;
+}
+
+static void
+cache_begin_file(cache_entry *e, bool is_open, u8 **verdict, size_t *verdict_len)
+{
+    if (is_open) {
+        *verdict = gbx_runtime_cache_file_chunk(&e->file, e->dir, &e->file.verdict);
         *verdict_len = (size_t)e->file.verdict.len;
     }
     if (e->file.is_damaged) e->why = "the entry is damaged";
+}
+
+void
+gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, size_t len, u64 features_off,
+                        u32 tune, u8 **verdict, size_t *verdict_len)
+{
+    *verdict = NULL;
+    if (!d->is_open || sizeof cache_build == 1) return;
+    e->dir = d;
+    e->id = cache_id(d, features_off, tune, len, (mac_part){bytes, len});
+    e->why = "there is no entry";
+    bool const is_open = gbx_runtime_cache_file_open(&e->file, d, &e->id);
+    cache_begin_file(e, is_open, verdict, verdict_len);
+}
+
+void
+gbx_runtime_cache_begin_shipped(cache_entry *e, cache_file *part, const mac_tag *module, size_t len,
+                                const mac_tag *root, u64 features_off, u32 tune, u8 **verdict,
+                                size_t *verdict_len)
+{
+    *verdict = NULL;
+    e->dir = &gbx_runtime_cache_nobodys;
+    e->is_shipped = true;
+    e->is_making = !part;
+    e->id = cache_id(e->dir, features_off, tune, len, (mac_part){module, sizeof *module});
+    if (!part) return;
+    e->file = *part;
+    bool const is_open = gbx_runtime_cache_file_open_part(&e->file, e->dir, &e->id, root);
+    cache_begin_file(e, is_open, verdict, verdict_len);
+    e->file_why = e->file.is_damaged ? "its code is damaged" : "";
 }
 
 void
@@ -359,7 +405,7 @@ void
 gbx_runtime_cache_keep(cache_entry *e, const module_code *mc, u32 func_idx, const codegen_out *out,
                        u64 spent_ns)
 {
-    if (!e->has_env) return;
+    if (!e->has_env || (e->is_shipped && !e->is_making)) return;
     if (e->made_count == e->made_cap) {
         u32 const cap = e->made_cap ? e->made_cap * 2 : 64;
         cache_made *const more = gbx_base_realloc(e->made, cap, sizeof *more);
@@ -383,11 +429,14 @@ gbx_runtime_module_cache_use(const gbx_module *m, gbx_cache_use *out)
     const char *const off = m->engine->cache.why;
     pthread_mutex_t *const lock = &m->engine->compiler.lock;
     (void)pthread_mutex_lock(lock);
+    bool const is_bad = e->is_shipped && e->file.is_damaged;
     *out = (gbx_cache_use){.is_on = e->dir != NULL,
                            .is_hit = e->is_known,
                            .taken = m->code.taken,
                            .compiled = m->code.figures.compiled - m->code.taken,
-                           .why = e->dir ? e->why : off ? off : "it is off"};
+                           .why = e->dir ? e->why : off ? off : "it is off",
+                           .compiled_file = is_bad ? "a part of its code is damaged" : e->file_why,
+                           .from_file = e->is_shipped};
     (void)pthread_mutex_unlock(lock);
     if (!out->why) out->why = "";
 }
@@ -469,7 +518,7 @@ cache_add_made(cache_merge *merge, const cache_entry *e)
 static bool
 cache_is_worth_it(const cache_entry *e, u64 bytes)
 {
-    if (!e->dir) return false;
+    if (!e->dir || e->is_shipped) return false;
     if (e->file.is_damaged) return true;
     return e->spent_ns > CACHE_WRITE_NS + bytes * CACHE_WRITE_BYTES_NS;
 }
@@ -498,4 +547,24 @@ gbx_runtime_cache_save(cache_entry *e, const wasm_module *w)
     }
     gbx_runtime_cache_draft_free(&merge.draft);
     gbx_base_free(merge.has);
+}
+
+u8 *
+gbx_runtime_cache_ship(const cache_entry *e, const wasm_module *w, cache_draft *draft, size_t *front_len,
+                       mac_tag *root)
+{
+    cache_merge merge = {.func_count = w->func_count};
+    size_t const verdict_len = gbx_wasm_verdict_bytes(w);
+    u8 *front = NULL;
+    merge.has = gbx_base_alloc_zero(w->func_count, 1);
+    u8 *const verdict = merge.has ? gbx_runtime_cache_draft_room(&merge.draft, verdict_len) : NULL;
+    if (verdict) {
+        gbx_wasm_verdict_write(w, verdict);
+        merge.draft.verdict = gbx_runtime_cache_draft_close(&merge.draft, e->dir, 0);
+        cache_add_made(&merge, e);
+        front = gbx_runtime_cache_draft_front(&merge.draft, e->dir, &e->id, &e->env, front_len, root);
+    }
+    gbx_base_free(merge.has);
+    *draft = merge.draft;
+    return front;
 }

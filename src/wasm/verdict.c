@@ -20,7 +20,9 @@ typedef struct verdict_head {
     u32 codes, globals, tables;
     u32 sides, tries, catches;
     u32 bytes_off, bytes_len; /* of the module: all bodies, and what lies between them */
+    u32 zero;
 } verdict_head;
+_Static_assert(sizeof(verdict_head) == 16 + 10 * 4, "no padding, whose bytes would be anything");
 
 typedef struct verdict_code {
     u32 entry_off, insns_off, local_count, stack_max, has_v128;
