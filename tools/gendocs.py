@@ -105,7 +105,8 @@ def options():
         shown = name if argument == "NULL" else f"{name} {argument}"
         if commands == "DIFF":
             out.append(f"| `{cell(shown)}` | {cell(text)} |")
-    for name, where in (("compile", "They stand before FILE or behind it."),):
+    for name, where in (("compile", "They stand before FILE or behind it."),
+                        ("measure", "They stand before FILE; what stands after it belongs to the guest.")):
         out += ["", f"# Options of `glovebox {name}`", NOTE.format("src/cli/options.def"), where, "",
                 "| option | meaning |", "|---|---|"]
         for _, option, argument, commands, text in table:

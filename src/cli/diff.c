@@ -140,7 +140,7 @@ diff_make(diff_run *r, int input)
     if (code != GBX_OK) return gbx_cli_run_no_setup(code, &err);
     const char *ended;
     int const status = gbx_cli_run_call(r->plan, r->store, r->module, r->linker, &r->instance, &r->trap,
-                                        &r->results, &ended);
+                                        &r->results, &ended, NULL);
     gbx_compiled_get(r->module, &r->tiers);
     return status;
 }

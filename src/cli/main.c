@@ -28,6 +28,7 @@ static const main_command main_commands[] = {
         {"diff", gbx_cli_diff},
         {"explore", gbx_cli_explore},
         {"compile", gbx_cli_compile},
+        {"measure", gbx_cli_measure},
         {"cache", gbx_cli_cache},
         {"help", gbx_cli_help},
         {"version", main_version},

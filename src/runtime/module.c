@@ -67,6 +67,7 @@ module_decode(gbx_module *m, u8 *bytes, size_t len, shipped *with, gbx_err *err)
     u32 const tune = e->compiler.tune;
     u8 *verdict;
     size_t verdict_len = 0;
+    u64 const begun_ns = gbx_base_os_now_ns();
     if (with->is_making || (with->is_one && !*with->why_not)) {
         cache_file *const part = with->is_making ? NULL : &with->part;
         gbx_runtime_cache_begin_shipped(cache, part, &with->module, len, &with->code, e->features_off, tune,
@@ -77,10 +78,11 @@ module_decode(gbx_module *m, u8 *bytes, size_t len, shipped *with, gbx_err *err)
         if (with->is_one) cache->file_why = with->why_not;
     }
     u64 const before = gbx_base_os_now_ns();
+    m->lookup_ns += before - begun_ns;
     gbx_code const code = gbx_wasm_module_open(bytes, len, e->features_off, e->threads,
                                                (wasm_known){verdict, verdict_len}, &m->wasm, err);
-    if (code == GBX_OK)
-        gbx_runtime_cache_opened(cache, m->wasm->verdict != NULL, gbx_base_os_now_ns() - before);
+    m->decode_ns = gbx_base_os_now_ns() - before;
+    if (code == GBX_OK) gbx_runtime_cache_opened(cache, m->wasm->verdict != NULL, m->decode_ns);
     return code;
 }
 
@@ -90,6 +92,7 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, shipped *with, gbx_
     shipped none = {.part = {.fd = -1}};
     if (!with) with = &none;
     *out = NULL;
+    u64 const begun_ns = gbx_base_os_now_ns();
     gbx_code code = with->is_one && !with->is_making ? gbx_runtime_shipped_check_module(with, bytes, len, err)
                                                      : GBX_OK;
     if (code == GBX_OK) code = gbx_runtime_sniff(bytes, len, "the module", err);
@@ -103,6 +106,7 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, shipped *with, gbx_
     GBX_ASSERT(rc == 0);
     atomic_init(&m->refs, 1);
     m->engine = gbx_runtime_engine_retain(e);
+    m->lookup_ns = gbx_base_os_now_ns() - begun_ns;
     m->idle = (pool_link){&m->idle, &m->idle};
     code = module_decode(m, bytes, len, with, err);
     gbx_runtime_shipped_end(with);

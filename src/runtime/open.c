@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/os_sync.h"
+#include "base/os_file.h"
 #include "base/text.h"
 #include "runtime/runtime_int.h"
 
@@ -313,9 +315,13 @@ gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_trust trust, gbx_mo
     shipped s;
     *out = NULL;
     gbx_runtime_open_show(path, what, sizeof what);
+    u64 const begun_ns = gbx_base_os_now_ns();
     GBX_TRY(open_path(e, path, trust, what, &b, &s, err));
+    u64 const read_ns = gbx_base_os_now_ns() - begun_ns;
     gbx_code const code = gbx_runtime_module_new(e, b.data, b.len, &s, out, err);
-    return code == GBX_OK ? GBX_OK : gbx_base_err_add(err, code, "while loading %s", what);
+    if (code != GBX_OK) return gbx_base_err_add(err, code, "while loading %s", what);
+    (*out)->read_ns = read_ns;
+    return GBX_OK;
 }
 
 /* The same from bytes of the caller's. */

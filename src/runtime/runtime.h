@@ -17,6 +17,7 @@
 #include "gbx/host.h"
 #include "gbx/precompile.h"
 #include "gbx/unstable/compiled.h"
+#include "gbx/unstable/times.h"
 #include "wasm/module.h"
 
 /* A function type, one per engine for all that are structurally equal. Immutable while referred to. */
@@ -79,6 +80,8 @@ const char *gbx_runtime_frame_name(const gbx_frame_ref *frame);
 /* As gbx/unstable/compiled.h says. */
 void gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out);
 bool gbx_runtime_module_next_refused(const gbx_module *m, u32 *next, gbx_refused *out);
+/* As gbx/unstable/times.h says. */
+void gbx_runtime_module_times(const gbx_module *m, gbx_times *out);
 
 /* ---- store.c */
 

@@ -161,6 +161,7 @@ typedef struct compiled_figures {
     u32 compiled, refused;      /* functions; of the former some may have come from the code cache */
     u64 body_bytes, code_bytes; /* of those compiled */
     u64 facts_ns, emit_ns, publish_ns;
+    u64 take_ns; /* that taking code over from the code cache took */
 } compiled_figures;
 
 /* The compiled side of a module; all zero while it has none. */
@@ -280,6 +281,8 @@ struct gbx_module {
 
     module_code code;
     module_image image;
+    u64 read_ns, lookup_ns, decode_ns; /* see gbx/unstable/times.h */
+    _Atomic u64 image_ns;
     pool_link idle; /* ring of its instances in the engine's pool, under the pool's lock */
 };
 

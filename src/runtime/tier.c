@@ -188,6 +188,8 @@ tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
 {
     const wasm_module *const w = mc->env.m;
     u32 *records;
+    if (!mc->cache.by_func) return false;
+    u64 const begun_ns = gbx_base_os_now_ns();
     u32 const count = gbx_runtime_cache_closure(&mc->cache, mc, func_idx, &records);
     for (u32 i = 0; i < count; i++) {
         u32 const taken = mc->cache.file.records[records[i]].func_idx;
@@ -204,6 +206,7 @@ tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
         atomic_store(&mc->cells[taken].state, GBX_CELL_DONE);
     }
     gbx_base_free(records);
+    mc->figures.take_ns += gbx_base_os_now_ns() - begun_ns;
     return count && atomic_load(&mc->cells[func_idx].state) == GBX_CELL_DONE;
 }
 
