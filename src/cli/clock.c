@@ -101,7 +101,8 @@ gbx_cli_clock_print(FILE *to, const cli_clock *clock, const gbx_module *module)
         const char *name;
         uint64_t ns;
     } parts[] = {{"read", t.read_ns},   {"cache", t.lookup_ns}, {"decode", t.decode_ns},
-                 {"image", t.image_ns}, {"compile", t.compile_ns}, {"take", t.take_ns}};
+                 {"image", t.image_ns}, {"compile", t.compile_ns}, {"take", t.take_ns},
+                 {"ready", t.ready_ns}};
     fprintf(to, ",\n  \"times_ns\": {\n    \"total\": %" PRIu64, gbx_cli_now_ns() - clock->begun_ns);
     for (int i = 0; i < CLI_PHASE_COUNT; i++)
         fprintf(to, ",\n    \"%s\": %" PRIu64, clock_names[i], clock->spent_ns[i]);

@@ -429,8 +429,8 @@ gbx_cli_help_measure(FILE *to)
           "                               (--json: idle_used_bytes, idle_used_per_gib; of commands)\n"
           "\n"
           "Warm starts have a code cache in a temporary directory, which is removed. --json prints also\n"
-          "bytes (of FILE), functions, command (whether it is one), ended and exit_code, rounds. Times are those\n"
-          "of this machine with whatever else it does: the best is the one to compare.\n"
+          "bytes (of FILE), functions, command (whether it is one), ended and exit_code, rounds. Times are\n"
+          "those of this machine with whatever else it does: the best is the one to compare.\n"
           "\n"
           "options:\n",
           to);

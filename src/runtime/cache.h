@@ -158,11 +158,11 @@ extern const cache_dir gbx_runtime_cache_nobodys;
 /* The module was made from the bytes, in so much time. */
 void gbx_runtime_cache_opened(cache_entry *e, bool is_known, u64 spent_ns);
 /* Write what is worth it. Nobody else has the module. */
-void gbx_runtime_cache_save(cache_entry *e, const wasm_module *w);
+void gbx_runtime_cache_save(cache_entry *e, const gbx_module *m);
 void gbx_runtime_cache_end(cache_entry *e);
 /* All that is known of a module that is being made, as a file: what stands before draft->data, NULL where
  * memory is short. */
-GBX_MUST_USE u8 *gbx_runtime_cache_ship(const cache_entry *e, const wasm_module *w, cache_draft *draft,
+GBX_MUST_USE u8 *gbx_runtime_cache_ship(const cache_entry *e, const gbx_module *m, cache_draft *draft,
                                         size_t *front_len, mac_tag *root);
 
 /* Its environment is complete: from now on code may be taken over. Cells of functions whose code is there

@@ -196,7 +196,7 @@ shipped_compile(gbx_engine *e, shipped_parts *p, const gbx_precompile_opts *opts
     GBX_TRY(gbx_runtime_module_new(e, copy, p->module_len, &making, &m, err));
     gbx_code code = gbx_runtime_whole_compile(m, opts->progress, opts->progress_data, err);
     if (code == GBX_OK) {
-        p->front = gbx_runtime_cache_ship(&m->code.cache, m->wasm, &p->draft, &p->front_len, &p->head.code);
+        p->front = gbx_runtime_cache_ship(&m->code.cache, m, &p->draft, &p->front_len, &p->head.code);
         p->funcs = m->wasm->func_count - m->wasm->imported_funcs;
         p->compiled = m->code.figures.compiled;
         if (!p->front || p->draft.record_count != p->compiled) code = shipped_no_memory(err);

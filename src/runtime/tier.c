@@ -233,15 +233,17 @@ gbx_runtime_tier_settle(runtime_compiler *c, module_code *mc, const wasm_code *c
 
 /* Under the lock. */
 static void
-tier_try(runtime_compiler *c, module_code *mc, u32 func_idx)
+tier_try(runtime_compiler *c, gbx_module *m, u32 func_idx)
 {
+    module_code *const mc = &m->code;
     if (atomic_load(&mc->cells[func_idx].state) != GBX_CELL_COLD || tier_take(c, mc, func_idx)) return;
     const wasm_module *const w = mc->env.m;
     const wasm_code *const code = &w->codes[func_idx - w->imported_funcs];
-    codegen_out out;
+    codegen_out out = {0};
     u64 const begun_ns = gbx_base_os_now_ns();
-    u32 const why = gbx_codegen_compile(c->space, &mc->env, code, &out) == GBX_OK ? out.beyond
-                                                                                  : TIER_REFUSED_MEMORY;
+    bool const is_made = gbx_runtime_module_ready(m, func_idx) &&
+                         gbx_codegen_compile(c->space, &mc->env, code, &out) == GBX_OK;
+    u32 const why = is_made ? out.beyond : TIER_REFUSED_MEMORY;
     (void)gbx_runtime_tier_settle(c, mc, code, &out, why, gbx_base_os_now_ns() - begun_ns);
 }
 
@@ -305,6 +307,16 @@ i32
 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes)
 {
     return (i32)min_u64((u64)body_bytes * m->engine->compiler.warm_factor, INT32_MAX / 2);
+}
+
+bool
+gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx)
+{
+    const cache_entry *const e = &m->code.cache;
+    const wasm_code *const code = &m->wasm->codes[func_idx - m->wasm->imported_funcs];
+    i32 const heat = atomic_load_explicit(&m->code.cells[func_idx].heat, memory_order_relaxed);
+    if (e->by_func && e->by_func[func_idx]) return false;
+    return heat != gbx_runtime_tier_heat(m, code->body_end - code->body_off);
 }
 
 static bool
@@ -400,7 +412,7 @@ gbx_runtime_tier_instance(runtime_instance *i)
     (void)pthread_mutex_lock(&c->lock);
     if (gbx_runtime_tier_open(m, is_guarded) && c->mode == GBX_TIER_EAGER) {
         gbx_runtime_published_hold(&c->published, &m->code.published);
-        for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, &m->code, k);
+        for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, m, k);
         gbx_runtime_published_tell(&c->published, &m->code.published);
     }
     (void)pthread_mutex_unlock(&c->lock);
@@ -425,7 +437,7 @@ tier_warm(gbx_exec *x, const gbx_func *f)
         return;
     }
     atomic_store_explicit(&f->cell->heat, INT32_MAX / 2, memory_order_relaxed);
-    tier_try(c, &m->code, f->func_idx);
+    tier_try(c, m, f->func_idx);
     (void)pthread_mutex_unlock(&c->lock);
 }
 

@@ -76,7 +76,7 @@ whole_work(void *data)
         u32 const i = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
         if (i >= s->to) return NULL;
         whole_made *const made = &s->made[i - s->from];
-        codegen_out out;
+        codegen_out out = {0};
         u64 const begun_ns = gbx_base_os_now_ns();
         *made = (whole_made){.why = TIER_REFUSED_MEMORY};
         if (gbx_codegen_compile(w->space, &s->mc->env, &m->codes[i], &out) == GBX_OK)

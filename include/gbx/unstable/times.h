@@ -18,6 +18,8 @@ typedef struct gbx_times {
     uint64_t image_ns;   /* giving memories and tables what they begin with */
     uint64_t take_ns;    /* taking over code that was compiled before */
     uint64_t compile_ns; /* compiling: all three times of gbx_compiled */
+    uint64_t ready_ns;   /* validating functions once more that the cache knew to be valid and no more, one by
+                            one as they are called; of those compiled at once it is part of compile_ns too */
 } gbx_times;
 
 GBX_API void gbx_times_get(const gbx_module *module, gbx_times *out);
