@@ -61,6 +61,13 @@ interp_stack_max(const wasm_code *code)
     return __atomic_load_n(&code->stack_max, __ATOMIC_ACQUIRE);
 }
 
+/* Read before it is known whether the function is ready; what is made of it then is not looked at. */
+__attribute__((always_inline)) static inline u32
+interp_local_count(const wasm_code *code)
+{
+    return __atomic_load_n(&code->local_count, __ATOMIC_RELAXED);
+}
+
 /* Whether so many operands fit when they start at `base`, which may lie beyond the stack's end. Those of a
  * function that is not ready never do. */
 __attribute__((always_inline)) static inline bool
@@ -405,7 +412,7 @@ calling: {
         }
         if (callee->cell && x->tier && interp_body(x, callee)) goto native_calling;
         u32 const stack_max = interp_stack_max(code);
-        interp_rec *const next = (interp_rec *)(args + code->local_count);
+        interp_rec *const next = (interp_rec *)(args + interp_local_count(code));
         gbx_slot *const base = (gbx_slot *)(next + 1);
         if (GBX_UNLIKELY(!interp_has_room(x, base, stack_max))) {
             if (stack_max != WASM_NOT_READY) TRAP(STACK_EXHAUSTED);
@@ -552,7 +559,7 @@ tail_calling: {
         *sp = tos;
         u32 const stack_max = interp_stack_max(code);
         interp_rec saved = *rec;
-        interp_rec *const next = (interp_rec *)(fp + code->local_count);
+        interp_rec *const next = (interp_rec *)(fp + interp_local_count(code));
         gbx_slot *const base = (gbx_slot *)(next + 1);
         if (GBX_UNLIKELY(!interp_has_room(x, base, stack_max))) {
             if (stack_max != WASM_NOT_READY) TRAP(STACK_EXHAUSTED);

@@ -117,7 +117,7 @@ cache_id(const cache_dir *d, u64 features_off, u32 tune, size_t len, mac_part co
         char domain[8];
         u32 cpu, tune;
         u64 features_off, build_len, len;
-    } const made_for = {.domain = "gbxmodl1",
+    } const made_for = {.domain = "gbxmodl2",
                      .cpu = gbx_codegen_cpu(),
                      .tune = tune,
                      .features_off = features_off,
@@ -148,13 +148,14 @@ cache_begin_file(cache_entry *e, bool is_open, u8 **verdict, size_t *verdict_len
 }
 
 void
-gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, size_t len, u64 features_off,
-                        u32 tune, u8 **verdict, size_t *verdict_len)
+gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const mac_tag *tags, size_t len,
+                        u64 features_off, u32 tune, u8 **verdict, size_t *verdict_len)
 {
     *verdict = NULL;
     if (!d->is_open || sizeof cache_build == 1) return;
     e->dir = d;
-    e->id = cache_id(d, features_off, tune, len, (mac_part){bytes, len});
+    e->id = cache_id(d, features_off, tune, len,
+                     (mac_part){tags, gbx_runtime_pieces_count(len) * sizeof *tags});
     e->why = "there is no entry";
     bool const is_open = gbx_runtime_cache_file_open(&e->file, d, &e->id);
     cache_begin_file(e, is_open, verdict, verdict_len);

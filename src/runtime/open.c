@@ -145,6 +145,7 @@ typedef struct open_from {
 typedef struct open_buf {
     u8 *data;
     size_t len, cap;
+    mac_tag *tags; /* of the pieces of all bytes; NULL: not made */
 } open_buf;
 
 static gbx_code
@@ -213,6 +214,25 @@ open_fill_to(int fd, open_buf *b, u64 want, const char *what, bool *end, gbx_err
     return GBX_OK;
 }
 
+/* What a regular file of that size has, by several threads. Where it proves to have more or less it is read
+ * on, or again, from where the first bytes end. */
+static void
+open_read_pieces(const gbx_engine *e, int fd, open_buf *b, u64 size)
+{
+    u8 more;
+    bool const wants_tags = e->cache.is_open;
+    mac_tag *const tags = wants_tags ? gbx_base_alloc(gbx_runtime_pieces_count(size), sizeof *tags) : NULL;
+    bool const ok = (tags || !wants_tags) &&
+                    gbx_runtime_pieces(&e->cache, e->threads, fd, b->data, b->len, (size_t)size, tags);
+    if (ok && lseek(fd, (off_t)size, SEEK_SET) == (off_t)size && read(fd, &more, 1) == 0) {
+        b->tags = tags;
+        b->len = (size_t)size;
+        return;
+    }
+    (void)lseek(fd, (off_t)b->len, SEEK_SET);
+    gbx_base_free(tags);
+}
+
 /* The code behind the module, in memory of its own. */
 static gbx_code
 open_keep_code(const u8 *code, size_t len, shipped *s, const char *what, gbx_err *err)
@@ -270,7 +290,8 @@ open_read_all(const open_from *from, open_buf *b, shipped *s, gbx_err *err)
     GBX_TRY(open_check_size(size, what, err));
     /* One byte more than the size, so that the end is seen without growing. */
     GBX_TRY(open_reserve(b, size + 1, what, err));
-    while (!end) {
+    if (!end && size > b->len) open_read_pieces(from->engine, fd, b, size);
+    while (!end && !b->tags) {
         GBX_TRY(open_fill(fd, b, what, &end, err));
         GBX_TRY(open_check_size(b->len, what, err));
     }
@@ -318,7 +339,8 @@ gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_trust trust, gbx_mo
     u64 const begun_ns = gbx_base_os_now_ns();
     GBX_TRY(open_path(e, path, trust, what, &b, &s, err));
     u64 const read_ns = gbx_base_os_now_ns() - begun_ns;
-    gbx_code const code = gbx_runtime_module_new(e, b.data, b.len, &s, out, err);
+    gbx_code const code = gbx_runtime_module_new(e, b.data, b.len, b.tags, &s, out, err);
+    gbx_base_free(b.tags);
     if (code != GBX_OK) return gbx_base_err_add(err, code, "while loading %s", what);
     (*out)->read_ns = read_ns;
     return GBX_OK;
@@ -356,15 +378,16 @@ gbx_runtime_module_copy(gbx_engine *e, const u8 *bytes, size_t len, gbx_trust tr
     shipped s;
     *out = NULL;
     GBX_TRY(open_copy(e, bytes, len, trust, &b, &s, err));
-    return gbx_runtime_module_new(e, b.data, b.len, &s, out, err);
+    return gbx_runtime_module_new(e, b.data, b.len, NULL, &s, out, err);
 }
 
 /* What was read becomes a module's bytes and no more. */
 static gbx_code
-open_module_alone(open_buf *b, shipped *s, u8 **bytes, size_t *len, gbx_err *err)
+open_module_alone(const gbx_engine *e, open_buf *b, shipped *s, u8 **bytes, size_t *len, gbx_err *err)
 {
-    gbx_code code = s->is_one ? gbx_runtime_shipped_check_module(s, b->data, b->len, err) : GBX_OK;
+    gbx_code code = s->is_one ? gbx_runtime_shipped_check_module(s, e, b->data, b->len, err) : GBX_OK;
     gbx_runtime_shipped_end(s);
+    gbx_base_free(b->tags);
     if (code != GBX_OK) gbx_base_free(b->data);
     *bytes = code == GBX_OK ? b->data : NULL;
     *len = b->len;
@@ -379,7 +402,7 @@ gbx_runtime_open_bytes(gbx_engine *e, const char *path, u8 **bytes, size_t *len,
     shipped s;
     gbx_runtime_open_show(path, what, sizeof what);
     GBX_TRY(open_path(e, path, GBX_TRUST_NOTHING, what, &b, &s, err));
-    return open_module_alone(&b, &s, bytes, len, err);
+    return open_module_alone(e, &b, &s, bytes, len, err);
 }
 
 gbx_code
@@ -388,5 +411,5 @@ gbx_runtime_copy_bytes(gbx_engine *e, const u8 *from, size_t from_len, u8 **byte
     open_buf b = {0};
     shipped s;
     GBX_TRY(open_copy(e, from, from_len, GBX_TRUST_NOTHING, &b, &s, err));
-    return open_module_alone(&b, &s, bytes, len, err);
+    return open_module_alone(e, &b, &s, bytes, len, err);
 }

@@ -11,6 +11,7 @@
 #define GBX_RUNTIME_RUNTIME_H
 
 #include "abi/layout.h"
+#include "base/mac.h"
 #include "base/map.h"
 #include "gbx/cache.h"
 #include "gbx/engine.h"
@@ -43,9 +44,9 @@ void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 typedef struct shipped shipped;
 
 /* Takes `bytes` over (from gbx_base_alloc), on failure too; and what `with` (may be NULL) holds, if they come
- * with code. */
-GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, shipped *with,
-                                             gbx_module **out, gbx_err *err);
+ * with code. `tags`: of their pieces (gbx_runtime_pieces), or NULL: not made yet. */
+GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, const mac_tag *tags,
+                                             shipped *with, gbx_module **out, gbx_err *err);
 /* From bytes of the caller's, or of a file; both may be a module with its code. */
 GBX_MUST_USE gbx_code gbx_runtime_module_copy(gbx_engine *e, const u8 *bytes, size_t len, gbx_trust trust,
                                               gbx_module **out, gbx_err *err);

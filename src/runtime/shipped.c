@@ -55,6 +55,12 @@ shipped_tag(const cache_dir *d, const char domain[8], const void *bytes, size_t 
     return tag;
 }
 
+static gbx_code
+shipped_no_memory(gbx_err *err)
+{
+    return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a compiled file");
+}
+
 /* ---- Opening */
 
 bool
@@ -148,10 +154,24 @@ gbx_runtime_shipped_begin(shipped *s, const gbx_engine *e, gbx_trust trust, cons
     return GBX_OK;
 }
 
-gbx_code
-gbx_runtime_shipped_check_module(const shipped *s, const u8 *bytes, size_t len, gbx_err *err)
+/* Over the tags of its pieces, which several threads make. */
+static gbx_code
+shipped_module_tag(const gbx_engine *e, u8 *bytes, size_t len, mac_tag *out, gbx_err *err)
 {
-    mac_tag const tag = shipped_tag(&gbx_runtime_cache_nobodys, shipped_domain_module, bytes, len);
+    const cache_dir *const d = &gbx_runtime_cache_nobodys;
+    size_t const count = gbx_runtime_pieces_count(len);
+    mac_tag *const tags = gbx_base_alloc(count, sizeof *tags);
+    bool const ok = tags && gbx_runtime_pieces(d, e->threads, -1, bytes, 0, len, tags);
+    if (ok) *out = shipped_tag(d, shipped_domain_module, tags, count * sizeof *tags);
+    gbx_base_free(tags);
+    return ok ? GBX_OK : shipped_no_memory(err);
+}
+
+gbx_code
+gbx_runtime_shipped_check_module(const shipped *s, const gbx_engine *e, u8 *bytes, size_t len, gbx_err *err)
+{
+    mac_tag tag;
+    GBX_TRY(shipped_module_tag(e, bytes, len, &tag, err));
     if (gbx_base_mac_equal(&tag, &s->module)) return GBX_OK;
     return shipped_damaged("the file", "its module is not what was written", err);
 }
@@ -176,24 +196,18 @@ typedef struct shipped_parts {
     u32 funcs, compiled;
 } shipped_parts;
 
-static gbx_code
-shipped_no_memory(gbx_err *err)
-{
-    return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a compiled file");
-}
-
 /* The module made from a copy of p->module, all of it compiled, and all that is known of it. */
 static gbx_code
 shipped_compile(gbx_engine *e, shipped_parts *p, const gbx_precompile_opts *opts, gbx_err *err)
 {
     shipped making = {.is_one = true, .is_making = true, .part = {.fd = -1}};
     gbx_module *m = NULL;
-    making.module = shipped_tag(&gbx_runtime_cache_nobodys, shipped_domain_module, p->module, p->module_len);
+    GBX_TRY(shipped_module_tag(e, p->module, p->module_len, &making.module, err));
     u8 *const copy = gbx_base_alloc_large(p->module_len);
     if (!copy) return shipped_no_memory(err);
     memcpy(copy, p->module, p->module_len);
     p->head.module = making.module;
-    GBX_TRY(gbx_runtime_module_new(e, copy, p->module_len, &making, &m, err));
+    GBX_TRY(gbx_runtime_module_new(e, copy, p->module_len, NULL, &making, &m, err));
     gbx_code code = gbx_runtime_whole_compile(m, opts->progress, opts->progress_data, err);
     if (code == GBX_OK) {
         p->front = gbx_runtime_cache_ship(&m->code.cache, m, &p->draft, &p->front_len, &p->head.code);

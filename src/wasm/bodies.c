@@ -236,7 +236,7 @@ gbx_wasm_make_ready(wasm_module *m, u32 func_idx)
     c->entry = made.entry;
     c->side = made.side;
     c->side_count = made.side_count;
-    c->local_count = made.local_count;
+    __atomic_store_n(&c->local_count, made.local_count, __ATOMIC_RELAXED);
     c->insns_off = made.insns_off;
     c->has_v128 = made.has_v128;
     c->tries = made.tries;
