@@ -110,37 +110,85 @@ cache_view(cache_entry *e, u32 record, record_view *v)
 
 /* ---- Opening */
 
-mac_tag
-gbx_runtime_cache_id(const mac_key *key, cache_terms terms, const mac_tag *tags, size_t len)
+const cache_dir gbx_runtime_cache_nobodys = {
+        .is_open = true, .fd = -1, .key = {{"glovebox: damage, and no trust"}}};
+
+/* `content` tells the module, of `len` bytes, from all others. */
+static mac_tag
+cache_id(const mac_key *key, cache_terms terms, size_t len, mac_part content)
 {
     struct {
         char domain[8];
         cache_terms terms;
         u64 build_len, len;
     } const made_for = {.domain = "gbxmodl2", .terms = terms, .build_len = sizeof cache_build, .len = len};
-    mac_part const parts[] = {{&made_for, sizeof made_for},
-                              {cache_build, sizeof cache_build},
-                              {tags, gbx_runtime_pieces_count(len) * sizeof *tags}};
+    mac_part const parts[] = {{&made_for, sizeof made_for}, {cache_build, sizeof cache_build}, content};
     mac_tag id;
     gbx_base_mac(key, parts, GBX_LEN(parts), &id);
     return id;
+}
+
+mac_tag
+gbx_runtime_cache_id(const mac_key *key, cache_terms terms, const mac_tag *tags, size_t len)
+{
+    return cache_id(key, terms, len, (mac_part){tags, gbx_runtime_pieces_count(len) * sizeof *tags});
+}
+
+/* Of this processor. */
+static cache_terms
+cache_terms_here(u64 features_off, u32 tune)
+{
+    return (cache_terms){.features_off = features_off, .cpu = gbx_codegen_cpu(), .tune = tune};
+}
+
+cache_maker
+gbx_runtime_cache_maker(u64 features_off, u32 tune)
+{
+    cache_maker maker = {.cpu = gbx_codegen_cpu(), .tune = tune, .features_off = features_off};
+    mac_part const parts[] = {{cache_build, sizeof cache_build}};
+    gbx_base_mac(&gbx_runtime_cache_nobodys.key, parts, GBX_LEN(parts), &maker.build);
+    return maker;
+}
+
+static void
+cache_begin_file(cache_entry *e, bool is_open, u8 **verdict, size_t *verdict_len)
+{
+    if (is_open) {
+        *verdict = gbx_runtime_cache_file_chunk(&e->file, e->dir, &e->file.verdict);
+        *verdict_len = (size_t)e->file.verdict.len;
+    }
+    if (e->file.is_damaged) e->why = "the entry is damaged";
 }
 
 void
 gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const mac_tag *tags, size_t len,
                         u64 features_off, u32 tune, u8 **verdict, size_t *verdict_len)
 {
-    cache_terms const terms = {.features_off = features_off, .cpu = gbx_codegen_cpu(), .tune = tune};
     *verdict = NULL;
     if (!d->is_open || sizeof cache_build == 1) return;
     e->dir = d;
-    e->id = gbx_runtime_cache_id(&d->key, terms, tags, len);
+    e->id = gbx_runtime_cache_id(&d->key, cache_terms_here(features_off, tune), tags, len);
     e->why = "there is no entry";
-    if (gbx_runtime_cache_file_open(&e->file, d, &e->id)) {
-        *verdict = gbx_runtime_cache_file_chunk(&e->file, d, &e->file.verdict);
-        *verdict_len = (size_t)e->file.verdict.len;
-    }
-    if (e->file.is_damaged) e->why = "the entry is damaged";
+    bool const is_open = gbx_runtime_cache_file_open(&e->file, d, &e->id);
+    cache_begin_file(e, is_open, verdict, verdict_len);
+}
+
+void
+gbx_runtime_cache_begin_shipped(cache_entry *e, cache_file *part, const mac_tag *module, size_t len,
+                                const mac_tag *root, u64 features_off, u32 tune, u8 **verdict,
+                                size_t *verdict_len)
+{
+    *verdict = NULL;
+    e->dir = &gbx_runtime_cache_nobodys;
+    e->is_shipped = true;
+    e->is_making = !part;
+    e->id = cache_id(&e->dir->key, cache_terms_here(features_off, tune), len,
+                     (mac_part){module, sizeof *module});
+    if (!part) return;
+    e->file = *part;
+    bool const is_open = gbx_runtime_cache_file_open_part(&e->file, e->dir, &e->id, root);
+    cache_begin_file(e, is_open, verdict, verdict_len);
+    e->file_why = e->file.is_damaged ? "its code is damaged" : "";
 }
 
 void
@@ -371,7 +419,7 @@ void
 gbx_runtime_cache_keep(cache_entry *e, const module_code *mc, u32 func_idx, const codegen_out *out,
                        u64 spent_ns)
 {
-    if (!e->has_env) return;
+    if (!e->has_env || (e->is_shipped && !e->is_making)) return;
     if (e->made_count == e->made_cap) {
         u32 const cap = e->made_cap ? e->made_cap * 2 : 64;
         cache_made *const more = gbx_base_realloc(e->made, cap, sizeof *more);
@@ -395,11 +443,14 @@ gbx_runtime_module_cache_use(const gbx_module *m, gbx_cache_use *out)
     const char *const off = m->engine->cache.why;
     pthread_mutex_t *const lock = &m->engine->compiler.lock;
     (void)pthread_mutex_lock(lock);
+    bool const is_bad = e->is_shipped && e->file.is_damaged;
     *out = (gbx_cache_use){.is_on = e->dir != NULL,
                            .is_hit = e->is_known,
                            .taken = m->code.taken,
                            .compiled = m->code.figures.compiled - m->code.taken,
-                           .why = e->dir ? e->why : off ? off : "it is off"};
+                           .why = e->dir ? e->why : off ? off : "it is off",
+                           .compiled_file = is_bad ? "a part of its code is damaged" : e->file_why,
+                           .from_file = e->is_shipped};
     (void)pthread_mutex_unlock(lock);
     if (!out->why) out->why = "";
 }
@@ -507,7 +558,7 @@ cache_add_left(cache_merge *merge, cache_file *f)
     return is_more;
 }
 
-/* In turns, where what is left of a file and what was made call each other. */
+/* In turns, where what is left of a file (`now`; NULL where nothing is) and what was made call each other. */
 static void
 cache_add_made(cache_merge *merge, const cache_entry *e, cache_file *now)
 {
@@ -529,8 +580,9 @@ cache_is_worth_it(const cache_entry *e, u64 bytes)
     return e->spent_ns > CACHE_WRITE_NS + bytes / 1024 * CACHE_WRITE_KIB_NS;
 }
 
-/* What the next process is spared, by index among functions with bodies: those that were interpreted. The
- * rest is hardly ever called, or there is code of it. NULL: all of them, or memory is short. */
+/* What the next process is spared, by index among functions with bodies: those that were interpreted, or that
+ * will be where all others have code. The rest is hardly ever called, or there is code of it. NULL: all of
+ * them, or memory is short. */
 static u8 *
 cache_keeps(const cache_entry *e, const gbx_module *m)
 {
@@ -539,7 +591,8 @@ cache_keeps(const cache_entry *e, const gbx_module *m)
     if (!keep) return NULL;
     for (u32 i = w->imported_funcs; i < w->func_count; i++) {
         bool const has_code = atomic_load(&m->code.cells[i].state) == GBX_CELL_DONE;
-        keep[i - w->imported_funcs] = !has_code && (e->is_known || gbx_runtime_tier_ran(m, i));
+        bool const is_used = e->is_known || e->is_making || gbx_runtime_tier_ran(m, i);
+        keep[i - w->imported_funcs] = !has_code && is_used;
     }
     return keep;
 }
@@ -570,7 +623,7 @@ cache_write(cache_entry *e, const wasm_module *w, const u8 *keep, size_t verdict
 void
 gbx_runtime_cache_save(cache_entry *e, const gbx_module *m)
 {
-    if (!e->dir) return;
+    if (!e->dir || e->is_shipped) return;
     u64 code_bytes = e->made_bytes;
     for (u32 i = 0; i < e->file.chunk_count; i++) code_bytes += e->file.chunks[i].len;
     u8 *const keep = cache_keeps(e, m);
@@ -578,4 +631,28 @@ gbx_runtime_cache_save(cache_entry *e, const gbx_module *m)
     e->spent_ns += m->ready_ns;
     if (cache_is_worth_it(e, verdict_len + code_bytes)) cache_write(e, m->wasm, keep, verdict_len);
     gbx_base_free(keep);
+}
+
+u8 *
+gbx_runtime_cache_ship(const cache_entry *e, const gbx_module *m, cache_draft *draft, size_t *front_len,
+                       mac_tag *root)
+{
+    const wasm_module *const w = m->wasm;
+    cache_merge merge = {.func_count = w->func_count,
+                         .dir = e->dir,
+                         .has = gbx_base_alloc_zero(w->func_count, 1)};
+    u8 *const keep = cache_keeps(e, m);
+    size_t const verdict_len = gbx_wasm_verdict_bytes(w, keep);
+    u8 *front = NULL;
+    u8 *const verdict = merge.has ? gbx_runtime_cache_draft_room(&merge.draft, verdict_len) : NULL;
+    if (verdict) {
+        gbx_wasm_verdict_write(w, keep, verdict);
+        merge.draft.verdict = gbx_runtime_cache_draft_close(&merge.draft, e->dir, 0);
+        cache_add_made(&merge, e, NULL);
+        front = gbx_runtime_cache_draft_front(&merge.draft, e->dir, &e->id, &e->env, front_len, root);
+    }
+    gbx_base_free(keep);
+    gbx_base_free(merge.has);
+    *draft = merge.draft;
+    return front;
 }

@@ -82,9 +82,8 @@ cache_dir_temporary(int dir_fd, mode_t mode, char name[CACHE_NAME_BYTES])
     return gbx_base_os_fd_above_stdio(openat(dir_fd, name, flags, mode));
 }
 
-/* A temporary file with these contents; its name, or nothing at all. */
-static bool
-cache_dir_put(int dir_fd, mode_t mode, const mac_part *parts, u32 count, char name[CACHE_NAME_BYTES])
+bool
+gbx_runtime_cache_dir_put(int dir_fd, u32 mode, const mac_part *parts, u32 count, char name[CACHE_NAME_BYTES])
 {
     int const fd = cache_dir_temporary(dir_fd, mode, name);
     if (fd < 0) return false;
@@ -129,7 +128,7 @@ cache_dir_key_make(int dir_fd)
     char name[CACHE_NAME_BYTES];
     memcpy(file.magic, CACHE_KEY_MAGIC, sizeof file.magic);
     bool ok = cache_dir_random(&file.key, sizeof file.key) &&
-              cache_dir_put(dir_fd, CACHE_KEY_MODE, &(mac_part){&file, sizeof file}, 1, name);
+              gbx_runtime_cache_dir_put(dir_fd, CACHE_KEY_MODE, &(mac_part){&file, sizeof file}, 1, name);
     explicit_bzero(&file, sizeof file);
     if (!ok) return false;
     ok = linkat(dir_fd, name, dir_fd, CACHE_KEY_NAME, 0) == 0 || errno == EEXIST;
@@ -339,7 +338,8 @@ gbx_runtime_cache_dir_write(const cache_dir *d, const char *name, const mac_part
     char temporary[CACHE_NAME_BYTES];
     u64 len = 0;
     for (u32 i = 0; i < count; i++) len += parts[i].len;
-    if (len > d->most_bytes || !cache_dir_put(d->fd, CACHE_ENTRY_MODE, parts, count, temporary)) return false;
+    if (len > d->most_bytes) return false;
+    if (!gbx_runtime_cache_dir_put(d->fd, CACHE_ENTRY_MODE, parts, count, temporary)) return false;
     if (renameat(d->fd, temporary, d->fd, name) != 0) {
         (void)unlinkat(d->fd, temporary, 0);
         return false;

@@ -37,6 +37,25 @@ gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out)
     (void)pthread_mutex_unlock(lock);
 }
 
+void
+gbx_runtime_module_times(const gbx_module *m, gbx_times *out)
+{
+    const compiled_figures *const n = &m->code.figures;
+    pthread_mutex_t *const lock = &m->engine->compiler.lock;
+    *out = (gbx_times){.read_ns = m->read_ns,
+                       .lookup_ns = m->lookup_ns,
+                       .decode_ns = m->decode_ns,
+                       .image_ns = atomic_load_explicit(&m->image_ns, memory_order_relaxed)};
+    gbx_module *const own = gbx_runtime_module_mutable(m);
+    (void)pthread_mutex_lock(&own->lock);
+    out->ready_ns = m->ready_ns;
+    (void)pthread_mutex_unlock(&own->lock);
+    (void)pthread_mutex_lock(lock);
+    out->take_ns = n->take_ns;
+    out->compile_ns = n->facts_ns + n->emit_ns + n->publish_ns;
+    (void)pthread_mutex_unlock(lock);
+}
+
 /* SAFETY: the texts are ours; all of them together fit. */
 static void
 compiled_why(u32 why, gbx_refused *out)

@@ -16,7 +16,9 @@
 #include "gbx/cache.h"
 #include "gbx/engine.h"
 #include "gbx/host.h"
+#include "gbx/precompile.h"
 #include "gbx/unstable/compiled.h"
+#include "gbx/unstable/times.h"
 #include "wasm/module.h"
 
 /* A function type, one per engine for all that are structurally equal. Immutable while referred to. */
@@ -41,12 +43,30 @@ void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 
 /* ---- module.c, open.c */
 
-/* Takes `bytes` over (from gbx_base_alloc), on failure too. `tags`: of their pieces (gbx_runtime_pieces), or
- * NULL: not made yet. */
+typedef struct shipped shipped;
+
+/* Takes `bytes` over (from gbx_base_alloc), on failure too; and what `with` (may be NULL) holds, if they come
+ * with code. `tags`: of their pieces (gbx_runtime_pieces), or NULL: not made yet. */
 GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, const mac_tag *tags,
-                                             gbx_module **out, gbx_err *err);
-GBX_MUST_USE gbx_code gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_module **out,
-                                              gbx_err *err);
+                                             shipped *with, gbx_module **out, gbx_err *err);
+/* From bytes of the caller's, or of a file; both may be a module with its code. */
+GBX_MUST_USE gbx_code gbx_runtime_module_copy(gbx_engine *e, const u8 *bytes, size_t len, gbx_trust trust,
+                                              gbx_module **out, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_trust trust,
+                                              gbx_module **out, gbx_err *err);
+/* The bytes of the module alone, from gbx_base_alloc. */
+GBX_MUST_USE gbx_code gbx_runtime_copy_bytes(gbx_engine *e, const u8 *from, size_t from_len, u8 **bytes,
+                                             size_t *len, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_open_bytes(gbx_engine *e, const char *path, u8 **bytes, size_t *len,
+                                             gbx_err *err);
+
+/* ---- shipped.c: see gbx/precompile.h */
+
+GBX_MUST_USE gbx_code gbx_runtime_precompile(gbx_engine *e, const u8 *bytes, size_t len,
+                                             const gbx_precompile_opts *opts, gbx_write_fn write, void *data,
+                                             gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_precompile_file(gbx_engine *e, const char *path, const char *to,
+                                                  const gbx_precompile_opts *opts, gbx_err *err);
 gbx_module *gbx_runtime_module_retain(const gbx_module *m);
 void gbx_runtime_module_release(gbx_module *m); /* NULL is fine */
 
@@ -65,6 +85,8 @@ const char *gbx_runtime_frame_name(const gbx_frame_ref *frame);
 /* As gbx/unstable/compiled.h says. */
 void gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out);
 bool gbx_runtime_module_next_refused(const gbx_module *m, u32 *next, gbx_refused *out);
+/* As gbx/unstable/times.h says. */
+void gbx_runtime_module_times(const gbx_module *m, gbx_times *out);
 
 /* ---- store.c */
 

@@ -191,6 +191,8 @@ tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
 {
     const wasm_module *const w = mc->env.m;
     u32 *records;
+    if (!mc->cache.by_func) return false;
+    u64 const begun_ns = gbx_base_os_now_ns();
     u32 const count = gbx_runtime_cache_closure(&mc->cache, mc, func_idx, &records);
     for (u32 i = 0; i < count; i++) {
         u32 const taken = mc->cache.file.records[records[i]].func_idx;
@@ -207,7 +209,29 @@ tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
         atomic_store(&mc->cells[taken].state, GBX_CELL_DONE);
     }
     gbx_base_free(records);
+    mc->figures.take_ns += gbx_base_os_now_ns() - begun_ns;
     return count && atomic_load(&mc->cells[func_idx].state) == GBX_CELL_DONE;
+}
+
+u32
+gbx_runtime_tier_settle(runtime_compiler *c, module_code *mc, const wasm_code *code, const codegen_out *out,
+                        u32 why, u64 spent_ns)
+{
+    compiled_figures *const n = &mc->figures;
+    u64 const made_ns = gbx_base_os_now_ns();
+    if (!why) why = tier_publish(c, mc, code, out);
+    u64 const publish_ns = gbx_base_os_now_ns() - made_ns;
+    n->facts_ns += out->facts_ns;
+    n->emit_ns += spent_ns - out->facts_ns;
+    n->publish_ns += publish_ns;
+    n->refused += why != 0;
+    if (!why) {
+        tier_count(mc, code, out);
+        gbx_runtime_cache_keep(&mc->cache, mc, code->func_idx, out, spent_ns + publish_ns);
+    }
+    atomic_store(&mc->cells[code->func_idx].state,
+                 why ? GBX_CELL_REFUSED | why << GBX_CELL_WHY_SHIFT : GBX_CELL_DONE);
+    return why;
 }
 
 /* Under the lock. */
@@ -215,28 +239,15 @@ static void
 tier_try(runtime_compiler *c, gbx_module *m, u32 func_idx)
 {
     module_code *const mc = &m->code;
-    gbx_cell *const cell = &mc->cells[func_idx];
-    if (atomic_load(&cell->state) != GBX_CELL_COLD || tier_take(c, mc, func_idx)) return;
+    if (atomic_load(&mc->cells[func_idx].state) != GBX_CELL_COLD || tier_take(c, mc, func_idx)) return;
     const wasm_module *const w = mc->env.m;
     const wasm_code *const code = &w->codes[func_idx - w->imported_funcs];
-    compiled_figures *const n = &mc->figures;
-    codegen_out out;
+    codegen_out out = {0};
     u64 const begun_ns = gbx_base_os_now_ns();
     bool const is_made = gbx_runtime_module_ready(m, func_idx) &&
                          gbx_codegen_compile(c->space, &mc->env, code, &out) == GBX_OK;
-    u32 why = is_made ? out.beyond : TIER_REFUSED_MEMORY;
-    u64 const made_ns = gbx_base_os_now_ns();
-    if (!why) why = tier_publish(c, mc, code, &out);
-    u64 const done_ns = gbx_base_os_now_ns();
-    n->facts_ns += out.facts_ns;
-    n->emit_ns += made_ns - begun_ns - out.facts_ns;
-    n->publish_ns += done_ns - made_ns;
-    n->refused += why != 0;
-    if (!why) {
-        tier_count(mc, code, &out);
-        gbx_runtime_cache_keep(&mc->cache, mc, func_idx, &out, done_ns - begun_ns);
-    }
-    atomic_store(&cell->state, why ? GBX_CELL_REFUSED | why << GBX_CELL_WHY_SHIFT : GBX_CELL_DONE);
+    u32 const why = is_made ? out.beyond : TIER_REFUSED_MEMORY;
+    (void)gbx_runtime_tier_settle(c, mc, code, &out, why, gbx_base_os_now_ns() - begun_ns);
 }
 
 /* ---- The module's part */
@@ -366,6 +377,14 @@ tier_open(gbx_module *m, bool is_guarded)
     return true;
 }
 
+bool
+gbx_runtime_tier_open(gbx_module *m, bool is_guarded)
+{
+    module_code *const mc = &m->code;
+    if (!mc->is_open && !mc->cells && tier_open(m, is_guarded)) mc->is_open = true;
+    return mc->is_open;
+}
+
 void
 gbx_runtime_module_code_deinit(gbx_module *m)
 {
@@ -396,8 +415,7 @@ gbx_runtime_tier_instance(runtime_instance *i)
     }
     bool const is_guarded = w->memory_count == 0 || i->abi.memories[0]->guarded;
     (void)pthread_mutex_lock(&c->lock);
-    if (!m->code.is_open && !m->code.cells && tier_open(m, is_guarded)) m->code.is_open = true;
-    if (m->code.is_open && c->mode == GBX_TIER_EAGER) {
+    if (gbx_runtime_tier_open(m, is_guarded) && c->mode == GBX_TIER_EAGER) {
         gbx_runtime_published_hold(&c->published, &m->code.published);
         for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, m, k);
         gbx_runtime_published_tell(&c->published, &m->code.published);

@@ -22,7 +22,9 @@ typedef struct verdict_head {
     u32 codes, globals, tables; /* of the module */
     u32 kept;                   /* functions that the verdict has */
     u32 sides, tries, catches, bytes;
+    u32 zero;
 } verdict_head;
+_Static_assert(sizeof(verdict_head) == 16 + 10 * 4, "no padding, whose bytes would be anything");
 
 /* A function, by ascending index among those with bodies. */
 typedef struct verdict_code {
