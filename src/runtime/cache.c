@@ -111,28 +111,30 @@ cache_view(cache_entry *e, u32 record, record_view *v)
 /* ---- Opening */
 
 mac_tag
-gbx_runtime_cache_id(const mac_key *key, cache_terms terms, const u8 *bytes, size_t len)
+gbx_runtime_cache_id(const mac_key *key, cache_terms terms, const mac_tag *tags, size_t len)
 {
     struct {
         char domain[8];
         cache_terms terms;
         u64 build_len, len;
-    } const made_for = {.domain = "gbxmodl1", .terms = terms, .build_len = sizeof cache_build, .len = len};
-    mac_part const parts[] = {{&made_for, sizeof made_for}, {cache_build, sizeof cache_build}, {bytes, len}};
+    } const made_for = {.domain = "gbxmodl2", .terms = terms, .build_len = sizeof cache_build, .len = len};
+    mac_part const parts[] = {{&made_for, sizeof made_for},
+                              {cache_build, sizeof cache_build},
+                              {tags, gbx_runtime_pieces_count(len) * sizeof *tags}};
     mac_tag id;
     gbx_base_mac(key, parts, GBX_LEN(parts), &id);
     return id;
 }
 
 void
-gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, size_t len, u64 features_off,
-                        u32 tune, u8 **verdict, size_t *verdict_len)
+gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const mac_tag *tags, size_t len,
+                        u64 features_off, u32 tune, u8 **verdict, size_t *verdict_len)
 {
     cache_terms const terms = {.features_off = features_off, .cpu = gbx_codegen_cpu(), .tune = tune};
     *verdict = NULL;
     if (!d->is_open || sizeof cache_build == 1) return;
     e->dir = d;
-    e->id = gbx_runtime_cache_id(&d->key, terms, bytes, len);
+    e->id = gbx_runtime_cache_id(&d->key, terms, tags, len);
     e->why = "there is no entry";
     if (gbx_runtime_cache_file_open(&e->file, d, &e->id)) {
         *verdict = gbx_runtime_cache_file_chunk(&e->file, d, &e->file.verdict);

@@ -490,26 +490,26 @@ test_id_is_of_everything(void **state)
     (void)state;
     if (!gbx_base_mac_works()) skip();
     mac_key const key = {{1}}, second_key = {{2}};
-    static const u8 text[] = "some bytes of a module";
+    mac_tag const tags = {{3}}, second_tags = {{4}};
     mac_tag ids[80];
     u32 count = 0;
     cache_terms const terms = {.features_off = 5, .cpu = gbx_codegen_cpu(), .tune = 3};
-    ids[count++] = gbx_runtime_cache_id(&key, terms, text, sizeof text);
-    ids[count++] = gbx_runtime_cache_id(&second_key, terms, text, sizeof text);
-    ids[count++] = gbx_runtime_cache_id(&key, terms, text, sizeof text - 1);
-    ids[count++] = gbx_runtime_cache_id(&key, terms, text + 1, sizeof text - 1);
+    ids[count++] = gbx_runtime_cache_id(&key, terms, &tags, 22);
+    ids[count++] = gbx_runtime_cache_id(&second_key, terms, &tags, 22);
+    ids[count++] = gbx_runtime_cache_id(&key, terms, &tags, 21);
+    ids[count++] = gbx_runtime_cache_id(&key, terms, &second_tags, 22);
     for (u32 bit = 0; bit < 8; bit++) {
         cache_terms cpu = terms, tune = terms, off = terms;
         cpu.cpu ^= 1u << bit;
         tune.tune ^= 1u << bit;
         off.features_off ^= 1ull << (bit * 7);
-        ids[count++] = gbx_runtime_cache_id(&key, cpu, text, sizeof text);
-        ids[count++] = gbx_runtime_cache_id(&key, tune, text, sizeof text);
-        ids[count++] = gbx_runtime_cache_id(&key, off, text, sizeof text);
+        ids[count++] = gbx_runtime_cache_id(&key, cpu, &tags, 22);
+        ids[count++] = gbx_runtime_cache_id(&key, tune, &tags, 22);
+        ids[count++] = gbx_runtime_cache_id(&key, off, &tags, 22);
     }
     for (u32 i = 0; i < count; i++)
         for (u32 k = 0; k < i; k++) assert_memory_not_equal(&ids[i], &ids[k], sizeof *ids);
-    mac_tag const again = gbx_runtime_cache_id(&key, terms, text, sizeof text);
+    mac_tag const again = gbx_runtime_cache_id(&key, terms, &tags, 22);
     assert_memory_equal(&again, &ids[0], sizeof again);
 }
 
@@ -526,8 +526,15 @@ test_other_processor(void **state)
     good_open(&d);
     gbx_engine *const engine = cache_engine();
     cache_terms const terms = {.cpu = gbx_codegen_cpu() ^ 2, .tune = engine->compiler.tune};
+    mac_tag *const tags = gbx_base_alloc(gbx_runtime_pieces_count(module_wasm.len), sizeof *tags);
+    u8 *const bytes_of_it = (u8 *)(uintptr_t)module_wasm.data;
+    assert_true(tags && gbx_runtime_pieces(&d, 1, -1, bytes_of_it, 0, module_wasm.len, tags));
+    mac_tag const id = gbx_runtime_cache_id(&d.key, terms, tags, module_wasm.len);
+    cache_terms const ours = {.cpu = gbx_codegen_cpu(), .tune = terms.tune};
+    mac_tag const our_id = gbx_runtime_cache_id(&d.key, ours, tags, module_wasm.len);
+    assert_memory_equal(&our_id, &good_id, sizeof good_id);
+    gbx_base_free(tags);
     gbx_engine_release(engine);
-    mac_tag const id = gbx_runtime_cache_id(&d.key, terms, module_wasm.data, module_wasm.len);
     cache_draft draft = {0};
     u8 *const to = gbx_runtime_cache_draft_room(&draft, good_file.verdict.len);
     assert_non_null(to);
