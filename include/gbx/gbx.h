@@ -40,7 +40,7 @@
  *     }
  *
  * Build it with: cc host.c -lgbx -lm -pthread
- * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, wasi.h, cache.h. */
+ * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, wasi.h, cache.h, snapshot.h. */
 #ifndef GBX_GBX_H
 #define GBX_GBX_H
 
@@ -51,6 +51,7 @@
 #include "gbx/feature.h"
 #include "gbx/host.h"
 #include "gbx/module.h"
+#include "gbx/snapshot.h"
 #include "gbx/store.h"
 #include "gbx/trap.h"
 #include "gbx/wasi.h"
