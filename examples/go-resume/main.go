@@ -83,7 +83,7 @@ func show() {
 	fmt.Println("own", own.Uint64())
 	fmt.Println("args", strings.Join(os.Args, "|"))
 	fmt.Println("env", strings.Join(os.Environ(), "|"))
-	fmt.Println("late", time.Since(began) > time.Second)
+	fmt.Println("began", began.UnixNano())
 	fmt.Println("now", time.Now().UnixNano())
 }
 

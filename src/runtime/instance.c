@@ -286,7 +286,7 @@ instance_make_own(runtime_instance *i, gbx_err *err)
         gbx_memory *const mem = &i->own_memories[k - w->imported_memories];
         wasm_limits const type = instance_memory_type(i, k);
         GBX_TRY((mem->base ? gbx_runtime_memory_reuse : gbx_runtime_memory_init)(
-                mem, &type, s->limits.memory_bytes, "the module's memory", err));
+                mem, &type, s->limits.memory_bytes, i->snapshot ? "the snapshot's memory" : "the module's memory", err));
         if (s->limits.huge_pages) gbx_runtime_memory_use_huge_pages(mem);
         i->abi.memories[k] = mem;
     }
@@ -294,7 +294,7 @@ instance_make_own(runtime_instance *i, gbx_err *err)
         gbx_table *const t = &i->own_tables[k - w->imported_tables];
         wasm_tabletype const type = instance_table_type(i, k);
         GBX_TRY((i->is_reused ? gbx_runtime_table_reuse : gbx_runtime_table_init)(
-                t, &type, &s->table_left, "the module's table", err));
+                t, &type, &s->table_left, i->snapshot ? "the snapshot's table" : "the module's table", err));
         i->abi.tables[k] = t;
     }
     /* In order: an initialiser may read the globals before it. A snapshot has values for them. */
