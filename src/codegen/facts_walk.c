@@ -348,11 +348,14 @@ facts_walk_call_indirect(facts_walk *w, const u8 *insn, const u8 *pc, u32 *heigh
 }
 
 static const u8 *
-facts_walk_call(facts_walk *w, const u8 *pc, u32 *height)
+facts_walk_call(facts_walk *w, const u8 *insn, const u8 *pc, u32 *height)
 {
     u32 const idx = facts_walk_u32(&pc);
+    const wasm_functype *const t = &w->m->types[w->m->func_types[idx]];
+    bool const is_zero = w->const_end == insn && w->const_at[1] == 0;
     w->has |= idx < w->imported_funcs ? (u32)FACTS_CALL | FACTS_CALL_IMPORT : (u32)FACTS_CALL;
-    *height += facts_walk_call_delta(w, &w->m->types[w->m->func_types[idx]]);
+    if (!is_zero && (t->param_count || t->result_count)) w->has |= FACTS_CALL_VALUES;
+    *height += facts_walk_call_delta(w, t);
     return pc;
 }
 
@@ -472,7 +475,7 @@ facts_walk_block(facts_walk *w, facts_block *b)
         case OP_BR_TABLE:
         case OP_IF: height--; goto leave;
         case OP_RETURN_CALL:
-            pc = facts_walk_call(w, pc, &height);
+            pc = facts_walk_call(w, insn, pc, &height);
             w->has |= FACTS_TAIL_CALL;
             goto leave;
         case OP_RETURN_CALL_INDIRECT:
@@ -483,7 +486,7 @@ facts_walk_block(facts_walk *w, facts_block *b)
         case OP_THROW_REF:
         case OP_TRY_TABLE: facts_walk_beyond(w, insn, FACTS_BEYOND_EXCEPTIONS); return false;
         case OP_CALL:
-            pc = facts_walk_call(w, pc, &height);
+            pc = facts_walk_call(w, insn, pc, &height);
             w->copy_stale = true;
             continue;
         case OP_CALL_INDIRECT:

@@ -36,7 +36,7 @@ call_prepare(x64_ctx *c, const wasm_functype *t, bool is_fresh)
         if (need) c->needs_frame = true;
     }
     for (u32 i = t->param_count; i-- > 0;) {
-        x64_val v = gbx_x64_pop(c);
+        x64_val v = *x64_pop(c);
         x64_room(c->b);
         if (!is_fresh) gbx_x64_to_slot(c, &v, x64_at(RSP, (i32)(i * 8)));
     }
@@ -56,7 +56,7 @@ call_results(x64_ctx *c, const wasm_functype *t)
     if (t->result_count == 0) return;
     bool const is_64 = t->results[0] != WASM_I32 && t->results[0] != WASM_F32;
     c->free &= ~(1u << RAX);
-    gbx_x64_push_reg(c, RAX, X64_NO_LOCAL, is_64);
+    x64_push_reg(c, RAX, X64_NO_LOCAL, is_64);
     if (t->result_count == 1) return;
     gbx_x64_flush(c, c->height);
     for (u32 i = 1; i < t->result_count; i++) {
@@ -68,7 +68,7 @@ call_results(x64_ctx *c, const wasm_functype *t)
                      .local = X64_NO_LOCAL,
                      .index_local = X64_NO_LOCAL};
         x64_load(c->b, RAX, x64_at(RSP, (i32)(i * 8)), X64_64);
-        gbx_x64_push(c, v);
+        x64_push_val(c, &v);
         gbx_x64_flush(c, c->height);
     }
 }
@@ -76,18 +76,18 @@ call_results(x64_ctx *c, const wasm_functype *t)
 static void
 call_rel32(x64_ctx *c, const u8 *target)
 {
-    gbx_x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
+    x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
     x64_u8(c->b, 0xe8);
     codegen_reloc const reloc = {c->b->len, target};
     x64_u32(c->b, 0);
-    (void)gbx_x64_push_item(c, &c->s->relocs, &reloc, sizeof reloc);
+    (void)x64_push_item(c, &c->s->relocs, &reloc, sizeof reloc);
 }
 
 /* rax: a cell */
 static void
 call_cell(x64_ctx *c, bool is_fresh)
 {
-    gbx_x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
+    x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
     size_t const entry = is_fresh ? offsetof(gbx_cell, fresh) : offsetof(gbx_cell, general);
     x64_rm(c->b, 0xff, 2, x64_at(RAX, (i32)entry), X64_32);
 }
@@ -101,11 +101,11 @@ gbx_x64_call(x64_ctx *c, u32 func_idx)
     call_prepare(c, t, is_fresh);
     const gbx_cell *const cell = &c->env->cells[func_idx];
     if (is_direct && func_idx == c->code->func_idx) {
-        gbx_x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
+        x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
         x64_u8(c->b, 0xe8);
         x64_self_call const call = {c->b->len, is_fresh};
         x64_u32(c->b, 0);
-        (void)gbx_x64_push_item(c, &c->s->self_calls, &call, sizeof call);
+        (void)x64_push_item(c, &c->s->self_calls, &call, sizeof call);
     } else if (is_direct && atomic_load_explicit(&cell->body, memory_order_acquire)) {
         const void *const target = atomic_load_explicit(is_fresh ? &cell->fresh : &cell->general,
                                                         memory_order_acquire);
@@ -167,7 +167,7 @@ gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
 {
     x64_buf *const b = c->b;
     const wasm_functype *const t = &c->m->types[type_idx];
-    x64_val idx = gbx_x64_pop(c);
+    x64_val idx = *x64_pop(c);
     idx.is_64 = false;
     /* Kept where arguments, on their way to memory, do not need it. */
     u32 at = gbx_x64_gpr(c, &idx, false);
@@ -225,7 +225,7 @@ gbx_x64_tail_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
 {
     x64_buf *const b = c->b;
     const wasm_functype *const t = &c->m->types[type_idx];
-    x64_val idx = gbx_x64_pop(c);
+    x64_val idx = *x64_pop(c);
     idx.is_64 = false;
     u32 const at = gbx_x64_gpr(c, &idx, false);
     call_prepare(c, t, false);
@@ -239,7 +239,7 @@ gbx_x64_tail_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
     x64_u8(b, 0xe9);
     codegen_reloc const reloc = {b->len, c->env->stubs[CODEGEN_STUB_FUNC]};
     x64_u32(b, 0);
-    (void)gbx_x64_push_item(c, &c->s->relocs, &reloc, sizeof reloc);
+    (void)x64_push_item(c, &c->s->relocs, &reloc, sizeof reloc);
 }
 
 void
@@ -298,7 +298,7 @@ gbx_x64_bulk(x64_ctx *c, u32 sub)
         !(c->env->tune & CODEGEN_TUNE_BIT(BULK)))
         return false;
     for (u32 i = 3; i-- > 0;) {
-        x64_val v = gbx_x64_pop(c);
+        x64_val v = *x64_pop(c);
         v.is_64 = false;
         gbx_x64_to_slot(
                 c, &v, x64_at(X64_EXEC, call_native(offsetof(gbx_native, bulk) + i * sizeof(u64))));
@@ -374,5 +374,5 @@ gbx_x64_ref_func(x64_ctx *c, u32 idx)
     x64_load(c->b, t, x64_at(X64_EXEC, call_native(offsetof(gbx_native, inst))), X64_64);
     x64_load(c->b, t, x64_at(t, (i32)offsetof(gbx_instance, funcs)), X64_64);
     x64_load(c->b, t, x64_at(t, (i32)(idx * sizeof(gbx_func *))), X64_64);
-    gbx_x64_push_reg(c, t, X64_NO_LOCAL, true);
+    x64_push_reg(c, t, X64_NO_LOCAL, true);
 }

@@ -9,16 +9,9 @@
 /* ---- Traps and rows */
 
 void
-gbx_x64_row(x64_ctx *c, u32 kind)
-{
-    codegen_row const row = {c->b->len, kind, c->wasm_offset};
-    (void)gbx_x64_push_item(c, &c->s->rows, &row, sizeof row);
-}
-
-void
 gbx_x64_cold(x64_ctx *c, x64_cold cold)
 {
-    (void)gbx_x64_push_item(c, &c->s->colds, &cold, sizeof cold);
+    (void)x64_push_item(c, &c->s->colds, &cold, sizeof cold);
 }
 
 void
@@ -31,7 +24,7 @@ gbx_x64_trap_if(x64_ctx *c, u8 cc, u32 kind)
 void
 gbx_x64_trap(x64_ctx *c, u32 kind)
 {
-    gbx_x64_row(c, kind);
+    x64_row(c, kind);
     x64_ud2(c->b);
 }
 
@@ -63,7 +56,7 @@ edges_save(x64_ctx *c)
 {
     c->s->saved.count = 0;
     for (u32 i = c->settled; i < c->height; i++)
-        (void)gbx_x64_push_item(c, &c->s->saved, &c->stack[i], sizeof *c->stack);
+        (void)x64_push_item(c, &c->s->saved, &c->stack[i], sizeof *c->stack);
     return (x64_state){c->height, c->settled, c->free, c->xfree, c->reg_valid, c->home_valid};
 }
 
@@ -141,7 +134,7 @@ edges_jump(x64_ctx *c, u32 block)
         return;
     }
     x64_fixup const fix = {x64_jmp(c->b), block};
-    (void)gbx_x64_push_item(c, &c->s->fixups, &fix, sizeof fix);
+    (void)x64_push_item(c, &c->s->fixups, &fix, sizeof fix);
 }
 
 static void
@@ -152,7 +145,7 @@ edges_branch(x64_ctx *c, u8 cc, u32 block)
         return;
     }
     x64_fixup const fix = {x64_jcc(c->b, (x64_cc)cc), block};
-    (void)gbx_x64_push_item(c, &c->s->fixups, &fix, sizeof fix);
+    (void)x64_push_item(c, &c->s->fixups, &fix, sizeof fix);
 }
 
 /* All operands are at home: the topmost `keep` slide down over `drop` others. */
@@ -274,7 +267,7 @@ edges_switch(x64_ctx *c, const facts_block *b)
     x64_buf *const buf = c->b;
     const facts_edge *const edges = c->f.edges + b->edge;
     u32 const count = b->edge_count - 1;
-    x64_val idx = gbx_x64_pop(c);
+    x64_val idx = *x64_pop(c);
     idx.is_64 = false;
     u32 const at = gbx_x64_gpr(c, &idx, false);
     gbx_x64_flush(c, c->height);
@@ -295,7 +288,7 @@ edges_switch(x64_ctx *c, const facts_block *b)
     buf->bytes[buf->len - 1] &= 0x3f;
     table.at = buf->len;
     x64_u32(buf, 0);
-    (void)gbx_x64_push_item(c, &c->s->tables, &table, sizeof table);
+    (void)x64_push_item(c, &c->s->tables, &table, sizeof table);
     x64_rm(buf, 0x63, entry, (x64_mem){(u8)t, (u8)at, 2, 0}, X64_64); /* movsxd */
     x64_alu_rr(buf, ALU_ADD, entry, t, X64_64);
     x64_rr(buf, 0xff, 4, entry, X64_32); /* jmp */
@@ -315,7 +308,7 @@ edges_switch(x64_ctx *c, const facts_block *b)
                 gbx_x64_edge(c, &e);
             }
         }
-        if (!gbx_x64_push_item(c, &c->s->items, &item, sizeof item)) return;
+        if (!x64_push_item(c, &c->s->items, &item, sizeof item)) return;
     }
 }
 

@@ -22,8 +22,8 @@
 
 /* ---- Immediates */
 
-static u64
-emit_u64(x64_ctx *c, unsigned *bits)
+u64
+gbx_x64_leb(x64_ctx *c, unsigned *bits)
 {
     u64 v = 0;
     for (unsigned shift = 0;; shift += 7) {
@@ -35,27 +35,19 @@ emit_u64(x64_ctx *c, unsigned *bits)
     }
 }
 
-u32
-gbx_x64_u32(x64_ctx *c)
-{
-    unsigned bits;
-    if (GBX_LIKELY(*c->pc < 0x80)) return *c->pc++;
-    return (u32)emit_u64(c, &bits);
-}
-
-u64
-gbx_x64_s64(x64_ctx *c)
-{
-    unsigned bits;
-    u64 const v = emit_u64(c, &bits);
-    return bits < 64 && c->pc[-1] & 0x40 ? v | ~0ull << bits : v;
-}
-
 static void
 emit_skip(x64_ctx *c)
 {
     while (*c->pc++ & 0x80) {
     }
+}
+
+/* Behind the opcode of a block, and of those that open with it. */
+static void
+emit_openings(x64_ctx *c)
+{
+    emit_skip(c);
+    while (c->pc + 1 < c->end && c->pc[0] == OP_BLOCK && c->pc[1] == 0x40) c->pc += 2;
 }
 
 static void
@@ -64,7 +56,7 @@ emit_float_const(x64_ctx *c, bool is_64)
     u64 bits = 0;
     memcpy(&bits, c->pc, is_64 ? 8 : 4);
     c->pc += is_64 ? 8 : 4;
-    gbx_x64_push(c, x64_const(bits, is_64));
+    x64_push_const(c, bits, is_64);
 }
 
 /* ---- Instructions */
@@ -73,42 +65,42 @@ emit_float_const(x64_ctx *c, bool is_64)
 static void
 emit_wrap(x64_ctx *c)
 {
-    x64_val v = gbx_x64_pop(c);
-    switch (v.kind) {
-    case VAL_FLAGS: gbx_x64_push_flags(c, v.cc, false); return;
-    case VAL_CONST: v.bits = (u32)v.bits; break;
+    x64_val *const v = x64_pop(c);
+    switch (v->kind) {
+    case VAL_FLAGS: gbx_x64_push_flags(c, v->cc, false); return;
+    case VAL_CONST: v->bits = (u32)v->bits; break;
     case VAL_LOCAL:
-    case VAL_REG: v.narrow = true; break;
+    case VAL_REG: v->narrow = true; break;
     case VAL_LEA: break;
     default:
-        v.is_64 = false;
-        (void)gbx_x64_own(c, &v, X64_NO_REG);
-        v.narrow = true;
+        v->is_64 = false;
+        (void)gbx_x64_own(c, v, X64_NO_REG);
+        v->narrow = true;
         break;
     }
-    v.is_64 = false;
-    gbx_x64_push(c, v);
+    v->is_64 = false;
+    x64_push_val(c, v);
 }
 
 static void
 emit_extend_u(x64_ctx *c)
 {
-    x64_val v = gbx_x64_pop(c);
-    if (v.kind == VAL_FLAGS) {
-        gbx_x64_push_flags(c, v.cc, true);
+    x64_val *const v = x64_pop(c);
+    if (v->kind == VAL_FLAGS) {
+        gbx_x64_push_flags(c, v->cc, true);
         return;
     }
-    bool const is_clean = v.kind == VAL_CONST || v.kind == VAL_HOME ||
-                          ((v.kind == VAL_LOCAL || v.kind == VAL_REG) && !v.narrow);
+    bool const is_clean = v->kind == VAL_CONST || v->kind == VAL_HOME ||
+                          ((v->kind == VAL_LOCAL || v->kind == VAL_REG) && !v->narrow);
     u32 local = X64_NO_LOCAL;
     if (!is_clean) {
-        u32 const hint = gbx_x64_hint(c, false, &local);
-        u32 const reg = gbx_x64_own(c, &v, hint);
-        gbx_x64_push_reg(c, reg, local, true);
+        u32 const hint = x64_hint(c, false, &local);
+        u32 const reg = gbx_x64_own(c, v, hint);
+        x64_push_reg(c, reg, local, true);
         return;
     }
-    v.is_64 = true;
-    gbx_x64_push(c, v);
+    v->is_64 = true;
+    x64_push_val(c, v);
 }
 
 static void
@@ -122,122 +114,119 @@ emit_fc(x64_ctx *c)
             [OP_FC_TABLE_COPY] = {3, 0},  [OP_FC_TABLE_GROW] = {2, 1}, [OP_FC_TABLE_SIZE] = {0, 1},
             [OP_FC_TABLE_FILL] = {3, 0},
     };
-    u32 const sub = gbx_x64_u32(c);
+    u32 const sub = x64_read_u32(c);
     if (sub <= OP_FC_I64_TRUNC_SAT_F64_U) {
         gbx_x64_trunc_sat(c, sub);
         return;
     }
-    u32 const first = gbx_x64_u32(c);
-    u32 const second = gbx_wasm_ops_fc[sub].imm == IMM_IDX2 ? gbx_x64_u32(c) : 0;
+    u32 const first = x64_read_u32(c);
+    u32 const second = gbx_wasm_ops_fc[sub].imm == IMM_IDX2 ? x64_read_u32(c) : 0;
     bool const is_first = first == 0 && second == 0; /* memory */
     if (is_first && gbx_x64_bulk(c, sub)) return;
     gbx_x64_libcall(c, sub, first, second, shapes[sub].takes, shapes[sub].gives);
 }
 
-static void
-emit_drop(x64_ctx *c)
-{
-    x64_val v = gbx_x64_pop(c);
-    gbx_x64_drop(c, &v);
-}
-
-/* False: the block is left.
+/* The instructions of b from pc on. False: one of them has left the block; else c->end is reached.
  * STYLE: one function because it is one opcode switch. */
 static bool
-emit_insn(x64_ctx *c, const facts_block *b)
+emit_insns(x64_ctx *c, const facts_block *b)
 {
-    c->insn = c->pc;
-    c->wasm_offset = (u32)(c->insn - c->m->bytes);
-    x64_line(c);
-    u8 const op = c->unfuse[*c->pc++];
-    switch (op) {
-    case OP_NOP:
-    case OP_END: return true;
-    case OP_BLOCK:
-    case OP_LOOP: emit_skip(c); return true;
-    case OP_UNREACHABLE:
-    case OP_ELSE:
-    case OP_BR:
-    case OP_BR_IF:
-    case OP_BR_TABLE:
-    case OP_IF:
-    case OP_RETURN: gbx_x64_exit(c, b); return false;
-    case OP_CALL: gbx_x64_call(c, gbx_x64_u32(c)); return true;
-    case OP_CALL_INDIRECT: {
-        u32 const type = gbx_x64_u32(c);
-        gbx_x64_call_indirect(c, type, gbx_x64_u32(c));
-        return true;
+    while (c->pc < c->end) {
+        x64_room(c->b);
+        c->insn = c->pc;
+        c->wasm_offset = (u32)(c->insn - c->m->bytes);
+        x64_line(c);
+        u8 const op = c->unfuse[*c->pc++];
+        switch (op) {
+        case OP_NOP:
+        case OP_END: continue;
+        case OP_BLOCK: emit_openings(c); continue;
+        case OP_LOOP: emit_skip(c); continue;
+        case OP_UNREACHABLE:
+        case OP_ELSE:
+        case OP_BR:
+        case OP_BR_IF:
+        case OP_BR_TABLE:
+        case OP_IF:
+        case OP_RETURN: gbx_x64_exit(c, b); return false;
+        case OP_CALL: gbx_x64_call(c, x64_read_u32(c)); continue;
+        case OP_CALL_INDIRECT: {
+            u32 const type = x64_read_u32(c);
+            gbx_x64_call_indirect(c, type, x64_read_u32(c));
+            continue;
+        }
+        case OP_RETURN_CALL: gbx_x64_tail_call(c, x64_read_u32(c)); return false;
+        case OP_RETURN_CALL_INDIRECT: {
+            u32 const type = x64_read_u32(c);
+            gbx_x64_tail_call_indirect(c, type, x64_read_u32(c));
+            return false;
+        }
+        case OP_DROP: gbx_x64_drop(c, x64_pop(c)); continue;
+        case OP_SELECT_T:
+            emit_skip(c);
+            c->pc++; /* one type, of one byte */
+            gbx_x64_select(c);
+            continue;
+        case OP_SELECT: gbx_x64_select(c); continue;
+        case OP_LOCAL_GET:
+            c->access++;
+            gbx_x64_local_get(c, x64_read_u32(c));
+            continue;
+        case OP_LOCAL_SET:
+        case OP_LOCAL_TEE:
+            c->access++;
+            gbx_x64_local_set(c, x64_read_u32(c), op == OP_LOCAL_TEE);
+            continue;
+        case OP_GLOBAL_GET:
+            c->access++;
+            gbx_x64_global_get(c, x64_read_u32(c));
+            continue;
+        case OP_GLOBAL_SET:
+            c->access++;
+            gbx_x64_global_set(c, x64_read_u32(c));
+            continue;
+        case OP_TABLE_GET: gbx_x64_table_get(c, x64_read_u32(c)); continue;
+        case OP_TABLE_SET: gbx_x64_table_set(c, x64_read_u32(c)); continue;
+        case OP_I32_LOAD ... OP_I64_LOAD32_U: gbx_x64_load(c, op); continue;
+        case OP_I32_STORE ... OP_I64_STORE32: gbx_x64_store(c, op); continue;
+        case OP_MEMORY_SIZE: gbx_x64_memory_size(c, x64_read_u32(c)); continue;
+        case OP_MEMORY_GROW:
+            gbx_x64_libcall(c, GBX_TIER_MEMORY_GROW, x64_read_u32(c), 0, 1, 1);
+            continue;
+        case OP_I32_CONST: x64_push_const(c, (u32)x64_read_s64(c), false); continue;
+        case OP_I64_CONST: x64_push_const(c, x64_read_s64(c), true); continue;
+        case OP_F32_CONST: emit_float_const(c, false); continue;
+        case OP_F64_CONST: emit_float_const(c, true); continue;
+        case OP_I32_EQZ: gbx_x64_eqz(c, false); continue;
+        case OP_I64_EQZ: gbx_x64_eqz(c, true); continue;
+        case OP_I32_EQ ... OP_I32_GE_U:
+        case OP_I64_EQ ... OP_I64_GE_U: gbx_x64_compare(c, op); continue;
+        case OP_I32_CLZ ... OP_I32_POPCNT:
+        case OP_I64_CLZ ... OP_I64_POPCNT: gbx_x64_int_unary(c, op); continue;
+        case OP_I32_ADD ... OP_I32_ROTR:
+        case OP_I64_ADD ... OP_I64_ROTR: gbx_x64_int_binary(c, op); continue;
+        case OP_I32_WRAP_I64: emit_wrap(c); continue;
+        case OP_I64_EXTEND_I32_U: emit_extend_u(c); continue;
+        case OP_I64_EXTEND_I32_S:
+        case OP_I32_EXTEND8_S ... OP_I64_EXTEND32_S: gbx_x64_extend(c, op); continue;
+        case OP_REF_NULL:
+            emit_skip(c);
+            x64_push_const(c, 0, true);
+            continue;
+        case OP_REF_IS_NULL: gbx_x64_eqz(c, true); continue;
+        case OP_REF_FUNC: gbx_x64_ref_func(c, x64_read_u32(c)); continue;
+        case OP_PREFIX_FC: emit_fc(c); continue;
+        default: gbx_x64_float(c, op); continue;
+        }
     }
-    case OP_RETURN_CALL: gbx_x64_tail_call(c, gbx_x64_u32(c)); return false;
-    case OP_RETURN_CALL_INDIRECT: {
-        u32 const type = gbx_x64_u32(c);
-        gbx_x64_tail_call_indirect(c, type, gbx_x64_u32(c));
-        return false;
-    }
-    case OP_DROP: emit_drop(c); return true;
-    case OP_SELECT_T:
-        emit_skip(c);
-        c->pc++; /* one type, of one byte */
-        gbx_x64_select(c);
-        return true;
-    case OP_SELECT: gbx_x64_select(c); return true;
-    case OP_LOCAL_GET:
-        c->access++;
-        gbx_x64_local_get(c, gbx_x64_u32(c));
-        return true;
-    case OP_LOCAL_SET:
-    case OP_LOCAL_TEE:
-        c->access++;
-        gbx_x64_local_set(c, gbx_x64_u32(c), op == OP_LOCAL_TEE);
-        return true;
-    case OP_GLOBAL_GET:
-        c->access++;
-        gbx_x64_global_get(c, gbx_x64_u32(c));
-        return true;
-    case OP_GLOBAL_SET:
-        c->access++;
-        gbx_x64_global_set(c, gbx_x64_u32(c));
-        return true;
-    case OP_TABLE_GET: gbx_x64_table_get(c, gbx_x64_u32(c)); return true;
-    case OP_TABLE_SET: gbx_x64_table_set(c, gbx_x64_u32(c)); return true;
-    case OP_I32_LOAD ... OP_I64_LOAD32_U: gbx_x64_load(c, op); return true;
-    case OP_I32_STORE ... OP_I64_STORE32: gbx_x64_store(c, op); return true;
-    case OP_MEMORY_SIZE: gbx_x64_memory_size(c, gbx_x64_u32(c)); return true;
-    case OP_MEMORY_GROW:
-        gbx_x64_libcall(c, GBX_TIER_MEMORY_GROW, gbx_x64_u32(c), 0, 1, 1);
-        return true;
-    case OP_I32_CONST: gbx_x64_push(c, x64_const((u32)gbx_x64_s64(c), false)); return true;
-    case OP_I64_CONST: gbx_x64_push(c, x64_const(gbx_x64_s64(c), true)); return true;
-    case OP_F32_CONST: emit_float_const(c, false); return true;
-    case OP_F64_CONST: emit_float_const(c, true); return true;
-    case OP_I32_EQZ: gbx_x64_eqz(c, false); return true;
-    case OP_I64_EQZ: gbx_x64_eqz(c, true); return true;
-    case OP_I32_EQ ... OP_I32_GE_U:
-    case OP_I64_EQ ... OP_I64_GE_U: gbx_x64_compare(c, op); return true;
-    case OP_I32_CLZ ... OP_I32_POPCNT:
-    case OP_I64_CLZ ... OP_I64_POPCNT: gbx_x64_int_unary(c, op); return true;
-    case OP_I32_ADD ... OP_I32_ROTR:
-    case OP_I64_ADD ... OP_I64_ROTR: gbx_x64_int_binary(c, op); return true;
-    case OP_I32_WRAP_I64: emit_wrap(c); return true;
-    case OP_I64_EXTEND_I32_U: emit_extend_u(c); return true;
-    case OP_I64_EXTEND_I32_S:
-    case OP_I32_EXTEND8_S ... OP_I64_EXTEND32_S: gbx_x64_extend(c, op); return true;
-    case OP_REF_NULL:
-        emit_skip(c);
-        gbx_x64_push(c, x64_const(0, true));
-        return true;
-    case OP_REF_IS_NULL: gbx_x64_eqz(c, true); return true;
-    case OP_REF_FUNC: gbx_x64_ref_func(c, gbx_x64_u32(c)); return true;
-    case OP_PREFIX_FC: emit_fc(c); return true;
-    default: gbx_x64_float(c, op); return true;
-    }
+    return true;
 }
 
 void
 gbx_x64_add_line(x64_ctx *c)
 {
     codegen_line const line = {c->b->len, c->wasm_offset};
-    (void)gbx_x64_push_item(c, &c->s->lines, &line, sizeof line);
+    (void)x64_push_item(c, &c->s->lines, &line, sizeof line);
 }
 
 static void
@@ -248,11 +237,7 @@ emit_instructions(x64_ctx *c, u32 block)
     c->pc = c->m->bytes + b->off;
     c->end = c->m->bytes + b->end;
     c->access = c->f.accesses + b->access;
-    bool goes_on = true;
-    while (goes_on && c->pc < c->end) {
-        x64_room(c->b);
-        goes_on = emit_insn(c, b);
-    }
+    bool const goes_on = emit_insns(c, b);
     x64_room(c->b);
     if (goes_on) gbx_x64_fall(c, b);
 }
@@ -268,7 +253,7 @@ gbx_x64_block(x64_ctx *c, u32 block)
     c->is_open = false;
     if (b->marks & FACTS_MARK_HEAD && b->height == 0) {
         codegen_head const head = {b->off, c->b->len};
-        (void)gbx_x64_push_item(c, &c->s->heads, &head, sizeof head);
+        (void)x64_push_item(c, &c->s->heads, &head, sizeof head);
     }
     emit_instructions(c, block);
 }
@@ -347,6 +332,29 @@ emit_array(x64_ctx *c, x64_array *a, u64 count, size_t bytes)
     return a->items;
 }
 
+/* The function keeps something at home: a value over a call, or a local that has no register. What is left
+ * out is seen when it shows. */
+static bool
+emit_has_homes(const x64_ctx *c)
+{
+    for (u32 r = 0; r < c->f.local_count; r++)
+        if (!(c->assigned >> r & 1) && c->f.locals[r].idx != c->copy) return true;
+    for (u32 i = 0; i < c->f.block_count; i++) {
+        const facts_block *const b = &c->f.blocks[i];
+        bool const calls = b->has & (FACTS_CALL | FACTS_CALL_INDIRECT);
+        if (calls && b->live_in & b->live_out & ~b->defs & c->assigned) return true;
+    }
+    return c->f.locals_used > c->f.local_count;
+}
+
+static void
+emit_guess_frame(x64_ctx *c)
+{
+    c->is_guessed = true;
+    c->out_slots = c->f.values_max > 1 ? c->f.values_max : c->f.has & FACTS_CALL_VALUES ? 1 : 0;
+    c->has_frame = c->out_slots || emit_has_homes(c);
+}
+
 static bool
 emit_begin(x64_ctx *c)
 {
@@ -369,7 +377,10 @@ emit_begin(x64_ctx *c)
     c->needs_frame = c->is_open = false;
     c->general = c->fresh = c->osr = FACTS_NONE;
     emit_assign(c);
-    gbx_x64_thread_jumps(c);
+    if (!c->is_guessed) {
+        emit_guess_frame(c);
+        gbx_x64_thread_jumps(c);
+    }
     return true;
 }
 
@@ -429,10 +440,7 @@ emit_with_dispatch(x64_ctx *c)
             c->pc = c->m->bytes + b->off;
             c->end = c->m->bytes + b->end;
             c->access = c->f.accesses + b->access;
-            while (c->pc < c->end) {
-                x64_room(c->b);
-                (void)emit_insn(c, b);
-            }
+            (void)emit_insns(c, b);
         }
         x64_room(c->b);
         if (is_last) {
@@ -546,9 +554,7 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
                      CODEGEN_FREE_BYTES;
     s->b.most = (u32)min_u64(most, X64_MOST);
     s->b.failed = s->b.is_long = false;
-    c.out_slots = c.f.values_max > 1 ? c.f.values_max : 0;
-    c.has_frame = c.out_slots > 0;
-    for (;;) {
+    for (bool is_needless = false;;) {
         emit_function(&c);
         if (s->b.is_long || s->b.len > s->b.most) {
             out->beyond = FACTS_BEYOND_GROWTH;
@@ -556,10 +562,17 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
         }
         if (c.failed || s->b.failed) return GBX_NO_MEMORY;
         bool const is_large = (c.out_slots + c.slots) * 8 > EMIT_LARGE_FRAME;
-        if (!emit_is_vain(&c) && c.is_large >= is_large) break;
-        c.has_frame = c.has_frame || c.needs_frame;
-        c.out_slots = max_u32(c.out_slots, c.out_need);
-        c.is_large = c.is_large || is_large;
+        if (emit_is_vain(&c) || c.is_large < is_large) {
+            c.has_frame = c.has_frame || c.needs_frame;
+            c.out_slots = max_u32(c.out_slots, c.out_need);
+            c.is_large = c.is_large || is_large;
+        } else if (c.f.values_max <= 1 && c.has_frame > c.needs_frame && !is_needless) {
+            is_needless = true;
+            c.has_frame = false;
+            c.out_slots = 0;
+        } else {
+            break;
+        }
     }
     if (s->heads.count) qsort(s->heads.items, s->heads.count, sizeof(codegen_head), emit_by_offset);
     out->bytes = s->b.bytes;

@@ -57,6 +57,8 @@ typedef enum x64_val_kind {
     VAL_FLAGS, /* cc says whether it is 1; consumed by the next instruction */
 } x64_val_kind;
 
+/* PERF: values are made in their place on the stack, and read there: copied as a whole they would wait for
+ * the stores of their fields. */
 typedef struct x64_val {
     u8 kind;
     bool is_64;  /* an integer of 64 bits, or an f64 */
@@ -198,6 +200,7 @@ typedef struct x64_ctx {
     u32 out_need;  /* that turned out to be needed */
     bool has_frame, needs_frame;
     bool is_large;           /* the frame: it is compared with what the stack has left */
+    bool is_guessed;         /* what of these is not known before */
     bool is_fresh;           /* called with one 0, it may skip what it does with it */
     u32 general, fresh, osr; /* entries */
     u32 cold_at, tables_at;  /* where what stands behind the function begins */
@@ -205,10 +208,29 @@ typedef struct x64_ctx {
     u32 *bound;              /* by block: offset of its code, FACTS_NONE: not yet */
 } x64_ctx;
 
+/* ---- Immediates: LEB128 at pc */
+
+u64 gbx_x64_leb(x64_ctx *c, unsigned *bits); /* of any length; *bits: how many it has */
+
+static inline u32
+x64_read_u32(x64_ctx *c)
+{
+    unsigned bits;
+    if (GBX_LIKELY(*c->pc < 0x80)) return *c->pc++;
+    return (u32)gbx_x64_leb(c, &bits);
+}
+
+static inline u64
+x64_read_s64(x64_ctx *c)
+{
+    unsigned bits;
+    if (GBX_LIKELY(*c->pc < 0x80)) return (u64)((i64)((u64)*c->pc++ << 57) >> 57);
+    u64 const v = gbx_x64_leb(c, &bits);
+    return bits < 64 && c->pc[-1] & 0x40 ? v | ~0ull << bits : v;
+}
+
 /* ---- values.c */
 
-void gbx_x64_push(x64_ctx *c, x64_val v);
-x64_val gbx_x64_pop(x64_ctx *c);
 u32 gbx_x64_take(x64_ctx *c); /* a free temporary, by sending an operand home if need be */
 u32 gbx_x64_xtake(x64_ctx *c);
 bool gbx_x64_claim(x64_ctx *c, u32 reg); /* make this very temporary free and take it */
@@ -240,18 +262,110 @@ x64_mem gbx_x64_place_home(x64_ctx *c, u32 place);
 /* The register that the result of the present instruction is to be computed into because the next one
  * writes it to a local: *local says which. X64_NO_REG where there is none. May emit moves: what the
  * instruction reads is held until then. */
-u32 gbx_x64_hint(x64_ctx *c, bool is_float, u32 *local);
-void gbx_x64_push_reg(x64_ctx *c, u32 reg, u32 local, bool is_64);
-void gbx_x64_push_xmm(x64_ctx *c, u32 reg, u32 local, bool is_64);
+u32 gbx_x64_hint_local(x64_ctx *c, u8 op, bool is_float, u32 *local);
+
+static inline u32
+x64_hint(x64_ctx *c, bool is_float, u32 *local)
+{
+    *local = X64_NO_LOCAL;
+    if (c->pc >= c->end) return X64_NO_REG;
+    u8 const op = c->unfuse[*c->pc];
+    if (op != OP_GLOBAL_SET && op != OP_LOCAL_SET && op != OP_LOCAL_TEE) return X64_NO_REG;
+    return gbx_x64_hint_local(c, op, is_float, local);
+}
+
 void gbx_x64_reload(x64_ctx *c, u64 mask); /* these locals are in their registers */
 void gbx_x64_save(x64_ctx *c, u64 mask);   /* these are at home as well */
 u64 gbx_x64_live(x64_ctx *c);              /* that may be read from the next instruction on */
-bool gbx_x64_push_item(x64_ctx *c, x64_array *a, const void *item, size_t bytes);
+bool gbx_x64_array_grow(x64_ctx *c, x64_array *a, size_t bytes);
+void gbx_x64_settle(x64_ctx *c); /* send home the lower half of what is pending */
 
-static inline x64_val
-x64_const(u64 bits, bool is_64)
+/* A copy of *item at the end; false: memory is short. */
+static inline bool
+x64_push_item(x64_ctx *c, x64_array *a, const void *item, size_t bytes)
 {
-    return (x64_val){.kind = VAL_CONST, .is_64 = is_64, .bits = bits, .local = X64_NO_LOCAL};
+    if (GBX_UNLIKELY(a->count == a->cap) && !gbx_x64_array_grow(c, a, bytes)) return false;
+    memcpy((u8 *)a->items + a->count++ * bytes, item, bytes);
+    return true;
+}
+
+/* ---- The operand stack */
+
+#define X64_PENDING 48u /* operands that are not at home, so that looking through them is bounded */
+
+/* The place of a new operand, to be filled in. */
+static inline x64_val *
+x64_push(x64_ctx *c)
+{
+    if (GBX_UNLIKELY(c->height - c->settled > X64_PENDING)) gbx_x64_settle(c);
+    return &c->stack[c->height++];
+}
+
+/* What v is becomes the topmost operand; v may have been popped from there. */
+static inline void
+x64_push_val(x64_ctx *c, const x64_val *v)
+{
+    x64_val *const to = x64_push(c);
+    if (to != v) *to = *v;
+}
+
+static inline void
+x64_push_const(x64_ctx *c, u64 bits, bool is_64)
+{
+    x64_val *const v = x64_push(c);
+    *v = (x64_val){.kind = VAL_CONST, .is_64 = is_64, .bits = bits, .local = X64_NO_LOCAL};
+}
+
+static inline void
+x64_push_local(x64_ctx *c, u32 idx, bool is_64, bool narrow)
+{
+    x64_val *const v = x64_push(c);
+    *v = (x64_val){.kind = VAL_LOCAL,
+                   .is_64 = is_64,
+                   .narrow = narrow,
+                   .local = idx,
+                   .index_local = X64_NO_LOCAL};
+}
+
+/* A register of either kind: that of `local`, or X64_NO_LOCAL: a temporary. */
+static inline void
+x64_push_in(x64_ctx *c, x64_val_kind kind, u32 reg, u32 local, bool is_64)
+{
+    x64_val *const v = x64_push(c);
+    *v = (x64_val){.kind = (u8)kind,
+                   .is_64 = is_64,
+                   .reg = (u8)reg,
+                   .index = X64_NO_REG,
+                   .local = local,
+                   .index_local = X64_NO_LOCAL};
+}
+
+static inline void
+x64_push_reg(x64_ctx *c, u32 reg, u32 local, bool is_64)
+{
+    x64_push_in(c, VAL_REG, reg, local, is_64);
+}
+
+static inline void
+x64_push_xmm(x64_ctx *c, u32 reg, u32 local, bool is_64)
+{
+    x64_push_in(c, VAL_XMM, reg, local, is_64);
+}
+
+/* The topmost operand, which stays where it is until the next one is pushed. */
+static inline x64_val *
+x64_pop(x64_ctx *c)
+{
+    x64_val *const v = &c->stack[--c->height];
+    if (c->settled <= c->height) return v;
+    c->settled = c->height;
+    *v = (x64_val){.kind = VAL_HOME,
+                   .is_64 = true,
+                   .disp = (i32)c->height,
+                   .index = X64_NO_REG,
+                   .local = X64_NO_LOCAL,
+                   .index_local = X64_NO_LOCAL};
+    return v;
 }
 
 /* ---- int.c */
@@ -310,8 +424,16 @@ u32 gbx_x64_stalest(const x64_ctx *c, u32 regs);
 
 void gbx_x64_trap_if(x64_ctx *c, u8 cc, u32 kind);
 void gbx_x64_trap(x64_ctx *c, u32 kind);
-void gbx_x64_row(x64_ctx *c, u32 kind); /* the next instruction may fault */
 void gbx_x64_cold(x64_ctx *c, x64_cold cold);
+
+/* The next instruction may fault. */
+static inline void
+x64_row(x64_ctx *c, u32 kind)
+{
+    codegen_row const row = {c->b->len, kind, c->wasm_offset};
+    (void)x64_push_item(c, &c->s->rows, &row, sizeof row);
+}
+
 void gbx_x64_exit(x64_ctx *c, const facts_block *b);
 void gbx_x64_fall(x64_ctx *c,
                   const facts_block *b); /* the block ended without an instruction that leaves it */
@@ -350,8 +472,6 @@ void gbx_x64_slow_closed(x64_ctx *c, const x64_cold *cold);
 
 void gbx_x64_block(x64_ctx *c, u32 block);
 void gbx_x64_add_line(x64_ctx *c);
-u32 gbx_x64_u32(x64_ctx *c); /* LEB128 at pc */
-u64 gbx_x64_s64(x64_ctx *c);
 
 /* What follows is code of the present instruction. */
 static inline void

@@ -27,7 +27,7 @@ float_ucomi(x64_ctx *c, u32 x, u32 y, bool is_64)
 static u32
 float_target(x64_ctx *c, x64_val *a, const x64_val *b, u32 *local)
 {
-    u32 dst = gbx_x64_hint(c, true, local);
+    u32 dst = x64_hint(c, true, local);
     if (dst != X64_NO_REG && b && b->kind == VAL_LOCAL && b->local == *local) {
         dst = X64_NO_REG;
         *local = X64_NO_LOCAL;
@@ -38,7 +38,7 @@ float_target(x64_ctx *c, x64_val *a, const x64_val *b, u32 *local)
 static void
 float_arith(x64_ctx *c, u32 which, bool is_64)
 {
-    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val b = *x64_pop(c), a = *x64_pop(c);
     a.is_64 = b.is_64 = is_64;
     u32 local;
     u32 const rb = b.kind == VAL_MEM ? 0 : gbx_x64_xmm(c, &b);
@@ -50,7 +50,7 @@ float_arith(x64_ctx *c, u32 which, bool is_64)
         x64_sse(c->b, float_prefix(is_64), float_ops[which], dst, rb);
     }
     gbx_x64_drop(c, &b);
-    gbx_x64_push_xmm(c, dst, local, is_64);
+    x64_push_xmm(c, dst, local, is_64);
 }
 
 /* minsd and maxsd give their second operand for zeros and NaNs: both are seen to first. */
@@ -58,7 +58,7 @@ static void
 float_min_max(x64_ctx *c, bool is_max, bool is_64)
 {
     x64_buf *const buf = c->b;
-    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val b = *x64_pop(c), a = *x64_pop(c);
     a.is_64 = b.is_64 = is_64;
     u32 const rb = gbx_x64_xmm(c, &b), dst = gbx_x64_xown(c, &a, X64_NO_REG);
     float_ucomi(c, dst, rb, is_64);
@@ -74,7 +74,7 @@ float_min_max(x64_ctx *c, bool is_max, bool is_64)
     x64_bind_short(buf, done0);
     x64_bind_short(buf, done1);
     gbx_x64_drop(c, &b);
-    gbx_x64_push_xmm(c, dst, X64_NO_LOCAL, is_64);
+    x64_push_xmm(c, dst, X64_NO_LOCAL, is_64);
 }
 
 /* xmm = the sign bit, or all others of the float's width. */
@@ -92,7 +92,7 @@ static void
 float_copysign(x64_ctx *c, bool is_64)
 {
     x64_buf *const buf = c->b;
-    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val b = *x64_pop(c), a = *x64_pop(c);
     a.is_64 = b.is_64 = is_64;
     u32 const rb = gbx_x64_xmm(c, &b), dst = gbx_x64_xown(c, &a, X64_NO_REG);
     float_mask(c, X64_SCRATCH0, false, is_64);
@@ -101,26 +101,26 @@ float_copysign(x64_ctx *c, bool is_64)
             rb); /* andn: the sign of b, and its bits beyond, which are 0 */
     x64_sse(buf, 0, 0x56, dst, X64_SCRATCH0); /* or */
     gbx_x64_drop(c, &b);
-    gbx_x64_push_xmm(c, dst, X64_NO_LOCAL, is_64);
+    x64_push_xmm(c, dst, X64_NO_LOCAL, is_64);
 }
 
 static void
 float_sign(x64_ctx *c, bool is_neg, bool is_64)
 {
-    x64_val a = gbx_x64_pop(c);
+    x64_val a = *x64_pop(c);
     a.is_64 = is_64;
     u32 local;
     u32 const dst = float_target(c, &a, NULL, &local);
     float_mask(c, X64_SCRATCH0, is_neg, is_64);
     x64_sse(c->b, 0, is_neg ? 0x57 : 0x54, dst, X64_SCRATCH0);
-    gbx_x64_push_xmm(c, dst, local, is_64);
+    x64_push_xmm(c, dst, local, is_64);
 }
 
 /* A target whose bits are all zero, and which is not the source. */
 static u32
 float_fresh(x64_ctx *c, const x64_val *a, u32 *local)
 {
-    u32 dst = gbx_x64_hint(c, true, local);
+    u32 dst = x64_hint(c, true, local);
     if (dst != X64_NO_REG && a->kind == VAL_LOCAL && a->local == *local) {
         dst = X64_NO_REG;
         *local = X64_NO_LOCAL;
@@ -134,7 +134,7 @@ float_fresh(x64_ctx *c, const x64_val *a, u32 *local)
 static void
 float_round(x64_ctx *c, u32 mode, bool is_64)
 {
-    x64_val a = gbx_x64_pop(c);
+    x64_val a = *x64_pop(c);
     a.is_64 = is_64;
     u32 const src = gbx_x64_xmm(c, &a);
     u32 local;
@@ -146,14 +146,14 @@ float_round(x64_ctx *c, u32 mode, bool is_64)
         x64_sse(c->b, float_prefix(is_64), 0x51, dst, src);
     }
     gbx_x64_drop(c, &a);
-    gbx_x64_push_xmm(c, dst, local, is_64);
+    x64_push_xmm(c, dst, local, is_64);
 }
 
 static void
 float_compare(x64_ctx *c, u32 which, bool is_64)
 {
     x64_buf *const buf = c->b;
-    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val b = *x64_pop(c), a = *x64_pop(c);
     a.is_64 = b.is_64 = is_64;
     u32 const rb = gbx_x64_xmm(c, &b), ra = gbx_x64_xmm(c, &a);
     bool const is_less = which == 2 || which == 4; /* eq ne lt gt le ge */
@@ -174,7 +174,7 @@ float_compare(x64_ctx *c, u32 which, bool is_64)
     x64_alu_rr(buf, which == 0 ? ALU_AND : ALU_OR, t, p, X64_32);
     x64_rr(buf, X64_F(0, 0xb6), t, t, X64_RM8);
     gbx_x64_release(c, p);
-    gbx_x64_push_reg(c, t, X64_NO_LOCAL, false);
+    x64_push_reg(c, t, X64_NO_LOCAL, false);
 }
 
 /* ---- Between integers and floats */
@@ -184,7 +184,7 @@ float_from_int(x64_ctx *c, bool from_64, bool is_signed, bool is_64)
 {
     x64_buf *const buf = c->b;
     u32 const cvt = 0x2a, prefix = float_prefix(is_64);
-    x64_val a = gbx_x64_pop(c);
+    x64_val a = *x64_pop(c);
     a.is_64 = from_64;
     u32 src = gbx_x64_gpr(c, &a, is_signed && !from_64);
     u32 local;
@@ -193,7 +193,7 @@ float_from_int(x64_ctx *c, bool from_64, bool is_signed, bool is_64)
         u32 const w = from_64 || !is_signed ? X64_64 : X64_32;
         x64_rr(buf, X64_F(prefix, cvt), dst, src, w);
         gbx_x64_drop(c, &a);
-        gbx_x64_push_xmm(c, dst, local, is_64);
+        x64_push_xmm(c, dst, local, is_64);
         return;
     }
     /* Half of it, with the lost bit kept for rounding, and doubled. */
@@ -215,7 +215,7 @@ float_from_int(x64_ctx *c, bool from_64, bool is_signed, bool is_64)
     x64_bind_short(buf, done);
     gbx_x64_release(c, t);
     gbx_x64_drop(c, &a);
-    gbx_x64_push_xmm(c, dst, X64_NO_LOCAL, is_64);
+    x64_push_xmm(c, dst, X64_NO_LOCAL, is_64);
 }
 
 /* Bits of x64_cold.variant for conversions. */
@@ -230,7 +230,7 @@ float_trunc(x64_ctx *c, u32 variant)
 {
     x64_buf *const buf = c->b;
     bool const from_64 = variant & TRUNC_FROM_64, to_64 = variant & TRUNC_TO_64;
-    x64_val a = gbx_x64_pop(c);
+    x64_val a = *x64_pop(c);
     a.is_64 = from_64;
     u32 const src = gbx_x64_xmm(c, &a);
     u32 const dst = gbx_x64_take(c);
@@ -262,7 +262,7 @@ float_trunc(x64_ctx *c, u32 variant)
                                .variant = (u8)variant});
     if (!to_64 && variant & TRUNC_SIGNED) x64_mov(buf, dst, dst, X64_32);
     gbx_x64_drop(c, &a);
-    gbx_x64_push_reg(c, dst, X64_NO_LOCAL, to_64);
+    x64_push_reg(c, dst, X64_NO_LOCAL, to_64);
 }
 
 static void
@@ -281,7 +281,7 @@ float_slow_const(x64_ctx *c, u32 t, f64 v, bool is_64)
 static void
 float_slow_trap(x64_ctx *c, u32 kind)
 {
-    gbx_x64_row(c, kind);
+    x64_row(c, kind);
     x64_ud2(c->b);
 }
 
@@ -345,30 +345,30 @@ gbx_x64_trunc_sat(x64_ctx *c, u32 sub)
 static void
 float_convert(x64_ctx *c, bool is_promote)
 {
-    x64_val a = gbx_x64_pop(c);
+    x64_val a = *x64_pop(c);
     a.is_64 = !is_promote;
     u32 const src = gbx_x64_xmm(c, &a);
     u32 local;
     u32 const dst = float_fresh(c, &a, &local);
     x64_sse(c->b, is_promote ? 0xf3 : 0xf2, 0x5a, dst, src);
     gbx_x64_drop(c, &a);
-    gbx_x64_push_xmm(c, dst, local, is_promote);
+    x64_push_xmm(c, dst, local, is_promote);
 }
 
 static void
 float_reinterpret(x64_ctx *c, bool to_float, bool is_64)
 {
-    x64_val a = gbx_x64_pop(c);
+    x64_val a = *x64_pop(c);
     a.is_64 = is_64;
     u32 local;
     if (to_float) {
-        u32 const dst = gbx_x64_hint(c, true, &local);
+        u32 const dst = x64_hint(c, true, &local);
         u32 const reg = gbx_x64_xown(c, &a, dst);
-        gbx_x64_push_xmm(c, reg, local, is_64);
+        x64_push_xmm(c, reg, local, is_64);
     } else {
-        u32 const dst = gbx_x64_hint(c, false, &local);
+        u32 const dst = x64_hint(c, false, &local);
         u32 const reg = gbx_x64_own(c, &a, dst);
-        gbx_x64_push_reg(c, reg, local, is_64);
+        x64_push_reg(c, reg, local, is_64);
     }
 }
 

@@ -78,11 +78,7 @@ gbx_x64_forward(x64_ctx *c, u32 local, u64 offset, u8 op)
         bool const is_64 = op == OP_I64_LOAD || op >= OP_I64_LOAD8_S;
         m->age = c->memo_age++;
         if (c->reg_locals[reg] != X64_NO_LOCAL) {
-            gbx_x64_push(c, (x64_val){.kind = VAL_LOCAL,
-                                      .is_64 = is_64,
-                                      .narrow = m->narrow,
-                                      .local = c->reg_locals[reg],
-                                      .index_local = X64_NO_LOCAL});
+            x64_push_local(c, c->reg_locals[reg], is_64, m->narrow);
             return true;
         }
         u32 at = reg;
@@ -93,7 +89,7 @@ gbx_x64_forward(x64_ctx *c, u32 local, u64 offset, u8 op)
             at = gbx_x64_take(c);
             x64_mov(c->b, at, reg, X64_64);
         }
-        gbx_x64_push_reg(c, at, X64_NO_LOCAL, is_64);
+        x64_push_reg(c, at, X64_NO_LOCAL, is_64);
         c->stack[c->height - 1].narrow = m->narrow;
         return true;
     }

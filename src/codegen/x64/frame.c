@@ -17,7 +17,7 @@ void
 gbx_x64_frame_fix(x64_ctx *c, i32 addend)
 {
     x64_frame_fix const fix = {c->b->len - 4, addend};
-    (void)gbx_x64_push_item(c, &c->s->frame_fixes, &fix, sizeof fix);
+    (void)x64_push_item(c, &c->s->frame_fixes, &fix, sizeof fix);
 }
 
 static void
@@ -50,7 +50,7 @@ frame_open(x64_ctx *c)
                     X64_64);
             gbx_x64_trap_if(c, CC_B, GBX_TRAP_STACK_EXHAUSTED);
         }
-        gbx_x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
+        x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
         x64_rm(b, 0x85, RAX, x64_at(RSP, 0), X64_32);
     }
     if (c->f.has & (FACTS_CALL | FACTS_CALL_INDIRECT)) gbx_x64_poll(c);
@@ -154,14 +154,14 @@ gbx_x64_epilogue(x64_ctx *c)
 {
     x64_buf *const b = c->b;
     for (u32 i = c->sig->result_count; i-- > 1;) {
-        x64_val v = gbx_x64_pop(c);
+        x64_val v = *x64_pop(c);
         x64_room(b);
         u32 const reg = gbx_x64_gpr(c, &v, false);
         frame_incoming(c, 0x89, reg, i);
         gbx_x64_drop(c, &v);
     }
     if (c->sig->result_count) {
-        x64_val v = gbx_x64_pop(c);
+        x64_val v = *x64_pop(c);
         if (v.kind == VAL_CONST && v.bits == 0)
             x64_zero(b, RAX);
         else
@@ -183,7 +183,7 @@ gbx_x64_osr_entry(x64_ctx *c)
     c->wasm_offset = c->code->body_off;
     if (c->has_frame) {
         frame_move_sp(c, ALU_SUB);
-        gbx_x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
+        x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
         x64_rm(b, 0x85, RAX, x64_at(RSP, 0), X64_32);
     }
     bool const all = c->f.locals_used != c->f.local_count;

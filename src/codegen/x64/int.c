@@ -7,7 +7,7 @@
 static u32
 int_target(x64_ctx *c, const x64_val *a, const x64_val *b, u32 *local)
 {
-    u32 const hint = gbx_x64_hint(c, false, local);
+    u32 const hint = x64_hint(c, false, local);
     if (hint == X64_NO_REG) return hint;
     bool const is_b = (b->kind == VAL_LOCAL && b->local == *local) ||
                       (b->kind == VAL_LEA && (b->local == *local || b->index_local == *local)) ||
@@ -22,7 +22,7 @@ int_target(x64_ctx *c, const x64_val *a, const x64_val *b, u32 *local)
 static void
 int_done(x64_ctx *c, u32 dst, u32 local, bool is_64)
 {
-    gbx_x64_push_reg(c, dst, local, is_64);
+    x64_push_reg(c, dst, local, is_64);
 }
 
 static bool
@@ -62,30 +62,22 @@ int_is_local(const x64_ctx *c, const x64_val *v)
 
 /* ---- Sums that wait: base + index << scale + disp */
 
+/* v becomes a sum. False: it is none that would be of use, and as it was. */
 static bool
-int_as_lea(x64_ctx *c, x64_val *v, x64_val *out)
+int_as_lea(x64_ctx *c, x64_val *v)
 {
-    *out = (x64_val){.kind = VAL_LEA,
-                     .is_64 = v->is_64,
-                     .reg = X64_NO_REG,
-                     .index = X64_NO_REG,
-                     .local = X64_NO_LOCAL,
-                     .index_local = X64_NO_LOCAL};
-    if (v->kind == VAL_LEA) {
-        *out = *v;
-        return true;
-    }
-    if (v->kind == VAL_REG && v->local == X64_NO_LOCAL) {
-        out->reg = v->reg;
-        return true;
-    }
-    if (v->kind == VAL_LOCAL && !c->locals[v->local].is_float) {
-        out->reg = (u8)gbx_x64_gpr(c, v, true);
-        if (v->kind == VAL_LOCAL) out->local = v->local;
-        return true;
-    }
+    if (v->kind == VAL_LEA) return true;
     if (v->kind == VAL_CONST || v->kind == VAL_FLAGS) return false;
-    out->reg = (u8)gbx_x64_own(c, v, X64_NO_REG);
+    if (v->kind == VAL_LOCAL && !c->locals[v->local].is_float)
+        v->reg = (u8)gbx_x64_gpr(c, v, true);
+    else if (v->kind != VAL_REG || v->local != X64_NO_LOCAL)
+        (void)gbx_x64_own(c, v, X64_NO_REG);
+    v->kind = VAL_LEA;
+    v->narrow = false;
+    v->index = X64_NO_REG;
+    v->index_local = X64_NO_LOCAL;
+    v->scale = 0;
+    v->disp = 0;
     return true;
 }
 
@@ -93,18 +85,12 @@ int_as_lea(x64_ctx *c, x64_val *v, x64_val *out)
 static bool
 int_lea_const(x64_ctx *c, x64_val *a, u64 k)
 {
-    x64_val sum;
     if (a->is_64 && (i64)k != (i32)k) return false;
-    if (!int_as_lea(c, a, &sum)) return false;
-    i64 const disp = (i64)sum.disp + (i32)k;
-    if (disp != (i32)disp) {
-        if (a->is_64) {
-            *a = sum;
-            return false;
-        }
-    }
-    sum.disp = (i32)(u32)disp; /* of an i32: modulo 2^32, as the sum is */
-    gbx_x64_push(c, sum);
+    if (!int_as_lea(c, a)) return false;
+    i64 const disp = (i64)a->disp + (i32)k;
+    if (a->is_64 && disp != (i32)disp) return false;
+    a->disp = (i32)(u32)disp; /* of an i32: modulo 2^32, as the sum is */
+    x64_push_val(c, a);
     return true;
 }
 
@@ -121,7 +107,6 @@ int_lea_owns(const x64_ctx *c, const x64_val *v)
 static bool
 int_lea_sum(x64_ctx *c, x64_val *a, x64_val *b)
 {
-    x64_val x, y;
     if (a->kind == VAL_CONST || b->kind == VAL_CONST || a->kind == VAL_FLAGS ||
         b->kind == VAL_FLAGS)
         return false;
@@ -132,67 +117,55 @@ int_lea_sum(x64_ctx *c, x64_val *a, x64_val *b)
     if (!(a_one && b_one) && !(a_one && b_scaled) && !(a_scaled && b_one)) return false;
     /* An operand owns at most one temporary, so that an instruction always finds a free one. */
     if (int_lea_owns(c, a) && int_lea_owns(c, b)) return false;
-    if (!int_as_lea(c, a, &x)) return false;
-    *a = x; /* its registers are held by it while b's are found */
-    if (!int_as_lea(c, b, &y)) return false;
-    *b = y;
-    i64 const disp = (i64)x.disp + y.disp;
+    if (!int_as_lea(c, a) || !int_as_lea(c, b)) return false;
+    i64 const disp = (i64)a->disp + b->disp;
     if (disp != (i32)disp) return false;
-    if (x.reg == X64_NO_REG) {
-        x64_val const t = x;
-        x = y;
-        y = t;
-    }
     /* x has a base and no index; y is either scaled, or a base that becomes the index */
-    if (y.reg != X64_NO_REG) {
-        y.index = y.reg;
-        y.index_local = y.local;
-        y.scale = 0;
-    }
-    x.index = y.index;
-    x.index_local = y.index_local;
-    x.scale = y.scale;
-    x.disp = (i32)disp;
-    gbx_x64_push(c, x);
+    x64_val *const x = a->reg == X64_NO_REG ? b : a, *const y = x == a ? b : a;
+    bool const is_base = y->reg != X64_NO_REG;
+    x->index = is_base ? y->reg : y->index;
+    x->index_local = is_base ? y->local : y->index_local;
+    x->scale = is_base ? 0 : y->scale;
+    x->disp = (i32)disp;
+    x64_push_val(c, x);
     return true;
 }
 
 static bool
 int_lea_shift(x64_ctx *c, x64_val *a, u64 count)
 {
-    x64_val x;
     if (count == 0 || count > 3 || a->kind == VAL_LEA) return false;
-    if (!int_as_lea(c, a, &x)) return false;
-    x.index = x.reg;
-    x.index_local = x.local;
-    x.reg = X64_NO_REG;
-    x.local = X64_NO_LOCAL;
-    x.scale = (u8)count;
-    gbx_x64_push(c, x);
+    if (!int_as_lea(c, a)) return false;
+    a->index = a->reg;
+    a->index_local = a->local;
+    a->reg = X64_NO_REG;
+    a->local = X64_NO_LOCAL;
+    a->scale = (u8)count;
+    x64_push_val(c, a);
     return true;
 }
 
 /* ---- Two operands */
 
 static void
-int_alu(x64_ctx *c, x64_alu op, x64_val a, x64_val b, bool is_64)
+int_alu(x64_ctx *c, x64_alu op, x64_val *a, x64_val *b, bool is_64)
 {
     u32 const w = is_64 ? X64_64 : X64_32;
     bool const commutes = op != ALU_SUB;
     u32 local;
-    bool const b_owned = b.kind == VAL_REG && b.local == X64_NO_LOCAL;
-    bool const a_owned = a.kind == VAL_REG && a.local == X64_NO_LOCAL;
-    if (commutes && b.kind != VAL_MEM &&
-        (a.kind == VAL_CONST || (b_owned && !a_owned && b.kind != VAL_CONST))) {
-        x64_val const t = a;
+    bool const b_owned = b->kind == VAL_REG && b->local == X64_NO_LOCAL;
+    bool const a_owned = a->kind == VAL_REG && a->local == X64_NO_LOCAL;
+    if (commutes && b->kind != VAL_MEM &&
+        (a->kind == VAL_CONST || (b_owned && !a_owned && b->kind != VAL_CONST))) {
+        x64_val *const t = a;
         a = b;
         b = t;
     }
-    u32 dst = int_target(c, &a, &b, &local);
-    if (dst == X64_NO_REG && commutes && b.kind == VAL_LOCAL) { /* x = a op x, perhaps */
-        u32 const other = int_target(c, &b, &a, &local);
-        if (other != X64_NO_REG && int_is_local(c, &b) && c->locals[b.local].reg == other) {
-            x64_val const t = a;
+    u32 dst = int_target(c, a, b, &local);
+    if (dst == X64_NO_REG && commutes && b->kind == VAL_LOCAL) { /* x = a op x, perhaps */
+        u32 const other = int_target(c, b, a, &local);
+        if (other != X64_NO_REG && int_is_local(c, b) && c->locals[b->local].reg == other) {
+            x64_val *const t = a;
             a = b;
             b = t;
             dst = other;
@@ -201,117 +174,117 @@ int_alu(x64_ctx *c, x64_alu op, x64_val a, x64_val b, bool is_64)
         }
     }
     u32 rb = X64_NO_REG;
-    if (!int_is_imm(&b) && !int_is_in_memory(c, &b)) rb = gbx_x64_gpr(c, &b, true);
-    dst = gbx_x64_own(c, &a, dst);
+    if (!int_is_imm(b) && !int_is_in_memory(c, b)) rb = gbx_x64_gpr(c, b, true);
+    dst = gbx_x64_own(c, a, dst);
     x64_mem m;
-    if (int_in_memory(c, &b, &m))
+    if (int_in_memory(c, b, &m))
         x64_alu_rm(c->b, op, dst, m, w);
     else if (rb == X64_NO_REG)
-        x64_alu_imm(c->b, op, dst, (i32)b.bits, w);
+        x64_alu_imm(c->b, op, dst, (i32)b->bits, w);
     else
         x64_alu_rr(c->b, op, dst, rb, w);
-    gbx_x64_drop(c, &b);
+    gbx_x64_drop(c, b);
     int_done(c, dst, local, is_64);
 }
 
 static void
-int_mul(x64_ctx *c, x64_val a, x64_val b, bool is_64)
+int_mul(x64_ctx *c, x64_val *a, x64_val *b, bool is_64)
 {
     u32 const w = is_64 ? X64_64 : X64_32;
     u32 local;
-    if (a.kind == VAL_CONST && b.kind != VAL_MEM) {
-        x64_val const t = a;
+    if (a->kind == VAL_CONST && b->kind != VAL_MEM) {
+        x64_val *const t = a;
         a = b;
         b = t;
     }
-    if (int_is_imm(&b)) {
-        u32 const ra = gbx_x64_gpr(c, &a, true);
-        u32 dst = gbx_x64_hint(c, false, &local);
-        gbx_x64_drop(c, &a);
+    if (int_is_imm(b)) {
+        u32 const ra = gbx_x64_gpr(c, a, true);
+        u32 dst = x64_hint(c, false, &local);
+        gbx_x64_drop(c, a);
         if (dst == X64_NO_REG) dst = gbx_x64_take(c);
         x64_rr(c->b, 0x69, dst, ra, w);
-        x64_u32(c->b, (u32)b.bits);
+        x64_u32(c->b, (u32)b->bits);
         int_done(c, dst, local, is_64);
         return;
     }
-    u32 dst = int_target(c, &a, &b, &local);
-    u32 const rb = int_is_in_memory(c, &b) ? 0 : gbx_x64_gpr(c, &b, true);
-    dst = gbx_x64_own(c, &a, dst);
+    u32 dst = int_target(c, a, b, &local);
+    u32 const rb = int_is_in_memory(c, b) ? 0 : gbx_x64_gpr(c, b, true);
+    dst = gbx_x64_own(c, a, dst);
     x64_mem m;
-    if (int_in_memory(c, &b, &m))
+    if (int_in_memory(c, b, &m))
         x64_rm(c->b, X64_F(0, 0xaf), dst, m, w);
     else
         x64_rr(c->b, X64_F(0, 0xaf), dst, rb, w);
-    gbx_x64_drop(c, &b);
+    gbx_x64_drop(c, b);
     int_done(c, dst, local, is_64);
 }
 
 /* ---- Shifts */
 
 static void
-int_shift_const(x64_ctx *c, x64_shift op, x64_val a, u32 count, bool is_64)
+int_shift_const(x64_ctx *c, x64_shift op, x64_val *a, u32 count, bool is_64)
 {
     u32 local;
-    u32 dst = gbx_x64_hint(c, false, &local);
-    dst = gbx_x64_own(c, &a, dst);
+    u32 dst = x64_hint(c, false, &local);
+    dst = gbx_x64_own(c, a, dst);
     if (count) x64_shift_imm(c->b, op, dst, count, is_64 ? X64_64 : X64_32);
     int_done(c, dst, local, is_64);
 }
 
 static void
-int_shift(x64_ctx *c, x64_shift op, x64_val a, x64_val b, bool is_64)
+int_shift(x64_ctx *c, x64_shift op, x64_val *a, x64_val *b, bool is_64)
 {
     u32 const w = is_64 ? X64_64 : X64_32;
     u32 local;
-    if (b.kind == VAL_CONST) {
-        u32 const count = (u32)b.bits & (is_64 ? 63 : 31);
-        if (op == SHIFT_SHL && c->env->tune & CODEGEN_TUNE_BIT(LEA) && int_lea_shift(c, &a, count))
+    if (b->kind == VAL_CONST) {
+        u32 const count = (u32)b->bits & (is_64 ? 63 : 31);
+        if (op == SHIFT_SHL && c->env->tune & CODEGEN_TUNE_BIT(LEA) && int_lea_shift(c, a, count))
             return;
         int_shift_const(c, op, a, count, is_64);
         return;
     }
     if (c->env->cpu & X64_CPU_BMI2 && op >= SHIFT_SHL) {
-        u32 const rb = gbx_x64_gpr(c, &b, true), ra = gbx_x64_gpr(c, &a, true);
-        u32 dst = gbx_x64_hint(c, false, &local);
-        gbx_x64_drop(c, &a);
-        gbx_x64_drop(c, &b);
+        u32 const rb = gbx_x64_gpr(c, b, true), ra = gbx_x64_gpr(c, a, true);
+        u32 dst = x64_hint(c, false, &local);
+        gbx_x64_drop(c, a);
+        gbx_x64_drop(c, b);
         if (dst == X64_NO_REG) dst = gbx_x64_take(c);
         x64_shift_x(c->b, op, dst, ra, rb, w);
         int_done(c, dst, local, is_64);
         return;
     }
     /* The count goes to cl: what is there, goes elsewhere. */
-    if (a.kind == VAL_REG && a.reg == RCX) {
+    if (a->kind == VAL_REG && a->reg == RCX) {
         u32 const t = gbx_x64_take(c);
         x64_mov(c->b, t, RCX, X64_64);
-        gbx_x64_drop(c, &a);
-        a.reg = (u8)t;
-    } else if (a.kind == VAL_LEA) {
-        (void)gbx_x64_own(c, &a, X64_NO_REG);
-        if (a.reg == RCX) {
+        gbx_x64_drop(c, a);
+        a->reg = (u8)t;
+    } else if (a->kind == VAL_LEA) {
+        (void)gbx_x64_own(c, a, X64_NO_REG);
+        if (a->reg == RCX) {
             u32 const t = gbx_x64_take(c);
             x64_mov(c->b, t, RCX, X64_64);
             gbx_x64_release(c, RCX);
-            a.reg = (u8)t;
+            a->reg = (u8)t;
         }
     }
-    bool const is_there = b.kind == VAL_REG && b.reg == RCX;
+    bool const is_there = b->kind == VAL_REG && b->reg == RCX;
     if (!is_there) {
         bool const is_free = gbx_x64_claim(c, RCX);
-        GBX_ASSERT(is_free || b.kind == VAL_LEA);
+        GBX_ASSERT(is_free || b->kind == VAL_LEA);
         if (is_free)
-            (void)gbx_x64_own(c, &b, RCX);
+            (void)gbx_x64_own(c, b, RCX);
         else { /* part of the sum that is the count */
-            (void)gbx_x64_own(c, &b, X64_NO_REG);
-            if (b.reg != RCX) {
+            (void)gbx_x64_own(c, b, X64_NO_REG);
+            if (b->reg != RCX) {
                 (void)gbx_x64_claim(c, RCX);
-                x64_mov(c->b, RCX, b.reg, X64_32);
-                gbx_x64_drop(c, &b);
+                x64_mov(c->b, RCX, b->reg, X64_32);
+                gbx_x64_drop(c, b);
             }
         }
     }
-    u32 dst = gbx_x64_hint(c, false, &local);
-    dst = gbx_x64_own(c, &a, dst);
+    u32 dst = x64_hint(c, false, &local);
+    dst = gbx_x64_own(c, a, dst);
     x64_shift_cl(c->b, op, dst, w);
     gbx_x64_release(c, RCX);
     int_done(c, dst, local, is_64);
@@ -356,26 +329,27 @@ int_div_power(x64_ctx *c, x64_val *a, x64_val *b, bool is_rem, bool is_64)
     u64 const k = b->bits;
     if (b->kind != VAL_CONST || k == 0 || k & (k - 1)) return false;
     if (!is_rem) {
-        int_shift_const(c, SHIFT_SHR, *a, (u32)__builtin_ctzll(k), is_64);
+        int_shift_const(c, SHIFT_SHR, a, (u32)__builtin_ctzll(k), is_64);
         return true;
     }
-    int_alu(c, ALU_AND, *a, x64_const(k - 1, is_64), is_64);
+    b->bits = k - 1;
+    int_alu(c, ALU_AND, a, b, is_64);
     return true;
 }
 
 static void
-int_div(x64_ctx *c, x64_val a, x64_val b, bool is_signed, bool is_rem, bool is_64)
+int_div(x64_ctx *c, x64_val *a, x64_val *b, bool is_signed, bool is_rem, bool is_64)
 {
     x64_buf *const buf = c->b;
     u32 const w = is_64 ? X64_64 : X64_32;
-    bool const by_zero = b.kind != VAL_CONST || b.bits == 0;
+    bool const by_zero = b->kind != VAL_CONST || b->bits == 0;
     u64 const minus_one = is_64 ? ~0ull : 0xffffffffu;
-    bool const may_overflow = is_signed && (b.kind != VAL_CONST || b.bits == minus_one);
-    if (!is_signed && int_div_power(c, &a, &b, is_rem, is_64)) return;
-    int_division_operands(c, &a, &b);
+    bool const may_overflow = is_signed && (b->kind != VAL_CONST || b->bits == minus_one);
+    if (!is_signed && int_div_power(c, a, b, is_rem, is_64)) return;
+    int_division_operands(c, a, b);
     x64_forget(c, RAX);
     x64_forget(c, RDX);
-    u32 const rb = gbx_x64_gpr(c, &b, false);
+    u32 const rb = gbx_x64_gpr(c, b, false);
     u32 skip = 0;
     if (by_zero) {
         x64_test(buf, rb, rb, w);
@@ -403,7 +377,7 @@ int_div(x64_ctx *c, x64_val a, x64_val b, bool is_signed, bool is_rem, bool is_6
     }
     x64_rr(buf, 0xf7, is_signed ? 7 : 6, rb, w);
     if (skip) x64_bind_short(buf, skip);
-    gbx_x64_drop(c, &b);
+    gbx_x64_drop(c, b);
     u32 const result = is_rem ? RDX : RAX;
     gbx_x64_release(c, is_rem ? RAX : RDX);
     int_done(c, result, X64_NO_LOCAL, is_64);
@@ -411,13 +385,13 @@ int_div(x64_ctx *c, x64_val a, x64_val b, bool is_signed, bool is_rem, bool is_6
 
 /* a & 0xffffffff: a move of 32 bits zeroes the upper half. */
 static void
-int_low_half(x64_ctx *c, x64_val a)
+int_low_half(x64_ctx *c, x64_val *a)
 {
-    if (a.kind != VAL_LOCAL && a.kind != VAL_LEA) (void)gbx_x64_own(c, &a, X64_NO_REG);
-    a.is_64 = false;
-    a.narrow = a.kind != VAL_LEA;
-    u32 local, dst = gbx_x64_hint(c, false, &local);
-    int_done(c, gbx_x64_own(c, &a, dst), local, true);
+    if (a->kind != VAL_LOCAL && a->kind != VAL_LEA) (void)gbx_x64_own(c, a, X64_NO_REG);
+    a->is_64 = false;
+    a->narrow = a->kind != VAL_LEA;
+    u32 local, dst = x64_hint(c, false, &local);
+    int_done(c, gbx_x64_own(c, a, dst), local, true);
 }
 
 void
@@ -425,24 +399,24 @@ gbx_x64_int_binary(x64_ctx *c, u8 op)
 {
     bool const is_64 = op >= OP_I64_CLZ;
     u8 const o = is_64 ? op : (u8)(op + (OP_I64_ADD - OP_I32_ADD));
-    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
-    bool const lea = c->env->tune & CODEGEN_TUNE_BIT(LEA) && b.kind != VAL_MEM;
-    a.is_64 = b.is_64 = is_64;
+    x64_val *const b = x64_pop(c), *const a = x64_pop(c);
+    bool const lea = c->env->tune & CODEGEN_TUNE_BIT(LEA) && b->kind != VAL_MEM;
+    a->is_64 = b->is_64 = is_64;
     switch (o) {
     case OP_I64_ADD:
-        if (lea && b.kind == VAL_CONST && int_lea_const(c, &a, b.bits)) return;
-        if (lea && a.kind == VAL_CONST && int_lea_const(c, &b, a.bits)) return;
-        if (lea && int_lea_sum(c, &a, &b)) return;
+        if (lea && b->kind == VAL_CONST && int_lea_const(c, a, b->bits)) return;
+        if (lea && a->kind == VAL_CONST && int_lea_const(c, b, a->bits)) return;
+        if (lea && int_lea_sum(c, a, b)) return;
         int_alu(c, ALU_ADD, a, b, is_64);
         return;
     case OP_I64_SUB:
-        if (lea && b.kind == VAL_CONST && (i32)b.bits != INT32_MIN &&
-            int_lea_const(c, &a, is_64 ? 0 - b.bits : (u32)(0 - b.bits)))
+        if (lea && b->kind == VAL_CONST && (i32)b->bits != INT32_MIN &&
+            int_lea_const(c, a, is_64 ? 0 - b->bits : (u32)(0 - b->bits)))
             return;
         int_alu(c, ALU_SUB, a, b, is_64);
         return;
     case OP_I64_AND:
-        if (b.kind == VAL_CONST && is_64 && b.bits == UINT32_MAX) {
+        if (b->kind == VAL_CONST && is_64 && b->bits == UINT32_MAX) {
             int_low_half(c, a);
             return;
         }
@@ -490,11 +464,11 @@ gbx_x64_int_unary(x64_ctx *c, u8 op)
     bool const is_64 = op >= OP_I64_CLZ;
     u32 const w = is_64 ? X64_64 : X64_32;
     u8 const o = is_64 ? op : (u8)(op + (OP_I64_CLZ - OP_I32_CLZ));
-    x64_val a = gbx_x64_pop(c);
-    a.is_64 = is_64;
-    u32 const src = gbx_x64_gpr(c, &a, true);
-    u32 local, dst = gbx_x64_hint(c, false, &local);
-    gbx_x64_drop(c, &a);
+    x64_val *const a = x64_pop(c);
+    a->is_64 = is_64;
+    u32 const src = gbx_x64_gpr(c, a, true);
+    u32 local, dst = x64_hint(c, false, &local);
+    gbx_x64_drop(c, a);
     if (dst == X64_NO_REG) dst = gbx_x64_take(c);
     if (o == OP_I64_POPCNT) {
         x64_rr(c->b, X64_F(0xf3, 0xb8), dst, src, w);
@@ -511,14 +485,14 @@ gbx_x64_int_unary(x64_ctx *c, u8 op)
 void
 gbx_x64_extend(x64_ctx *c, u8 op)
 {
-    x64_val a = gbx_x64_pop(c);
+    x64_val *const a = x64_pop(c);
     bool const is_64 = op != OP_I32_EXTEND8_S && op != OP_I32_EXTEND16_S;
     u32 const w = is_64 ? X64_64 : X64_32;
-    if (a.kind == VAL_FLAGS || a.kind == VAL_CONST || a.kind == VAL_LEA)
-        (void)gbx_x64_own(c, &a, X64_NO_REG);
-    u32 const src = gbx_x64_gpr(c, &a, true);
-    u32 local, dst = gbx_x64_hint(c, false, &local);
-    gbx_x64_drop(c, &a);
+    if (a->kind == VAL_FLAGS || a->kind == VAL_CONST || a->kind == VAL_LEA)
+        (void)gbx_x64_own(c, a, X64_NO_REG);
+    u32 const src = gbx_x64_gpr(c, a, true);
+    u32 local, dst = x64_hint(c, false, &local);
+    gbx_x64_drop(c, a);
     if (dst == X64_NO_REG) dst = gbx_x64_take(c);
     switch (op) {
     case OP_I32_EXTEND8_S:
@@ -557,11 +531,11 @@ gbx_x64_push_flags(x64_ctx *c, u8 cc, bool is_64)
         }
     }
     if (is_kept) {
-        gbx_x64_push(c, (x64_val){.kind = VAL_FLAGS,
-                                  .cc = cc,
-                                  .is_64 = is_64,
-                                  .local = X64_NO_LOCAL,
-                                  .index_local = X64_NO_LOCAL});
+        *x64_push(c) = (x64_val){.kind = VAL_FLAGS,
+                                 .cc = cc,
+                                 .is_64 = is_64,
+                                 .local = X64_NO_LOCAL,
+                                 .index_local = X64_NO_LOCAL};
         return;
     }
     u32 const t = gbx_x64_take(c);
@@ -576,32 +550,32 @@ gbx_x64_compare(x64_ctx *c, u8 op)
     bool const is_64 = op >= OP_I64_EQZ;
     u32 const w = is_64 ? X64_64 : X64_32;
     u32 const which = (u32)op - (is_64 ? OP_I64_EQ : OP_I32_EQ);
-    x64_val b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val *b = x64_pop(c), *a = x64_pop(c);
     u8 cc = int_ccs[which];
-    if (a.kind == VAL_CONST && b.kind != VAL_CONST) {
-        x64_val const t = a;
+    if (a->kind == VAL_CONST && b->kind != VAL_CONST) {
+        x64_val *const t = a;
         a = b;
         b = t;
         cc = int_swapped[which];
     }
-    a.is_64 = b.is_64 = is_64;
+    a->is_64 = b->is_64 = is_64;
     x64_mem m;
-    if (int_is_imm(&b) && int_in_memory(c, &a, &m)) {
-        x64_alu_mem_imm(c->b, ALU_CMP, m, (i32)b.bits, w);
+    if (int_is_imm(b) && int_in_memory(c, a, &m)) {
+        x64_alu_mem_imm(c->b, ALU_CMP, m, (i32)b->bits, w);
     } else {
-        u32 const ra = gbx_x64_gpr(c, &a, true);
-        if (int_in_memory(c, &b, &m)) {
+        u32 const ra = gbx_x64_gpr(c, a, true);
+        if (int_in_memory(c, b, &m)) {
             x64_alu_rm(c->b, ALU_CMP, ra, m, w);
-        } else if (!int_is_imm(&b)) {
-            x64_alu_rr(c->b, ALU_CMP, ra, gbx_x64_gpr(c, &b, true), w);
-        } else if (b.bits == 0) {
+        } else if (!int_is_imm(b)) {
+            x64_alu_rr(c->b, ALU_CMP, ra, gbx_x64_gpr(c, b, true), w);
+        } else if (b->bits == 0) {
             x64_test(c->b, ra, ra, w);
         } else {
-            x64_alu_imm(c->b, ALU_CMP, ra, (i32)b.bits, w);
+            x64_alu_imm(c->b, ALU_CMP, ra, (i32)b->bits, w);
         }
     }
-    gbx_x64_drop(c, &a);
-    gbx_x64_drop(c, &b);
+    gbx_x64_drop(c, a);
+    gbx_x64_drop(c, b);
     gbx_x64_push_flags(c, cc, false);
 }
 
@@ -621,21 +595,21 @@ int_compare_zero(x64_ctx *c, x64_val *v, u32 w)
 u8
 gbx_x64_condition(x64_ctx *c)
 {
-    x64_val v = gbx_x64_pop(c);
-    if (v.kind == VAL_FLAGS) return v.cc;
-    int_compare_zero(c, &v, X64_32);
+    x64_val *const v = x64_pop(c);
+    if (v->kind == VAL_FLAGS) return v->cc;
+    int_compare_zero(c, v, X64_32);
     return CC_NE;
 }
 
 void
 gbx_x64_eqz(x64_ctx *c, bool is_64)
 {
-    x64_val v = gbx_x64_pop(c);
-    if (v.kind == VAL_FLAGS) {
-        gbx_x64_push_flags(c, v.cc ^ 1, false);
+    x64_val *const v = x64_pop(c);
+    if (v->kind == VAL_FLAGS) {
+        gbx_x64_push_flags(c, v->cc ^ 1, false);
         return;
     }
-    int_compare_zero(c, &v, is_64 ? X64_64 : X64_32);
+    int_compare_zero(c, v, is_64 ? X64_64 : X64_32);
     gbx_x64_push_flags(c, CC_E, false);
 }
 
@@ -649,23 +623,23 @@ int_is_float(const x64_ctx *c, const x64_val *v)
 void
 gbx_x64_select(x64_ctx *c)
 {
-    x64_val cond = gbx_x64_pop(c), b = gbx_x64_pop(c), a = gbx_x64_pop(c);
+    x64_val cond = *x64_pop(c), b = *x64_pop(c), a = *x64_pop(c);
     bool const is_64 = a.is_64 || b.is_64 || a.kind == VAL_HOME || b.kind == VAL_HOME;
     if (int_is_float(c, &a) || int_is_float(c, &b)) {
         u32 const dst = gbx_x64_xown(c, &a, X64_NO_REG), other = gbx_x64_xmm(c, &b);
-        gbx_x64_push(c, cond);
+        x64_push_val(c, &cond);
         u8 const cc = gbx_x64_condition(c);
         u32 const skip = x64_jcc_short(c->b, (x64_cc)cc);
         x64_movaps(c->b, dst, other);
         x64_bind_short(c->b, skip);
         gbx_x64_drop(c, &b);
-        gbx_x64_push_xmm(c, dst, X64_NO_LOCAL, is_64);
+        x64_push_xmm(c, dst, X64_NO_LOCAL, is_64);
         return;
     }
     u32 const dst = gbx_x64_own(c, &b, X64_NO_REG), first = gbx_x64_gpr(c, &a, false);
-    gbx_x64_push(c, cond);
+    x64_push_val(c, &cond);
     u8 const cc = gbx_x64_condition(c);
     x64_cmov(c->b, (x64_cc)cc, dst, first, X64_64);
     gbx_x64_drop(c, &a);
-    gbx_x64_push_reg(c, dst, X64_NO_LOCAL, is_64);
+    x64_push_reg(c, dst, X64_NO_LOCAL, is_64);
 }

@@ -84,9 +84,9 @@ memory_base(const x64_ctx *c, x64_val *addr, u64 *offset, u32 idx)
 static u64
 memory_arg(x64_ctx *c, u32 *idx)
 {
-    u32 const flags = gbx_x64_u32(c);
-    *idx = flags & OP_MEMARG_HAS_MEMORY ? gbx_x64_u32(c) : 0;
-    return gbx_x64_u32(c);
+    u32 const flags = x64_read_u32(c);
+    *idx = flags & OP_MEMARG_HAS_MEMORY ? x64_read_u32(c) : 0;
+    return x64_read_u32(c);
 }
 
 typedef struct memory_row {
@@ -149,32 +149,32 @@ gbx_x64_load(x64_ctx *c, u8 op)
     const memory_row *const row = &memory_loads[op - OP_I32_LOAD];
     u32 idx, local;
     u64 offset = memory_arg(c, &idx);
-    x64_val addr = gbx_x64_pop(c);
-    u32 const base = memory_base(c, &addr, &offset, idx);
+    x64_val *const addr = x64_pop(c);
+    u32 const base = memory_base(c, addr, &offset, idx);
     if (gbx_x64_forward(c, base, offset, op)) return;
-    x64_mem const m = memory_address(c, &addr, offset, row->bytes, idx);
+    x64_mem const m = memory_address(c, addr, offset, row->bytes, idx);
     if (m.base == X64_MEMORY && memory_is_operand(c, op)) {
-        gbx_x64_push(c,
-                     (x64_val){.kind = VAL_MEM,
-                               .is_64 = row->is_64,
-                               .reg = m.base,
-                               .index = m.index,
-                               .disp = m.disp,
-                               .bits = c->wasm_offset,
-                               .local = X64_NO_LOCAL,
-                               .index_local = addr.kind == VAL_LOCAL ? addr.local : X64_NO_LOCAL});
+        u32 const index_local = addr->kind == VAL_LOCAL ? addr->local : X64_NO_LOCAL;
+        *x64_push(c) = (x64_val){.kind = VAL_MEM,
+                                 .is_64 = row->is_64,
+                                 .reg = m.base,
+                                 .index = m.index,
+                                 .disp = m.disp,
+                                 .bits = c->wasm_offset,
+                                 .local = X64_NO_LOCAL,
+                                 .index_local = index_local};
         return;
     }
-    u32 dst = gbx_x64_hint(c, row->is_float, &local);
-    gbx_x64_drop(c, &addr);
+    u32 dst = x64_hint(c, row->is_float, &local);
+    gbx_x64_drop(c, addr);
     if (dst == X64_NO_REG) dst = row->is_float ? gbx_x64_xtake(c) : gbx_x64_take(c);
-    gbx_x64_row(c, GBX_TRAP_MEM_OOB);
+    x64_row(c, GBX_TRAP_MEM_OOB);
     x64_rm(c->b, row->op, dst, m, row->flags);
     gbx_x64_accessed(c, base, offset, row->bytes);
     if (row->is_float) {
-        gbx_x64_push_xmm(c, dst, local, row->is_64);
+        x64_push_xmm(c, dst, local, row->is_64);
     } else {
-        gbx_x64_push_reg(c, dst, local, row->is_64);
+        x64_push_reg(c, dst, local, row->is_64);
         gbx_x64_remember(c, dst, base, offset, op, false);
     }
 }
@@ -191,7 +191,7 @@ static const memory_row memory_stores[] = {
 static void
 memory_store_const(x64_ctx *c, const memory_row *row, x64_mem m, u64 bits)
 {
-    gbx_x64_row(c, GBX_TRAP_MEM_OOB);
+    x64_row(c, GBX_TRAP_MEM_OOB);
     x64_rm(c->b, row->bytes == 1 ? 0xc6 : 0xc7, 0, m, row->flags & (X64_64 | X64_16));
     if (row->bytes == 1) {
         x64_u8(c->b, (u32)bits & 0xff);
@@ -209,29 +209,29 @@ gbx_x64_store(x64_ctx *c, u8 op)
     const memory_row *const row = &memory_stores[op - OP_I32_STORE];
     u32 idx;
     u64 offset = memory_arg(c, &idx);
-    x64_val v = gbx_x64_pop(c), addr = gbx_x64_pop(c);
-    u32 const base = memory_base(c, &addr, &offset, idx);
-    v.is_64 = row->is_64;
-    bool const is_imm =
-            v.kind == VAL_CONST && !row->is_float && (row->bytes < 8 || (i64)v.bits == (i32)v.bits);
+    x64_val *const v = x64_pop(c), *const addr = x64_pop(c);
+    u32 const base = memory_base(c, addr, &offset, idx);
+    v->is_64 = row->is_64;
+    bool const is_imm = v->kind == VAL_CONST && !row->is_float &&
+                        (row->bytes < 8 || (i64)v->bits == (i32)v->bits);
     u32 reg = 0;
-    if (!is_imm) reg = row->is_float ? gbx_x64_xmm(c, &v) : gbx_x64_gpr(c, &v, true);
-    x64_mem const m = memory_address(c, &addr, offset, row->bytes, idx);
+    if (!is_imm) reg = row->is_float ? gbx_x64_xmm(c, v) : gbx_x64_gpr(c, v, true);
+    x64_mem const m = memory_address(c, addr, offset, row->bytes, idx);
     if (is_imm) {
-        memory_store_const(c, row, m, v.bits);
+        memory_store_const(c, row, m, v->bits);
     } else {
-        gbx_x64_row(c, GBX_TRAP_MEM_OOB);
+        x64_row(c, GBX_TRAP_MEM_OOB);
         x64_rm(c->b, row->op, reg, m, row->flags);
     }
     gbx_x64_accessed(c, base, offset, row->bytes);
     gbx_x64_stored(c, base, offset, row->bytes);
     if (!is_imm && op == OP_I64_STORE) gbx_x64_remember(c, reg, base, offset, OP_I64_LOAD, false);
     if (!is_imm && op == OP_I32_STORE) {
-        bool const narrow = v.narrow || (v.kind == VAL_LOCAL && c->locals[v.local].is_64);
+        bool const narrow = v->narrow || (v->kind == VAL_LOCAL && c->locals[v->local].is_64);
         gbx_x64_remember(c, reg, base, offset, OP_I32_LOAD, narrow);
     }
-    gbx_x64_drop(c, &v);
-    gbx_x64_drop(c, &addr);
+    gbx_x64_drop(c, v);
+    gbx_x64_drop(c, addr);
 }
 
 void
@@ -241,7 +241,7 @@ gbx_x64_memory_size(x64_ctx *c, u32 idx)
     memory_find(c, t, idx);
     x64_load(c->b, t, x64_at(t, (i32)offsetof(gbx_memory, bytes)), X64_64);
     x64_shift_imm(c->b, SHIFT_SHR, t, 16, X64_64);
-    gbx_x64_push_reg(c, t, X64_NO_LOCAL, false);
+    x64_push_reg(c, t, X64_NO_LOCAL, false);
 }
 
 /* ---- Globals */
@@ -265,7 +265,7 @@ gbx_x64_global_get(x64_ctx *c, u32 idx)
     u32 const t = gbx_x64_take(c);
     memory_global(c, t, idx);
     x64_load(c->b, t, x64_at(t, (i32)offsetof(gbx_global, value)), X64_64);
-    gbx_x64_push_reg(c, t, X64_NO_LOCAL, type != WASM_I32 && type != WASM_F32);
+    x64_push_reg(c, t, X64_NO_LOCAL, type != WASM_I32 && type != WASM_F32);
 }
 
 void
@@ -276,7 +276,7 @@ gbx_x64_global_set(x64_ctx *c, u32 idx)
         gbx_x64_local_set(c, pinned, false);
         return;
     }
-    x64_val v = gbx_x64_pop(c);
+    x64_val v = *x64_pop(c);
     u32 const t = gbx_x64_take(c);
     memory_global(c, t, idx);
     gbx_x64_to_slot(c, &v, x64_at(t, (i32)offsetof(gbx_global, value)));
@@ -302,18 +302,18 @@ memory_table(x64_ctx *c, u32 idx, u32 at)
 void
 gbx_x64_table_get(x64_ctx *c, u32 idx)
 {
-    x64_val v = gbx_x64_pop(c);
+    x64_val v = *x64_pop(c);
     v.is_64 = false;
     u32 const at = gbx_x64_gpr(c, &v, false), t = memory_table(c, idx, at);
     x64_load(c->b, t, (x64_mem){(u8)t, (u8)at, 3, 0}, X64_64);
     gbx_x64_drop(c, &v);
-    gbx_x64_push_reg(c, t, X64_NO_LOCAL, true);
+    x64_push_reg(c, t, X64_NO_LOCAL, true);
 }
 
 void
 gbx_x64_table_set(x64_ctx *c, u32 idx)
 {
-    x64_val v = gbx_x64_pop(c), place = gbx_x64_pop(c);
+    x64_val v = *x64_pop(c), place = *x64_pop(c);
     place.is_64 = false;
     u32 const value = gbx_x64_gpr(c, &v, false), at = gbx_x64_gpr(c, &place, false);
     u32 const t = memory_table(c, idx, at);

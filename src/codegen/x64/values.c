@@ -6,23 +6,17 @@
  * Moving values about leaves the flags alone, so that it may stand between a comparison and its branch. */
 #include "codegen/x64/emit.h"
 
-#define VALUES_PENDING                                                                             \
-    48u /* operands that are not at home, so that looking through them is bounded */
-
 bool
-gbx_x64_push_item(x64_ctx *c, x64_array *a, const void *item, size_t bytes)
+gbx_x64_array_grow(x64_ctx *c, x64_array *a, size_t bytes)
 {
-    if (a->count == a->cap) {
-        u32 const cap = a->cap ? a->cap * 2 : 64;
-        void *const items = gbx_base_realloc(a->items, cap, bytes);
-        if (!items) {
-            c->failed = true;
-            return false;
-        }
-        a->items = items;
-        a->cap = cap;
+    u32 const cap = a->cap ? a->cap * 2 : 64;
+    void *const items = gbx_base_realloc(a->items, cap, bytes);
+    if (!items) {
+        c->failed = true;
+        return false;
     }
-    memcpy((u8 *)a->items + a->count++ * bytes, item, bytes);
+    a->items = items;
+    a->cap = cap;
     return true;
 }
 
@@ -146,7 +140,7 @@ gbx_x64_access(x64_ctx *c, const x64_val *v)
 {
     u32 const present = c->wasm_offset;
     c->wasm_offset = (u32)v->bits;
-    gbx_x64_row(c, GBX_TRAP_MEM_OOB);
+    x64_row(c, GBX_TRAP_MEM_OOB);
     c->wasm_offset = present;
     return (x64_mem){v->reg, v->index, 0, v->disp};
 }
@@ -246,10 +240,7 @@ gbx_x64_local_get(x64_ctx *c, u32 idx)
 {
     if (idx == c->copy) idx = c->copy_of;
     const x64_local *const l = &c->locals[idx];
-    gbx_x64_push(c, (x64_val){.kind = VAL_LOCAL,
-                              .is_64 = l->is_64,
-                              .local = idx,
-                              .index_local = X64_NO_LOCAL});
+    x64_push_local(c, idx, l->is_64, false);
 }
 
 /* Nobody reads it from here on: what is written to it, a constant for a dispatch that was threaded (RULE:
@@ -260,17 +251,34 @@ values_is_dead(x64_ctx *c, const x64_local *l)
     return l->rank < FACTS_RANKED && !(gbx_x64_live(c) & values_bit(l));
 }
 
+/* The local is v from here on. */
+static void
+values_write(x64_ctx *c, u32 idx, x64_val *v)
+{
+    const x64_local *const l = &c->locals[idx];
+    if (l->reg == X64_NO_REG)
+        gbx_x64_to_slot(c, v, gbx_x64_local_home(c, idx));
+    else if (l->is_float)
+        (void)gbx_x64_xown(c, v, l->reg);
+    else
+        (void)gbx_x64_own(c, v, l->reg);
+    c->reg_valid |= values_bit(l);
+    c->home_valid &= ~values_bit(l);
+}
+
 /* A comparison's result, of which the local is read at once: the flags stay the operand, and the local is
  * not written where nobody reads it later. False: it is written as anything else is. */
 static bool
-values_set_flags(x64_ctx *c, u32 idx, x64_val v, bool is_tee)
+values_set_flags(x64_ctx *c, u32 idx, x64_val *v, bool is_tee)
 {
     const x64_local *const l = &c->locals[idx];
+    u8 const cc = v->cc;
+    bool const is_64 = v->is_64;
     if (!is_tee) {
         if (c->pc >= c->end || c->unfuse[*c->pc] != OP_LOCAL_GET) return false;
         const u8 *const behind = c->pc;
         c->pc++;
-        if (gbx_x64_u32(c) != idx) {
+        if (x64_read_u32(c) != idx) {
             c->pc = behind;
             return false;
         }
@@ -278,15 +286,9 @@ values_set_flags(x64_ctx *c, u32 idx, x64_val v, bool is_tee)
     }
     if (!values_is_dead(c, l)) {
         gbx_x64_local_written(c, idx);
-        x64_val copy = v;
-        if (l->reg == X64_NO_REG)
-            gbx_x64_to_slot(c, &copy, gbx_x64_local_home(c, idx));
-        else
-            (void)gbx_x64_own(c, &copy, l->reg);
-        c->reg_valid |= values_bit(l);
-        c->home_valid &= ~values_bit(l);
+        values_write(c, idx, v);
     }
-    gbx_x64_push_flags(c, v.cc, v.is_64);
+    gbx_x64_push_flags(c, cc, is_64);
     return true;
 }
 
@@ -295,39 +297,28 @@ gbx_x64_local_set(x64_ctx *c, u32 idx, bool is_tee)
 {
     if (idx == c->copy) idx = c->copy_of;
     const x64_local *const l = &c->locals[idx];
-    x64_val v = gbx_x64_pop(c);
-    if (v.kind == VAL_CONST && !is_tee && values_is_dead(c, l)) return;
-    if (v.kind == VAL_FLAGS && values_set_flags(c, idx, v, is_tee)) return;
-    bool const is_placed = (v.kind == VAL_REG || v.kind == VAL_XMM) && v.local == idx;
-    bool const is_itself = v.kind == VAL_LOCAL && v.local == idx && !v.narrow;
-    if (!is_placed && !is_itself) {
-        gbx_x64_local_written(c, idx);
-        if (l->reg == X64_NO_REG)
-            gbx_x64_to_slot(c, &v, gbx_x64_local_home(c, idx));
-        else if (l->is_float)
-            (void)gbx_x64_xown(c, &v, l->reg);
-        else
-            (void)gbx_x64_own(c, &v, l->reg);
-    }
-    if (!is_itself) {
+    x64_val *const v = x64_pop(c);
+    if (v->kind == VAL_CONST && !is_tee && values_is_dead(c, l)) return;
+    if (v->kind == VAL_FLAGS && values_set_flags(c, idx, v, is_tee)) return;
+    bool const is_placed = (v->kind == VAL_REG || v->kind == VAL_XMM) && v->local == idx;
+    bool const is_itself = v->kind == VAL_LOCAL && v->local == idx && !v->narrow;
+    if (is_placed) {
         c->reg_valid |= values_bit(l);
         c->home_valid &= ~values_bit(l);
+    } else if (!is_itself) {
+        gbx_x64_local_written(c, idx);
+        values_write(c, idx, v);
     }
     if (is_tee) gbx_x64_local_get(c, idx);
 }
 
+/* The next instruction is `op`. */
 u32
-gbx_x64_hint(x64_ctx *c, bool is_float, u32 *local)
+gbx_x64_hint_local(x64_ctx *c, u8 op, bool is_float, u32 *local)
 {
-    *local = X64_NO_LOCAL;
-    if (c->pc >= c->end) return X64_NO_REG;
-    u8 const op = c->unfuse[*c->pc];
     u32 idx = c->pc[1];
     if (idx >= 0x80) return X64_NO_REG;
-    if (op == OP_GLOBAL_SET)
-        idx = gbx_x64_pinned(c, idx);
-    else if (op != OP_LOCAL_SET && op != OP_LOCAL_TEE)
-        return X64_NO_REG;
+    if (op == OP_GLOBAL_SET) idx = gbx_x64_pinned(c, idx);
     if (idx == c->copy) idx = c->copy_of;
     if (idx == X64_NO_LOCAL) return X64_NO_REG;
     const x64_local *const l = &c->locals[idx];
@@ -341,53 +332,14 @@ gbx_x64_hint(x64_ctx *c, bool is_float, u32 *local)
 /* ---- The stack */
 
 void
-gbx_x64_push(x64_ctx *c, x64_val v)
+gbx_x64_settle(x64_ctx *c)
 {
-    if (GBX_UNLIKELY(c->height - c->settled > VALUES_PENDING)) {
-        u32 const until = c->height - VALUES_PENDING / 2;
-        for (u32 i = c->settled; i < until; i++) {
-            x64_room(c->b);
-            gbx_x64_to_home(c, &c->stack[i], i);
-        }
-        c->settled = until;
+    u32 const until = c->height - X64_PENDING / 2;
+    for (u32 i = c->settled; i < until; i++) {
+        x64_room(c->b);
+        gbx_x64_to_home(c, &c->stack[i], i);
     }
-    c->stack[c->height++] = v;
-}
-
-x64_val
-gbx_x64_pop(x64_ctx *c)
-{
-    c->height--;
-    if (c->settled <= c->height) return c->stack[c->height];
-    c->settled = c->height;
-    return (x64_val){.kind = VAL_HOME,
-                     .is_64 = true,
-                     .disp = (i32)c->height,
-                     .index = X64_NO_REG,
-                     .local = X64_NO_LOCAL,
-                     .index_local = X64_NO_LOCAL};
-}
-
-void
-gbx_x64_push_reg(x64_ctx *c, u32 reg, u32 local, bool is_64)
-{
-    gbx_x64_push(c, (x64_val){.kind = VAL_REG,
-                              .is_64 = is_64,
-                              .reg = (u8)reg,
-                              .index = X64_NO_REG,
-                              .local = local,
-                              .index_local = X64_NO_LOCAL});
-}
-
-void
-gbx_x64_push_xmm(x64_ctx *c, u32 reg, u32 local, bool is_64)
-{
-    gbx_x64_push(c, (x64_val){.kind = VAL_XMM,
-                              .is_64 = is_64,
-                              .reg = (u8)reg,
-                              .index = X64_NO_REG,
-                              .local = local,
-                              .index_local = X64_NO_LOCAL});
+    c->settled = until;
 }
 
 /* ---- Values in registers */
