@@ -61,6 +61,9 @@ func choices() string {
 	return b.String()
 }
 
+//go:wasmexport ready
+func ready() int32 { return int32(len(table)) }
+
 //go:wasmexport show
 func show() {
 	m := map[string]int{}

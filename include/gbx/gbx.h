@@ -40,7 +40,8 @@
  *     }
  *
  * Build it with: cc host.c -lgbx -lm -pthread
- * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, wasi.h, cache.h, snapshot.h. */
+ * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, wasi.h,
+ * cache.h, snapshot.h. */
 #ifndef GBX_GBX_H
 #define GBX_GBX_H
 

@@ -2,7 +2,7 @@
  *
  *     run `_initialize` once, then
  *     gbx_snapshot_take(instance, &opts, &snapshot, &err);          once
- *     gbx_instance_resume(store, snapshot, linker, &instance, ...)  instead of gbx_instance_new + `_initialize`
+ *     gbx_instance_resume(store, snapshot, linker, &instance, ...);  instead of gbx_instance_new and that
  *
  * Memory, globals and tables begin as they were; imports are the new store's, and so are its bounds. What the
  * guest made of the world while it was set up is in its memory too: a seed it drew, the arguments it
@@ -15,11 +15,11 @@
  *     instance before anyone else can, asks for it anew;
  *   - all instances may share it: opts.shares has it.
  *
- * Otherwise GBX_SNAPSHOT, and err names the sources. Go's runtime seeds itself, looks at the clock and copies arguments
- * and variables in `_initialize`: examples/go-resume is a Go package whose export renews all of that.
+ * Otherwise GBX_SNAPSHOT, and err names the sources. Go's runtime seeds itself, looks at the clock and copies
+ * arguments and variables in `_initialize`: examples/go-resume has a Go package whose export renews that.
  *
  * RANDOM in opts.shares is a decision about security: all instances then draw the same numbers in the same
- * order, hash tables are seeded alike, and who knows one instance's secrets of that origin knows those of all.
+ * order, hash tables are seeded alike, and who knows one instance's secrets of that origin knows all.
  *
  * A command (`_start`) cannot be stopped on its way to be a snapshot; RATIONALE.md says why. */
 #ifndef GBX_SNAPSHOT_H
@@ -58,8 +58,8 @@ typedef struct gbx_snapshot_opts {
  * be released. What the host itself wrote to the guest, or passed to its functions, is part of the snapshot.
  * On failure *out is NULL:
  * GBX_SNAPSHOT  no instance may begin like this: a source is neither shared nor renewed; a call in the store
- *               has trapped or exited; a descriptor is open that was not granted, or a granted one is not; the
- *               module imports memories, tables or globals; a table or global holds a reference that
+ *               has trapped or exited; a descriptor is open that was not granted, or a granted one is not;
+ *               the module imports memories, tables or globals; a table or global holds a reference that
  *               means nothing in another store; the instance came from a snapshot itself
  * GBX_STATE     a call runs in the store
  * GBX_ARGUMENT  an unknown source; renews without resume; an export `resume` of another type, or none

@@ -17,7 +17,8 @@ GBX_MUST_USE gbx_code gbx_api_need(const void *arg, const char *what, gbx_err *e
 /* A C string as a name; GBX_ARGUMENT where it is NULL or longer than the limit name-bytes. */
 GBX_MUST_USE gbx_code gbx_api_name(const char *text, const char *what, rd_name *out, gbx_err *err);
 
-/* An instance of `module` can be made in `store` with what `linker` (may be NULL) supplies; else GBX_ARGUMENT. */
+/* An instance of `module` can be made in `store` with what `linker` (may be NULL) supplies; else
+ * GBX_ARGUMENT. */
 GBX_MUST_USE gbx_code gbx_api_same_engine(const gbx_store *store, const gbx_module *module,
                                           const gbx_linker *linker, gbx_err *err);
 

@@ -1,8 +1,9 @@
 /* snapshot.h: what a snapshot holds of the world, and who answers for it.
  *
- * Three layers know a part: runtime/snapshot.c what is the guest's own, wasi/imprint.c what can be compared, and
- * the store's gbx_exec.asked what the guest was told at all. Here they are put together, and every source
- * is settled one way or is a refusal: there is no fourth way. */
+ * Three layers know a part: runtime/snapshot.c what is the guest's own, wasi/imprint.c what can be
+ * compared, and the store's gbx_exec.asked what the guest was told at all. Here they are put together.
+ * What must hold: every source that was asked for is compared, renewed or shared on purpose, before an
+ * instance is handed out; else it is a refusal that names it. */
 #include <string.h>
 
 #include "api/wasi_int.h"
@@ -73,8 +74,8 @@ snapshot_unsettled(u32 sources, gbx_err *err)
     snapshot_names(sources, names, sizeof names);
     return gbx_base_err_set(err, GBX_SNAPSHOT, GBX_NO_OFFSET,
                             "no snapshot can be taken: the guest has been told of the world outside, and all "
-                            "instances would share what it made of that: %s. Renew it in an export (resume, renews), "
-                            "or let it be shared (shares)",
+                            "instances would share what it made of that: %s. Renew it in an export "
+                            "(resume, renews), or let it be shared (shares)",
                             names);
 }
 
@@ -87,7 +88,8 @@ snapshot_find_resume(const gbx_instance *inst, const char *name, u32 *out, gbx_e
     GBX_TRY(gbx_api_name(name, "resume", &n, err));
     const wasm_export *const e = gbx_wasm_find_export(inst->module, n.text, n.len);
     if (e && e->kind == WASM_EXTERN_FUNC) {
-        const runtime_type *const type = gbx_runtime_module_func_type(gbx_runtime_instance_module(inst), e->idx);
+        const gbx_module *const m = gbx_runtime_instance_module(inst);
+        const runtime_type *const type = gbx_runtime_module_func_type(m, e->idx);
         *out = e->idx;
         if (type->sig.param_count == 0 && type->sig.result_count == 0) return GBX_OK;
     }
@@ -120,7 +122,8 @@ snapshot_wasi(const gbx_store *store, wasi_ctx **out, gbx_err *err)
     *out = l ? l->ctx : NULL;
     if (!l || !l->is_again) return GBX_OK;
     return gbx_base_err_set(err, GBX_SNAPSHOT, GBX_NO_OFFSET,
-                            "gbx_wasi_link was called twice for this store: link once where snapshots are used");
+                            "gbx_wasi_link was called twice for this store: link once where snapshots "
+                            "are used");
 }
 
 static gbx_code
@@ -179,9 +182,9 @@ snapshot_compare(const gbx_snapshot *s, wasi_ctx *wasi, gbx_err *err)
     char names[SNAPSHOT_NAMES_CAP];
     snapshot_names(unsettled, names, sizeof names);
     return gbx_base_err_set(err, GBX_SNAPSHOT, GBX_NO_OFFSET,
-                            "the guest asked for these before the snapshot was taken, and this store has others: %s. "
-                            "Grant the same, renew them in an export (resume, renews), or let the old ones be shared "
-                            "(shares)",
+                            "the guest asked for these before the snapshot was taken, and this store has "
+                            "others: %s. Grant the same, renew them in an export (resume, renews), or let "
+                            "the old ones be shared (shares)",
                             names);
 }
 
@@ -196,14 +199,17 @@ snapshot_renew(const gbx_snapshot *s, gbx_store *store, gbx_instance *inst, gbx_
     (void)gbx_runtime_store_asked(store, before | asked);
     u32 const missing = s->holds & s->renews & ~asked;
     if (code != GBX_TRAP_NONE) {
-        return gbx_base_err_set(err, GBX_TRAPPED, GBX_NO_OFFSET, "the export that resumes the instance ended: %s%s%s",
-                                gbx_trap_text(code), trap->message[0] ? ": " : "", trap->message);
+        return gbx_base_err_set(err, GBX_TRAPPED, GBX_NO_OFFSET,
+                                "the export that resumes the instance ended: %s%s%s", gbx_trap_text(code),
+                                trap->message[0] ? ": " : "", trap->message);
     }
     if (!missing) return GBX_OK;
     char names[SNAPSHOT_NAMES_CAP];
     snapshot_names(missing, names, sizeof names);
     return gbx_base_err_set(err, GBX_SNAPSHOT, GBX_NO_OFFSET,
-                            "the export that resumes the instance is said to renew what it did not ask for: %s", names);
+                            "the export that resumes the instance is said to renew what it did not ask "
+                            "for: %s",
+                            names);
 }
 
 gbx_code

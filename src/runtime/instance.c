@@ -43,6 +43,24 @@ instance_out_of_memory(gbx_err *err)
     return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for an instance");
 }
 
+static void
+instance_fill_funcs(runtime_instance *i, const gbx_module *m, gbx_func *f)
+{
+    const wasm_module *const w = m->wasm;
+    for (u32 k = 0; k < w->func_count - w->imported_funcs; k++) {
+        wasm_code *const code = &w->codes[k];
+        f[k] = (gbx_func){.inst = &i->abi,
+                          .cell = NULL, /* until its memory is there: see tier.c */
+                          .code = code,
+                          .type_id = m->type_ids[code->type_idx],
+                          .func_idx = code->func_idx,
+                          .param_count = code->param_count,
+                          .result_count = code->result_count,
+                          .has_v128 = w->types[code->type_idx].has_v128};
+        i->abi.funcs[w->imported_funcs + k] = &f[k];
+    }
+}
+
 /* The block with all arrays empty, and own functions, whose making cannot fail. */
 static runtime_instance *
 instance_alloc(gbx_store *s, const gbx_module *m)
@@ -103,19 +121,7 @@ instance_alloc(gbx_store *s, const gbx_module *m)
                 .sig = sig, .param_count = sig->param_count, .has_v128 = sig->has_v128};
         i->abi.tags[k] = &t[k - w->imported_tags];
     }
-    gbx_func *const f = own_func;
-    for (u32 k = 0; k < own_funcs; k++) {
-        wasm_code *const code = &w->codes[k];
-        f[k] = (gbx_func){.inst = &i->abi,
-                          .cell = NULL, /* until its memory is there: see tier.c */
-                          .code = code,
-                          .type_id = m->type_ids[code->type_idx],
-                          .func_idx = code->func_idx,
-                          .param_count = code->param_count,
-                          .result_count = code->result_count,
-                          .has_v128 = w->types[code->type_idx].has_v128};
-        i->abi.funcs[w->imported_funcs + k] = &f[k];
-    }
+    instance_fill_funcs(i, m, own_func);
     return i;
 }
 
@@ -234,7 +240,8 @@ gbx_runtime_instance_release(runtime_instance *i)
     gbx_runtime_module_release(m);
 }
 
-/* An idle one of the pool, or a new one, for `s`. `snap`: what it begins with, or NULL. NULL: memory is short. */
+/* An idle one of the pool, or a new one, for `s`. `snap`: what it begins with, or NULL.
+ * NULL: memory is short. */
 static runtime_instance *
 instance_get(gbx_store *s, gbx_module *m, runtime_snapshot *snap)
 {
@@ -285,16 +292,18 @@ instance_make_own(runtime_instance *i, gbx_err *err)
     for (u32 k = w->imported_memories; k < w->memory_count; k++) {
         gbx_memory *const mem = &i->own_memories[k - w->imported_memories];
         wasm_limits const type = instance_memory_type(i, k);
+        const char *const what = i->snapshot ? "the snapshot's memory" : "the module's memory";
         GBX_TRY((mem->base ? gbx_runtime_memory_reuse : gbx_runtime_memory_init)(
-                mem, &type, s->limits.memory_bytes, i->snapshot ? "the snapshot's memory" : "the module's memory", err));
+                mem, &type, s->limits.memory_bytes, what, err));
         if (s->limits.huge_pages) gbx_runtime_memory_use_huge_pages(mem);
         i->abi.memories[k] = mem;
     }
     for (u32 k = w->imported_tables; k < w->table_count; k++) {
         gbx_table *const t = &i->own_tables[k - w->imported_tables];
         wasm_tabletype const type = instance_table_type(i, k);
+        const char *const what = i->snapshot ? "the snapshot's table" : "the module's table";
         GBX_TRY((i->is_reused ? gbx_runtime_table_reuse : gbx_runtime_table_init)(
-                t, &type, &s->table_left, i->snapshot ? "the snapshot's table" : "the module's table", err));
+                t, &type, &s->table_left, what, err));
         i->abi.tables[k] = t;
     }
     /* In order: an initialiser may read the globals before it. A snapshot has values for them. */

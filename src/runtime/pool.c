@@ -1,5 +1,5 @@
-/* The pool: instances of stores that were released, made as new, for the next tenants of their home: the module
- * they were made of, or the snapshot.
+/* The pool: instances of stores that were released, made as new, for the next tenants of their home: the
+ * module they were made of, or the snapshot.
  *
  * Instantiating costs address space, a block with an entry for each function, and page faults for all that
  * the guest touches; an idle instance has all three still. It belongs to its home, which frees it when it

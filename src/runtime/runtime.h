@@ -168,8 +168,8 @@ const gbx_module *gbx_runtime_instance_module(const gbx_instance *inst);
 
 /* ---- snapshot.c */
 
-/* GBX_SNAPSHOT, GBX_STATE or GBX_NO_MEMORY. *from: GBX_FROM_…, what its store told it, and GBX_FROM_HOST where it
- * could call another instance. */
+/* GBX_SNAPSHOT, GBX_STATE or GBX_NO_MEMORY. *from: GBX_FROM_…, what its store told it, and GBX_FROM_HOST
+ * where it could call another instance. */
 GBX_MUST_USE gbx_code gbx_runtime_snapshot_take(gbx_instance *inst, runtime_snapshot **out, u32 *from,
                                                 gbx_err *err);
 void gbx_runtime_snapshot_release(runtime_snapshot *snap); /* NULL is fine */

@@ -2,13 +2,13 @@
  *
  * Memories become images (image.c), tables and globals values in which functions stand by index: a function
  * of the instance's own is the same function of the new one, an imported one is what the new store links
- * there. Everything else that a reference can mean belongs to the old store, and there is no snapshot then.
+ * there. Everything else that a reference can mean belongs to the old store: there is no snapshot then.
  *
- * What must hold: a snapshot is the whole of what the guest can tell by WebAssembly alone. So the module has
- * no memory, table or global in common with others, no call is half done (none runs, none was ended by a trap,
- * the segments and the start function among them), and dropped segments stay dropped. What the guest
- * was told by host functions is not seen here but counted: `from`, see gbx/snapshot.h. A function of another
- * instance is code that runs unseen, so such an import counts as asked.
+ * What must hold: a snapshot is the whole of what the guest can tell by WebAssembly alone. So the module
+ * has no memory, table or global in common with others, no call is half done (none runs, none was ended by
+ * a trap or an exit), and dropped segments stay dropped. What host functions told the guest is not seen
+ * here but noted: `from`, see gbx/snapshot.h. A function of another instance is code that runs unseen, so
+ * such an import counts as asked.
  *
  * An instance keeps the snapshot it began with, whose images the pool puts it right by. RULE: S4, S21. */
 #include <stdlib.h>
@@ -104,10 +104,11 @@ snapshot_ref(const snapshot_taker *t, wasm_valtype type, gbx_slot ref, const cha
         if (instance_is_own(t->from, f)) *out = 1 + f->func_idx;
         else if (import && is_one) *out = 1 + import->idx;
         if (*out) return GBX_OK;
-        why = import ? "a function that is imported by several names" : "a function of another instance or of the host";
+        why = import ? "a function that is imported by several names"
+                     : "a function of another instance or of the host";
     }
-    return gbx_base_err_set(t->err, GBX_SNAPSHOT, GBX_NO_OFFSET, "%s %u holds %s: clear it before a snapshot is taken",
-                            what, idx, why);
+    return gbx_base_err_set(t->err, GBX_SNAPSHOT, GBX_NO_OFFSET,
+                            "%s %u holds %s: clear it before a snapshot is taken", what, idx, why);
 }
 
 static bool
@@ -189,11 +190,13 @@ snapshot_allowed(const runtime_instance *i, gbx_err *err)
     const wasm_module *const w = i->abi.module;
     const gbx_store *const s = i->abi.store;
     if (s->depth)
-        return gbx_base_err_set(err, GBX_STATE, GBX_NO_OFFSET, "a snapshot is taken while no call runs in the store");
+        return gbx_base_err_set(err, GBX_STATE, GBX_NO_OFFSET,
+                                "a snapshot is taken while no call runs in the store");
     if (s->has_ended) return snapshot_refuse(err, "a call in this store trapped, or the guest exited");
     if (i->snapshot) return snapshot_refuse(err, "the instance came from a snapshot itself");
     if (w->imported_memories || w->imported_tables || w->imported_globals)
-        return snapshot_refuse(err, "the module imports a memory, a table or a global, which others may change");
+        return snapshot_refuse(err, "the module imports a memory, a table or a global, which others "
+                                    "may change");
     return GBX_OK;
 }
 
@@ -293,12 +296,14 @@ gbx_runtime_snapshot_apply(const runtime_snapshot *snap, runtime_instance *i)
     const gbx_instance *const abi = &i->abi;
     const wasm_module *const w = abi->module;
     for (u32 k = 0; !i->is_reused && k < w->memory_count; k++) {
-        bool const is_mapped = gbx_runtime_image_begin(&snap->memories[k].image, abi->memories[k], !i->is_huge);
+        const module_image *const img = &snap->memories[k].image;
+        bool const is_mapped = gbx_runtime_image_begin(img, abi->memories[k], !i->is_huge);
         if (k == 0) i->is_mapped = is_mapped;
     }
     for (u32 k = 0; k < w->table_count; k++) {
         const snapshot_table *const from = &snap->tables[k];
-        for (u64 at = 0; at < from->len; at++) abi->tables[k]->elems[at] = snapshot_func(abi, from->items[at]);
+        gbx_slot *const to = abi->tables[k]->elems;
+        for (u64 at = 0; at < from->len; at++) to[at] = snapshot_func(abi, from->items[at]);
     }
     for (u32 k = 0; k < w->global_count; k++) {
         gbx_global *const g = abi->globals[k];

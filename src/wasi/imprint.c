@@ -53,7 +53,8 @@ imprint_check_fds(wasi_ctx *w, gbx_err *err)
         if (f ? is_granted && f->granted == fd + 1 : !is_granted) continue;
         return gbx_base_err_set(err, GBX_SNAPSHOT, GBX_NO_OFFSET,
                                 "no snapshot can be taken: descriptor %u, which was %s, is %s", fd,
-                                is_granted ? "granted" : "not granted", f ? "open for something else" : "closed");
+                                is_granted ? "granted" : "not granted",
+                                f ? "open for something else" : "closed");
     }
     return GBX_OK;
 }
@@ -68,7 +69,8 @@ imprint_fill(wasi_imprint *p, wasi_ctx *w)
     for (u32 fd = 0; fd < w->granted; fd++) {
         const wasi_file *const f = &w->fds.files[fd];
         imprint_fd *const to = &p->fds[fd];
-        *to = (imprint_fd){.type = f->type, .flags = f->flags, .rights = f->rights, .inheriting = f->inheriting};
+        *to = (imprint_fd){
+                .type = f->type, .flags = f->flags, .rights = f->rights, .inheriting = f->inheriting};
         if (f->preopen && !imprint_copy(f->preopen, strlen(f->preopen) + 1, &to->preopen)) return false;
     }
     return true;
@@ -102,7 +104,8 @@ gbx_wasi_imprint_free(wasi_imprint *p)
 static bool
 imprint_same_strings(const wasi_strings *a, const wasi_strings *b)
 {
-    return a->count == b->count && a->bytes == b->bytes && (a->bytes == 0 || memcmp(a->data, b->data, a->bytes) == 0);
+    return a->count == b->count && a->bytes == b->bytes &&
+           (a->bytes == 0 || memcmp(a->data, b->data, a->bytes) == 0);
 }
 
 /* Rights only shrink: what is more than the guest had can be taken from the new one. */

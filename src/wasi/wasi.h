@@ -61,8 +61,8 @@ gbx_code gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *er
 /* Closes all descriptors; NULL is fine. */
 void gbx_wasi_ctx_free(wasi_ctx *w);
 
-/* What a guest may know of its context, for a snapshot of it; imprint.c. GBX_SNAPSHOT: its descriptors are not those
- * it was granted; GBX_NO_MEMORY. */
+/* What a guest may know of its context, for a snapshot of it; imprint.c. GBX_SNAPSHOT: its descriptors are
+ * not those it was granted; GBX_NO_MEMORY. */
 typedef struct wasi_imprint wasi_imprint;
 gbx_code gbx_wasi_imprint_new(wasi_ctx *w, wasi_imprint **out, gbx_err *err);
 void gbx_wasi_imprint_free(wasi_imprint *p); /* NULL is fine */
