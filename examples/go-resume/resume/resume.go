@@ -14,7 +14,7 @@
 // What a program has made of such things it must renew by itself, see Do: package variables with a time or
 // a random number in them, rand.New and maphash.MakeSeed, what was read from os.Args. What stays as it was
 // and cannot be helped: the hash seeds of maps that exist already, the runtime's hash key, and settings that the
-// runtime reads once (GOGC, GOMEMLIMIT, GODEBUG).
+// runtime reads once (GOGC, GOMEMLIMIT; TZ, once a local time was asked for).
 package resume
 
 import (
