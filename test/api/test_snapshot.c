@@ -505,6 +505,8 @@ static const char curious[] =
         "(func (export \"close\") (param i32) (result i32) (call $fd_close (local.get 0)))"
         "(func (export \"yield\") (result i32) (call $sched_yield))"
         "(func (export \"poll\") (result i32) (call $poll_oneoff (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))"
+        "(data (i32.const 1032) \"\\01\") (func (export \"poll_fd\") (result i32)"
+        "  (call $poll_oneoff (i32.const 1024) (i32.const 1088) (i32.const 1) (i32.const 80)))"
         "(func (export \"open\") (param i32) (result i32) (call $path_open (local.get 0) (i32.const 0) (i32.const 512)"
         "  (i32.const 1) (i32.const 2) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 84)))"
         "(func (export \"host\") (result i32) (call $f))"
@@ -526,7 +528,8 @@ test_sources(void **state)
             {"args", GBX_FROM_ARGS},     {"env_n", GBX_FROM_ENV},     {"env", GBX_FROM_ENV},
             {"prestat", GBX_FROM_GRANTS}, {"fdstat", GBX_FROM_GRANTS}, {"nonblock", GBX_FROM_GRANTS},
             {"rights", GBX_FROM_GRANTS}, {"write", GBX_FROM_FILES},   {"close", GBX_FROM_FILES},
-            {"yield", 0},                {"poll", GBX_FROM_CLOCK | GBX_FROM_FILES},
+            {"yield", 0},                {"poll", GBX_FROM_CLOCK},
+            {"poll_fd", GBX_FROM_CLOCK | GBX_FROM_FILES},
             {"open", GBX_FROM_FILES},    {"host", GBX_FROM_HOST},     {"load", 0},
     };
     uint64_t const compared = GBX_FROM_ARGS | GBX_FROM_ENV | GBX_FROM_GRANTS;
