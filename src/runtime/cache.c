@@ -469,24 +469,33 @@ cache_add_made(cache_merge *merge, const cache_entry *e)
 static bool
 cache_is_worth_it(const cache_entry *e, u64 bytes)
 {
-    if (!e->dir) return false;
     if (e->file.is_damaged) return true;
     return e->spent_ns > CACHE_WRITE_NS + bytes * CACHE_WRITE_BYTES_NS;
 }
 
-void
-gbx_runtime_cache_save(cache_entry *e, const wasm_module *w)
+/* What the next process is spared, by index among functions with bodies: those that were interpreted. The
+ * rest is hardly ever called, or there is code of it. NULL: all of them, or memory is short. */
+static u8 *
+cache_keeps(const cache_entry *e, const gbx_module *m)
 {
-    cache_merge merge = {.func_count = w->func_count};
+    const wasm_module *const w = m->wasm;
+    u8 *const keep = m->code.is_open ? gbx_base_alloc_zero(w->func_count, 1) : NULL;
+    if (!keep) return NULL;
+    for (u32 i = w->imported_funcs; i < w->func_count; i++) {
+        bool const has_code = atomic_load(&m->code.cells[i].state) == GBX_CELL_DONE;
+        keep[i - w->imported_funcs] = !has_code && (e->is_known || gbx_runtime_tier_ran(m, i));
+    }
+    return keep;
+}
+
+static void
+cache_write(cache_entry *e, const wasm_module *w, const u8 *keep, size_t verdict_len)
+{
+    cache_merge merge = {.func_count = w->func_count, .has = gbx_base_alloc_zero(w->func_count, 1)};
     cache_file now;
-    u64 code_bytes = e->made_bytes;
-    for (u32 i = 0; i < e->file.chunk_count; i++) code_bytes += e->file.chunks[i].len;
-    size_t const verdict_len = e->dir ? gbx_wasm_verdict_bytes(w) : 0;
-    if (!cache_is_worth_it(e, verdict_len + code_bytes)) return;
-    merge.has = gbx_base_alloc_zero(w->func_count, 1);
     u8 *const verdict = merge.has ? gbx_runtime_cache_draft_room(&merge.draft, verdict_len) : NULL;
     if (verdict) {
-        gbx_wasm_verdict_write(w, verdict);
+        gbx_wasm_verdict_write(w, keep, verdict);
         merge.draft.verdict = gbx_runtime_cache_draft_close(&merge.draft, e->dir, 0);
         bool const is_there = gbx_runtime_cache_file_open(&now, e->dir, &e->id);
         if (is_there && (!e->has_env || gbx_base_mac_equal(&e->env, &now.env)))
@@ -498,4 +507,17 @@ gbx_runtime_cache_save(cache_entry *e, const wasm_module *w)
     }
     gbx_runtime_cache_draft_free(&merge.draft);
     gbx_base_free(merge.has);
+}
+
+void
+gbx_runtime_cache_save(cache_entry *e, const gbx_module *m)
+{
+    if (!e->dir) return;
+    u64 code_bytes = e->made_bytes;
+    for (u32 i = 0; i < e->file.chunk_count; i++) code_bytes += e->file.chunks[i].len;
+    u8 *const keep = cache_keeps(e, m);
+    size_t const verdict_len = gbx_wasm_verdict_bytes(m->wasm, keep);
+    e->spent_ns += m->ready_ns;
+    if (cache_is_worth_it(e, verdict_len + code_bytes)) cache_write(e, m->wasm, keep, verdict_len);
+    gbx_base_free(keep);
 }

@@ -130,7 +130,7 @@ void gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes
 /* The module was made from the bytes, in so much time. */
 void gbx_runtime_cache_opened(cache_entry *e, bool is_known, u64 spent_ns);
 /* Write what is worth it. Nobody else has the module. */
-void gbx_runtime_cache_save(cache_entry *e, const wasm_module *w);
+void gbx_runtime_cache_save(cache_entry *e, const gbx_module *m);
 void gbx_runtime_cache_end(cache_entry *e);
 
 /* Its environment is complete: from now on code may be taken over. Cells of functions whose code is there

@@ -21,7 +21,7 @@ module_out_of_memory(gbx_err *err)
 static void
 module_free(gbx_module *m)
 {
-    if (m->wasm) gbx_runtime_cache_save(&m->code.cache, m->wasm);
+    if (m->wasm) gbx_runtime_cache_save(&m->code.cache, m);
     for (u32 i = 0; m->types && i < m->wasm->type_count; i++) {
         if (m->wasm->types[i].canon == i) gbx_runtime_type_put(&m->engine->types, m->types[i]);
     }
@@ -99,6 +99,18 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, g
     }
     *out = m;
     return GBX_OK;
+}
+
+bool
+gbx_runtime_module_ready(gbx_module *m, u32 func_idx)
+{
+    if (wasm_code_is_ready(&m->wasm->codes[func_idx - m->wasm->imported_funcs])) return true;
+    (void)pthread_mutex_lock(&m->lock);
+    u64 const before = gbx_base_os_now_ns();
+    bool const ok = gbx_wasm_make_ready(m->wasm, func_idx);
+    m->ready_ns += gbx_base_os_now_ns() - before;
+    (void)pthread_mutex_unlock(&m->lock);
+    return ok;
 }
 
 gbx_module *

@@ -50,6 +50,8 @@ gbx_module *gbx_runtime_module_retain(const gbx_module *m);
 void gbx_runtime_module_release(gbx_module *m); /* NULL is fine */
 
 const wasm_module *gbx_runtime_module_wasm(const gbx_module *m);
+/* A function with a body is ready (wasm_code_is_ready) from now on. False: memory is short. */
+GBX_MUST_USE bool gbx_runtime_module_ready(gbx_module *m, u32 func_idx);
 gbx_engine *gbx_runtime_module_engine(const gbx_module *m);
 const runtime_type *gbx_runtime_module_func_type(const gbx_module *m, u32 func_idx);
 /* Strings are made when first asked for and kept by the module; false when memory is short or idx is

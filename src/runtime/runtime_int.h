@@ -188,6 +188,8 @@ void gbx_runtime_tier_begin(gbx_store *s);
 void gbx_runtime_tier_end(gbx_store *s);
 /* What the interpreter counts down from before a function of so many bytes is compiled. */
 i32 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes);
+/* A function with a body was interpreted; of a module whose code is open. */
+bool gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx);
 
 /* ---- pool.c: instances of released stores, kept for the next tenant */
 
@@ -260,6 +262,7 @@ struct gbx_module {
     _Atomic u64 refs;
     gbx_engine *engine;
     wasm_module *wasm;
+    u64 ready_ns; /* spent on making functions ready one by one, under the lock */
     runtime_type **types; /* by type index; equal ones share one reference, that of the lowest index */
     u32 *type_ids;
 

@@ -209,8 +209,9 @@ tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
 
 /* Under the lock. */
 static void
-tier_try(runtime_compiler *c, module_code *mc, u32 func_idx)
+tier_try(runtime_compiler *c, gbx_module *m, u32 func_idx)
 {
+    module_code *const mc = &m->code;
     gbx_cell *const cell = &mc->cells[func_idx];
     if (atomic_load(&cell->state) != GBX_CELL_COLD || tier_take(c, mc, func_idx)) return;
     const wasm_module *const w = mc->env.m;
@@ -218,8 +219,9 @@ tier_try(runtime_compiler *c, module_code *mc, u32 func_idx)
     compiled_figures *const n = &mc->figures;
     codegen_out out;
     u64 const begun_ns = gbx_base_os_now_ns();
-    u32 why = gbx_codegen_compile(c->space, &mc->env, code, &out) == GBX_OK ? out.beyond
-                                                                            : TIER_REFUSED_MEMORY;
+    bool const is_made = gbx_runtime_module_ready(m, func_idx) &&
+                         gbx_codegen_compile(c->space, &mc->env, code, &out) == GBX_OK;
+    u32 why = is_made ? out.beyond : TIER_REFUSED_MEMORY;
     u64 const made_ns = gbx_base_os_now_ns();
     if (!why) why = tier_publish(c, mc, code, &out);
     u64 const done_ns = gbx_base_os_now_ns();
@@ -294,6 +296,16 @@ i32
 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes)
 {
     return (i32)min_u64((u64)body_bytes * m->engine->compiler.warm_factor, INT32_MAX / 2);
+}
+
+bool
+gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx)
+{
+    const cache_entry *const e = &m->code.cache;
+    const wasm_code *const code = &m->wasm->codes[func_idx - m->wasm->imported_funcs];
+    i32 const heat = atomic_load_explicit(&m->code.cells[func_idx].heat, memory_order_relaxed);
+    if (e->by_func && e->by_func[func_idx]) return false;
+    return heat != gbx_runtime_tier_heat(m, code->body_end - code->body_off);
 }
 
 static bool
@@ -382,7 +394,7 @@ gbx_runtime_tier_instance(runtime_instance *i)
     if (!m->code.is_open && !m->code.cells && tier_open(m, is_guarded)) m->code.is_open = true;
     if (m->code.is_open && c->mode == GBX_TIER_EAGER) {
         gbx_runtime_published_hold(&c->published, &m->code.published);
-        for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, &m->code, k);
+        for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, m, k);
         gbx_runtime_published_tell(&c->published, &m->code.published);
     }
     (void)pthread_mutex_unlock(&c->lock);
@@ -407,7 +419,7 @@ tier_warm(gbx_exec *x, const gbx_func *f)
         return;
     }
     atomic_store_explicit(&f->cell->heat, INT32_MAX / 2, memory_order_relaxed);
-    tier_try(c, &m->code, f->func_idx);
+    tier_try(c, m, f->func_idx);
     (void)pthread_mutex_unlock(&c->lock);
 }
 
