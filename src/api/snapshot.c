@@ -19,59 +19,59 @@ struct gbx_snapshot {
 };
 
 /* What can be compared, all else has to be shared or renewed. */
-#define SNAPSHOT_COMPARED (GBX_FROM_ARGS | GBX_FROM_ENV | GBX_FROM_GRANTS)
+#define API_SNAPSHOT_COMPARED (GBX_FROM_ARGS | GBX_FROM_ENV | GBX_FROM_GRANTS)
 
-typedef struct snapshot_source {
+typedef struct api_snapshot_source {
     const char *slug, *meaning;
-} snapshot_source;
+} api_snapshot_source;
 
-static const snapshot_source snapshot_sources[] = {
+static const api_snapshot_source api_snapshot_sources[] = {
 #define GBX_SOURCE(name, slug, meaning) {slug, meaning},
 #include "gbx/sources.def"
 #undef GBX_SOURCE
 };
 
-static const snapshot_source *
-snapshot_source_find(u64 source)
+static const api_snapshot_source *
+api_snapshot_source_find(u64 source)
 {
-    static const snapshot_source none = {"", ""};
+    static const api_snapshot_source none = {"", ""};
     for (u32 bit = 0; bit < GBX_FROM_COUNT; bit++)
-        if (source == (u64)1 << bit) return &snapshot_sources[bit];
+        if (source == (u64)1 << bit) return &api_snapshot_sources[bit];
     return &none;
 }
 
 const char *
 gbx_source_name(uint64_t source)
 {
-    return snapshot_source_find(source)->slug;
+    return api_snapshot_source_find(source)->slug;
 }
 
 const char *
 gbx_source_meaning(uint64_t source)
 {
-    return snapshot_source_find(source)->meaning;
+    return api_snapshot_source_find(source)->meaning;
 }
 
 /* "random, clock". */
 static void
-snapshot_names(u32 sources, char *buf, size_t cap)
+api_snapshot_names(u32 sources, char *buf, size_t cap)
 {
     text_buf t = gbx_base_text_init(buf, cap);
     const char *between = "";
     for (u32 bit = 0; bit < GBX_FROM_COUNT; bit++) {
         if (!(sources & 1u << bit)) continue;
-        gbx_base_text_printf(&t, "%s%s", between, snapshot_sources[bit].slug);
+        gbx_base_text_printf(&t, "%s%s", between, api_snapshot_sources[bit].slug);
         between = ", ";
     }
 }
 
-#define SNAPSHOT_NAMES_CAP 128
+#define API_SNAPSHOT_NAMES_CAP 128
 
 static gbx_code
-snapshot_unsettled(u32 sources, gbx_err *err)
+api_snapshot_unsettled(u32 sources, gbx_err *err)
 {
-    char names[SNAPSHOT_NAMES_CAP];
-    snapshot_names(sources, names, sizeof names);
+    char names[API_SNAPSHOT_NAMES_CAP];
+    api_snapshot_names(sources, names, sizeof names);
     return gbx_base_err_set(err, GBX_SNAPSHOT, GBX_NO_OFFSET,
                             "no snapshot can be taken: the guest has been told of the world outside, and all "
                             "instances would share what it made of that: %s. Renew it in an export "
@@ -82,7 +82,7 @@ snapshot_unsettled(u32 sources, gbx_err *err)
 /* ---- Taking */
 
 static gbx_code
-snapshot_find_resume(const gbx_instance *inst, const char *name, u32 *out, gbx_err *err)
+api_snapshot_find_resume(const gbx_instance *inst, const char *name, u32 *out, gbx_err *err)
 {
     rd_name n;
     GBX_TRY(gbx_api_name(name, "resume", &n, err));
@@ -98,7 +98,7 @@ snapshot_find_resume(const gbx_instance *inst, const char *name, u32 *out, gbx_e
 }
 
 static gbx_code
-snapshot_check_opts(const gbx_instance *inst, const gbx_snapshot_opts *o, gbx_snapshot *s, gbx_err *err)
+api_snapshot_check_opts(const gbx_instance *inst, const gbx_snapshot_opts *o, gbx_snapshot *s, gbx_err *err)
 {
     if ((o->shares | o->renews) & ~(u64)GBX_FROM_ALL) {
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
@@ -111,12 +111,12 @@ snapshot_check_opts(const gbx_instance *inst, const gbx_snapshot_opts *o, gbx_sn
     s->shares = (u32)o->shares;
     s->renews = (u32)o->renews;
     s->has_resume = o->resume != NULL;
-    return o->resume ? snapshot_find_resume(inst, o->resume, &s->resume, err) : GBX_OK;
+    return o->resume ? api_snapshot_find_resume(inst, o->resume, &s->resume, err) : GBX_OK;
 }
 
 /* The store's context, the only one there ever was: what a guest of two was told cannot be said. */
 static gbx_code
-snapshot_wasi(const gbx_store *store, wasi_ctx **out, gbx_err *err)
+api_snapshot_wasi(const gbx_store *store, wasi_ctx **out, gbx_err *err)
 {
     const api_wasi_linked *const l = gbx_runtime_store_wasi(store);
     *out = l ? l->ctx : NULL;
@@ -127,14 +127,14 @@ snapshot_wasi(const gbx_store *store, wasi_ctx **out, gbx_err *err)
 }
 
 static gbx_code
-snapshot_fill(gbx_snapshot *s, gbx_instance *inst, const gbx_snapshot_opts *o, gbx_err *err)
+api_snapshot_fill(gbx_snapshot *s, gbx_instance *inst, const gbx_snapshot_opts *o, gbx_err *err)
 {
     wasi_ctx *wasi;
-    GBX_TRY(snapshot_check_opts(inst, o, s, err));
-    GBX_TRY(snapshot_wasi(inst->store, &wasi, err));
+    GBX_TRY(api_snapshot_check_opts(inst, o, s, err));
+    GBX_TRY(api_snapshot_wasi(inst->store, &wasi, err));
     GBX_TRY(gbx_runtime_snapshot_take(inst, &s->state, &s->holds, err));
-    u32 const unsettled = s->holds & ~(s->shares | s->renews | SNAPSHOT_COMPARED);
-    if (unsettled) return snapshot_unsettled(unsettled, err);
+    u32 const unsettled = s->holds & ~(s->shares | s->renews | API_SNAPSHOT_COMPARED);
+    if (unsettled) return api_snapshot_unsettled(unsettled, err);
     return wasi ? gbx_wasi_imprint_new(wasi, &s->imprint, err) : GBX_OK;
 }
 
@@ -148,7 +148,7 @@ gbx_snapshot_take(gbx_instance *instance, const gbx_snapshot_opts *opts, gbx_sna
     GBX_TRY(gbx_api_options(&o, sizeof o, opts, err));
     gbx_snapshot *const s = gbx_base_alloc_zero(1, sizeof *s);
     if (!s) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a snapshot");
-    gbx_code const code = snapshot_fill(s, instance, &o, err);
+    gbx_code const code = api_snapshot_fill(s, instance, &o, err);
     if (code == GBX_OK) *out = s;
     else gbx_snapshot_release(s);
     return code;
@@ -174,13 +174,14 @@ gbx_snapshot_holds(const gbx_snapshot *snapshot)
 /* What the guest knows of its arguments, variables and grants is true of this store too, or somebody answers
  * for it. */
 static gbx_code
-snapshot_compare(const gbx_snapshot *s, wasi_ctx *wasi, gbx_err *err)
+api_snapshot_compare(const gbx_snapshot *s, wasi_ctx *wasi, gbx_err *err)
 {
-    u32 const differs = s->imprint && wasi ? gbx_wasi_imprint_differs(s->imprint, wasi) : SNAPSHOT_COMPARED;
+    u32 differs = API_SNAPSHOT_COMPARED;
+    if (s->imprint && wasi) differs = gbx_wasi_imprint_differs(s->imprint, wasi);
     u32 const unsettled = differs & s->holds & ~(s->shares | s->renews);
     if (!unsettled) return GBX_OK;
-    char names[SNAPSHOT_NAMES_CAP];
-    snapshot_names(unsettled, names, sizeof names);
+    char names[API_SNAPSHOT_NAMES_CAP];
+    api_snapshot_names(unsettled, names, sizeof names);
     return gbx_base_err_set(err, GBX_SNAPSHOT, GBX_NO_OFFSET,
                             "the guest asked for these before the snapshot was taken, and this store has "
                             "others: %s. Grant the same, renew them in an export (resume, renews), or let "
@@ -190,7 +191,7 @@ snapshot_compare(const gbx_snapshot *s, wasi_ctx *wasi, gbx_err *err)
 
 /* The export is believed in what it does with the answers, not in that it asks. */
 static gbx_code
-snapshot_renew(const gbx_snapshot *s, gbx_store *store, gbx_instance *inst, gbx_trap *trap, gbx_err *err)
+api_snapshot_renew(const gbx_snapshot *s, gbx_store *store, gbx_instance *inst, gbx_trap *trap, gbx_err *err)
 {
     gbx_slot none[1] = {0};
     u32 const before = gbx_runtime_store_asked(store, 0);
@@ -204,8 +205,8 @@ snapshot_renew(const gbx_snapshot *s, gbx_store *store, gbx_instance *inst, gbx_
                                 trap->message[0] ? ": " : "", trap->message);
     }
     if (!missing) return GBX_OK;
-    char names[SNAPSHOT_NAMES_CAP];
-    snapshot_names(missing, names, sizeof names);
+    char names[API_SNAPSHOT_NAMES_CAP];
+    api_snapshot_names(missing, names, sizeof names);
     return gbx_base_err_set(err, GBX_SNAPSHOT, GBX_NO_OFFSET,
                             "the export that resumes the instance is said to renew what it did not ask "
                             "for: %s",
@@ -226,12 +227,12 @@ gbx_instance_resume(gbx_store *store, const gbx_snapshot *snapshot, gbx_linker *
     GBX_TRY(gbx_api_same_engine(store, gbx_runtime_snapshot_module(snapshot->state), linker, err));
     wasi_ctx *wasi;
     gbx_instance *inst;
-    GBX_TRY(snapshot_wasi(store, &wasi, err));
-    GBX_TRY(snapshot_compare(snapshot, wasi, err));
+    GBX_TRY(api_snapshot_wasi(store, &wasi, err));
+    GBX_TRY(api_snapshot_compare(snapshot, wasi, err));
     GBX_TRY(gbx_runtime_instance_resume(store, snapshot->state, linker, &inst, err));
     if (snapshot->holds & GBX_FROM_GRANTS && snapshot->imprint && wasi)
         gbx_wasi_imprint_apply(snapshot->imprint, wasi);
-    if (snapshot->has_resume) GBX_TRY(snapshot_renew(snapshot, store, inst, trap, err));
+    if (snapshot->has_resume) GBX_TRY(api_snapshot_renew(snapshot, store, inst, trap, err));
     *out = inst;
     return GBX_OK;
 }
