@@ -24,7 +24,7 @@ gbx_module_compile(gbx_engine *engine, gbx_bytes wasm, const gbx_compile_opts *o
                                 "no memory for the %zu bytes of a module", wasm.len);
     }
     if (wasm.len) memcpy(copy, wasm.data, wasm.len);
-    return gbx_runtime_module_new(engine, copy, wasm.len, out, err);
+    return gbx_runtime_module_new(engine, copy, wasm.len, NULL, out, err);
 }
 
 gbx_code

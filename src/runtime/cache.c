@@ -104,15 +104,15 @@ cache_view(cache_entry *e, u32 record, record_view *v)
 /* ---- Opening */
 
 void
-gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, size_t len, u64 features_off,
-                        u32 tune, u8 **verdict, size_t *verdict_len)
+gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const mac_tag *tags, size_t len,
+                        u64 features_off, u32 tune, u8 **verdict, size_t *verdict_len)
 {
     static const char build[] = GBX_BUILD_ID;
     struct {
         char domain[8];
         u32 cpu, tune;
         u64 features_off, build_len, len;
-    } const made_for = {.domain = "gbxmodl1",
+    } const made_for = {.domain = "gbxmodl2",
                      .cpu = gbx_codegen_cpu(),
                      .tune = tune,
                      .features_off = features_off,
@@ -121,7 +121,9 @@ gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, siz
     *verdict = NULL;
     if (!d->is_open || sizeof build == 1) return;
     e->dir = d;
-    mac_part const parts[] = {{&made_for, sizeof made_for}, {build, sizeof build}, {bytes, len}};
+    mac_part const parts[] = {{&made_for, sizeof made_for},
+                              {build, sizeof build},
+                              {tags, gbx_runtime_pieces_count(len) * sizeof *tags}};
     gbx_base_mac(&d->key, parts, GBX_LEN(parts), &e->id);
     e->why = "there is no entry";
     if (gbx_runtime_cache_file_open(&e->file, d, &e->id)) {

@@ -123,9 +123,9 @@ typedef struct cache_entry {
 
 typedef struct module_code module_code;
 
-/* What bytes of a module are to this engine's cache. *verdict, from gbx_base_alloc: what is known of it;
- * NULL: nothing. */
-void gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, size_t len,
+/* What a module, of so many bytes whose pieces have these tags, is to this engine's cache. *verdict, from
+ * gbx_base_alloc: what is known of it; NULL: nothing. */
+void gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const mac_tag *tags, size_t len,
                              u64 features_off, u32 tune, u8 **verdict, size_t *verdict_len);
 /* The module was made from the bytes, in so much time. */
 void gbx_runtime_cache_opened(cache_entry *e, bool is_known, u64 spent_ns);

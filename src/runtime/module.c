@@ -60,14 +60,19 @@ module_intern(gbx_module *m, gbx_err *err)
 }
 
 static gbx_code
-module_decode(gbx_module *m, u8 *bytes, size_t len, gbx_err *err)
+module_decode(gbx_module *m, u8 *bytes, size_t len, const mac_tag *tags, gbx_err *err)
 {
     const gbx_engine *const e = m->engine;
     cache_entry *const cache = &m->code.cache;
-    u8 *verdict;
+    u8 *verdict = NULL;
     size_t verdict_len = 0;
-    gbx_runtime_cache_begin(cache, &e->cache, bytes, len, e->features_off, e->compiler.tune, &verdict,
-                            &verdict_len);
+    mac_tag *made = NULL;
+    if (!tags && e->cache.is_open) made = gbx_base_alloc(gbx_runtime_pieces_count(len), sizeof *made);
+    if (made && gbx_runtime_pieces(&e->cache, e->threads, -1, bytes, 0, len, made)) tags = made;
+    if (tags)
+        gbx_runtime_cache_begin(cache, &e->cache, tags, len, e->features_off, e->compiler.tune, &verdict,
+                                &verdict_len);
+    gbx_base_free(made);
     u64 const before = gbx_base_os_now_ns();
     gbx_code const code = gbx_wasm_module_open(bytes, len, e->features_off, e->threads,
                                                (wasm_known){verdict, verdict_len}, &m->wasm, err);
@@ -77,7 +82,8 @@ module_decode(gbx_module *m, u8 *bytes, size_t len, gbx_err *err)
 }
 
 gbx_code
-gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, gbx_err *err)
+gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, const mac_tag *tags, gbx_module **out,
+                       gbx_err *err)
 {
     *out = NULL;
     gbx_code code = gbx_runtime_sniff(bytes, len, "the module", err);
@@ -91,7 +97,7 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, g
     atomic_init(&m->refs, 1);
     m->engine = gbx_runtime_engine_retain(e);
     m->idle = (pool_link){&m->idle, &m->idle};
-    code = module_decode(m, bytes, len, err);
+    code = module_decode(m, bytes, len, tags, err);
     if (code == GBX_OK) code = module_intern(m, err);
     if (code != GBX_OK) {
         module_free(m);

@@ -134,6 +134,7 @@ gbx_runtime_sniff(const u8 *bytes, size_t len, const char *what, gbx_err *err)
 typedef struct open_buf {
     u8 *data;
     size_t len, cap;
+    mac_tag *tags; /* of the pieces of all bytes; NULL: not made */
 } open_buf;
 
 static gbx_code
@@ -193,8 +194,27 @@ open_stat(int fd, const char *what, u64 *size_out, gbx_err *err)
     return GBX_OK;
 }
 
+/* What a regular file of that size has, by several threads. Where it proves to have more or less it is read
+ * on, or again, from where the first bytes end. */
+static void
+open_read_pieces(const gbx_engine *e, int fd, open_buf *b, u64 size)
+{
+    u8 more;
+    bool const wants_tags = e->cache.is_open;
+    mac_tag *const tags = wants_tags ? gbx_base_alloc(gbx_runtime_pieces_count(size), sizeof *tags) : NULL;
+    bool const ok = (tags || !wants_tags) &&
+                    gbx_runtime_pieces(&e->cache, e->threads, fd, b->data, b->len, (size_t)size, tags);
+    if (ok && lseek(fd, (off_t)size, SEEK_SET) == (off_t)size && read(fd, &more, 1) == 0) {
+        b->tags = tags;
+        b->len = (size_t)size;
+        return;
+    }
+    (void)lseek(fd, (off_t)b->len, SEEK_SET);
+    gbx_base_free(tags);
+}
+
 static gbx_code
-open_read_all(int fd, open_buf *b, const char *what, gbx_err *err)
+open_read_all(const gbx_engine *e, int fd, open_buf *b, const char *what, gbx_err *err)
 {
     u64 size;
     bool end = false;
@@ -205,7 +225,8 @@ open_read_all(int fd, open_buf *b, const char *what, gbx_err *err)
     GBX_TRY(open_check_size(size, what, err));
     /* One byte more than the size, so that the end is seen without growing. */
     GBX_TRY(open_reserve(b, size + 1, what, err));
-    while (!end) {
+    if (!end && size > b->len) open_read_pieces(e, fd, b, size);
+    while (!end && !b->tags) {
         GBX_TRY(open_fill(fd, b, what, &end, err));
         GBX_TRY(open_check_size(b->len, what, err));
     }
@@ -229,12 +250,13 @@ gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_module **out, gbx_e
                                 strerror(errno));
     }
     open_buf b = {0};
-    gbx_code code = open_read_all(fd, &b, what, err);
+    gbx_code code = open_read_all(e, fd, &b, what, err);
     (void)close(fd);
     if (code != GBX_OK) {
         gbx_base_free(b.data);
         return code;
     }
-    code = gbx_runtime_module_new(e, b.data, b.len, out, err);
+    code = gbx_runtime_module_new(e, b.data, b.len, b.tags, out, err);
+    gbx_base_free(b.tags);
     return code == GBX_OK ? GBX_OK : gbx_base_err_add(err, code, "while loading %s", what);
 }

@@ -11,6 +11,7 @@
 #define GBX_RUNTIME_RUNTIME_H
 
 #include "abi/layout.h"
+#include "base/mac.h"
 #include "base/map.h"
 #include "gbx/cache.h"
 #include "gbx/engine.h"
@@ -41,9 +42,10 @@ void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 
 /* ---- module.c, open.c */
 
-/* Takes `bytes` over (from gbx_base_alloc), on failure too. */
-GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out,
-                                             gbx_err *err);
+/* Takes `bytes` over (from gbx_base_alloc), on failure too. `tags`: of their pieces (gbx_runtime_pieces), or
+ * NULL: not made yet. */
+GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, const mac_tag *tags,
+                                             gbx_module **out, gbx_err *err);
 GBX_MUST_USE gbx_code gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_module **out,
                                               gbx_err *err);
 gbx_module *gbx_runtime_module_retain(const gbx_module *m);

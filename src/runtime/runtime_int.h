@@ -191,6 +191,17 @@ i32 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes);
 /* A function with a body was interpreted; of a module whose code is open. */
 bool gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx);
 
+/* ---- pieces.c */
+
+#define RUNTIME_PIECE_BYTES ((size_t)256 << 10)
+
+u32 gbx_runtime_pieces_count(size_t len);
+/* Read `len` bytes of a file from its start, but the first `from`, which are there (fd -1: all are), and tag
+ * their pieces for `d` (tags NULL: not). By `threads` at most, 0: as many as there are processors. False: they
+ * cannot be read. */
+GBX_MUST_USE bool gbx_runtime_pieces(const cache_dir *d, u32 threads, int fd, u8 *bytes, size_t from,
+                                     size_t len, mac_tag *tags);
+
 /* ---- pool.c: instances of released stores, kept for the next tenant */
 
 /* In two rings at once, of all idle instances of an engine and of those of their home; newest first. */
