@@ -333,13 +333,29 @@ control_emit(val *v, val_ctrl *c, const u8 *origin, u32 shuffle)
     v->side_len++;
 }
 
+/* Whether the two instructions before this one are `i32.const K; local.set L`, and K. */
+static bool
+control_sets_const(const val *v, u32 local, u32 *k)
+{
+    const u8 *const unfuse = gbx_wasm_unfuse[v->m->fuse_set];
+    if (v->fused.count < 2) return false;
+    const u8 *const put = v->fuse.at[(v->fused.count - 2) % FUSE_RING];
+    const u8 *const set = v->fuse.at[(v->fused.count - 1) % FUSE_RING];
+    if (unfuse[*put] != OP_I32_CONST || unfuse[*set] != OP_LOCAL_SET) return false;
+    reader r = rd_init(v->m->bytes, (u64)(set + 1 - v->m->bytes), (u64)(v->end - v->m->bytes));
+    if (gbx_base_rd_u32(&r) != local) return false;
+    r.at = put + 1;
+    *k = (u32)gbx_base_rd_i32(&r);
+    return true;
+}
+
 /* RULE: S7. Emit the entry of `const K; set L; br loop` as a jump to where the loop's br_table sends K.
  * False when the table leads back to the loop itself: then the plain entry serves. */
 static bool
-control_emit_threaded(val *v, const val_ctrl *loop, const u8 *origin)
+control_emit_threaded(val *v, const val_ctrl *loop, const u8 *origin, u32 value)
 {
     u32 const loop_idx = (u32)(loop - v->ctrls);
-    u32 const k = (u32)min_u64(v->const_value, loop->disp_count - 1);
+    u32 const k = min_u32(value, loop->disp_count - 1);
     u32 const target = v->targets[loop->disp_target + k];
     u32 const height = (u32)(v->sp - v->types);
     if (target == loop_idx) return false;
@@ -369,8 +385,9 @@ gbx_wasm_val_br(val *v)
     const wasm_valtype *const types = control_label(c, &count);
     u32 const height = (u32)(v->sp - v->types);
     if (!gbx_wasm_val_pop_types(v, types, count)) return false;
-    bool const threads = c->disp_side && v->set_end == v->insn && v->set_local == c->disp_local;
-    if (!threads || !control_emit_threaded(v, c, origin))
+    u32 k;
+    bool const threads = c->disp_side && control_sets_const(v, c->disp_local, &k);
+    if (!threads || !control_emit_threaded(v, c, origin, k))
         control_emit(v, c, origin, control_shuffle(v, c, height, count));
     gbx_wasm_val_unreachable(v);
     return true;

@@ -52,37 +52,39 @@ wasm_fuse_set gbx_wasm_fuse_choose(const wasm_module *m);
 /* Take all sequences back, in a module that no one runs: every instruction stands for itself again. */
 void gbx_wasm_fuse_undo(wasm_module *m);
 
-/* What the walk over a body remembers. */
+/* What the walk over a body remembers: in memory, and in registers. */
 typedef struct fuse_run {
     const fuse_automaton *automaton;
     u8 *at[FUSE_RING]; /* where the latest instructions stand, by count modulo FUSE_RING */
-    u32 count;
-    u32 state;
-    u8 nowhere; /* what is written where nothing is to be marked */
+    u8 nowhere;        /* what is written where nothing is to be marked */
 } fuse_run;
+
+typedef struct fuse_place {
+    u32 count; /* instructions so far */
+    u32 state;
+} fuse_place;
 
 /* The second sequence that the edge completes. */
 static inline void
-gbx_wasm_fuse_second(const fuse_run *r, fuse_edge e)
+gbx_wasm_fuse_second(const fuse_run *r, u32 count, fuse_edge e)
 {
     fuse_edge const second = r->automaton->seconds[e >> FUSE_SECOND_SHIFT & FUSE_FIELD];
-    *r->at[(r->count - (second >> FUSE_BACK_SHIFT)) % FUSE_RING] = (u8)second;
+    *r->at[(count - (second >> FUSE_BACK_SHIFT)) % FUSE_RING] = (u8)second;
 }
 
 /* The next instruction, which stands at `insn` in the module's own copy; class 0 for what no row may span,
  * as is the body's last instruction.
  * PERF: a mark is written each time, if need be to nowhere: a branch would be guessed wrongly, because every
  * other instruction completes some row. */
-static inline void
-gbx_wasm_fuse_next(fuse_run *r, u8 *insn, u8 class)
+static inline fuse_place
+gbx_wasm_fuse_next(fuse_run *r, fuse_place p, u8 *insn, u8 class)
 {
-    fuse_edge const e = r->automaton->edges[r->state + class];
-    r->at[r->count % FUSE_RING] = insn;
-    u8 *const head = r->at[(r->count - (e >> FUSE_BACK_SHIFT & FUSE_FIELD)) % FUSE_RING];
+    fuse_edge const e = r->automaton->edges[p.state + class];
+    r->at[p.count % FUSE_RING] = insn;
+    u8 *const head = r->at[(p.count - (e >> FUSE_BACK_SHIFT & FUSE_FIELD)) % FUSE_RING];
     *((u8)e ? head : &r->nowhere) = (u8)e;
-    if (GBX_UNLIKELY(e >> FUSE_SECOND_SHIFT & FUSE_FIELD)) gbx_wasm_fuse_second(r, e);
-    r->count++;
-    r->state = e >> FUSE_STATE_SHIFT;
+    if (GBX_UNLIKELY(e >> FUSE_SECOND_SHIFT & FUSE_FIELD)) gbx_wasm_fuse_second(r, p.count, e);
+    return (fuse_place){.count = p.count + 1, .state = e >> FUSE_STATE_SHIFT};
 }
 
 #endif

@@ -108,14 +108,14 @@ gbx_wasm_val_reserve(val *v, u64 more)
     if (need <= v->types_cap) return true;
     u64 const cap = max_u64(need, min_u64(v->types_cap * 2, WASM_MAX_OPERANDS + VAL_SLACK));
     u64 const high = (u64)(v->sp_max - v->types);
-    wasm_valtype *const grown = gbx_base_realloc(v->types, cap, 1);
+    wasm_valtype *const grown = gbx_base_realloc(v->types - VAL_BELOW, VAL_BELOW + cap, 1);
     if (!grown) return gbx_wasm_val_fail(v, v->insn, GBX_NO_MEMORY, "out of memory");
-    v->types = grown;
-    v->sp_max = grown + high;
+    v->types = grown + VAL_BELOW;
+    v->sp_max = v->types + high;
     v->types_cap = cap;
-    v->sp = grown + len;
-    v->types_high = grown + (cap - VAL_SLACK);
-    v->floor = grown + v->ctrls[v->ctrl_len - 1].height;
+    v->sp = v->types + len;
+    v->types_high = v->types + (cap - VAL_SLACK);
+    v->floor = v->types + v->ctrls[v->ctrl_len - 1].height;
     return true;
 }
 
@@ -289,10 +289,6 @@ validate_local(val *v, u8 op)
                                               : FUSED_LOCAL_TEE_V);
     if (op != OP_LOCAL_GET && !gbx_wasm_val_pop(v, t)) return false;
     if (op != OP_LOCAL_SET) validate_push(v, t);
-    if (op == OP_LOCAL_SET && v->insn == v->const_end) {
-        v->set_end = v->pc;
-        v->set_local = idx;
-    }
     return true;
 }
 
@@ -612,9 +608,8 @@ validate_returns_one(const val *v)
     return v->type->result_count == 1 && v->type->results[0] != WASM_V128;
 }
 
-/* One instruction that is not on the fast path below. */
-static bool
-validate_insn(val *v, u8 op)
+bool
+gbx_wasm_val_insn(val *v, u8 op)
 {
     const op_row *const row = &gbx_wasm_ops[op];
     wasm_valtype t;
@@ -659,11 +654,15 @@ validate_insn(val *v, u8 op)
     case OP_LOCAL_SET:
     case OP_LOCAL_TEE: return validate_local(v, op);
     case OP_I32_CONST:
-        v->const_value = (u32)gbx_wasm_val_leb(v, LEB_I32);
-        v->const_end = v->pc;
+        if (*v->pc < 0x40) v->pc++;
+        else (void)gbx_wasm_val_leb(v, LEB_I32);
         validate_push(v, WASM_I32);
         return true;
-    case OP_I64_CONST: (void)gbx_wasm_val_leb(v, LEB_I64); validate_push(v, WASM_I64); return true;
+    case OP_I64_CONST:
+        if (*v->pc < 0x80) v->pc++;
+        else (void)gbx_wasm_val_leb(v, LEB_I64);
+        validate_push(v, WASM_I64);
+        return true;
     case OP_F32_CONST: v->pc += 4; validate_push(v, WASM_F32); return true;
     case OP_F64_CONST: v->pc += 8; validate_push(v, WASM_F64); return true;
     case OP_REF_NULL:
@@ -683,89 +682,6 @@ validate_insn(val *v, u8 op)
     }
 }
 
-/* A plain instruction whose operands are there with the right types: true, and *top is what they leave.
- * Anything else, right or wrong, is left to the slow path. */
-static inline bool
-validate_plain(const op_row *row, wasm_valtype **top, const wasm_valtype *floor)
-{
-    wasm_valtype *sp = *top;
-    if (row->b) {
-        if (sp - floor < 2 || sp[-1] != row->b || sp[-2] != row->a) return false;
-        sp -= 2;
-    } else if (row->a) {
-        if (sp == floor || sp[-1] != row->a) return false;
-        sp--;
-    }
-    if (row->out) *sp++ = row->out;
-    *top = sp;
-    return true;
-}
-
-/* One instruction on the fast path: one-byte immediates, operands in place. False: not taken, nothing
- * changed. `*pc` is behind the opcode. */
-static inline bool
-validate_fast(val *v, u8 op, const u8 **pc, wasm_valtype **top)
-{
-    const op_row *const row = &gbx_wasm_ops[op];
-    wasm_valtype *const sp = *top;
-    u8 const imm = **pc;
-    switch (row->imm) {
-    case IMM_NONE: return row->a && validate_plain(row, top, v->floor);
-    case IMM_IDX: {
-        if (op < OP_LOCAL_GET || op > OP_LOCAL_TEE || imm >= 0x80 || imm >= v->fast_locals) return false;
-        wasm_valtype const t = v->locals[imm];
-        if (op == OP_LOCAL_GET) {
-            *sp = t;
-            *top = sp + 1;
-        } else {
-            if (sp == v->floor || sp[-1] != t) return false;
-            if (op == OP_LOCAL_SET) {
-                *top = sp - 1;
-                if (v->insn == v->const_end) {
-                    v->set_end = *pc + 1;
-                    v->set_local = imm;
-                }
-            }
-        }
-        ++*pc;
-        return true;
-    }
-    case IMM_I32:
-        if (imm >= 0x40) return false;
-        v->const_value = imm;
-        v->const_end = ++*pc;
-        *sp = WASM_I32;
-        *top = sp + 1;
-        return true;
-    case IMM_I64:
-        if (imm >= 0x80) return false;
-        ++*pc;
-        *sp = WASM_I64;
-        *top = sp + 1;
-        return true;
-    case IMM_MEM1:
-    case IMM_MEM2:
-    case IMM_MEM4:
-    case IMM_MEM8:
-        if (imm > row->imm - IMM_MEM1 || (*pc)[1] >= 0x80 || !v->has_memory32 ||
-            !validate_plain(row, top, v->floor))
-            return false;
-        *pc += 2;
-        return true;
-    default: return false;
-    }
-}
-
-/* An instruction was refused. Where its immediates reach over the body's end, that is the reason, whatever
- * the bytes behind it would say. False. */
-static bool
-validate_cut(val *v)
-{
-    if (v->pc <= v->end || v->code != GBX_INVALID) return false;
-    v->why = NULL;
-    return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end");
-}
-
 /* Sign extension operators are on the fast path, which asks for no feature. */
 static bool
 validate_no_sign_extension(val *v, const u8 *pc)
@@ -775,42 +691,6 @@ validate_no_sign_extension(val *v, const u8 *pc)
         v->insn = pc;
         return gbx_wasm_val_need(v, GBX_FEATURE_SIGN_EXTENSION);
     }
-    return true;
-}
-
-/* The body, instruction by instruction. */
-static bool
-validate_insns(val *v)
-{
-    const u8 *pc = v->pc;
-    wasm_valtype *sp = v->sp;
-    fuse_run fuse = {.automaton = gbx_wasm_fuse_automaton(v->m->fuse_set)};
-    while (v->ctrl_len) {
-        if (GBX_UNLIKELY(pc >= v->end))
-            return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end: END opcode expected");
-        if (GBX_UNLIKELY(sp >= v->types_high)) {
-            v->sp = sp;
-            if (!gbx_wasm_val_reserve(v, VAL_SLACK)) return false;
-            sp = v->sp;
-        }
-        u8 const op = *pc;
-        u8 *const insn = v->m->bytes + (pc - v->m->bytes);
-        v->insn = pc++;
-        if (!validate_fast(v, op, &pc, &sp)) {
-            v->pc = pc;
-            v->sp = sp;
-            if (!validate_insn(v, op) || GBX_UNLIKELY(v->why)) return validate_cut(v);
-            pc = v->pc;
-            sp = v->sp;
-            bool const is_wide_index = op >= OP_LOCAL_GET && op <= OP_GLOBAL_SET && pc - insn > 2;
-            gbx_wasm_fuse_next(&fuse, insn, is_wide_index ? 0 : fuse.automaton->classes[*insn]);
-        } else {
-            gbx_wasm_fuse_next(&fuse, insn, fuse.automaton->classes[op]);
-        }
-        if (sp > v->sp_max) v->sp_max = sp;
-    }
-    v->pc = pc;
-    v->sp = sp;
     return true;
 }
 
@@ -867,7 +747,7 @@ gbx_wasm_val_body(val *v, wasm_code *c, u32 func_idx)
     v->pc = m->bytes + c->body_off;
     v->end = m->bytes + c->body_end;
     v->insn = v->pc;
-    v->const_end = v->set_end = v->disp_at = NULL;
+    v->disp_at = NULL;
     v->skip_from = v->skip_to = NULL;
     v->run_end = v->pc;
     v->side_len = 0;
@@ -879,7 +759,7 @@ gbx_wasm_val_body(val *v, wasm_code *c, u32 func_idx)
     c->insns_off = (u32)(v->pc - m->bytes);
     if (!gbx_wasm_val_open_body(v)) return false;
     c->entry = gbx_wasm_val_skip(v, v->pc);
-    if (!validate_insns(v)) return false;
+    if (!gbx_wasm_val_walk(v)) return false;
     if (v->pc != v->end)
         return gbx_wasm_val_fail(v, v->pc, GBX_MALFORMED,
                                  "section size mismatch: the body goes on behind its final end");

@@ -6,6 +6,18 @@
 #include "wasm/wasm_int.h"
 
 #define VAL_SLACK 16u /* operand types that may be pushed before room is looked for again */
+#define VAL_BELOW 2u  /* bytes below the first operand type, which may be read */
+
+/* What the common path of the walk knows of an opcode; see walk.c. */
+typedef struct val_row {
+    u64 ends;       /* bits of the bytes, from the opcode on, that may be its last; 0: not on this path */
+    u16 want, mask; /* the two topmost types, and which bits of them count */
+    u16 local_want; /* bits of a local's type that count as wanted as well */
+    u8 local_out;   /* bits of it that are left */
+    u8 most;        /* of the byte behind the opcode */
+    u8 takes, gives, out; /* operands off and on, and the type of the latter */
+    u8 class;       /* fuse_automaton.classes */
+} val_row;
 
 /* An open block. Heights and counts are operands; side and target numbers are indices. */
 typedef struct val_ctrl {
@@ -52,9 +64,12 @@ typedef struct val {
     wasm_catch *catches;
     u32 catch_len, catch_cap;
 
-    /* The latest `i32.const; local.set`, and where a dispatch br_table is expected. */
-    const u8 *const_end, *set_end;
-    u32 const_value, set_local;
+    fuse_run fuse;
+    fuse_place fused;
+    val_row rows[256];
+    const wasm_valtype *mark; /* from here on the stack is higher than before, or too high */
+
+    /* Where a dispatch br_table is expected. */
     const u8 *disp_at;
     u32 disp_loop, disp_local;
     const u8 *skip_from, *skip_to; /* the latest run of ends and nops */
@@ -87,8 +102,13 @@ bool gbx_wasm_val_pop_types(val *v, const wasm_valtype *types, u32 count);
 bool gbx_wasm_val_push_types(val *v, const wasm_valtype *types, u32 count);
 void gbx_wasm_val_unreachable(val *v);
 
-/* validate.c: one function, fills its wasm_code. */
+/* validate.c: one function, fills its wasm_code; one instruction, v->pc behind the opcode. */
 bool gbx_wasm_val_body(val *v, wasm_code *c, u32 func_idx);
+bool gbx_wasm_val_insn(val *v, u8 op);
+
+/* walk.c: the rows, once for a module's fuse_set and first memory; a body's instructions. */
+void gbx_wasm_val_rows(val *v);
+bool gbx_wasm_val_walk(val *v);
 
 /* control.c: one call per instruction, v->pc behind the opcode. */
 bool gbx_wasm_val_open_body(val *v);
