@@ -56,7 +56,6 @@ void gbx_wasm_fuse_undo(wasm_module *m);
 typedef struct fuse_run {
     const fuse_automaton *automaton;
     u8 *at[FUSE_RING]; /* where the latest instructions stand, by count modulo FUSE_RING */
-    u8 nowhere;        /* what is written where nothing is to be marked */
 } fuse_run;
 
 typedef struct fuse_place {
@@ -64,26 +63,24 @@ typedef struct fuse_place {
     u32 state;
 } fuse_place;
 
-/* The second sequence that the edge completes. */
+/* What the edge completes is marked; the latest instruction is the one numbered `count`. */
 static inline void
-gbx_wasm_fuse_second(const fuse_run *r, u32 count, fuse_edge e)
+gbx_wasm_fuse_mark(const fuse_run *r, u32 count, fuse_edge e)
 {
+    *r->at[(count - (e >> FUSE_BACK_SHIFT)) % FUSE_RING] = (u8)e;
+    if (GBX_LIKELY(!(e >> FUSE_SECOND_SHIFT & FUSE_FIELD))) return;
     fuse_edge const second = r->automaton->seconds[e >> FUSE_SECOND_SHIFT & FUSE_FIELD];
     *r->at[(count - (second >> FUSE_BACK_SHIFT)) % FUSE_RING] = (u8)second;
 }
 
 /* The next instruction, which stands at `insn` in the module's own copy; class 0 for what no row may span,
- * as is the body's last instruction.
- * PERF: a mark is written each time, if need be to nowhere: a branch would be guessed wrongly, because every
- * other instruction completes some row. */
+ * as is the body's last instruction. */
 static inline fuse_place
 gbx_wasm_fuse_next(fuse_run *r, fuse_place p, u8 *insn, u8 class)
 {
     fuse_edge const e = r->automaton->edges[p.state + class];
     r->at[p.count % FUSE_RING] = insn;
-    u8 *const head = r->at[(p.count - (e >> FUSE_BACK_SHIFT & FUSE_FIELD)) % FUSE_RING];
-    *((u8)e ? head : &r->nowhere) = (u8)e;
-    if (GBX_UNLIKELY(e >> FUSE_SECOND_SHIFT & FUSE_FIELD)) gbx_wasm_fuse_second(r, p.count, e);
+    if ((u8)e) gbx_wasm_fuse_mark(r, p.count, e);
     return (fuse_place){.count = p.count + 1, .state = e >> FUSE_STATE_SHIFT};
 }
 

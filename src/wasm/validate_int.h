@@ -6,16 +6,16 @@
 #include "wasm/wasm_int.h"
 
 #define VAL_SLACK 16u /* operand types that may be pushed before room is looked for again */
-#define VAL_BELOW 2u  /* bytes below the first operand type, which may be read */
+#define VAL_BELOW 8u  /* bytes below the first operand type, which may be read */
 
 /* What the common path of the walk knows of an opcode; see walk.c. */
 typedef struct val_row {
     u64 ends;       /* bits of the bytes, from the opcode on, that may be its last; 0: not on this path */
-    u16 want, mask; /* the two topmost types, and which bits of them count */
-    u16 local_want; /* bits of a local's type that count as wanted as well */
-    u8 local_out;   /* bits of it that are left */
+    u16 want, mask; /* the two topmost types, the topmost lowest, and which bits of them count */
+    u8 local_want, local_out; /* bits of a local's type that are wanted as well, and that are left */
+    u8 out;         /* the type that is left */
+    u8 takes, gives, takes_bits, gives_bits; /* operands off and on, and eight times as many */
     u8 most;        /* of the byte behind the opcode */
-    u8 takes, gives, out; /* operands off and on, and the type of the latter */
     u8 class;       /* fuse_automaton.classes */
 } val_row;
 

@@ -19,64 +19,65 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the walk reads immediates by words");
 
-/* Bytes that may be the last of an instruction: their topmost bits, by how many a LEB128 may take. */
-#define WALK_END(byte)       ((u64)0x80 << 8 * (byte))
-#define WALK_LEB(at, most)   ((WALK_END((at) + (most)) - WALK_END(at)) & 0x8080808080808080)
+/* Topmost bits of the bytes that a LEB128 may end with: `most` of them from byte `at` on. */
+#define WALK_END(byte)     ((u64)0x80 << 8 * (byte))
+#define WALK_LEB(at, most) ((WALK_END((at) + (most)) - WALK_END(at)) & 0x8080808080808080)
 
 static void
 walk_row_takes(val_row *row, wasm_valtype a, wasm_valtype b, wasm_valtype out)
 {
     row->takes = (u8)((a != 0) + (b != 0));
-    row->want = b ? (u16)(b << 8 | a) : (u16)(a << 8);
-    row->mask = b ? 0xffff : a ? 0xff00 : 0;
+    row->takes_bits = (u8)(row->takes * 8);
+    row->want = b ? (u16)(a << 8 | b) : a;
+    row->mask = b ? 0xffff : a ? 0xff : 0;
     row->out = out;
     row->gives = out != 0;
+    row->gives_bits = (u8)(row->gives * 8);
 }
 
-static void
-walk_row(val *v, val_row *row, u8 op)
+static val_row
+walk_row(const val *v, u8 op)
 {
     const op_row *const o = &gbx_wasm_ops[op];
-    row->class = gbx_wasm_fuse_automaton(v->m->fuse_set)->classes[op];
-    row->most = 0xff;
+    val_row row = {.class = gbx_wasm_fuse_automaton(v->m->fuse_set)->classes[op], .most = 0xff};
     switch (o->imm) {
     case IMM_NONE:
-        if (!o->a && op != OP_DROP && op != OP_NOP) return;
-        row->ends = WALK_END(0);
-        walk_row_takes(row, o->a, o->b, o->out);
-        if (op == OP_DROP) row->takes = 1;
-        return;
+        if (o->a || op == OP_NOP) row.ends = (u8)~op;
+        walk_row_takes(&row, o->a, o->b, o->out);
+        break;
     case IMM_I32:
-        row->ends = WALK_LEB(1, 4);
-        walk_row_takes(row, 0, 0, WASM_I32);
-        return;
+        row.ends = WALK_LEB(1, 4);
+        walk_row_takes(&row, 0, 0, WASM_I32);
+        break;
     case IMM_I64:
-        row->ends = WALK_LEB(1, 6);
-        walk_row_takes(row, 0, 0, WASM_I64);
-        return;
+        row.ends = WALK_LEB(1, 6);
+        walk_row_takes(&row, 0, 0, WASM_I64);
+        break;
     case IMM_MEM1:
     case IMM_MEM2:
     case IMM_MEM4:
     case IMM_MEM8:
-        row->ends = v->has_memory32 ? WALK_LEB(2, 4) : 0;
-        row->most = (u8)(o->imm - IMM_MEM1);
-        walk_row_takes(row, o->a, o->b, o->out);
-        return;
-    default: return;
+        row.ends = v->has_memory32 ? WALK_LEB(2, 4) : 0;
+        row.most = (u8)(o->imm - IMM_MEM1);
+        walk_row_takes(&row, o->a, o->b, o->out);
+        break;
+    default: break;
     }
+    return row;
 }
 
 void
 gbx_wasm_val_rows(val *v)
 {
-    for (u32 op = 0; op < GBX_LEN(v->rows); op++) walk_row(v, &v->rows[op], (u8)op);
-    val_row *const get = &v->rows[OP_LOCAL_GET], *const set = &v->rows[OP_LOCAL_SET];
-    val_row *const tee = &v->rows[OP_LOCAL_TEE];
-    get->gives = tee->gives = 1;
-    get->local_out = tee->local_out = 0xff;
-    set->takes = tee->takes = 1;
-    set->mask = tee->mask = 0xff00;
-    set->local_want = tee->local_want = 0xff00;
+    for (u32 op = 0; op < GBX_LEN(v->rows); op++) v->rows[op] = walk_row(v, (u8)op);
+    for (u8 op = OP_LOCAL_GET; op <= OP_LOCAL_TEE; op++) {
+        val_row *const row = &v->rows[op];
+        wasm_valtype const any = 0xff;
+        walk_row_takes(row, op == OP_LOCAL_GET ? 0 : any, 0, op == OP_LOCAL_SET ? 0 : any);
+        row->local_want = (u8)row->want;
+        row->local_out = row->out;
+        row->want = row->out = 0;
+    }
 }
 
 /* The rows of local variables for this function's: those before the first v128, by one byte. */
@@ -140,37 +141,52 @@ walk_no_end(val *v)
     return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end: END opcode expected");
 }
 
+/* The types above the floor, at most eight, the topmost lowest. */
+static u64
+walk_tops(const val *v)
+{
+    u64 tops;
+    u64 const count = (u64)(v->sp - v->floor);
+    if (count == 0) return 0;
+    memcpy(&tops, v->sp - VAL_BELOW, sizeof tops);
+    tops = __builtin_bswap64(tops);
+    return count >= VAL_BELOW ? tops : tops & (((u64)1 << count * 8) - 1);
+}
+
 bool
 gbx_wasm_val_walk(val *v)
 {
     const u8 *pc = v->pc;
     wasm_valtype *sp = v->sp;
+    u64 tops = 0;
     fuse_place fused = {0, 0};
     walk_locals(v);
     v->fuse.automaton = gbx_wasm_fuse_automaton(v->m->fuse_set);
     v->mark = walk_mark(v);
     if (pc >= v->end) return walk_no_end(v);
     for (;;) {
-        const val_row *const row = &v->rows[*pc];
         u64 word;
-        u16 top;
         memcpy(&word, pc, sizeof word);
-        memcpy(&top, sp - VAL_BELOW, sizeof top);
+        const val_row *const row = &v->rows[(u8)word];
         u8 const imm = (u8)(word >> 8);
-        wasm_valtype const local = v->locals[imm];
-        u64 const ends = (~word | WALK_END(0)) & row->ends;
-        u16 const want = (u16)(row->want | ((u32)local << 8 & row->local_want));
-        const u8 *const next = ends ? pc + ((u32)__builtin_ctzll(ends) + 1) / 8 : v->end;
-        if (GBX_LIKELY(next < v->end && imm <= row->most && sp - v->floor >= row->takes &&
-                       ((top ^ want) & row->mask) == 0)) {
+        u32 const local = v->locals[imm];
+        u64 const ends = ~word & row->ends;
+        const u8 *const next = ends ? pc + 1 + ((u32)__builtin_ctzll(ends) >> 3) : v->end;
+        u32 const wrong = ((row->local_want & local) | row->want) ^ (u32)tops;
+        if (GBX_LIKELY(next < v->end && imm <= row->most && !(wrong & row->mask))) {
             u8 const class = row->class;
+            u8 const out = (u8)(row->out | (local & row->local_out));
+            tops = tops >> row->takes_bits << row->gives_bits | out;
             sp -= row->takes;
-            *sp = row->out | (local & row->local_out);
+            *sp = out;
             sp += row->gives;
             fused = gbx_wasm_fuse_next(&v->fuse, fused, v->m->bytes + (pc - v->m->bytes), class);
+            if (GBX_LIKELY(sp < v->mark)) {
+                pc = next;
+                continue;
+            }
             v->insn = pc;
             pc = next;
-            if (GBX_LIKELY(sp < v->mark)) continue;
             v->sp = sp;
         } else {
             v->pc = pc;
@@ -181,6 +197,7 @@ gbx_wasm_val_walk(val *v)
             if (!v->ctrl_len) return true;
             pc = v->pc;
             if (GBX_UNLIKELY(pc >= v->end)) return walk_no_end(v);
+            tops = walk_tops(v);
         }
         if (!walk_high(v)) return false;
         sp = v->sp;
