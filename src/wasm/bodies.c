@@ -69,7 +69,7 @@ bodies_end(bodies_worker *w)
     val *const v = &w->v;
     void *const types = v->types ? v->types - VAL_BELOW : NULL;
     void *const owned[] = {types,    v->locals,    v->ctrls,   v->side,       v->targets,
-                           v->tries, v->open_tries, v->catches, v->global_uses};
+                           v->tries, v->open_tries, v->catches, v->global_uses, v->dispatches};
     for (u32 i = 0; i < GBX_LEN(owned); i++) gbx_base_free(owned[i]);
     gbx_base_arena_deinit(&w->arena);
 }

@@ -91,13 +91,6 @@ gbx_wasm_val_leb(val *v, val_leb kind)
     return value;
 }
 
-static inline u32
-validate_u32(val *v)
-{
-    if (GBX_LIKELY(*v->pc < 0x80)) return *v->pc++;
-    return (u32)gbx_wasm_val_leb(v, LEB_U32);
-}
-
 bool
 gbx_wasm_val_reserve(val *v, u64 more)
 {
@@ -152,14 +145,6 @@ validate_push(val *v, wasm_valtype t)
 }
 
 bool
-gbx_wasm_val_pop_types(val *v, const wasm_valtype *types, u32 count)
-{
-    while (count)
-        if (!gbx_wasm_val_pop(v, types[--count])) return false;
-    return true;
-}
-
-bool
 gbx_wasm_val_push_types(val *v, const wasm_valtype *types, u32 count)
 {
     if (!gbx_wasm_val_reserve(v, count)) return false;
@@ -202,7 +187,7 @@ validate_memory_idx(val *v, u32 *idx)
     } else if (v->m->features_off & GBX_FEATURE_BIT(GBX_FEATURE_MULTI_MEMORY)) {
         return gbx_wasm_val_fail(v, at, GBX_MALFORMED, "zero byte expected");
     } else {
-        *idx = validate_u32(v);
+        *idx = val_u32(v);
         if (v->why || !gbx_wasm_val_need(v, GBX_FEATURE_MULTI_MEMORY)) return false;
     }
     return *idx < v->m->memory_count || gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown memory");
@@ -235,14 +220,14 @@ static bool
 validate_memarg(val *v, unsigned bytes_log2, wasm_valtype *address)
 {
     u8 *const at = v->m->bytes + (v->pc - v->m->bytes);
-    u32 const flags = validate_u32(v);
+    u32 const flags = val_u32(v);
     u64 const surplus = (u64)(v->pc - at) - 1;
     u32 mem_idx = 0;
     if (v->why) return false;
     if (flags >= 0x80) return gbx_wasm_val_fail(v, at, GBX_MALFORMED, "malformed memop flags");
     const u8 *const idx_at = v->pc;
     if (flags & OP_MEMARG_HAS_MEMORY) {
-        mem_idx = validate_u32(v);
+        mem_idx = val_u32(v);
         if (v->why || !gbx_wasm_val_need(v, GBX_FEATURE_MULTI_MEMORY)) return false;
     }
     u64 const idx_bytes = (u64)(v->pc - idx_at);
@@ -280,7 +265,7 @@ validate_access(val *v, unsigned bytes_log2, wasm_valtype value, wasm_valtype ou
 static bool
 validate_local(val *v, u8 op)
 {
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     if (idx >= v->local_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown local");
     wasm_valtype const t = v->locals[idx];
     if (GBX_UNLIKELY(t == WASM_V128))
@@ -295,7 +280,7 @@ validate_local(val *v, u8 op)
 static bool
 validate_global(val *v, bool set)
 {
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     if (idx >= v->m->global_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown global");
     wasm_globaltype const g = v->m->globals[idx].type;
     if (v->global_uses) v->global_uses[idx]++;
@@ -317,7 +302,7 @@ validate_select(val *v, bool typed)
 {
     wasm_valtype t = WASM_ANY;
     if (typed) {
-        u32 const count = validate_u32(v);
+        u32 const count = val_u32(v);
         if (!gbx_wasm_val_need(v, GBX_FEATURE_REFERENCE_TYPES)) return false;
         if (count != 1) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "invalid result arity");
         reader r = rd_init(v->m->bytes, (u64)(v->pc - v->m->bytes), (u64)(v->end - v->m->bytes));
@@ -359,7 +344,7 @@ validate_ref(val *v, u8 op)
         validate_push(v, WASM_I32);
         return true;
     }
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     if (idx >= v->m->func_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown function");
     if (!v->func_refs[idx])
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "undeclared function reference");
@@ -370,7 +355,7 @@ validate_ref(val *v, u8 op)
 static bool
 validate_table_idx(val *v, wasm_tabletype **type)
 {
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     if (idx >= v->m->table_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown table");
     *type = &v->m->tables[idx];
     return true;
@@ -386,7 +371,7 @@ validate_written(wasm_tabletype *t)
 static bool
 validate_data_idx(val *v)
 {
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     v->uses_data_idx = true;
     if (v->has_data_count && idx >= v->data_count)
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown data segment");
@@ -396,7 +381,7 @@ validate_data_idx(val *v)
 static bool
 validate_elem_idx(val *v, wasm_valtype *type)
 {
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     if (idx >= v->m->elem_count)
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown elem segment");
     *type = v->m->elems[idx].type;
@@ -489,7 +474,7 @@ validate_bulk_table(val *v, u32 sub)
 static bool
 validate_fc(val *v)
 {
-    u32 const sub = validate_u32(v);
+    u32 const sub = val_u32(v);
     if (v->why) return false;
     if (sub >= 0x13 && sub <= 0x16) return gbx_wasm_val_need(v, GBX_FEATURE_WIDE_ARITHMETIC);
     if (sub >= OP_FC_COUNT || !gbx_wasm_ops_fc[sub].text)
@@ -542,7 +527,7 @@ validate_fd_imm(val *v, op_imm imm, wasm_valtype *address)
 static bool
 validate_fd(val *v)
 {
-    u32 const sub = validate_u32(v);
+    u32 const sub = val_u32(v);
     wasm_valtype address = 0;
     if (v->why) return false;
     if (sub >= OP_FD_COUNT || !gbx_wasm_ops_fd[sub].text)
@@ -752,7 +737,7 @@ gbx_wasm_val_body(val *v, wasm_code *c, u32 func_idx)
     v->run_end = v->pc;
     v->side_len = 0;
     v->ctrl_len = 0;
-    v->target_len = 0;
+    v->target_len = v->dispatch_len = 0;
     v->try_len = v->open_try_len = v->catch_len = 0;
     v->sp = v->sp_max = v->floor = v->types;
     if (!validate_locals(v, v->type)) return false;
