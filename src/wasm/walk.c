@@ -114,8 +114,18 @@ walk_insn(val *v)
 {
     u8 *const insn = v->m->bytes + (v->pc - v->m->bytes);
     u8 const op = *insn;
+    bool ok;
     v->insn = v->pc++;
-    if (!gbx_wasm_val_insn(v, op) || GBX_UNLIKELY(v->why)) return walk_cut(v);
+    switch (op) { /* PERF: nine of ten that come here */
+    case OP_END: ok = gbx_wasm_val_end(v); break;
+    case OP_BLOCK: ok = gbx_wasm_val_block(v, OP_BLOCK); break;
+    case OP_IF: ok = gbx_wasm_val_block(v, OP_IF); break;
+    case OP_BR: ok = gbx_wasm_val_br(v); break;
+    case OP_BR_IF: ok = gbx_wasm_val_br_if(v); break;
+    case OP_CALL: ok = gbx_wasm_val_call(v, false); break;
+    default: ok = gbx_wasm_val_insn(v, op);
+    }
+    if (!ok || GBX_UNLIKELY(v->why)) return walk_cut(v);
     v->fused = gbx_wasm_fuse_next(&v->fuse, v->fused, insn, walk_class(v, insn, op));
     return true;
 }
@@ -175,10 +185,10 @@ gbx_wasm_val_walk(val *v)
         u32 const wrong = ((row->local_want & local) | row->want) ^ (u32)tops;
         if (GBX_LIKELY(next < v->end && imm <= row->most && !(wrong & row->mask))) {
             u8 const class = row->class;
-            u8 const out = (u8)(row->out | (local & row->local_out));
+            u32 const out = row->out | (local & row->local_out);
             tops = tops >> row->takes_bits << row->gives_bits | out;
             sp -= row->takes;
-            *sp = out;
+            *sp = (wasm_valtype)out;
             sp += row->gives;
             fused = gbx_wasm_fuse_next(&v->fuse, fused, v->m->bytes + (pc - v->m->bytes), class);
             if (GBX_LIKELY(sp < v->mark)) {
