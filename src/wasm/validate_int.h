@@ -10,7 +10,6 @@
 
 /* What the common path of the walk knows of an opcode; see walk.c. */
 typedef struct val_row {
-    u64 ends;       /* bits of the bytes, from the opcode on, that may be its last; 0: not on this path */
     u16 want, mask; /* the two topmost types, the topmost lowest, and which bits of them count */
     u8 local_want, local_out; /* bits of a local's type that are wanted as well, and that are left */
     u8 out;         /* the type that is left */
@@ -77,6 +76,7 @@ typedef struct val {
     fuse_run fuse;
     fuse_place fused;
     val_row rows[256];
+    u64 ends[256]; /* bits of the bytes, from the opcode on, that may be its last; 0: not on the common path */
     const wasm_valtype *mark; /* from here on the stack is higher than before, or too high */
 
     /* Where a dispatch br_table is expected. */

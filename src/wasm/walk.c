@@ -35,41 +35,43 @@ walk_row_takes(val_row *row, wasm_valtype a, wasm_valtype b, wasm_valtype out)
     row->gives_bits = (u8)(row->gives * 8);
 }
 
-static val_row
-walk_row(const val *v, u8 op)
+static void
+walk_row(val *v, u8 op)
 {
     const op_row *const o = &gbx_wasm_ops[op];
     val_row row = {.class = gbx_wasm_fuse_automaton(v->m->fuse_set)->classes[op], .most = 0xff};
+    u64 ends = 0;
     switch (o->imm) {
     case IMM_NONE:
-        if (o->a || op == OP_NOP) row.ends = (u8)~op;
+        if (o->a || op == OP_NOP) ends = (u8)~op;
         walk_row_takes(&row, o->a, o->b, o->out);
         break;
     case IMM_I32:
-        row.ends = WALK_LEB(1, 4);
+        ends = WALK_LEB(1, 4);
         walk_row_takes(&row, 0, 0, WASM_I32);
         break;
     case IMM_I64:
-        row.ends = WALK_LEB(1, 6);
+        ends = WALK_LEB(1, 6);
         walk_row_takes(&row, 0, 0, WASM_I64);
         break;
     case IMM_MEM1:
     case IMM_MEM2:
     case IMM_MEM4:
     case IMM_MEM8:
-        row.ends = v->has_memory32 ? WALK_LEB(2, 4) : 0;
+        ends = v->has_memory32 ? WALK_LEB(2, 4) : 0;
         row.most = (u8)(o->imm - IMM_MEM1);
         walk_row_takes(&row, o->a, o->b, o->out);
         break;
     default: break;
     }
-    return row;
+    v->rows[op] = row;
+    v->ends[op] = ends;
 }
 
 void
 gbx_wasm_val_rows(val *v)
 {
-    for (u32 op = 0; op < GBX_LEN(v->rows); op++) v->rows[op] = walk_row(v, (u8)op);
+    for (u32 op = 0; op < GBX_LEN(v->rows); op++) walk_row(v, (u8)op);
     for (u8 op = OP_LOCAL_GET; op <= OP_LOCAL_TEE; op++) {
         val_row *const row = &v->rows[op];
         wasm_valtype const any = 0xff;
@@ -85,7 +87,7 @@ static void
 walk_locals(val *v)
 {
     for (u32 op = OP_LOCAL_GET; op <= OP_LOCAL_TEE; op++) {
-        v->rows[op].ends = v->fast_locals ? WALK_LEB(1, 1) : 0;
+        v->ends[op] = v->fast_locals ? WALK_LEB(1, 1) : 0;
         v->rows[op].most = (u8)(min_u32(v->fast_locals, 0x80) - 1);
     }
 }
@@ -174,14 +176,15 @@ gbx_wasm_val_walk(val *v)
     v->fuse.automaton = gbx_wasm_fuse_automaton(v->m->fuse_set);
     v->mark = walk_mark(v);
     if (pc >= v->end) return walk_no_end(v);
-    for (;;) {
+    for (u32 op = *pc;;) {
         u64 word;
         memcpy(&word, pc, sizeof word);
-        const val_row *const row = &v->rows[(u8)word];
+        const val_row *const row = &v->rows[op];
         u8 const imm = (u8)(word >> 8);
         u32 const local = v->locals[imm];
-        u64 const ends = ~word & row->ends;
-        const u8 *const next = ends ? pc + 1 + ((u32)__builtin_ctzll(ends) >> 3) : v->end;
+        u64 const ends = ~word & v->ends[op];
+        u32 const last = ends ? (u32)__builtin_ctzll(ends) : 64;
+        const u8 *const next = ends ? pc + 1 + (last >> 3) : v->end;
         u32 const wrong = ((row->local_want & local) | row->want) ^ (u32)tops;
         if (GBX_LIKELY(next < v->end && imm <= row->most && !(wrong & row->mask))) {
             u8 const class = row->class;
@@ -191,6 +194,7 @@ gbx_wasm_val_walk(val *v)
             *sp = (wasm_valtype)out;
             sp += row->gives;
             fused = gbx_wasm_fuse_next(&v->fuse, fused, v->m->bytes + (pc - v->m->bytes), class);
+            op = (u8)(word >> 1 >> (last | 7));
             if (GBX_LIKELY(sp < v->mark)) {
                 pc = next;
                 continue;
@@ -207,6 +211,7 @@ gbx_wasm_val_walk(val *v)
             if (!v->ctrl_len) return true;
             pc = v->pc;
             if (GBX_UNLIKELY(pc >= v->end)) return walk_no_end(v);
+            op = *pc;
             tops = walk_tops(v);
         }
         if (!walk_high(v)) return false;
