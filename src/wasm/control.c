@@ -455,6 +455,33 @@ control_note_dispatch(val *v, u32 first_side, u32 count, const u8 *origin)
     return true;
 }
 
+/* The labels at `pc` as far as they are the usual ones: one byte, no loop, no values; at most `most`, for
+ * which there is room. How many they were. PERF: a br_table of Go's has 30 of them.
+ * SAFETY: `pc` may be behind the body's end already, by the number of labels. */
+static u32
+control_usual_labels(val *v, u32 most, const u8 *origin, u32 height, bool is_dispatch)
+{
+    i32 const off = (i32)(origin - v->m->bytes);
+    u32 const len = v->ctrl_len, first = v->side_len;
+    val_ctrl *const innermost = &v->ctrls[len - 1];
+    wasm_side *const side = v->side + first;
+    u32 *const targets = is_dispatch ? v->targets + v->target_len : NULL;
+    const u8 *const pc = v->pc;
+    u32 const count = pc < v->end ? (u32)min_u64(most, (u64)(v->end - pc)) : 0;
+    u32 i = 0;
+    for (; i < count && pc[i] < 0x80 && pc[i] < len; i++) {
+        val_ctrl *const c = innermost - pc[i];
+        if (c->op == OP_LOOP || c->type.result_count) break;
+        side[i] = (wasm_side){off, (i32)c->fix, control_shuffle(v, c, height, 0)};
+        c->fix = first + i + 1;
+        if (targets) targets[i] = len - 1 - pc[i];
+    }
+    v->pc = pc + i;
+    v->side_len = first + i;
+    if (targets) v->target_len += i;
+    return i;
+}
+
 bool
 gbx_wasm_val_br_table(val *v)
 {
@@ -475,7 +502,7 @@ gbx_wasm_val_br_table(val *v)
                                                  (u64)v->target_len + targets + 1, sizeof *v->targets);
     v->targets = items;
     if (!ok) return false;
-    for (u32 i = 0; i <= targets; i++) {
+    for (u32 i = control_usual_labels(v, targets + 1, origin, height, is_dispatch); i <= targets; i++) {
         if (v->pc >= v->end) return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end");
         val_ctrl *const c = control_read_label(v);
         if (!c) return false;
