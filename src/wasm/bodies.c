@@ -53,14 +53,15 @@ bodies_begin(bodies_worker *w, bodies *shared)
     val *const v = &w->v;
     v->types_cap = 1024;
     u8 *const types = gbx_base_alloc_zero(VAL_BELOW + v->types_cap, 1);
-    v->types = types ? types + VAL_BELOW : NULL;
-    v->types_high = types + VAL_BELOW + (v->types_cap - VAL_SLACK);
+    if (!types) return false;
+    v->types = types + VAL_BELOW;
+    v->types_high = v->types + (v->types_cap - VAL_SLACK);
     v->locals = gbx_base_alloc(WASM_MAX_LOCALS + WASM_MAX_PARAMS, 1);
     v->ctrl_cap = 64;
     v->ctrls = gbx_base_alloc(v->ctrl_cap, sizeof *v->ctrls);
     v->global_uses = gbx_base_alloc_zero(max_u32(w->m.global_count, 1), sizeof *v->global_uses);
     gbx_wasm_val_rows(v);
-    return v->types && v->locals && v->ctrls && v->global_uses;
+    return v->locals && v->ctrls && v->global_uses;
 }
 
 static void

@@ -25,6 +25,8 @@
  * FUSED_LOCAL_GET_V and its like, WASM_SIDE_V128. A `return` of one value is FUSED_RETURN1 only where
  * that is no v128.
  *
+ * The walk itself, and the instructions that are only types, are in walk.c; blocks and branches in control.c.
+ *
  * SAFETY: `pc` is compared with the body's end before each instruction; immediates may be read past
  * it, by at most DECODE_PAD bytes (LEB128 readers stop at 10), and are refused at the next
  * comparison. Indices are compared with their space before use. The operand stack has room for one

@@ -76,7 +76,8 @@ typedef struct val {
     fuse_run fuse;
     fuse_place fused;
     val_row rows[256];
-    u64 ends[256]; /* bits of the bytes, from the opcode on, that may be its last; 0: not on the common path */
+    u64 ends[256]; /* topmost bits of the bytes, from the opcode on, that may be its last; 0: it is not on
+                      the common path */
     const wasm_valtype *mark; /* from here on the stack is higher than before, or too high */
 
     /* Where a dispatch br_table is expected. */

@@ -1,21 +1,27 @@
 /* The walk over a function's body, and the instructions that are nothing but types.
  *
- * Nearly all instructions of a program take operands whose types their opcode tells, and leave at most one.
- * For these there is one piece of code, without a branch that depends on which it is: a row of numbers per
- * opcode says where its immediates may end, what must be on the top of the stack, and what is there
- * afterwards. Local variables join in by their types. Whatever does not fit is left as it was, right or
- * wrong, to gbx_wasm_val_insn, which knows all instructions, and all messages.
+ * Nearly all instructions of a program take operands whose types their opcode tells, or a local variable,
+ * and leave at most one. For these there is one piece of code that is the same for all of them: a row of
+ * numbers per opcode says where its immediates may end, what must be on top of the stack, and what is there
+ * afterwards; a local's type joins in. Whatever does not fit is left as it was, right or wrong, to
+ * gbx_wasm_val_insn, which knows all instructions and has all the messages.
  *
- * PERF: 2 ns an instruction on the common path, where a switch took 8: what the next opcode is, a processor
- * guesses wrongly too often. A body is read eight bytes at a time.
+ * The topmost types, down to the innermost block's, stand in a register too, below them zeros: an operand
+ * that is not there is then of the wrong type. Those deeper than eight are lost when others are pushed, which
+ * costs an instruction by all the rules.
+ *
+ * PERF: what the next opcode is, a processor guesses wrongly too often for a switch; and the time of this code
+ * is that from one opcode to the next, so that the next is taken from the eight bytes at hand.
  *
  * SAFETY: an instruction starts below the body's end, and eight bytes from there lie inside the module and
- * its pad. On the common path it also ends below the end, since a body ends in `end`. Operands are looked
- * at two at a time: VAL_BELOW bytes lie below the stack's first. A local's type is looked up for any byte,
- * and used where the byte is below row.most. */
+ * its pad. On the common path it also ends below the end, since a body ends in `end`: no byte behind the
+ * body is marked. VAL_BELOW bytes lie below the stack's first. A local's type is looked up for any byte, and
+ * used only where the byte is at most row.most. */
 #include <string.h>
 
 #include "wasm/validate_int.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "immediates are read by words");
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the walk reads immediates by words");
 
@@ -42,7 +48,7 @@ walk_row(val *v, u8 op)
     val_row row = {.class = gbx_wasm_fuse_automaton(v->m->fuse_set)->classes[op], .most = 0xff};
     u64 ends = 0;
     switch (o->imm) {
-    case IMM_NONE:
+    case IMM_NONE: /* its byte is its last: any bit that is not set in it */
         if (o->a || op == OP_NOP) ends = (u8)~op;
         walk_row_takes(&row, o->a, o->b, o->out);
         break;
@@ -118,7 +124,7 @@ walk_insn(val *v)
     u8 const op = *insn;
     bool ok;
     v->insn = v->pc++;
-    switch (op) { /* PERF: nine of ten that come here */
+    switch (op) { /* PERF: nearly all that come here */
     case OP_END: ok = gbx_wasm_val_end(v); break;
     case OP_BLOCK: ok = gbx_wasm_val_block(v, OP_BLOCK); break;
     case OP_IF: ok = gbx_wasm_val_block(v, OP_IF); break;
