@@ -1,10 +1,11 @@
 /* What one run of a program costs on top of a compiled module: processor time of instantiation, of the
  * call of _start and of taking both down, and the page faults of the call.
  *
- * start [-n ROUNDS] [--keep] [--huge] FILE.wasm [args ...] runs the program ROUNDS times, its output
- * going nowhere. Every round compiles the module anew, as a new process would, unless --keep is given.
- * --huge asks for huge pages, as `glovebox run` does. Best and median of the rounds; microseconds of the
- * thread's own processor time. */
+ * start [-n ROUNDS] [--keep] [--huge] [--cache DIR] FILE.wasm [args ...] runs the program ROUNDS times, its
+ * output going nowhere. Every round compiles the module anew, as a new process would, unless --keep is given.
+ * --huge asks for huge pages, as `glovebox run` does. --cache has every round write an entry of a code cache,
+ * which is emptied before: what letting go of the module then takes, and the size of the entry. Best and
+ * median of the rounds; microseconds of the thread's own processor time. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +19,9 @@
 enum { ROUNDS_MAX = 1000 };
 
 /* What is measured, in the order it is printed. */
-enum { COMPILE, INSTANTIATE, CALL, FAULTS, DROP, MEASURES };
+enum { COMPILE, INSTANTIATE, CALL, FAULTS, DROP, RELEASE, ENTRY, MEASURES };
 static const char *const names[MEASURES] = {"compile us", "instantiate us", "_start us", "_start page faults",
-                                            "drop us"};
+                                            "drop us", "release us", "entry KiB"};
 
 typedef struct program {
     gbx_engine *engine;
@@ -29,6 +30,7 @@ typedef struct program {
     char **args;
     int arg_count;
     int null_fd;
+    const char *cache; /* NULL: none */
     bool keep, huge;
 } program;
 
@@ -91,6 +93,8 @@ run(program *p, double measured[MEASURES])
     gbx_trap trap;
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.huge_pages = p->huge;
+    gbx_cache_info entries = {0};
+    if (p->cache) (void)gbx_cache_clear(p->cache, &entries, NULL);
     double at = now_us();
     bool ok = (p->module || !gbx_module_compile(p->engine, p->bytes, NULL, &p->module, &err));
     measured[COMPILE] = now_us() - at;
@@ -116,10 +120,15 @@ run(program *p, double measured[MEASURES])
     gbx_store_release(store);
     measured[DROP] = now_us() - at;
     gbx_wasi_release(wasi);
+    at = now_us();
     if (!p->keep) {
         gbx_module_release(p->module);
         p->module = NULL;
     }
+    measured[RELEASE] = now_us() - at;
+    entries = (gbx_cache_info){0};
+    if (p->cache) (void)gbx_cache_inspect(p->cache, &entries, NULL);
+    measured[ENTRY] = (double)entries.bytes / 1024;
     return ok;
 }
 
@@ -130,20 +139,23 @@ main(int argc, char **argv)
     program p = {0};
     int rounds = 25, at = 1;
     gbx_err err;
+    gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (!strcmp(argv[at], "--keep")) p.keep = true;
         else if (!strcmp(argv[at], "--huge")) p.huge = true;
+        else if (!strcmp(argv[at], "--cache") && at + 1 < argc) p.cache = argv[++at];
         else if (!strcmp(argv[at], "-n") && at + 1 < argc) rounds = atoi(argv[++at]);
         else break;
     }
     if (at >= argc || argv[at][0] == '-' || rounds < 1 || rounds > ROUNDS_MAX) {
-        fprintf(stderr, "usage: start [-n ROUNDS] [--keep] [--huge] FILE.wasm [args ...]\n");
+        fprintf(stderr, "usage: start [-n ROUNDS] [--keep] [--huge] [--cache DIR] FILE.wasm [args ...]\n");
         return 2;
     }
     p.args = argv + at;
     p.arg_count = argc - at;
     p.null_fd = open("/dev/null", O_RDWR);
-    if (!read_file(argv[at], &p.bytes) || gbx_engine_new(NULL, &p.engine, &err)) {
+    opts.cache_dir = p.cache;
+    if (!read_file(argv[at], &p.bytes) || gbx_engine_new(&opts, &p.engine, &err)) {
         fprintf(stderr, "start: %s cannot be read\n", argv[at]);
         return 2;
     }

@@ -105,6 +105,14 @@ def options():
         shown = name if argument == "NULL" else f"{name} {argument}"
         if commands == "DIFF":
             out.append(f"| `{cell(shown)}` | {cell(text)} |")
+    for name, where in (("compile", "They stand before FILE or behind it."),
+                        ("measure", "They stand before FILE; what stands after it belongs to the guest.")):
+        out += ["", f"# Options of `glovebox {name}`", NOTE.format("src/cli/options.def"), where, "",
+                "| option | meaning |", "|---|---|"]
+        for _, option, argument, commands, text in table:
+            shown = option if argument == "NULL" else f"{option} {argument}"
+            if name.upper() in commands.split(" | "):
+                out.append(f"| `{cell(shown)}` | {cell(text)} |")
     out += ["", "# Options of `glovebox explore`", NOTE.format("src/cli/explore.def"),
             "They stand before FILE or behind it.", "", "| option | meaning |", "|---|---|"]
     for _, name, argument, text in rows("src/cli/explore.def", "CLI_EXPLORE"):

@@ -31,6 +31,10 @@ typedef struct gbx_cache_use {
     uint32_t taken;        /* functions whose code came from the entry */
     uint32_t compiled;     /* functions that were compiled */
     const char *why;       /* one line: why there is no hit, or "". Static storage */
+    const char *compiled_file; /* the module is that of a compiled file (precompile.h): "", or one line: what
+                                  of its code is not used and why. NULL: it is of none */
+    bool from_file; /* its code is used, so far as it is not damaged: what is said above of an entry is said
+                       of the file, and the cache is not looked at */
 } gbx_cache_use;
 
 /* Thread-safe. */

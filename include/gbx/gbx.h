@@ -40,7 +40,8 @@
  *     }
  *
  * Build it with: cc host.c -lgbx -lm -pthread
- * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, wasi.h, cache.h. */
+ * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, wasi.h, cache.h,
+ * precompile.h. */
 #ifndef GBX_GBX_H
 #define GBX_GBX_H
 
@@ -51,6 +52,7 @@
 #include "gbx/feature.h"
 #include "gbx/host.h"
 #include "gbx/module.h"
+#include "gbx/precompile.h"
 #include "gbx/store.h"
 #include "gbx/trap.h"
 #include "gbx/wasi.h"

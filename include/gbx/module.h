@@ -9,15 +9,24 @@ GBX_DECLS_BEGIN
 
 typedef struct gbx_module gbx_module;
 
+/* Whose machine code is run, where the bytes are a compiled file (precompile.h): it is as much part of this
+ * process as the host's own, and no sandbox holds it. */
+typedef enum gbx_trust {
+    GBX_TRUST_KEY,     /* if it was made with the key of the engine's cache; else the file is refused */
+    GBX_TRUST_ANYBODY, /* the host vouches for the file: whoever can change it can run any code here */
+    GBX_TRUST_NOTHING, /* the module is taken, its code is not: safe with any file */
+} gbx_trust;
+
 typedef struct gbx_compile_opts {
     size_t size; /* set by GBX_COMPILE_OPTS_INIT */
+    gbx_trust trust;
 } gbx_compile_opts;
 #define GBX_COMPILE_OPTS_INIT {.size = sizeof(gbx_compile_opts)}
 
 /* Decode and validate `wasm`, which is copied. opts may be NULL: defaults. The caller owns *out.
  * On failure *out is NULL and err says what is wrong at which byte offset, in which section and
  * function: GBX_BAD_MAGIC (with what the bytes are instead: ELF, gzip, HTML, text, ...),
- * GBX_COMPONENT, GBX_TRUNCATED, GBX_MALFORMED, GBX_INVALID, GBX_UNSUPPORTED, GBX_LIMIT,
+ * GBX_COMPONENT, GBX_TRUNCATED, GBX_MALFORMED, GBX_INVALID, GBX_UNSUPPORTED, GBX_LIMIT, GBX_UNTRUSTED,
  * GBX_NO_MEMORY, GBX_ARGUMENT. Thread-safe on one engine. */
 GBX_API gbx_code gbx_module_compile(gbx_engine *engine, gbx_bytes wasm,
                                     const gbx_compile_opts *opts, gbx_own gbx_module **out,
@@ -26,7 +35,8 @@ GBX_API gbx_code gbx_module_compile(gbx_engine *engine, gbx_bytes wasm,
 /* The same from the file of the host at `path` (NUL-terminated), read once into memory that no other
  * process can change; later changes of the file change nothing. Also GBX_NOT_FOUND (no such file) and
  * GBX_IO (a directory, no permission, a failing read). The path stands in the message, escaped. A
- * FIFO or /dev/stdin is read to its end. Thread-safe on one engine. */
+ * FIFO or /dev/stdin is read to its end. Of a compiled file, code is read when it is first needed: it stays
+ * open as long as the module. Thread-safe on one engine. */
 GBX_API gbx_code gbx_module_compile_file(gbx_engine *engine, const char *path,
                                          const gbx_compile_opts *opts, gbx_own gbx_module **out,
                                          gbx_err *err);

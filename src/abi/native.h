@@ -51,6 +51,7 @@ struct gbx_segment {
     u8 *suspended; /* while it has called out: where its innermost return address stands */
     const gbx_func *callee;
     gbx_slot *args; /* of a call to the interpreter: arguments, then all results but the first */
+    bool is_left;   /* that call is a tail call of the segment's only frame, which is gone */
     struct gbx_segment *outer; /* of the same exec */
 };
 

@@ -4,6 +4,14 @@
 #include "api/api_int.h"
 #include "base/alloc.h"
 
+static gbx_code
+module_check_trust(const gbx_compile_opts *o, gbx_err *err)
+{
+    if (o->trust <= GBX_TRUST_NOTHING) return GBX_OK;
+    return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "trust is %u, which is none",
+                            (unsigned)o->trust);
+}
+
 gbx_code
 gbx_module_compile(gbx_engine *engine, gbx_bytes wasm, const gbx_compile_opts *opts,
                    gbx_module **out, gbx_err *err)
@@ -14,17 +22,8 @@ gbx_module_compile(gbx_engine *engine, gbx_bytes wasm, const gbx_compile_opts *o
     if (wasm.len) API_NEED(wasm.data, err);
     gbx_compile_opts o;
     GBX_TRY(gbx_api_options(&o, sizeof o, opts, err));
-    if (wasm.len > WASM_MAX_MODULE_BYTES) {
-        return gbx_base_err_set(err, GBX_LIMIT, GBX_NO_OFFSET, "the module has %zu bytes: %s",
-                                wasm.len, WASM_WHY_MODULE_BYTES);
-    }
-    u8 *const copy = gbx_base_alloc_large(wasm.len);
-    if (!copy) {
-        return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET,
-                                "no memory for the %zu bytes of a module", wasm.len);
-    }
-    if (wasm.len) memcpy(copy, wasm.data, wasm.len);
-    return gbx_runtime_module_new(engine, copy, wasm.len, out, err);
+    GBX_TRY(module_check_trust(&o, err));
+    return gbx_runtime_module_copy(engine, wasm.data, wasm.len, o.trust, out, err);
 }
 
 gbx_code
@@ -37,7 +36,8 @@ gbx_module_compile_file(gbx_engine *engine, const char *path, const gbx_compile_
     API_NEED(path, err);
     gbx_compile_opts o;
     GBX_TRY(gbx_api_options(&o, sizeof o, opts, err));
-    return gbx_runtime_module_open(engine, path, out, err);
+    GBX_TRY(module_check_trust(&o, err));
+    return gbx_runtime_module_open(engine, path, o.trust, out, err);
 }
 
 void

@@ -260,6 +260,7 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
             .sinks = {w->sinks[0], w->sinks[1], w->sinks[2]},
             .trace = w->report ? gbx_api_trace_report : NULL,
             .trace_data = l,
+            .cache_dir = gbx_runtime_engine_cache_dir(gbx_runtime_store_engine(store)),
             .still = w->still,
     };
     l->report = w->report;

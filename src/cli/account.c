@@ -31,8 +31,8 @@ account_sequence(const unsigned char *p)
 }
 
 /* A byte that is no text becomes the four characters \xNN. */
-static void
-account_string(FILE *to, const char *text)
+void
+gbx_cli_json_string(FILE *to, const char *text)
 {
     fputc('"', to);
     for (const unsigned char *p = (const unsigned char *)text; *p;) {
@@ -89,27 +89,35 @@ account_functions(FILE *to, const cli_plan *plan, const gbx_module *module)
     gbx_module_cache_use(module, &use);
     fprintf(to, ",\n  \"cache\": \"%s\",\n  \"cache_why\": ",
             !use.is_on ? "off" : use.is_hit ? "hit" : "miss");
-    account_string(to, use.why);
+    gbx_cli_json_string(to, use.why);
+    if (use.compiled_file) {
+        fprintf(to, ",\n  \"compiled_file\": ");
+        gbx_cli_json_string(to, *use.compiled_file ? use.compiled_file : "used");
+    }
     fprintf(to, ",\n  \"functions_taken\": %" PRIu32, use.taken);
     fprintf(to, ",\n  \"refused\": [");
     gbx_refused refused;
     uint32_t next = 0, listed = 0;
     for (; listed < ACCOUNT_REFUSED_MOST && gbx_compiled_next_refused(module, &next, &refused); listed++) {
         fprintf(to, "%s\n    {\"function\": %" PRIu32 ", \"name\": ", listed ? "," : "", refused.func_idx);
-        account_string(to, refused.name);
+        gbx_cli_json_string(to, refused.name);
         fprintf(to, ", \"why\": \"%s\"}", refused.why);
     }
     fprintf(to, "%s]", listed ? "\n  " : "");
 }
 
 int
-gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const char *ended, int status)
+gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const cli_clock *clock,
+                      const char *ended, int status)
 {
     if (!to) return status;
     fprintf(to, "{\n  \"glovebox\": \"%s\",\n  \"module\": ", gbx_version());
-    account_string(to, plan->program);
+    gbx_cli_json_string(to, plan->program);
     fprintf(to, ",\n  \"ended\": \"%s\",\n  \"exit_code\": %d", ended, status);
-    if (module) account_functions(to, plan, module);
+    if (module) {
+        account_functions(to, plan, module);
+        gbx_cli_clock_print(to, clock, module);
+    }
     fprintf(to, "\n}\n");
     bool const is_bad = ferror(to) != 0;
     if (fclose(to) || is_bad) return account_fails(plan, "it cannot be written");

@@ -94,6 +94,16 @@ gbx_cli_cache_explain(const cli_plan *plan, const gbx_module *module)
 {
     gbx_cache_use use;
     gbx_module_cache_use(module, &use);
+    if (use.compiled_file) {
+        const char *const what = *use.compiled_file ? use.compiled_file : "used";
+        const char *const taken =
+                gbx_cli_format("; %u functions taken from it, %u compiled", use.taken, use.compiled);
+        gbx_cli_diag(&(cli_diag){
+                .kind = "note",
+                .slug = "compiled-file",
+                .message = gbx_cli_format("compiled file: %s%s", what, use.from_file ? taken : "")});
+        if (use.from_file) return;
+    }
     const char *const what = !use.is_on ? "not used" : use.is_hit ? "hit" : "miss";
     const char *const why = plan->cache_dir || use.is_on ? use.why : "it is off";
     gbx_cli_diag(&(cli_diag){

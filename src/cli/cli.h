@@ -73,7 +73,7 @@ bool gbx_cli_colour(void);
 /* ---- options.c: the command line, read through options.def ---- */
 
 /* Commands that share a table of options. */
-typedef enum cli_command { CLI_RUN = 1, CLI_DIFF = 2 } cli_command;
+typedef enum cli_command { CLI_RUN = 1, CLI_DIFF = 2, CLI_COMPILE = 4, CLI_MEASURE = 8 } cli_command;
 
 typedef enum cli_option_id {
 #define CLI_OPTION(id, name, argument, commands, help) CLI_OPT_##id,
@@ -165,6 +165,8 @@ const char *gbx_cli_guest_path(const char *path);
 
 /* ---- plan.c: a command line turned into what will be granted ---- */
 
+#define CLI_ROUNDS_MAX 10000
+
 typedef struct cli_env {
     const char *name, *value;
 } cli_env;
@@ -189,6 +191,10 @@ typedef struct cli_plan {
     uint32_t symbols; /* GBX_SYMBOLS_ bits */
     const char *cache_dir; /* NULL: none */
     bool explain;
+    bool allow_compiled;
+    const char *out;  /* of compile; NULL: none was given */
+    uint32_t rounds;  /* of measure */
+    bool json;
     uint64_t seed;    /* of diff: randomness */
     bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
     bool every_call;
@@ -219,22 +225,53 @@ int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_cod
 bool gbx_cli_report_foreign(const cli_plan *plan, const gbx_module *module);
 int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
 
+/* clock.c: where the time of a run went. */
+
+/* They follow each other. */
+typedef enum cli_phase {
+    CLI_PHASE_ENGINE,
+    CLI_PHASE_OPEN,
+    CLI_PHASE_GRANT,
+    CLI_PHASE_INSTANTIATE,
+    CLI_PHASE_RUN,
+    CLI_PHASE_COUNT
+} cli_phase;
+
+typedef struct cli_clock {
+    bool is_on;
+    uint64_t begun_ns, last_ns, spent_ns[CLI_PHASE_COUNT];
+} cli_clock;
+
+uint64_t gbx_cli_now_ns(void);
+void gbx_cli_clock_begin(cli_clock *clock);
+/* The time since the last lap was spent on `phase`. NULL, and a clock that was not begun, are fine. */
+void gbx_cli_clock_lap(cli_clock *clock, cli_phase phase);
+/* The number behind `key` in a file of /proc such as "VmHWM:", in bytes; 0: there is none. */
+uint64_t gbx_cli_proc_bytes(const char *path, const char *key);
+uint64_t gbx_cli_peak_bytes(void); /* the most memory that this process had at once */
+/* As one line on standard error; as a member of a JSON object, behind others. */
+void gbx_cli_clock_explain(const cli_clock *clock, const gbx_module *module);
+void gbx_cli_clock_print(FILE *to, const cli_clock *clock, const gbx_module *module);
+
 /* account.c: --report. Opened before the guest runs, which might be granted what stands at the name later;
  * NULL where none was asked for or none can be written, and then *status is CLI_EXIT_SETUP. */
 FILE *gbx_cli_account_open(const cli_plan *plan, int *status);
 /* Write it all and close: `ended` is "exit" or the slug of what ended the run, `module` NULL where there is
  * none. The exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
-int gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const char *ended,
-                          int status);
+/* As a string of JSON, whatever bytes it has. */
+void gbx_cli_json_string(FILE *to, const char *text);
+int gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const cli_clock *clock,
+                          const char *ended, int status);
 
 /* run.c: the command `run`. `first` is the index of its first word. */
 int gbx_cli_run(int argc, char **argv, int first);
 /* Of all commands that run FILE: arguments, variables and directories of the plan; and the guest from its
  * instance to its end. The latter says what goes wrong before a guest has begun, and then gives that exit
- * code and the slug of why; with CLI_EXIT_OK, *trap says how the guest ended. */
+ * code and the slug of why; with CLI_EXIT_OK, *trap says how the guest ended. `clock` may be NULL. */
 gbx_code gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err);
 int gbx_cli_run_call(const cli_plan *plan, gbx_store *store, const gbx_module *module, gbx_linker *linker,
-                     gbx_instance **instance, gbx_trap *trap, cli_text *results, const char **ended);
+                     gbx_instance **instance, gbx_trap *trap, cli_text *results, const char **ended,
+                     cli_clock *clock);
 /* What was asked for of this machine cannot be had: says so, gives the exit code. */
 int gbx_cli_run_no_setup(gbx_code code, const gbx_err *err);
 
@@ -246,6 +283,14 @@ int gbx_cli_diff(int argc, char **argv, int first);
 int gbx_cli_cache(int argc, char **argv, int first);
 const char *gbx_cli_cache_dir(bool make);
 void gbx_cli_cache_explain(const cli_plan *plan, const gbx_module *module);
+
+/* compile.c: the command `compile`, likewise, and its page. */
+int gbx_cli_compile(int argc, char **argv, int first);
+void gbx_cli_help_compile(FILE *to);
+
+/* measure.c: the command `measure`, likewise, and its page. */
+int gbx_cli_measure(int argc, char **argv, int first);
+void gbx_cli_help_measure(FILE *to);
 
 /* explore.c: the command `explore`, likewise, and its page. */
 int gbx_cli_explore(int argc, char **argv, int first);

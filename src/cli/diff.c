@@ -132,13 +132,15 @@ diff_make(diff_run *r, int input)
     gbx_code code = gbx_engine_new(&opts, &r->engine, &err);
     if (code == GBX_OK && r->tier->is_early) code = gbx_engine_set_warm_factor(r->engine, 1, &err);
     if (code != GBX_OK) return gbx_cli_run_no_setup(code, &err);
-    code = gbx_module_compile_file(r->engine, r->plan->program, NULL, &r->module, &err);
+    gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
+    compile_opts.trust = GBX_TRUST_NOTHING;
+    code = gbx_module_compile_file(r->engine, r->plan->program, &compile_opts, &r->module, &err);
     if (code != GBX_OK) return gbx_cli_report_error(r->plan, NULL, code, &err);
     code = diff_open(r, input, &err);
     if (code != GBX_OK) return gbx_cli_run_no_setup(code, &err);
     const char *ended;
     int const status = gbx_cli_run_call(r->plan, r->store, r->module, r->linker, &r->instance, &r->trap,
-                                        &r->results, &ended);
+                                        &r->results, &ended, NULL);
     gbx_compiled_get(r->module, &r->tiers);
     return status;
 }

@@ -292,7 +292,9 @@ gbx_cli_explore(int argc, char **argv, int first)
     gbx_module *module = NULL;
     gbx_inspect *in = NULL;
     gbx_code code = gbx_engine_new(NULL, &engine, &err);
-    if (code == GBX_OK) code = gbx_module_compile_file(engine, argv[line.file], NULL, &module, &err);
+    gbx_compile_opts opts = GBX_COMPILE_OPTS_INIT;
+    opts.trust = GBX_TRUST_NOTHING;
+    if (code == GBX_OK) code = gbx_module_compile_file(engine, argv[line.file], &opts, &module, &err);
     if (code == GBX_OK) code = gbx_inspect_new(module, &in, &err);
     if (code == GBX_OK) {
         if (line.values[EXPLORE_OPT_FUNC]) status = explore_funcs(in, &line, &code, &err);

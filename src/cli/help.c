@@ -78,6 +78,8 @@ gbx_cli_help_all(FILE *to)
     fputs("usage: glovebox [run] [options] FILE [args...]\n"
           "       glovebox diff [options] FILE [args...]\n"
           "       glovebox explore [options] FILE\n"
+          "       glovebox compile [options] FILE -o OUT\n"
+          "       glovebox measure [options] FILE [args...]\n"
           "       glovebox cache info|clear|dir [DIR]\n"
           "       glovebox help [TOPIC]\n"
           "       glovebox version\n"
@@ -90,7 +92,8 @@ gbx_cli_help_all(FILE *to)
           "  glovebox --dir ./data main.wasm data/in.json\n"
           "  glovebox --env LANG --timeout 10s main.wasm < input > output\n"
           "\n"
-          "help: glovebox help run (all options), diff, explore, cache, grants, go, exit-codes, topics\n",
+          "help: glovebox help run (all options), diff, explore, compile, measure,\n"
+          "cache, grants, go, exit-codes, topics\n",
           to);
 }
 
@@ -114,6 +117,8 @@ help_list(void)
     printf("  %-24s %s\n", "run", "all options");
     printf("  %-24s %s\n", "diff", "one run interpreted and compiled, compared: the command and its options");
     printf("  %-24s %s\n", "explore", "what became of a function: the command and its options");
+    printf("  %-24s %s\n", "compile", "a file that starts at once: the command and its options");
+    printf("  %-24s %s\n", "measure", "what a module costs: the command and its options");
     printf("  %-24s %s\n", "exit-codes", "what the exit codes mean");
     for (size_t i = 0; i < CLI_LEN(help_topics); i++)
         printf("  %-24s %s\n", help_topics[i].slug, help_topics[i].title);
@@ -176,6 +181,10 @@ gbx_cli_help(int argc, char **argv, int first)
         gbx_cli_help_diff(stdout);
     } else if (!strcmp(topic, "explore")) {
         gbx_cli_help_explore(stdout);
+    } else if (!strcmp(topic, "compile")) {
+        gbx_cli_help_compile(stdout);
+    } else if (!strcmp(topic, "measure")) {
+        gbx_cli_help_measure(stdout);
     } else if (!strcmp(topic, "exit-codes")) {
         help_exit_codes();
     } else if (!strcmp(topic, "topics")) {

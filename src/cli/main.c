@@ -27,6 +27,8 @@ static const main_command main_commands[] = {
         {"run", gbx_cli_run},
         {"diff", gbx_cli_diff},
         {"explore", gbx_cli_explore},
+        {"compile", gbx_cli_compile},
+        {"measure", gbx_cli_measure},
         {"cache", gbx_cli_cache},
         {"help", gbx_cli_help},
         {"version", main_version},

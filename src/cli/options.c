@@ -15,11 +15,15 @@
 const cli_option gbx_cli_options[CLI_OPT_COUNT] = {
 #define RUN  CLI_RUN
 #define DIFF CLI_DIFF
+#define COMPILE CLI_COMPILE
+#define MEASURE CLI_MEASURE
 #define CLI_OPTION(id, name, argument, commands, help) {name, argument, help, commands},
 #include "cli/options.def"
 #undef CLI_OPTION
 #undef RUN
 #undef DIFF
+#undef COMPILE
+#undef MEASURE
 };
 
 typedef struct options_peer {
@@ -43,11 +47,34 @@ gbx_cli_option_find(const char *word)
 {
     size_t const len = strcspn(word, "=");
     if (!strcmp(word, "-h")) return CLI_OPT_HELP;
+    if (!strcmp(word, "-o")) return CLI_OPT_OUT;
+    if (!strcmp(word, "-n")) return CLI_OPT_ROUNDS;
     for (cli_option_id id = 0; id < CLI_OPT_COUNT; id++) {
         const char *const name = gbx_cli_options[id].name;
         if (strlen(name) == len && !memcmp(name, word, len)) return id;
     }
     return CLI_OPT_COUNT;
+}
+
+static const char *
+options_command(unsigned command)
+{
+    switch (command) {
+    case CLI_DIFF: return "diff";
+    case CLI_COMPILE: return "compile";
+    case CLI_MEASURE: return "measure";
+    default: return "run";
+    }
+}
+
+/* "run and diff" */
+static const char *
+options_commands(unsigned commands)
+{
+    cli_text t = {0};
+    for (unsigned bit = CLI_RUN; bit <= CLI_MEASURE; bit <<= 1)
+        if (commands & bit) gbx_cli_text_printf(&t, "%s%s", t.len ? " and " : "", options_command(bit));
+    return gbx_cli_text_get(&t);
 }
 
 /* An option of another command. */
@@ -59,9 +86,8 @@ options_other(const cli_line *line, int at, cli_option_id id)
     cli_edit const edit = {.skip = at, .skip_count = has_value ? 2 : 1};
     return gbx_cli_usage_error(
             "unknown-option",
-            gbx_cli_format("%s has no option %s", line->command == CLI_DIFF ? "diff" : "run", o->name),
-            line->command == CLI_DIFF ? "it is an option of run, of no use where runs are compared"
-                                      : "it is an option of diff",
+            gbx_cli_format("%s has no option %s", options_command(line->command), o->name),
+            gbx_cli_format("it is an option of %s", options_commands(o->commands)),
             gbx_cli_line_command(line, &edit));
 }
 
@@ -142,17 +168,35 @@ options_read(cli_line *line, int at, cli_option_id id, int *words)
     return CLI_EXIT_OK;
 }
 
+static int
+options_second_file(const cli_line *line, int at)
+{
+    return gbx_cli_usage_error("too-many-files",
+                               gbx_cli_format("%s is one word too many", gbx_cli_quote(line->argv[at])),
+                               gbx_cli_format("%s takes one FILE and runs nothing",
+                                              options_command(line->command)),
+                               gbx_cli_line_command(line, &(cli_edit){.skip = at, .skip_count = 1}));
+}
+
 int
 gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, int first)
 {
     *line = (cli_line){.command = command, .argc = argc, .argv = argv, .first = first};
     line->given = gbx_cli_alloc((size_t)argc + 1, sizeof *line->given);
+    bool const has_guest = command != CLI_COMPILE; /* whose are the words behind FILE */
     int unknown = 0;
     int i = first;
-    for (int words; i < argc && options_is_option(argv[i]); i += words) {
+    line->file = argc;
+    for (int words; i < argc; i += words) {
         words = 1;
+        if (!options_is_option(argv[i])) {
+            if (line->file < argc) return options_second_file(line, i);
+            line->file = i;
+            if (has_guest) break;
+            continue;
+        }
         if (!strcmp(argv[i], "--")) {
-            i++;
+            if (line->file == argc) line->file = i + 1;
             break;
         }
         cli_option_id const id = gbx_cli_option_find(argv[i]);
@@ -164,7 +208,6 @@ gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, i
         int const status = options_read(line, i, id, &words);
         if (status != CLI_EXIT_OK) return status;
     }
-    line->file = i < argc ? i : argc;
     return unknown ? options_unknown(line, unknown) : CLI_EXIT_OK;
 }
 

@@ -224,6 +224,17 @@ plan_set_seed(cli_plan *plan, const char *text)
 }
 
 static int
+plan_set_rounds(cli_plan *plan, const char *text)
+{
+    gbx_val v;
+    if (!gbx_cli_parse_value(text, GBX_I32, &v) || v.of.i32 < 1 || v.of.i32 > CLI_ROUNDS_MAX)
+        return plan_bad_value(CLI_OPT_ROUNDS, text,
+                              gbx_cli_format("it is a number from 1 to %d", CLI_ROUNDS_MAX));
+    plan->rounds = (uint32_t)v.of.i32;
+    return CLI_EXIT_OK;
+}
+
+static int
 plan_apply(cli_plan *plan, int given)
 {
     const char *const value = plan->line->given[given].value;
@@ -237,6 +248,10 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_GRANTS: return plan_set_grants(plan, value);
     case CLI_OPT_SEED: return plan_set_seed(plan, value);
     case CLI_OPT_EVERY_CALL: plan->every_call = true; break;
+    case CLI_OPT_ALLOW_COMPILED: plan->allow_compiled = true; break;
+    case CLI_OPT_OUT: plan->out = value; break;
+    case CLI_OPT_ROUNDS: return plan_set_rounds(plan, value);
+    case CLI_OPT_JSON: plan->json = true; break;
     case CLI_OPT_CWD: /* after all --env */
     case CLI_OPT_ARGV0:
     case CLI_OPT_INVOKE:
@@ -262,12 +277,13 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
             .timeout_ns = GBX_UNLIMITED,
             .memory_bytes = GBX_UNLIMITED,
             .seed = 1,
+            .rounds = 10,
             .dirs = gbx_cli_alloc(room, sizeof *plan->dirs),
             .env = gbx_cli_alloc(room, sizeof *plan->env),
             .env_absent = gbx_cli_alloc(room, sizeof *plan->env_absent),
     };
     int status = plan_set_names(plan);
-    if (status == CLI_EXIT_OK && line->command == CLI_RUN) status = plan_set_cache(plan);
+    if (status == CLI_EXIT_OK && line->command & (CLI_RUN | CLI_COMPILE)) status = plan_set_cache(plan);
     for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++)
         status = plan_apply(plan, i);
     const char *const cwd = gbx_cli_line_value(line, CLI_OPT_CWD);

@@ -37,6 +37,7 @@ report_exit(gbx_code code)
     case GBX_UNKNOWN_IMPORT:
     case GBX_IMPORT_TYPE:
     case GBX_IO:
+    case GBX_UNTRUSTED:
     case GBX_CODE_COUNT: break;
     }
     return CLI_EXIT_REFUSED;
@@ -110,7 +111,8 @@ report_near_file(const char *file)
 static int
 report_no_file(const cli_plan *plan)
 {
-    static const char *const commands[] = {"run", "diff", "explore", "cache", "help", "version"};
+    static const char *const commands[] = {"run", "diff", "explore", "compile", "measure",
+                                           "cache", "help", "version"};
     const cli_line *const line = plan->line;
     const char *const dotted = gbx_cli_format("%s.wasm", plan->program);
     const char *why = NULL, *fix = NULL;
@@ -190,6 +192,9 @@ gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code co
         fix = gbx_cli_line_command(plan->line,
                                    &(cli_edit){.skip = given->word, .skip_count = given->words});
     }
+    if (code == GBX_UNTRUSTED)
+        fix = gbx_cli_line_command(plan->line,
+                                   &(cli_edit){.add = gbx_cli_options[CLI_OPT_ALLOW_COMPILED].name});
     const char *const mended = code == GBX_UNSUPPORTED ? report_feature_command(plan, err) : NULL;
     if (mended) fix = mended;
     const char *const at = err->offset == UINT64_MAX

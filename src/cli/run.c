@@ -15,6 +15,7 @@ typedef struct run_state {
     gbx_linker *linker;
     gbx_wasi *wasi;
     gbx_instance *instance;
+    cli_clock clock;
     const char *ended; /* the slug of what ended it; NULL: an exit of its own */
 } run_state;
 
@@ -84,7 +85,8 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
 
 int
 gbx_cli_run_call(const cli_plan *plan, gbx_store *store, const gbx_module *module, gbx_linker *linker,
-                 gbx_instance **instance, gbx_trap *trap, cli_text *results, const char **ended)
+                 gbx_instance **instance, gbx_trap *trap, cli_text *results, const char **ended,
+                 cli_clock *clock)
 {
     static gbx_err err;
     *instance = NULL;
@@ -94,6 +96,7 @@ gbx_cli_run_call(const cli_plan *plan, gbx_store *store, const gbx_module *modul
         return gbx_cli_no_start(plan, module);
     }
     gbx_code const code = gbx_instance_new(store, module, linker, instance, trap, &err);
+    gbx_cli_clock_lap(clock, CLI_PHASE_INSTANTIATE);
     if (code == GBX_TRAPPED) return CLI_EXIT_OK;
     if (code != GBX_OK) {
         *ended = gbx_code_slug(code);
@@ -114,7 +117,8 @@ run_call(run_state *run, const cli_plan *plan)
     static gbx_trap trap;
     cli_text results = {0};
     int const status = gbx_cli_run_call(plan, run->store, run->module, run->linker, &run->instance, &trap,
-                                        &results, &run->ended);
+                                        &results, &run->ended, &run->clock);
+    gbx_cli_clock_lap(&run->clock, CLI_PHASE_RUN);
     if (status != CLI_EXIT_OK) return status;
     fputs(gbx_cli_text_get(&results), stdout);
     return run_outcome(run, plan, &trap);
@@ -148,14 +152,19 @@ run_all(run_state *run, const cli_plan *plan)
     engine_opts.symbols = plan->symbols;
     engine_opts.cache_dir = plan->cache_dir;
     gbx_code code = gbx_engine_new(&engine_opts, &run->engine, &err);
+    gbx_cli_clock_lap(&run->clock, CLI_PHASE_ENGINE);
     if (code != GBX_OK) return run_no_setup(run, code, &err);
-    code = gbx_module_compile_file(run->engine, plan->program, NULL, &run->module, &err);
+    gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
+    compile_opts.trust = plan->allow_compiled ? GBX_TRUST_ANYBODY : GBX_TRUST_KEY;
+    code = gbx_module_compile_file(run->engine, plan->program, &compile_opts, &run->module, &err);
+    gbx_cli_clock_lap(&run->clock, CLI_PHASE_OPEN);
     if (code != GBX_OK) {
         run->ended = gbx_code_slug(code);
         return gbx_cli_report_error(plan, NULL, code, &err);
     }
     code = gbx_store_new(run->engine, &opts, &run->store, &err);
     if (code == GBX_OK) code = run_grant(run, plan, &err);
+    gbx_cli_clock_lap(&run->clock, CLI_PHASE_GRANT);
     return code == GBX_OK ? run_call(run, plan) : run_no_setup(run, code, &err);
 }
 
@@ -166,9 +175,14 @@ run_plan(const cli_plan *plan)
     int status = CLI_EXIT_OK;
     FILE *const account = gbx_cli_account_open(plan, &status);
     if (status != CLI_EXIT_OK) return status;
+    if (plan->explain || account) gbx_cli_clock_begin(&run.clock);
     status = run_all(&run, plan);
-    if (plan->explain && run.module) gbx_cli_cache_explain(plan, run.module);
-    status = gbx_cli_account_close(account, plan, run.module, run.ended ? run.ended : "exit", status);
+    if (plan->explain && run.module) {
+        gbx_cli_cache_explain(plan, run.module);
+        gbx_cli_clock_explain(&run.clock, run.module);
+    }
+    const char *const ended = run.ended ? run.ended : "exit";
+    status = gbx_cli_account_close(account, plan, run.module, &run.clock, ended, status);
     run_release(&run);
     return status;
 }

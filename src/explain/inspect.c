@@ -162,7 +162,8 @@ gbx_explain_func(gbx_inspect *in, u32 func_idx, gbx_inspect_info *out, gbx_err *
     inspect_forget(in);
     in->code = &in->w->codes[func_idx - in->w->imported_funcs];
     const wasm_code *const code = in->code;
-    if (gbx_codegen_facts(in->facts_space, in->w, code, &in->f) != GBX_OK ||
+    if (!gbx_runtime_module_ready(in->module, func_idx) ||
+        gbx_codegen_facts(in->facts_space, in->w, code, &in->f) != GBX_OK ||
         gbx_codegen_compile(in->space, &in->env, code, &in->out) != GBX_OK)
         return inspect_no_memory(err);
     gbx_explain_rewind(in);

@@ -28,6 +28,17 @@ static const u8 interp_return_instance[1] = {OP_RETURN_INSTANCE};
 static const u8 interp_return_native[1] = {OP_RETURN_INSTANCE}; /* to a record without function */
 static const u8 interp_return[1] = {OP_RETURN};
 
+/* A frame of another instance takes the place of the one of this record. */
+static void
+interp_cross(interp_rec *rec)
+{
+    if (rec->ret_pc == interp_return_host || rec->ret_pc == interp_return_instance ||
+        rec->ret_pc == interp_return_native)
+        return;
+    rec->caller->resume = rec->ret_pc;
+    rec->ret_pc = interp_return_instance;
+}
+
 /* Segments that have begun and are not over are on the stack in the order of their records. */
 static gbx_segment *
 interp_segment(interp_rec *rec)

@@ -23,7 +23,8 @@
  *
  * Compiled code runs in segments (abi/native.h). A segment has a frame's record here, without function,
  * and behind it what a gbx_segment holds. It is entered by a call or at the head of a loop (native_entering),
- * and comes back when it is through, when it calls a function that has no code, or by a trap (native_left).
+ * and comes back when it is through, when it calls a function that has no code, or by a trap (native_left). A
+ * tail call of its only frame ends it: what is called takes its place, so that no chain of them grows.
  *
  * RULE: S14. The stop word is looked at where a cycle must pass: at every taken branch that goes
  * backwards (by way of gbx_exec.attention) and at every call.
@@ -54,13 +55,28 @@ interp_mem_of(const gbx_instance *inst)
     return (interp_mem){inst->memories[0]->base, inst->memories[0]->bytes};
 }
 
-/* Whether the operands of `code` fit when they start at `base`, which may lie beyond the stack's end. */
+/* What is read of a function first: acquires the rest. RULE: S13. */
+__attribute__((always_inline)) static inline u32
+interp_stack_max(const wasm_code *code)
+{
+    return __atomic_load_n(&code->stack_max, __ATOMIC_ACQUIRE);
+}
+
+/* Read before it is known whether the function is ready; what is made of it then is not looked at. */
+__attribute__((always_inline)) static inline u32
+interp_local_count(const wasm_code *code)
+{
+    return __atomic_load_n(&code->local_count, __ATOMIC_RELAXED);
+}
+
+/* Whether so many operands fit when they start at `base`, which may lie beyond the stack's end. Those of a
+ * function that is not ready never do. */
 __attribute__((always_inline)) static inline bool
-interp_has_room(const gbx_exec *x, const gbx_slot *base, const wasm_code *code)
+interp_has_room(const gbx_exec *x, const gbx_slot *base, u32 stack_max)
 {
     return base <= x->stack_end &&
            (u64)((const u8 *)x->stack_end - (const u8 *)base) >=
-                   (code->stack_max + INTERP_SLACK) * sizeof *base;
+                   (stack_max + INTERP_SLACK) * sizeof *base;
 }
 
 /* Zero the locals of a new frame, [from, to). May zero up to INTERP_ZEROED slots behind `to`: the frame's
@@ -396,9 +412,15 @@ calling: {
             goto calling_host;
         }
         if (callee->cell && x->tier && interp_body(x, callee)) goto native_calling;
-        interp_rec *const next = (interp_rec *)(args + code->local_count);
+        u32 const stack_max = interp_stack_max(code);
+        interp_rec *const next = (interp_rec *)(args + interp_local_count(code));
         gbx_slot *const base = (gbx_slot *)(next + 1);
-        if (GBX_UNLIKELY(!interp_has_room(x, base, code))) TRAP(STACK_EXHAUSTED);
+        if (GBX_UNLIKELY(!interp_has_room(x, base, stack_max))) {
+            if (stack_max != WASM_NOT_READY) TRAP(STACK_EXHAUSTED);
+            trap = inst->libcalls->make_ready(x, callee->inst, callee->func_idx);
+            if (trap == GBX_TRAP_NONE) goto calling;
+            goto trapped;
+        }
         if (INTERP_STOPPED()) goto stopped;
         interp_zero(args + code->param_count, (gbx_slot *)next);
         if (GBX_UNLIKELY(code->has_v128))
@@ -475,9 +497,13 @@ native_left: {
         else args[0] = 0;
         sp = args + callee->param_count - 1;
         tos = *sp;
-        ENTER(callee->code ? callee->inst : seg->func->inst);
         pc = interp_return_native;
         side = NULL;
+        if (seg->is_left && callee->code) {
+            ENTER(seg->func->inst);
+            goto tail_calling;
+        }
+        ENTER(callee->code ? callee->inst : seg->func->inst);
         goto calling;
     }
 native_returning: {
@@ -536,17 +562,21 @@ tail_calling: {
             goto calling_host;
         }
         *sp = tos;
+        if (callee->cell && x->tier && interp_body(x, callee)) goto tail_calling_native;
+        u32 const stack_max = interp_stack_max(code);
         interp_rec saved = *rec;
-        interp_rec *const next = (interp_rec *)(fp + code->local_count);
+        interp_rec *const next = (interp_rec *)(fp + interp_local_count(code));
         gbx_slot *const base = (gbx_slot *)(next + 1);
-        if (GBX_UNLIKELY(!interp_has_room(x, base, code))) TRAP(STACK_EXHAUSTED);
+        if (GBX_UNLIKELY(!interp_has_room(x, base, stack_max))) {
+            if (stack_max != WASM_NOT_READY) TRAP(STACK_EXHAUSTED);
+            trap = inst->libcalls->make_ready(x, callee->inst, callee->func_idx);
+            if (trap == GBX_TRAP_NONE) goto tail_calling;
+            goto trapped;
+        }
         if (INTERP_STOPPED()) goto stopped;
+        if (!rec->func) x->tier->end(x, interp_segment(rec));
         if (callee->inst != inst) {
-            if (saved.ret_pc != interp_return_host && saved.ret_pc != interp_return_instance &&
-                saved.ret_pc != interp_return_native) {
-                saved.caller->resume = saved.ret_pc;
-                saved.ret_pc = interp_return_instance;
-            }
+            interp_cross(&saved);
             ENTER(callee->inst);
         }
         memmove(fp, sp + 1 - code->param_count, code->param_count * sizeof *fp);
@@ -562,6 +592,22 @@ tail_calling: {
         pc = code->entry;
         side = code->side;
         NEXT;
+    }
+tail_calling_native: {
+        interp_rec saved = *rec;
+        u32 const most = callee->param_count > callee->result_count ? callee->param_count
+                                                                    : callee->result_count;
+        if (GBX_UNLIKELY((u64)(x->stack_end - fp) <
+                         2 * (u64)most + 1 + INTERP_REC_SLOTS + INTERP_SEGMENT_SLOTS + INTERP_SLACK))
+            TRAP(STACK_EXHAUSTED);
+        if (INTERP_STOPPED()) goto stopped;
+        if (!rec->func) x->tier->end(x, interp_segment(rec));
+        if (callee->inst != inst) interp_cross(&saved);
+        memmove(fp, sp + 1 - callee->param_count, callee->param_count * sizeof *fp);
+        rec = (interp_rec *)(fp + most + 1);
+        *rec = saved;
+        head = NULL;
+        goto native_entering;
     }
 
     /* Variables and operands. */
@@ -865,6 +911,10 @@ gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     }
     gbx_slot *const saved_sp = x->sp;
     void *const saved_frame = x->frame;
+    if (!wasm_code_is_ready(f->code)) {
+        gbx_trap_code const unready = f->inst->libcalls->make_ready(x, f->inst, f->func_idx);
+        if (unready != GBX_TRAP_NONE) return unready;
+    }
     /* One slot is left free below: a function without results leaves rubbish there. */
     gbx_slot *const fp = x->sp + 1;
     interp_rec *const rec = (interp_rec *)(fp + f->code->local_count);

@@ -13,8 +13,10 @@
  * does, or something in the present one is damaged. What other processes have written in the meantime stays
  * in it.
  *
- * SAFETY: a record is held against the size of its chunk before it is used, although its tag says that we
- * wrote it; every relocation lies in its code. */
+ * SAFETY: what carries our tag is what we wrote: machine code and what a verdict says of a function are
+ * believed and not looked at again. Sizes, places and indices of records are held against their chunk and the
+ * module all the same, before they are used: whatever they say, reading them stays in bounds
+ * (test/unit/test_runtime_cache.c). */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,10 +28,14 @@
 #ifndef GBX_BUILD_ID
 #define GBX_BUILD_ID ""
 #endif
+static const char cache_build[] = GBX_BUILD_ID;
 
+#define CACHE_MERGE_TURNS 8u
 #define CACHE_CHUNK_BYTES ((size_t)64 << 10) /* a chunk of code is closed when it has so many */
-#define CACHE_WRITE_NS ((u64)300000) /* what writing costs, and each byte of it: estimates */
-#define CACHE_WRITE_BYTES_NS 1u
+/* PERF: what writing costs: `release` of bench/start --cache DIR, less that without. 0.8 ms for 767 KiB
+ * (hello), 1.6 for 1.8 MiB (esbuild). */
+#define CACHE_WRITE_NS     ((u64)200000)
+#define CACHE_WRITE_KIB_NS 800u
 
 typedef struct record_head {
     u32 func_idx;
@@ -78,7 +84,8 @@ cache_record_view(const u8 *chunk, u64 chunk_len, cache_record r, u32 func_count
         if (reloc->target >= RECORD_TARGETS || reloc->idx >= most) return false;
         if (h->len < 4 || reloc->at > h->len - 4) return false;
     }
-    return h->general < h->len;
+    return h->general < h->len && (h->fresh == FACTS_NONE || h->fresh < h->len) &&
+           (h->osr == FACTS_NONE || h->osr < h->len);
 }
 
 /* The chunk, read and compared at its first use. */
@@ -103,32 +110,85 @@ cache_view(cache_entry *e, u32 record, record_view *v)
 
 /* ---- Opening */
 
-void
-gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, size_t len, u64 features_off,
-                        u32 tune, u8 **verdict, size_t *verdict_len)
+const cache_dir gbx_runtime_cache_nobodys = {
+        .is_open = true, .fd = -1, .key = {{"glovebox: damage, and no trust"}}};
+
+/* `content` tells the module, of `len` bytes, from all others. */
+static mac_tag
+cache_id(const mac_key *key, cache_terms terms, size_t len, mac_part content)
 {
-    static const char build[] = GBX_BUILD_ID;
     struct {
         char domain[8];
-        u32 cpu, tune;
-        u64 features_off, build_len, len;
-    } const made_for = {.domain = "gbxmodl1",
-                     .cpu = gbx_codegen_cpu(),
-                     .tune = tune,
-                     .features_off = features_off,
-                     .build_len = sizeof build,
-                     .len = len};
-    *verdict = NULL;
-    if (!d->is_open || sizeof build == 1) return;
-    e->dir = d;
-    mac_part const parts[] = {{&made_for, sizeof made_for}, {build, sizeof build}, {bytes, len}};
-    gbx_base_mac(&d->key, parts, GBX_LEN(parts), &e->id);
-    e->why = "there is no entry";
-    if (gbx_runtime_cache_file_open(&e->file, d, &e->id)) {
-        *verdict = gbx_runtime_cache_file_chunk(&e->file, d, &e->file.verdict);
+        cache_terms terms;
+        u64 build_len, len;
+    } const made_for = {.domain = "gbxmodl2", .terms = terms, .build_len = sizeof cache_build, .len = len};
+    mac_part const parts[] = {{&made_for, sizeof made_for}, {cache_build, sizeof cache_build}, content};
+    mac_tag id;
+    gbx_base_mac(key, parts, GBX_LEN(parts), &id);
+    return id;
+}
+
+mac_tag
+gbx_runtime_cache_id(const mac_key *key, cache_terms terms, const mac_tag *tags, size_t len)
+{
+    return cache_id(key, terms, len, (mac_part){tags, gbx_runtime_pieces_count(len) * sizeof *tags});
+}
+
+/* Of this processor. */
+static cache_terms
+cache_terms_here(u64 features_off, u32 tune)
+{
+    return (cache_terms){.features_off = features_off, .cpu = gbx_codegen_cpu(), .tune = tune};
+}
+
+cache_maker
+gbx_runtime_cache_maker(u64 features_off, u32 tune)
+{
+    cache_maker maker = {.cpu = gbx_codegen_cpu(), .tune = tune, .features_off = features_off};
+    mac_part const parts[] = {{cache_build, sizeof cache_build}};
+    gbx_base_mac(&gbx_runtime_cache_nobodys.key, parts, GBX_LEN(parts), &maker.build);
+    return maker;
+}
+
+static void
+cache_begin_file(cache_entry *e, bool is_open, u8 **verdict, size_t *verdict_len)
+{
+    if (is_open) {
+        *verdict = gbx_runtime_cache_file_chunk(&e->file, e->dir, &e->file.verdict);
         *verdict_len = (size_t)e->file.verdict.len;
     }
     if (e->file.is_damaged) e->why = "the entry is damaged";
+}
+
+void
+gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const mac_tag *tags, size_t len,
+                        u64 features_off, u32 tune, u8 **verdict, size_t *verdict_len)
+{
+    *verdict = NULL;
+    if (!d->is_open || sizeof cache_build == 1) return;
+    e->dir = d;
+    e->id = gbx_runtime_cache_id(&d->key, cache_terms_here(features_off, tune), tags, len);
+    e->why = "there is no entry";
+    bool const is_open = gbx_runtime_cache_file_open(&e->file, d, &e->id);
+    cache_begin_file(e, is_open, verdict, verdict_len);
+}
+
+void
+gbx_runtime_cache_begin_shipped(cache_entry *e, cache_file *part, const mac_tag *module, size_t len,
+                                const mac_tag *root, u64 features_off, u32 tune, u8 **verdict,
+                                size_t *verdict_len)
+{
+    *verdict = NULL;
+    e->dir = &gbx_runtime_cache_nobodys;
+    e->is_shipped = true;
+    e->is_making = !part;
+    e->id = cache_id(&e->dir->key, cache_terms_here(features_off, tune), len,
+                     (mac_part){module, sizeof *module});
+    if (!part) return;
+    e->file = *part;
+    bool const is_open = gbx_runtime_cache_file_open_part(&e->file, e->dir, &e->id, root);
+    cache_begin_file(e, is_open, verdict, verdict_len);
+    e->file_why = e->file.is_damaged ? "its code is damaged" : "";
 }
 
 void
@@ -359,7 +419,7 @@ void
 gbx_runtime_cache_keep(cache_entry *e, const module_code *mc, u32 func_idx, const codegen_out *out,
                        u64 spent_ns)
 {
-    if (!e->has_env) return;
+    if (!e->has_env || (e->is_shipped && !e->is_making)) return;
     if (e->made_count == e->made_cap) {
         u32 const cap = e->made_cap ? e->made_cap * 2 : 64;
         cache_made *const more = gbx_base_realloc(e->made, cap, sizeof *more);
@@ -383,11 +443,14 @@ gbx_runtime_module_cache_use(const gbx_module *m, gbx_cache_use *out)
     const char *const off = m->engine->cache.why;
     pthread_mutex_t *const lock = &m->engine->compiler.lock;
     (void)pthread_mutex_lock(lock);
+    bool const is_bad = e->is_shipped && e->file.is_damaged;
     *out = (gbx_cache_use){.is_on = e->dir != NULL,
                            .is_hit = e->is_known,
                            .taken = m->code.taken,
                            .compiled = m->code.figures.compiled - m->code.taken,
-                           .why = e->dir ? e->why : off ? off : "it is off"};
+                           .why = e->dir ? e->why : off ? off : "it is off",
+                           .compiled_file = is_bad ? "a part of its code is damaged" : e->file_why,
+                           .from_file = e->is_shipped};
     (void)pthread_mutex_unlock(lock);
     if (!out->why) out->why = "";
 }
@@ -397,36 +460,44 @@ gbx_runtime_module_cache_use(const gbx_module *m, gbx_cache_use *out)
 /* What is in the draft, by function. */
 typedef struct cache_merge {
     cache_draft draft;
+    const cache_dir *dir;
     u8 *has; /* owned */
     u32 func_count;
+    u32 left; /* fit records of the file that could not follow */
+    bool is_begun; /* a chunk, there: */
+    size_t from;
 } cache_merge;
 
-/* What a record calls is there before it. */
+/* Fit, not there yet, and all that it calls is there before it. */
 static bool
-cache_may_follow(const cache_merge *merge, const record_view *v)
+cache_may_follow(const cache_merge *merge, const u8 *chunk, u64 len, cache_record r)
 {
-    for (u32 i = 0; i < v->head.reloc_count; i++)
-        if (v->relocs[i].target != RECORD_STUB && !merge->has[v->relocs[i].idx]) return false;
+    record_view v;
+    if (!cache_record_view(chunk, len, r, merge->func_count, &v) || merge->has[r.func_idx]) return false;
+    for (u32 i = 0; i < v.head.reloc_count; i++)
+        if (v.relocs[i].target != RECORD_STUB && !merge->has[v.relocs[i].idx]) return false;
     return true;
 }
 
 /* Chunks of the file as it is now, with what is fit of them. */
 static void
-cache_carry_over(cache_merge *merge, cache_file *f, const cache_dir *dir)
+cache_carry_over(cache_merge *merge, cache_file *f)
 {
     cache_draft *const d = &merge->draft;
     u32 next = 0; /* record: they stand in the order of their chunks */
     for (u32 i = 0; i < f->chunk_count; i++) {
         size_t const len = (size_t)f->chunks[i].len;
-        u8 *const data = gbx_runtime_cache_file_chunk(f, dir, &f->chunks[i]);
+        u8 *const data = gbx_runtime_cache_file_chunk(f, merge->dir, &f->chunks[i]);
         u8 *const to = data ? gbx_runtime_cache_draft_room(d, len) : NULL;
         bool is_used = false;
         if (to) memcpy(to, data, len);
         for (; next < f->record_count && f->records[next].chunk <= i; next++) {
             cache_record r = f->records[next];
-            record_view v;
-            if (!to || r.chunk != i || !cache_record_view(data, len, r, merge->func_count, &v)) continue;
-            if (merge->has[r.func_idx] || !cache_may_follow(merge, &v)) continue;
+            if (!to || r.chunk != i) continue;
+            if (!cache_may_follow(merge, data, len, r)) {
+                merge->left++;
+                continue;
+            }
             merge->has[r.func_idx] = 1;
             r.chunk = d->chunk_count;
             gbx_runtime_cache_draft_add_record(d, r);
@@ -434,68 +505,154 @@ cache_carry_over(cache_merge *merge, cache_file *f, const cache_dir *dir)
         }
         gbx_base_free(data);
         if (!is_used) continue;
-        gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, dir, d->len - len));
+        gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, merge->dir, d->len - len));
     }
 }
 
 static void
-cache_add_made(cache_merge *merge, const cache_entry *e)
+cache_end_chunk(cache_merge *merge)
 {
     cache_draft *const d = &merge->draft;
-    size_t from = 0;
-    bool is_begun = false;
-    for (u32 i = 0; i < e->made_count; i++) {
-        const cache_made *const made = &e->made[i];
-        record_view v;
-        cache_record r = {.func_idx = made->func_idx, .chunk = d->chunk_count, .len = made->len};
-        if (merge->has[r.func_idx] || !cache_record_view(made->data, made->len, r, merge->func_count, &v) ||
-            !cache_may_follow(merge, &v))
-            continue;
-        u8 *const to = gbx_runtime_cache_draft_room(d, made->len);
-        if (!to) return;
-        if (!is_begun) from = d->len - made->len;
-        is_begun = true;
-        memcpy(to, made->data, made->len);
-        merge->has[r.func_idx] = 1;
-        r.off = (u32)(d->len - made->len - from);
-        gbx_runtime_cache_draft_add_record(d, r);
-        if (d->len - from < CACHE_CHUNK_BYTES) continue;
-        gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, e->dir, from));
-        is_begun = false;
+    if (merge->is_begun)
+        gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, merge->dir, merge->from));
+    merge->is_begun = false;
+}
+
+/* One record, where it may follow. */
+static bool
+cache_add(cache_merge *merge, const u8 *chunk, u64 chunk_len, cache_record r)
+{
+    cache_draft *const d = &merge->draft;
+    if (!cache_may_follow(merge, chunk, chunk_len, r)) return false;
+    u8 *const to = gbx_runtime_cache_draft_room(d, r.len);
+    if (!to) return false;
+    if (!merge->is_begun) merge->from = d->len - r.len;
+    merge->is_begun = true;
+    memcpy(to, chunk + r.off, r.len);
+    merge->has[r.func_idx] = 1;
+    r.chunk = d->chunk_count;
+    r.off = (u32)(d->len - r.len - merge->from);
+    gbx_runtime_cache_draft_add_record(d, r);
+    if (d->len - merge->from >= CACHE_CHUNK_BYTES) cache_end_chunk(merge);
+    return true;
+}
+
+/* What called functions of a chunk that is lost, once they are there again. */
+static bool
+cache_add_left(cache_merge *merge, cache_file *f)
+{
+    bool is_more = false;
+    u8 *data = NULL;
+    u32 chunk = UINT32_MAX;
+    for (u32 i = 0; i < f->record_count; i++) {
+        cache_record const r = f->records[i];
+        if (r.func_idx >= merge->func_count || merge->has[r.func_idx] || r.chunk >= f->chunk_count) continue;
+        if (r.chunk != chunk) {
+            gbx_base_free(data);
+            data = gbx_runtime_cache_file_chunk(f, merge->dir, &f->chunks[r.chunk]);
+            chunk = r.chunk;
+        }
+        if (data && cache_add(merge, data, f->chunks[chunk].len, r)) is_more = true;
     }
-    if (is_begun) gbx_runtime_cache_draft_add_chunk(d, gbx_runtime_cache_draft_close(d, e->dir, from));
+    gbx_base_free(data);
+    return is_more;
+}
+
+/* In turns, where what is left of a file (`now`; NULL where nothing is) and what was made call each other. */
+static void
+cache_add_made(cache_merge *merge, const cache_entry *e, cache_file *now)
+{
+    for (u32 turn = 0; turn < CACHE_MERGE_TURNS; turn++) {
+        for (u32 i = 0; i < e->made_count; i++) {
+            const cache_made *const made = &e->made[i];
+            (void)cache_add(merge, made->data, made->len,
+                            (cache_record){.func_idx = made->func_idx, .len = made->len});
+        }
+        if (!merge->left || !cache_add_left(merge, now)) break;
+    }
+    cache_end_chunk(merge);
 }
 
 static bool
 cache_is_worth_it(const cache_entry *e, u64 bytes)
 {
-    if (!e->dir) return false;
     if (e->file.is_damaged) return true;
-    return e->spent_ns > CACHE_WRITE_NS + bytes * CACHE_WRITE_BYTES_NS;
+    return e->spent_ns > CACHE_WRITE_NS + bytes / 1024 * CACHE_WRITE_KIB_NS;
 }
 
-void
-gbx_runtime_cache_save(cache_entry *e, const wasm_module *w)
+/* What the next process is spared, by index among functions with bodies: those that were interpreted, or that
+ * will be where all others have code. The rest is hardly ever called, or there is code of it. NULL: all of
+ * them, or memory is short. */
+static u8 *
+cache_keeps(const cache_entry *e, const gbx_module *m)
 {
-    cache_merge merge = {.func_count = w->func_count};
+    const wasm_module *const w = m->wasm;
+    u8 *const keep = m->code.is_open ? gbx_base_alloc_zero(w->func_count, 1) : NULL;
+    if (!keep) return NULL;
+    for (u32 i = w->imported_funcs; i < w->func_count; i++) {
+        bool const has_code = atomic_load(&m->code.cells[i].state) == GBX_CELL_DONE;
+        bool const is_used = e->is_known || e->is_making || gbx_runtime_tier_ran(m, i);
+        keep[i - w->imported_funcs] = !has_code && is_used;
+    }
+    return keep;
+}
+
+static void
+cache_write(cache_entry *e, const wasm_module *w, const u8 *keep, size_t verdict_len)
+{
+    cache_merge merge = {.func_count = w->func_count,
+                         .dir = e->dir,
+                         .has = gbx_base_alloc_zero(w->func_count, 1)};
     cache_file now;
-    u64 code_bytes = e->made_bytes;
-    for (u32 i = 0; i < e->file.chunk_count; i++) code_bytes += e->file.chunks[i].len;
-    size_t const verdict_len = e->dir ? gbx_wasm_verdict_bytes(w) : 0;
-    if (!cache_is_worth_it(e, verdict_len + code_bytes)) return;
-    merge.has = gbx_base_alloc_zero(w->func_count, 1);
     u8 *const verdict = merge.has ? gbx_runtime_cache_draft_room(&merge.draft, verdict_len) : NULL;
     if (verdict) {
-        gbx_wasm_verdict_write(w, verdict);
+        gbx_wasm_verdict_write(w, keep, verdict);
         merge.draft.verdict = gbx_runtime_cache_draft_close(&merge.draft, e->dir, 0);
         bool const is_there = gbx_runtime_cache_file_open(&now, e->dir, &e->id);
         if (is_there && (!e->has_env || gbx_base_mac_equal(&e->env, &now.env)))
-            cache_carry_over(&merge, &now, e->dir);
+            cache_carry_over(&merge, &now);
         if (is_there && !e->has_env) e->env = now.env;
-        cache_add_made(&merge, e);
+        cache_add_made(&merge, e, &now);
         gbx_runtime_cache_file_close(&now);
         (void)gbx_runtime_cache_draft_write(&merge.draft, e->dir, &e->id, &e->env);
     }
     gbx_runtime_cache_draft_free(&merge.draft);
     gbx_base_free(merge.has);
+}
+
+void
+gbx_runtime_cache_save(cache_entry *e, const gbx_module *m)
+{
+    if (!e->dir || e->is_shipped) return;
+    u64 code_bytes = e->made_bytes;
+    for (u32 i = 0; i < e->file.chunk_count; i++) code_bytes += e->file.chunks[i].len;
+    u8 *const keep = cache_keeps(e, m);
+    size_t const verdict_len = gbx_wasm_verdict_bytes(m->wasm, keep);
+    e->spent_ns += m->ready_ns;
+    if (cache_is_worth_it(e, verdict_len + code_bytes)) cache_write(e, m->wasm, keep, verdict_len);
+    gbx_base_free(keep);
+}
+
+u8 *
+gbx_runtime_cache_ship(const cache_entry *e, const gbx_module *m, cache_draft *draft, size_t *front_len,
+                       mac_tag *root)
+{
+    const wasm_module *const w = m->wasm;
+    cache_merge merge = {.func_count = w->func_count,
+                         .dir = e->dir,
+                         .has = gbx_base_alloc_zero(w->func_count, 1)};
+    u8 *const keep = cache_keeps(e, m);
+    size_t const verdict_len = gbx_wasm_verdict_bytes(w, keep);
+    u8 *front = NULL;
+    u8 *const verdict = merge.has ? gbx_runtime_cache_draft_room(&merge.draft, verdict_len) : NULL;
+    if (verdict) {
+        gbx_wasm_verdict_write(w, keep, verdict);
+        merge.draft.verdict = gbx_runtime_cache_draft_close(&merge.draft, e->dir, 0);
+        cache_add_made(&merge, e, NULL);
+        front = gbx_runtime_cache_draft_front(&merge.draft, e->dir, &e->id, &e->env, front_len, root);
+    }
+    gbx_base_free(keep);
+    gbx_base_free(merge.has);
+    *draft = merge.draft;
+    return front;
 }

@@ -39,6 +39,9 @@ GBX_MUST_USE int gbx_runtime_cache_dir_read(const cache_dir *d, const char *name
 /* Put an entry in the place of the one of that name, or not: whoever reads sees all of the one or all of the
  * other. Then drops what has not been used for longest, where there is more than the bound. */
 bool gbx_runtime_cache_dir_write(const cache_dir *d, const char *name, const mac_part *parts, u32 count);
+/* A temporary file of the directory `dir_fd`, with these contents, and its name; or nothing at all. */
+bool gbx_runtime_cache_dir_put(int dir_fd, u32 mode, const mac_part *parts, u32 count,
+                               char name[CACHE_NAME_BYTES]);
 
 /* ---- cache_file.c */
 
@@ -55,7 +58,9 @@ typedef struct cache_record {
 
 /* A file, open. Zeroed: there is none. */
 typedef struct cache_file {
-    int fd; /* meaningful where index is not NULL */
+    int fd; /* meaningful where index is not NULL and data is; from `base` on it is this file */
+    u64 base, len;
+    u8 *data;  /* owned: in place of fd */
     u8 *index; /* owned: what the next two point into */
     const cache_chunk *chunks;
     const cache_record *records;
@@ -67,6 +72,10 @@ typedef struct cache_file {
 
 /* False: there is none that can be used; f->is_damaged: because it was changed. */
 bool gbx_runtime_cache_file_open(cache_file *f, const cache_dir *d, const mac_tag *id);
+/* The same of f->len bytes of f->data, or of f->fd from f->base on, which are f's from now on. `root`, where
+ * not NULL: the only tag of head and index that it may have. */
+bool gbx_runtime_cache_file_open_part(cache_file *f, const cache_dir *d, const mac_tag *id,
+                                      const mac_tag *root);
 void gbx_runtime_cache_file_close(cache_file *f);
 /* The bytes of a chunk, from gbx_base_alloc: our own copy, compared with its tag. NULL: not to be had. */
 GBX_MUST_USE u8 *gbx_runtime_cache_file_chunk(cache_file *f, const cache_dir *d, const cache_chunk *c);
@@ -89,6 +98,9 @@ GBX_MUST_USE u8 *gbx_runtime_cache_draft_room(cache_draft *d, size_t len);
 cache_chunk gbx_runtime_cache_draft_close(const cache_draft *d, const cache_dir *dir, size_t from);
 void gbx_runtime_cache_draft_add_chunk(cache_draft *d, cache_chunk c);
 void gbx_runtime_cache_draft_add_record(cache_draft *d, cache_record r);
+/* What stands before d->data in the file, from gbx_base_alloc; *root: its tag. NULL: memory is short. */
+GBX_MUST_USE u8 *gbx_runtime_cache_draft_front(const cache_draft *d, const cache_dir *dir, const mac_tag *id,
+                                               const mac_tag *env, size_t *len, mac_tag *root);
 /* Write it. False: it cannot be. */
 bool gbx_runtime_cache_draft_write(const cache_draft *d, const cache_dir *dir, const mac_tag *id,
                                    const mac_tag *env);
@@ -106,6 +118,9 @@ typedef struct cache_entry {
     const cache_dir *dir;
     mac_tag id;
     cache_file file;
+    bool is_shipped;      /* the file is part of the module's own: see shipped.c. Nothing is written */
+    bool is_making;       /* such a part, which is yet to be made */
+    const char *file_why; /* why code that came with the module is not used; "": it is. NULL: none came */
     const char *why; /* nothing was taken over; NULL: something was */
     bool is_known;   /* the verdict was taken over */
     u64 spent_ns;    /* on what the file does not have */
@@ -123,15 +138,41 @@ typedef struct cache_entry {
 
 typedef struct module_code module_code;
 
-/* What bytes of a module are to this engine's cache. *verdict, from gbx_base_alloc: what is known of it;
- * NULL: nothing. */
-void gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const u8 *bytes, size_t len,
+/* What an entry is of, besides the bytes of a module and this build. */
+typedef struct cache_terms {
+    u64 features_off;
+    u32 cpu, tune; /* of gbx_codegen_cpu; the compiler's parts that are on */
+} cache_terms;
+_Static_assert(sizeof(cache_terms) == 16, "no padding");
+
+/* The id of the entry of a module of `len` bytes, whose pieces have these tags. */
+mac_tag gbx_runtime_cache_id(const mac_key *key, cache_terms terms, const mac_tag *tags, size_t len);
+/* What a module, of so many bytes whose pieces have these tags, is to this engine's cache. *verdict, from
+ * gbx_base_alloc: what is known of it; NULL: nothing. */
+void gbx_runtime_cache_begin(cache_entry *e, const cache_dir *d, const mac_tag *tags, size_t len,
                              u64 features_off, u32 tune, u8 **verdict, size_t *verdict_len);
+/* The same for a module that comes with code, or is to get it: `module` is the tag of its bytes. */
+void gbx_runtime_cache_begin_shipped(cache_entry *e, cache_file *part, const mac_tag *module, size_t len,
+                                     const mac_tag *root, u64 features_off, u32 tune, u8 **verdict,
+                                     size_t *verdict_len);
+/* What of this process code depends on beside the module and its options. */
+typedef struct cache_maker {
+    mac_tag build;
+    u32 cpu, tune;
+    u64 features_off;
+} cache_maker;
+cache_maker gbx_runtime_cache_maker(u64 features_off, u32 tune);
+/* The key of what is compared for damage alone: anybody's. */
+extern const cache_dir gbx_runtime_cache_nobodys;
 /* The module was made from the bytes, in so much time. */
 void gbx_runtime_cache_opened(cache_entry *e, bool is_known, u64 spent_ns);
 /* Write what is worth it. Nobody else has the module. */
-void gbx_runtime_cache_save(cache_entry *e, const wasm_module *w);
+void gbx_runtime_cache_save(cache_entry *e, const gbx_module *m);
 void gbx_runtime_cache_end(cache_entry *e);
+/* All that is known of a module that is being made, as a file: what stands before draft->data, NULL where
+ * memory is short. */
+GBX_MUST_USE u8 *gbx_runtime_cache_ship(const cache_entry *e, const gbx_module *m, cache_draft *draft,
+                                        size_t *front_len, mac_tag *root);
 
 /* Its environment is complete: from now on code may be taken over. Cells of functions whose code is there
  * become warm at their first call. */

@@ -5,8 +5,8 @@
  * user can read.
  *
  * RULE: S2. A guest may have been granted a directory above ours. Guests set no modes, so a key counts only
- * where it and its directory are sticky, which we make both so ourselves; and by that very mark wasi/policy.c
- * refuses them both to all guests.
+ * where it and its directory are sticky, which we make both so ourselves; by that very mark, which entries
+ * have as well, wasi/policy.c refuses them to all guests.
  *
  * Files are written under a name of their own and renamed: nobody ever sees half of one. There are no locks:
  * of two writers the later wins. Nothing is synced to disk: what a crash of the machine leaves is recognised
@@ -32,6 +32,7 @@
 #define CACHE_KEY_NAME  "key"
 #define CACHE_KEY_MAGIC "gbxkey1\n"
 #define CACHE_KEY_MODE  (S_ISVTX | 0400u)
+#define CACHE_ENTRY_MODE (S_ISVTX | 0600u)
 #define CACHE_SUFFIX    ".gbx"
 #define CACHE_TEMPORARY ".new-"
 #define CACHE_HEX       32u
@@ -81,9 +82,8 @@ cache_dir_temporary(int dir_fd, mode_t mode, char name[CACHE_NAME_BYTES])
     return gbx_base_os_fd_above_stdio(openat(dir_fd, name, flags, mode));
 }
 
-/* A temporary file with these contents; its name, or nothing at all. */
-static bool
-cache_dir_put(int dir_fd, mode_t mode, const mac_part *parts, u32 count, char name[CACHE_NAME_BYTES])
+bool
+gbx_runtime_cache_dir_put(int dir_fd, u32 mode, const mac_part *parts, u32 count, char name[CACHE_NAME_BYTES])
 {
     int const fd = cache_dir_temporary(dir_fd, mode, name);
     if (fd < 0) return false;
@@ -128,7 +128,7 @@ cache_dir_key_make(int dir_fd)
     char name[CACHE_NAME_BYTES];
     memcpy(file.magic, CACHE_KEY_MAGIC, sizeof file.magic);
     bool ok = cache_dir_random(&file.key, sizeof file.key) &&
-              cache_dir_put(dir_fd, CACHE_KEY_MODE, &(mac_part){&file, sizeof file}, 1, name);
+              gbx_runtime_cache_dir_put(dir_fd, CACHE_KEY_MODE, &(mac_part){&file, sizeof file}, 1, name);
     explicit_bzero(&file, sizeof file);
     if (!ok) return false;
     ok = linkat(dir_fd, name, dir_fd, CACHE_KEY_NAME, 0) == 0 || errno == EEXIST;
@@ -202,6 +202,16 @@ gbx_runtime_cache_dir_close(cache_dir *d)
     *d = (cache_dir){0};
 }
 
+/* Negative: from the future. Clocks are set back, and what was used while one was wrong must not count as
+ * used last for ever. */
+static i64
+cache_dir_age(i64 now_s, const struct stat *st)
+{
+    i64 age_s;
+    bool const is_far = __builtin_sub_overflow(now_s, st->st_mtim.tv_sec, &age_s);
+    return !is_far ? age_s : st->st_mtim.tv_sec < 0 ? INT64_MAX : INT64_MIN;
+}
+
 int
 gbx_runtime_cache_dir_read(const cache_dir *d, const char *name, u64 *bytes)
 {
@@ -215,7 +225,8 @@ gbx_runtime_cache_dir_read(const cache_dir *d, const char *name, u64 *bytes)
         return -1;
     }
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (now.tv_sec - st.st_mtim.tv_sec > CACHE_DAY_S) (void)futimens(fd, NULL);
+    i64 const age_s = cache_dir_age(now.tv_sec, &st);
+    if (age_s > CACHE_DAY_S || age_s < -CACHE_DAY_S) (void)futimens(fd, NULL);
     *bytes = (u64)st.st_size;
     return fd;
 }
@@ -225,7 +236,7 @@ gbx_runtime_cache_dir_read(const cache_dir *d, const char *name, u64 *bytes)
 typedef struct cache_seen {
     char name[CACHE_NAME_BYTES];
     u64 bytes;
-    i64 used_s;
+    struct timespec used;
 } cache_seen;
 
 typedef struct cache_look {
@@ -255,7 +266,9 @@ cache_dir_look_at(cache_look *look, int dir_fd, const char *name, i64 now_s, i64
     if (!cache_dir_is_ours(name, &is_temporary)) return;
     if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return;
     if (is_temporary) {
-        if (now_s - st.st_mtim.tv_sec >= stale_s) (void)unlinkat(dir_fd, name, 0);
+        i64 const age_s = cache_dir_age(now_s, &st);
+        bool const is_future = stale_s <= CACHE_STALE_S && age_s < -CACHE_DAY_S;
+        if (age_s >= stale_s || is_future) (void)unlinkat(dir_fd, name, 0);
         return;
     }
     if (look->count == look->cap) {
@@ -268,7 +281,7 @@ cache_dir_look_at(cache_look *look, int dir_fd, const char *name, i64 now_s, i64
     cache_seen *const f = &look->files[look->count++];
     memcpy(f->name, name, strlen(name) + 1);
     f->bytes = (u64)st.st_size;
-    f->used_s = st.st_mtim.tv_sec;
+    f->used = st.st_mtim;
     look->bytes += f->bytes;
 }
 
@@ -298,12 +311,14 @@ static int
 cache_dir_by_use(const void *a, const void *b)
 {
     const cache_seen *const x = a, *const y = b;
-    return (x->used_s > y->used_s) - (x->used_s < y->used_s);
+    if (x->used.tv_sec != y->used.tv_sec) return x->used.tv_sec > y->used.tv_sec ? 1 : -1;
+    return (x->used.tv_nsec > y->used.tv_nsec) - (x->used.tv_nsec < y->used.tv_nsec);
 }
 
-/* Down to seven eighths of the bound, so that not every write has something to remove. */
+/* Down to seven eighths of the bound, so that not every write has something to remove. What was just written
+ * stays, though the system's clock of files may not tell it from others. */
 static void
-cache_dir_trim(const cache_dir *d)
+cache_dir_trim(const cache_dir *d, const char *written)
 {
     cache_look look;
     cache_dir_look(&look, d->fd, CACHE_STALE_S);
@@ -311,7 +326,8 @@ cache_dir_trim(const cache_dir *d)
         u64 const aim = d->most_bytes - d->most_bytes / 8;
         qsort(look.files, look.count, sizeof *look.files, cache_dir_by_use);
         for (u32 i = 0; i < look.count && look.bytes > aim; i++)
-            if (unlinkat(d->fd, look.files[i].name, 0) == 0) look.bytes -= look.files[i].bytes;
+            if (strcmp(look.files[i].name, written) != 0 && unlinkat(d->fd, look.files[i].name, 0) == 0)
+                look.bytes -= look.files[i].bytes;
     }
     gbx_base_free(look.files);
 }
@@ -322,12 +338,13 @@ gbx_runtime_cache_dir_write(const cache_dir *d, const char *name, const mac_part
     char temporary[CACHE_NAME_BYTES];
     u64 len = 0;
     for (u32 i = 0; i < count; i++) len += parts[i].len;
-    if (len > d->most_bytes || !cache_dir_put(d->fd, 0600, parts, count, temporary)) return false;
+    if (len > d->most_bytes) return false;
+    if (!gbx_runtime_cache_dir_put(d->fd, CACHE_ENTRY_MODE, parts, count, temporary)) return false;
     if (renameat(d->fd, temporary, d->fd, name) != 0) {
         (void)unlinkat(d->fd, temporary, 0);
         return false;
     }
-    cache_dir_trim(d);
+    cache_dir_trim(d, name);
     return true;
 }
 

@@ -9,7 +9,9 @@
  * tags of all chunks, and the id of the module: no part of one file can stand in another.
  *
  * SAFETY: nothing of a file is believed before its tag fits. What is read before, two sizes, is held against
- * the size of the file. */
+ * the size of the file.
+ *
+ * A file may also be the last part of another, see shipped.c. */
 #include <string.h>
 #include <unistd.h>
 
@@ -53,22 +55,44 @@ file_head_fits(const file_head *h, const mac_tag *id, u64 file_len)
            memcmp(&h->id, id, sizeof *id) == 0 && file_index_bytes(h) <= file_len - sizeof *h;
 }
 
+static bool
+file_read(const cache_file *f, void *to, u64 len, u64 off)
+{
+    if (!f->data) return gbx_base_os_read_at(f->fd, to, len, f->base + off);
+    if (off > f->len || len > f->len - off) return false;
+    if (len) memcpy(to, f->data + off, len);
+    return true;
+}
+
+static void
+file_release(cache_file *f)
+{
+    gbx_base_free(f->index);
+    if (f->data) gbx_base_free(f->data);
+    else (void)close(f->fd);
+    *f = (cache_file){.is_damaged = f->is_damaged};
+}
+
 bool
 gbx_runtime_cache_file_open(cache_file *f, const cache_dir *d, const mac_tag *id)
 {
     char name[CACHE_NAME_BYTES];
-    file_head h;
-    u64 len;
     *f = (cache_file){0};
     gbx_runtime_cache_name(id, name);
-    f->fd = gbx_runtime_cache_dir_read(d, name, &len);
-    if (f->fd < 0) return false;
+    f->fd = gbx_runtime_cache_dir_read(d, name, &f->len);
+    return f->fd >= 0 && gbx_runtime_cache_file_open_part(f, d, id, NULL);
+}
+
+bool
+gbx_runtime_cache_file_open_part(cache_file *f, const cache_dir *d, const mac_tag *id, const mac_tag *root)
+{
+    file_head h;
     f->is_damaged = true;
-    if (len < sizeof h || !gbx_base_os_read_at(f->fd, &h, sizeof h, 0)) goto out;
-    if (!file_head_fits(&h, id, len)) goto out;
+    if (f->len < sizeof h || !file_read(f, &h, sizeof h, 0)) goto out;
+    if (!file_head_fits(&h, id, f->len) || (root && !gbx_base_mac_equal(&h.tag, root))) goto out;
     u64 const index_len = file_index_bytes(&h);
     f->index = gbx_base_alloc(index_len, 1);
-    if (!f->index || !gbx_base_os_read_at(f->fd, f->index, index_len, sizeof h)) goto out;
+    if (!f->index || !file_read(f, f->index, index_len, sizeof h)) goto out;
     mac_tag const tag = file_tag(d, file_domain_head, &h, offsetof(file_head, tag), f->index, index_len);
     if (!gbx_base_mac_equal(&tag, &h.tag)) goto out;
     f->is_damaged = false;
@@ -80,27 +104,24 @@ gbx_runtime_cache_file_open(cache_file *f, const cache_dir *d, const mac_tag *id
     f->verdict = h.verdict;
     return true;
 out:
-    gbx_base_free(f->index);
-    (void)close(f->fd);
-    *f = (cache_file){.is_damaged = true};
+    file_release(f);
     return false;
 }
 
 void
 gbx_runtime_cache_file_close(cache_file *f)
 {
-    if (!f->index) return;
-    gbx_base_free(f->index);
-    (void)close(f->fd);
-    *f = (cache_file){.is_damaged = f->is_damaged};
+    if (f->index) file_release(f);
 }
 
 u8 *
 gbx_runtime_cache_file_chunk(cache_file *f, const cache_dir *d, const cache_chunk *c)
 {
-    u8 *const data = gbx_base_alloc(c->len, 1);
+    bool const is_inside = c->len <= f->len && c->off <= f->len - c->len;
+    if (!is_inside) f->is_damaged = true;
+    u8 *const data = is_inside ? gbx_base_alloc(c->len, 1) : NULL;
     if (!data) return NULL;
-    if (gbx_base_os_read_at(f->fd, data, c->len, c->off)) {
+    if (file_read(f, data, c->len, c->off)) {
         mac_tag const tag = file_tag(d, file_domain_chunk, data, c->len, NULL, 0);
         if (gbx_base_mac_equal(&tag, &c->tag)) return data;
     }
@@ -183,11 +204,10 @@ gbx_runtime_cache_draft_add_record(cache_draft *d, cache_record r)
     }
 }
 
-bool
-gbx_runtime_cache_draft_write(const cache_draft *d, const cache_dir *dir, const mac_tag *id,
-                              const mac_tag *env)
+u8 *
+gbx_runtime_cache_draft_front(const cache_draft *d, const cache_dir *dir, const mac_tag *id,
+                              const mac_tag *env, size_t *len, mac_tag *root)
 {
-    char name[CACHE_NAME_BYTES];
     file_head h = {.chunk_count = d->chunk_count,
                    .record_count = d->record_count,
                    .id = *id,
@@ -196,7 +216,7 @@ gbx_runtime_cache_draft_write(const cache_draft *d, const cache_dir *dir, const 
     size_t const index_len = (size_t)file_index_bytes(&h);
     size_t const first = sizeof h + index_len;
     u8 *const file = d->is_short ? NULL : gbx_base_alloc(first, 1);
-    if (!file) return false;
+    if (!file) return NULL;
     memcpy(h.magic, file_magic, sizeof file_magic);
     h.file_len = first + d->len;
     h.verdict.off += first;
@@ -209,9 +229,23 @@ gbx_runtime_cache_draft_write(const cache_draft *d, const cache_dir *dir, const 
     if (d->record_count) memcpy(at, d->records, d->record_count * sizeof *d->records);
     h.tag = file_tag(dir, file_domain_head, &h, offsetof(file_head, tag), file + sizeof h, index_len);
     memcpy(file, &h, sizeof h);
+    *root = h.tag;
+    *len = first;
+    return file;
+}
+
+bool
+gbx_runtime_cache_draft_write(const cache_draft *d, const cache_dir *dir, const mac_tag *id,
+                              const mac_tag *env)
+{
+    char name[CACHE_NAME_BYTES];
+    mac_tag root;
+    size_t len;
+    u8 *const front = gbx_runtime_cache_draft_front(d, dir, id, env, &len, &root);
+    if (!front) return false;
     gbx_runtime_cache_name(id, name);
-    mac_part const parts[] = {{file, first}, {d->data, d->len}};
+    mac_part const parts[] = {{front, len}, {d->data, d->len}};
     bool const ok = gbx_runtime_cache_dir_write(dir, name, parts, GBX_LEN(parts));
-    gbx_base_free(file);
+    gbx_base_free(front);
     return ok;
 }

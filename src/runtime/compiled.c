@@ -32,14 +32,27 @@ gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out)
         out->facts_ns = n->facts_ns;
         out->emit_ns = n->emit_ns;
         out->publish_ns = n->publish_ns;
-        for (u32 i = 0; i < out->funcs; i++) {
-            u32 const bytes = w->codes[i].body_end - w->codes[i].body_off;
-            const gbx_cell *const cell = &mc->cells[w->imported_funcs + i];
-            i32 const heat = atomic_load_explicit(&cell->heat, memory_order_relaxed);
-            if (mc->cache.by_func && mc->cache.by_func[w->imported_funcs + i]) continue; /* not interpreted */
-            out->ran += heat != gbx_runtime_tier_heat(m, bytes);
-        }
+        for (u32 i = w->imported_funcs; i < w->func_count; i++) out->ran += gbx_runtime_tier_ran(m, i);
     }
+    (void)pthread_mutex_unlock(lock);
+}
+
+void
+gbx_runtime_module_times(const gbx_module *m, gbx_times *out)
+{
+    const compiled_figures *const n = &m->code.figures;
+    pthread_mutex_t *const lock = &m->engine->compiler.lock;
+    *out = (gbx_times){.read_ns = m->read_ns,
+                       .lookup_ns = m->lookup_ns,
+                       .decode_ns = m->decode_ns,
+                       .image_ns = atomic_load_explicit(&m->image_ns, memory_order_relaxed)};
+    gbx_module *const own = gbx_runtime_module_mutable(m);
+    (void)pthread_mutex_lock(&own->lock);
+    out->ready_ns = m->ready_ns;
+    (void)pthread_mutex_unlock(&own->lock);
+    (void)pthread_mutex_lock(lock);
+    out->take_ns = n->take_ns;
+    out->compile_ns = n->facts_ns + n->emit_ns + n->publish_ns;
     (void)pthread_mutex_unlock(lock);
 }
 

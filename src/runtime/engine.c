@@ -31,6 +31,12 @@ gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *e
     return GBX_OK;
 }
 
+const int *
+gbx_runtime_engine_cache_dir(const gbx_engine *e)
+{
+    return e->cache.is_open ? &e->cache.fd : NULL;
+}
+
 gbx_engine *
 gbx_runtime_engine_retain(gbx_engine *e)
 {

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/os_sync.h"
 #include "base/os_mem.h"
 #include "runtime/runtime_int.h"
 
@@ -174,8 +175,11 @@ gbx_runtime_image_get(gbx_module *m)
     u32 first = MODULE_IMAGE_UNUSED;
     if (atomic_compare_exchange_strong(&img->state, &first, MODULE_IMAGE_UNTRIED)) return NULL;
     (void)pthread_mutex_lock(&m->lock);
-    if (atomic_load(&img->state) == MODULE_IMAGE_UNTRIED)
+    if (atomic_load(&img->state) == MODULE_IMAGE_UNTRIED) {
+        u64 const begun_ns = gbx_base_os_now_ns();
         atomic_store_explicit(&img->state, image_build(img, m->wasm), memory_order_release);
+        atomic_fetch_add_explicit(&m->image_ns, gbx_base_os_now_ns() - begun_ns, memory_order_relaxed);
+    }
     (void)pthread_mutex_unlock(&m->lock);
     return gbx_runtime_image_find(m);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/os_sync.h"
 #include "runtime/runtime_int.h"
 
 /* Arrays that live and die together, in one block: an instance costs one allocation. */
@@ -279,7 +280,10 @@ static gbx_code
 instance_start(runtime_instance *i, gbx_trap *trap, gbx_err *err)
 {
     const wasm_module *const w = i->abi.module;
+    u64 const begun_ns = gbx_base_os_now_ns();
     gbx_trap_code code = gbx_runtime_init_segments(i, trap);
+    u64 const spent_ns = gbx_base_os_now_ns() - begun_ns;
+    (void)atomic_fetch_add_explicit(&i->module->image_ns, spent_ns, memory_order_relaxed);
     const char *where = "while its segments were applied";
     if (code == GBX_TRAP_NONE && w->has_start) {
         where = "in the start function";

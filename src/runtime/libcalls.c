@@ -27,6 +27,14 @@ libcall_stopped(const gbx_exec *x)
 }
 
 static gbx_trap_code
+libcall_make_ready(gbx_exec *x, gbx_instance *inst, u32 func_idx)
+{
+    (void)x;
+    return gbx_runtime_module_ready(instance_of(inst)->module, func_idx) ? GBX_TRAP_NONE
+                                                                         : GBX_TRAP_NO_HOST_MEMORY;
+}
+
+static gbx_trap_code
 libcall_memory_grow(gbx_exec *x, gbx_instance *inst, u32 mem_idx, u64 delta_pages, u64 *pages_out)
 {
     (void)x;

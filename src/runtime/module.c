@@ -21,7 +21,7 @@ module_out_of_memory(gbx_err *err)
 static void
 module_free(gbx_module *m)
 {
-    if (m->wasm) gbx_runtime_cache_save(&m->code.cache, m->wasm);
+    if (m->wasm) gbx_runtime_cache_save(&m->code.cache, m);
     for (u32 i = 0; m->types && i < m->wasm->type_count; i++) {
         if (m->wasm->types[i].canon == i) gbx_runtime_type_put(&m->engine->types, m->types[i]);
     }
@@ -60,38 +60,64 @@ module_intern(gbx_module *m, gbx_err *err)
 }
 
 static gbx_code
-module_decode(gbx_module *m, u8 *bytes, size_t len, gbx_err *err)
+module_decode(gbx_module *m, u8 *bytes, size_t len, const mac_tag *tags, shipped *with, gbx_err *err)
 {
     const gbx_engine *const e = m->engine;
     cache_entry *const cache = &m->code.cache;
-    u8 *verdict;
+    u32 const tune = e->compiler.tune;
+    mac_tag *made = NULL;
+    u8 *verdict = NULL;
     size_t verdict_len = 0;
-    gbx_runtime_cache_begin(cache, &e->cache, bytes, len, e->features_off, e->compiler.tune, &verdict,
-                            &verdict_len);
+    u64 const begun_ns = gbx_base_os_now_ns();
+    if (with->is_making || (with->is_one && !*with->why_not)) {
+        cache_file *const part = with->is_making ? NULL : &with->part;
+        gbx_runtime_cache_begin_shipped(cache, part, &with->module, len, &with->code, e->features_off, tune,
+                                        &verdict, &verdict_len);
+        with->part = (cache_file){.fd = -1}; /* the cache's */
+    } else {
+        if (!tags && e->cache.is_open) made = gbx_base_alloc(gbx_runtime_pieces_count(len), sizeof *made);
+        if (made && gbx_runtime_pieces(&e->cache, e->threads, -1, bytes, 0, len, made)) tags = made;
+        if (tags)
+            gbx_runtime_cache_begin(cache, &e->cache, tags, len, e->features_off, tune, &verdict,
+                                    &verdict_len);
+        gbx_base_free(made);
+        if (with->is_one) cache->file_why = with->why_not;
+    }
     u64 const before = gbx_base_os_now_ns();
+    m->lookup_ns += before - begun_ns;
     gbx_code const code = gbx_wasm_module_open(bytes, len, e->features_off, e->threads,
                                                (wasm_known){verdict, verdict_len}, &m->wasm, err);
-    if (code == GBX_OK)
-        gbx_runtime_cache_opened(cache, m->wasm->verdict != NULL, gbx_base_os_now_ns() - before);
+    m->decode_ns = gbx_base_os_now_ns() - before;
+    if (code == GBX_OK) gbx_runtime_cache_opened(cache, m->wasm->verdict != NULL, m->decode_ns);
     return code;
 }
 
 gbx_code
-gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, gbx_err *err)
+gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, const mac_tag *tags, shipped *with,
+                       gbx_module **out, gbx_err *err)
 {
+    shipped none = {.part = {.fd = -1}};
+    if (!with) with = &none;
     *out = NULL;
-    gbx_code code = gbx_runtime_sniff(bytes, len, "the module", err);
+    u64 const begun_ns = gbx_base_os_now_ns();
+    gbx_code code = GBX_OK;
+    if (with->is_one && !with->is_making)
+        code = gbx_runtime_shipped_check_module(with, e, bytes, len, err);
+    if (code == GBX_OK) code = gbx_runtime_sniff(bytes, len, "the module", err);
     gbx_module *const m = code == GBX_OK ? gbx_base_alloc_zero(1, sizeof *m) : NULL;
     if (!m) {
         gbx_base_free(bytes);
+        gbx_runtime_shipped_end(with);
         return code != GBX_OK ? code : module_out_of_memory(err);
     }
     int const rc = pthread_mutex_init(&m->lock, NULL);
     GBX_ASSERT(rc == 0);
     atomic_init(&m->refs, 1);
     m->engine = gbx_runtime_engine_retain(e);
+    m->lookup_ns = gbx_base_os_now_ns() - begun_ns;
     m->idle = (pool_link){&m->idle, &m->idle};
-    code = module_decode(m, bytes, len, err);
+    code = module_decode(m, bytes, len, tags, with, err);
+    gbx_runtime_shipped_end(with);
     if (code == GBX_OK) code = module_intern(m, err);
     if (code != GBX_OK) {
         module_free(m);
@@ -99,6 +125,18 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out, g
     }
     *out = m;
     return GBX_OK;
+}
+
+bool
+gbx_runtime_module_ready(gbx_module *m, u32 func_idx)
+{
+    if (wasm_code_is_ready(&m->wasm->codes[func_idx - m->wasm->imported_funcs])) return true;
+    (void)pthread_mutex_lock(&m->lock);
+    u64 const before = gbx_base_os_now_ns();
+    bool const ok = gbx_wasm_make_ready(m->wasm, func_idx);
+    m->ready_ns += gbx_base_os_now_ns() - before;
+    (void)pthread_mutex_unlock(&m->lock);
+    return ok;
 }
 
 gbx_module *

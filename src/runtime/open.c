@@ -2,7 +2,8 @@
  *
  * RULE: S1. A file is read once, into memory no other process can change, and never mapped: a guest
  * may hold a grant on the directory of its own module. What is not a module is refused after its
- * first bytes, before the rest is read: the wrong file may be huge, or a device without end.
+ * first bytes, before the rest is read: the wrong file may be huge, or a device without end. Of a file that
+ * holds a module and its code, the module alone is read here; see shipped.c.
  *
  * SAFETY: sizes come from the file system and may be lies (a file that grows, a FIFO, /proc): the buffer
  * grows with what was really read, up to the limit module-bytes. */
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/os_sync.h"
+#include "base/os_file.h"
 #include "base/text.h"
 #include "runtime/runtime_int.h"
 
@@ -130,10 +133,19 @@ gbx_runtime_sniff(const u8 *bytes, size_t len, const char *what, gbx_err *err)
     return GBX_OK;
 }
 
+/* What is opened, for whom, and how it is called in messages. */
+typedef struct open_from {
+    int fd;
+    const gbx_engine *engine;
+    gbx_trust trust;
+    const char *what;
+} open_from;
+
 /* Bytes read so far, and room for more. */
 typedef struct open_buf {
     u8 *data;
     size_t len, cap;
+    mac_tag *tags; /* of the pieces of all bytes; NULL: not made */
 } open_buf;
 
 static gbx_code
@@ -193,48 +205,211 @@ open_stat(int fd, const char *what, u64 *size_out, gbx_err *err)
     return GBX_OK;
 }
 
+/* Behind what was read: at the most up to `want` bytes are needed, or the end comes before. */
 static gbx_code
-open_read_all(int fd, open_buf *b, const char *what, gbx_err *err)
+open_fill_to(int fd, open_buf *b, u64 want, const char *what, bool *end, gbx_err *err)
 {
+    GBX_TRY(open_reserve(b, (size_t)want, what, err));
+    while (!*end && b->len < want) GBX_TRY(open_fill(fd, b, what, end, err));
+    return GBX_OK;
+}
+
+/* What a regular file of that size has, by several threads. Where it proves to have more or less it is read
+ * on, or again, from where the first bytes end. */
+static void
+open_read_pieces(const gbx_engine *e, int fd, open_buf *b, u64 size)
+{
+    u8 more;
+    bool const wants_tags = e->cache.is_open;
+    mac_tag *const tags = wants_tags ? gbx_base_alloc(gbx_runtime_pieces_count(size), sizeof *tags) : NULL;
+    bool const ok = (tags || !wants_tags) &&
+                    gbx_runtime_pieces(&e->cache, e->threads, fd, b->data, b->len, (size_t)size, tags);
+    if (ok && lseek(fd, (off_t)size, SEEK_SET) == (off_t)size && read(fd, &more, 1) == 0) {
+        b->tags = tags;
+        b->len = (size_t)size;
+        return;
+    }
+    (void)lseek(fd, (off_t)b->len, SEEK_SET);
+    gbx_base_free(tags);
+}
+
+/* The code behind the module, in memory of its own. */
+static gbx_code
+open_keep_code(const u8 *code, size_t len, shipped *s, const char *what, gbx_err *err)
+{
+    s->part.data = gbx_base_alloc_large(max_u64(len, 1));
+    if (!s->part.data) {
+        return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for the code of %s", what);
+    }
+    if (len) memcpy(s->part.data, code, len);
+    return GBX_OK;
+}
+
+/* Where the file cannot be read twice, the code is read with the module. */
+static gbx_code
+open_shipped(const open_from *from, u64 size, open_buf *b, bool end, shipped *s, gbx_err *err)
+{
+    const char *const what = from->what;
+    int const fd = from->fd;
+    GBX_TRY(gbx_runtime_shipped_begin(s, from->engine, from->trust, b->data, b->len,
+                                      size ? size : SHIPPED_UNKNOWN_LEN, what, err));
+    bool const takes_all = !size && !*s->why_not;
+    u64 const whole = s->module_len + s->part.len;
+    b->len -= SHIPPED_HEAD_BYTES;
+    memmove(b->data, b->data + SHIPPED_HEAD_BYTES, b->len);
+    GBX_TRY(open_fill_to(fd, b, takes_all ? whole + 1 : s->module_len, what, &end, err));
+    if (b->len < (takes_all ? whole : s->module_len)) {
+        return gbx_base_err_set(err, GBX_TRUNCATED, GBX_NO_OFFSET,
+                                "%s is a compiled file that was cut: unexpected end", what);
+    }
+    if (takes_all && b->len > whole) {
+        return gbx_base_err_set(err, GBX_MALFORMED, GBX_NO_OFFSET,
+                                "%s is a compiled file with more behind its end", what);
+    }
+    if (!*s->why_not && size) s->part.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (!*s->why_not && s->part.fd < 0) {
+        if (size) s->why_not = "its code cannot be read: no descriptor is left";
+        else GBX_TRY(open_keep_code(b->data + s->module_len, (size_t)s->part.len, s, what, err));
+    }
+    b->len = (size_t)s->module_len;
+    return GBX_OK;
+}
+
+static gbx_code
+open_read_all(const open_from *from, open_buf *b, shipped *s, gbx_err *err)
+{
+    const char *const what = from->what;
+    int const fd = from->fd;
     u64 size;
     bool end = false;
     GBX_TRY(open_stat(fd, what, &size, err));
     GBX_TRY(open_reserve(b, OPEN_FIRST_BYTES, what, err));
     while (!end && b->len < OPEN_SNIFF_BYTES) GBX_TRY(open_fill(fd, b, what, &end, err));
+    if (gbx_runtime_shipped_is(b->data, b->len)) return open_shipped(from, size, b, end, s, err);
     GBX_TRY(gbx_runtime_sniff(b->data, b->len, what, err));
     GBX_TRY(open_check_size(size, what, err));
     /* One byte more than the size, so that the end is seen without growing. */
     GBX_TRY(open_reserve(b, size + 1, what, err));
-    while (!end) {
+    if (!end && size > b->len) open_read_pieces(from->engine, fd, b, size);
+    while (!end && !b->tags) {
         GBX_TRY(open_fill(fd, b, what, &end, err));
         GBX_TRY(open_check_size(b->len, what, err));
     }
     return GBX_OK;
 }
 
-gbx_code
-gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_module **out, gbx_err *err)
+void
+gbx_runtime_open_show(const char *path, char *what, size_t cap)
 {
-    *out = NULL;
-    char what[512];
-    text_buf t = gbx_base_text_init(what, sizeof what);
+    text_buf t = gbx_base_text_init(what, cap);
     gbx_base_text_printf(&t, "\"");
     gbx_base_text_escape(&t, path, strlen(path), 400);
     gbx_base_text_printf(&t, "\"");
+}
 
+/* The bytes of the module, from gbx_base_alloc, and what is known of code that comes with it. */
+static gbx_code
+open_path(const gbx_engine *e, const char *path, gbx_trust trust, const char *what, open_buf *b, shipped *s,
+          gbx_err *err)
+{
+    *s = (shipped){.part = {.fd = -1}};
     int const fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
         gbx_code const code = errno == ENOENT || errno == ENOTDIR ? GBX_NOT_FOUND : GBX_IO;
         return gbx_base_err_set(err, code, GBX_NO_OFFSET, "cannot open %s: %s", what,
                                 strerror(errno));
     }
-    open_buf b = {0};
-    gbx_code code = open_read_all(fd, &b, what, err);
+    open_from const from = {fd, e, trust, what};
+    gbx_code const code = open_read_all(&from, b, s, err);
     (void)close(fd);
+    if (code == GBX_OK) return GBX_OK;
+    gbx_runtime_shipped_end(s);
+    gbx_base_free(b->data);
+    return code;
+}
+
+gbx_code
+gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_trust trust, gbx_module **out, gbx_err *err)
+{
+    char what[512];
+    open_buf b = {0};
+    shipped s;
+    *out = NULL;
+    gbx_runtime_open_show(path, what, sizeof what);
+    u64 const begun_ns = gbx_base_os_now_ns();
+    GBX_TRY(open_path(e, path, trust, what, &b, &s, err));
+    u64 const read_ns = gbx_base_os_now_ns() - begun_ns;
+    gbx_code const code = gbx_runtime_module_new(e, b.data, b.len, b.tags, &s, out, err);
+    gbx_base_free(b.tags);
+    if (code != GBX_OK) return gbx_base_err_add(err, code, "while loading %s", what);
+    (*out)->read_ns = read_ns;
+    return GBX_OK;
+}
+
+/* The same from bytes of the caller's. */
+static gbx_code
+open_copy(const gbx_engine *e, const u8 *bytes, size_t len, gbx_trust trust, open_buf *b, shipped *s,
+          gbx_err *err)
+{
+    static const char what[] = "the module";
+    *s = (shipped){.part = {.fd = -1}};
+    if (gbx_runtime_shipped_is(bytes, len)) {
+        GBX_TRY(gbx_runtime_shipped_begin(s, e, trust, bytes, len, len, what, err));
+        bytes += SHIPPED_HEAD_BYTES;
+        len = (size_t)s->module_len;
+        if (!*s->why_not) GBX_TRY(open_keep_code(bytes + len, (size_t)s->part.len, s, what, err));
+    }
+    gbx_code code = open_check_size(len, what, err);
+    if (code == GBX_OK) code = open_reserve(b, max_u64(len, 1), what, err);
     if (code != GBX_OK) {
-        gbx_base_free(b.data);
+        gbx_runtime_shipped_end(s);
         return code;
     }
-    code = gbx_runtime_module_new(e, b.data, b.len, out, err);
-    return code == GBX_OK ? GBX_OK : gbx_base_err_add(err, code, "while loading %s", what);
+    if (len) memcpy(b->data, bytes, len);
+    b->len = len;
+    return GBX_OK;
+}
+
+gbx_code
+gbx_runtime_module_copy(gbx_engine *e, const u8 *bytes, size_t len, gbx_trust trust, gbx_module **out,
+                        gbx_err *err)
+{
+    open_buf b = {0};
+    shipped s;
+    *out = NULL;
+    GBX_TRY(open_copy(e, bytes, len, trust, &b, &s, err));
+    return gbx_runtime_module_new(e, b.data, b.len, NULL, &s, out, err);
+}
+
+/* What was read becomes a module's bytes and no more. */
+static gbx_code
+open_module_alone(const gbx_engine *e, open_buf *b, shipped *s, u8 **bytes, size_t *len, gbx_err *err)
+{
+    gbx_code code = s->is_one ? gbx_runtime_shipped_check_module(s, e, b->data, b->len, err) : GBX_OK;
+    gbx_runtime_shipped_end(s);
+    gbx_base_free(b->tags);
+    if (code != GBX_OK) gbx_base_free(b->data);
+    *bytes = code == GBX_OK ? b->data : NULL;
+    *len = b->len;
+    return code;
+}
+
+gbx_code
+gbx_runtime_open_bytes(gbx_engine *e, const char *path, u8 **bytes, size_t *len, gbx_err *err)
+{
+    char what[512];
+    open_buf b = {0};
+    shipped s;
+    gbx_runtime_open_show(path, what, sizeof what);
+    GBX_TRY(open_path(e, path, GBX_TRUST_NOTHING, what, &b, &s, err));
+    return open_module_alone(e, &b, &s, bytes, len, err);
+}
+
+gbx_code
+gbx_runtime_copy_bytes(gbx_engine *e, const u8 *from, size_t from_len, u8 **bytes, size_t *len, gbx_err *err)
+{
+    open_buf b = {0};
+    shipped s;
+    GBX_TRY(open_copy(e, from, from_len, GBX_TRUST_NOTHING, &b, &s, err));
+    return open_module_alone(e, &b, &s, bytes, len, err);
 }

@@ -11,11 +11,14 @@
 #define GBX_RUNTIME_RUNTIME_H
 
 #include "abi/layout.h"
+#include "base/mac.h"
 #include "base/map.h"
 #include "gbx/cache.h"
 #include "gbx/engine.h"
 #include "gbx/host.h"
+#include "gbx/precompile.h"
 #include "gbx/unstable/compiled.h"
+#include "gbx/unstable/times.h"
 #include "wasm/module.h"
 
 /* A function type, one per engine for all that are structurally equal. Immutable while referred to. */
@@ -33,20 +36,43 @@ GBX_MUST_USE gbx_code gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_en
                                              gbx_err *err);
 gbx_engine *gbx_runtime_engine_retain(gbx_engine *e);
 void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */
+/* A descriptor of the code cache's directory, for as long as the engine lives; NULL: there is no cache. */
+const int *gbx_runtime_engine_cache_dir(const gbx_engine *e);
 /* For modules that are instantiated from now on; see unstable/tiers.h. */
 void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 
 /* ---- module.c, open.c */
 
-/* Takes `bytes` over (from gbx_base_alloc), on failure too. */
-GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, gbx_module **out,
+typedef struct shipped shipped;
+
+/* Takes `bytes` over (from gbx_base_alloc), on failure too; and what `with` (may be NULL) holds, if they come
+ * with code. `tags`: of their pieces (gbx_runtime_pieces), or NULL: not made yet. */
+GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, const mac_tag *tags,
+                                             shipped *with, gbx_module **out, gbx_err *err);
+/* From bytes of the caller's, or of a file; both may be a module with its code. */
+GBX_MUST_USE gbx_code gbx_runtime_module_copy(gbx_engine *e, const u8 *bytes, size_t len, gbx_trust trust,
+                                              gbx_module **out, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_trust trust,
+                                              gbx_module **out, gbx_err *err);
+/* The bytes of the module alone, from gbx_base_alloc. */
+GBX_MUST_USE gbx_code gbx_runtime_copy_bytes(gbx_engine *e, const u8 *from, size_t from_len, u8 **bytes,
+                                             size_t *len, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_open_bytes(gbx_engine *e, const char *path, u8 **bytes, size_t *len,
                                              gbx_err *err);
-GBX_MUST_USE gbx_code gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_module **out,
-                                              gbx_err *err);
+
+/* ---- shipped.c: see gbx/precompile.h */
+
+GBX_MUST_USE gbx_code gbx_runtime_precompile(gbx_engine *e, const u8 *bytes, size_t len,
+                                             const gbx_precompile_opts *opts, gbx_write_fn write, void *data,
+                                             gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_precompile_file(gbx_engine *e, const char *path, const char *to,
+                                                  const gbx_precompile_opts *opts, gbx_err *err);
 gbx_module *gbx_runtime_module_retain(const gbx_module *m);
 void gbx_runtime_module_release(gbx_module *m); /* NULL is fine */
 
 const wasm_module *gbx_runtime_module_wasm(const gbx_module *m);
+/* A function with a body is ready (wasm_code_is_ready) from now on. False: memory is short. */
+GBX_MUST_USE bool gbx_runtime_module_ready(gbx_module *m, u32 func_idx);
 gbx_engine *gbx_runtime_module_engine(const gbx_module *m);
 const runtime_type *gbx_runtime_module_func_type(const gbx_module *m, u32 func_idx);
 /* Strings are made when first asked for and kept by the module; false when memory is short or idx is
@@ -59,6 +85,8 @@ const char *gbx_runtime_frame_name(const gbx_frame_ref *frame);
 /* As gbx/unstable/compiled.h says. */
 void gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out);
 bool gbx_runtime_module_next_refused(const gbx_module *m, u32 *next, gbx_refused *out);
+/* As gbx/unstable/times.h says. */
+void gbx_runtime_module_times(const gbx_module *m, gbx_times *out);
 
 /* ---- store.c */
 

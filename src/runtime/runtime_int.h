@@ -161,6 +161,7 @@ typedef struct compiled_figures {
     u32 compiled, refused;      /* functions; of the former some may have come from the code cache */
     u64 body_bytes, code_bytes; /* of those compiled */
     u64 facts_ns, emit_ns, publish_ns;
+    u64 take_ns; /* that taking code over from the code cache took */
 } compiled_figures;
 
 /* The compiled side of a module; all zero while it has none. */
@@ -181,6 +182,15 @@ struct module_code {
 void gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode);
 void gbx_runtime_compiler_deinit(runtime_compiler *c);
 void gbx_runtime_module_code_deinit(gbx_module *m);
+/* Under the compiler's lock: the module's functions may be compiled from now on. False: never. */
+bool gbx_runtime_tier_open(gbx_module *m, bool is_guarded);
+/* Under the lock: `out`, made of a function that has no code in so much time, becomes its code; or there is
+ * none, and `why` says why. 0, or why there is none. */
+u32 gbx_runtime_tier_settle(runtime_compiler *c, module_code *mc, const wasm_code *code,
+                            const codegen_out *out, u32 why, u64 spent_ns);
+/* whole.c: compile all functions of a module that has not been instantiated. */
+GBX_MUST_USE gbx_code gbx_runtime_whole_compile(gbx_module *m, gbx_progress_fn progress, void *data,
+                                                gbx_err *err);
 /* The instance's functions may be compiled from now on, if the module's can. */
 void gbx_runtime_tier_instance(runtime_instance *i);
 /* Around an outermost call. */
@@ -188,6 +198,19 @@ void gbx_runtime_tier_begin(gbx_store *s);
 void gbx_runtime_tier_end(gbx_store *s);
 /* What the interpreter counts down from before a function of so many bytes is compiled. */
 i32 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes);
+/* A function with a body was interpreted; of a module whose code is open. */
+bool gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx);
+
+/* ---- pieces.c */
+
+#define RUNTIME_PIECE_BYTES ((size_t)256 << 10)
+
+u32 gbx_runtime_pieces_count(size_t len);
+/* Read `len` bytes of a file from its start, but the first `from`, which are there (fd -1: all are), and tag
+ * their pieces for `d` (tags NULL: not). By `threads` at most, 0: as many as there are processors. False:
+ * they cannot be read. */
+GBX_MUST_USE bool gbx_runtime_pieces(const cache_dir *d, u32 threads, int fd, u8 *bytes, size_t from,
+                                     size_t len, mac_tag *tags);
 
 /* ---- pool.c: instances of released stores, kept for the next tenant */
 
@@ -260,6 +283,7 @@ struct gbx_module {
     _Atomic u64 refs;
     gbx_engine *engine;
     wasm_module *wasm;
+    u64 ready_ns; /* spent on making functions ready one by one, under the lock */
     runtime_type **types; /* by type index; equal ones share one reference, that of the lowest index */
     u32 *type_ids;
 
@@ -271,8 +295,36 @@ struct gbx_module {
 
     module_code code;
     module_image image;
+    u64 read_ns, lookup_ns, decode_ns; /* see gbx/unstable/times.h */
+    _Atomic u64 image_ns;
     pool_link idle; /* ring of its instances in the engine's pool, under the pool's lock */
 };
+
+/* ---- shipped.c: a module that comes with code, in one file */
+
+#define SHIPPED_UNKNOWN_LEN UINT64_MAX
+#define SHIPPED_HEAD_BYTES  ((size_t)200)
+
+/* What is known of such a file. Zeroed: it is none. */
+typedef struct shipped {
+    bool is_one;
+    bool is_making;      /* the module is to get code: there is none yet */
+    u64 module_len;
+    mac_tag module, code;
+    const char *why_not; /* its code is not used; "": it is */
+    cache_file part;     /* its code: not open; fd, or data, is owned */
+} shipped;
+
+bool gbx_runtime_shipped_is(const u8 *bytes, size_t len);
+/* From the beginning of a file of file_len bytes (or SHIPPED_UNKNOWN_LEN) that is one: GBX_UNTRUSTED,
+ * GBX_TRUNCATED, GBX_MALFORMED, GBX_LIMIT, GBX_UNSUPPORTED. */
+GBX_MUST_USE gbx_code gbx_runtime_shipped_begin(shipped *s, const gbx_engine *e, gbx_trust trust,
+                                                const u8 *bytes, size_t len, u64 file_len, const char *what,
+                                                gbx_err *err);
+/* The module is what it was when the file was made. */
+GBX_MUST_USE gbx_code gbx_runtime_shipped_check_module(const shipped *s, const gbx_engine *e, u8 *bytes,
+                                                       size_t len, gbx_err *err);
+void gbx_runtime_shipped_end(shipped *s);
 
 /* Counting references, and making what is made once, changes nothing a module is. */
 gbx_module *gbx_runtime_module_mutable(const gbx_module *m);
@@ -298,6 +350,9 @@ extern_type gbx_runtime_extern_given(runtime_extern ext);
 void gbx_runtime_extern_print(extern_type t, char *buf, size_t cap);
 
 /* ---- open.c */
+
+/* A path as it stands in messages: in quotes, escaped, cut to fit. */
+void gbx_runtime_open_show(const char *path, char *what, size_t cap);
 
 /* Refuse bytes that cannot be a core module, naming what they are. `len` bytes of the beginning are
  * enough; `what` is said of the whole ("\"app.wasm\"", "the module"). */

@@ -17,6 +17,9 @@
 
 /* What a function executes in the interpreter before it is compiled: so many times its own bytes. */
 #define TIER_WARM_FACTOR 24u
+/* PERF: code of a module that has an entry in the cache is kept: a function is worth compiling when so many
+ * runs like this one would be. bench/start; 4 to 32 differ little. */
+#define TIER_KEPT_RUNS 8u
 #define TIER_BUSY_HEAT   4096
 #define TIER_STACK_ROOM  ((size_t)4096)
 
@@ -188,6 +191,8 @@ tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
 {
     const wasm_module *const w = mc->env.m;
     u32 *records;
+    if (!mc->cache.by_func) return false;
+    u64 const begun_ns = gbx_base_os_now_ns();
     u32 const count = gbx_runtime_cache_closure(&mc->cache, mc, func_idx, &records);
     for (u32 i = 0; i < count; i++) {
         u32 const taken = mc->cache.file.records[records[i]].func_idx;
@@ -204,34 +209,45 @@ tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
         atomic_store(&mc->cells[taken].state, GBX_CELL_DONE);
     }
     gbx_base_free(records);
+    mc->figures.take_ns += gbx_base_os_now_ns() - begun_ns;
     return count && atomic_load(&mc->cells[func_idx].state) == GBX_CELL_DONE;
+}
+
+u32
+gbx_runtime_tier_settle(runtime_compiler *c, module_code *mc, const wasm_code *code, const codegen_out *out,
+                        u32 why, u64 spent_ns)
+{
+    compiled_figures *const n = &mc->figures;
+    u64 const made_ns = gbx_base_os_now_ns();
+    if (!why) why = tier_publish(c, mc, code, out);
+    u64 const publish_ns = gbx_base_os_now_ns() - made_ns;
+    n->facts_ns += out->facts_ns;
+    n->emit_ns += spent_ns - out->facts_ns;
+    n->publish_ns += publish_ns;
+    n->refused += why != 0;
+    if (!why) {
+        tier_count(mc, code, out);
+        gbx_runtime_cache_keep(&mc->cache, mc, code->func_idx, out, spent_ns + publish_ns);
+    }
+    atomic_store(&mc->cells[code->func_idx].state,
+                 why ? GBX_CELL_REFUSED | why << GBX_CELL_WHY_SHIFT : GBX_CELL_DONE);
+    return why;
 }
 
 /* Under the lock. */
 static void
-tier_try(runtime_compiler *c, module_code *mc, u32 func_idx)
+tier_try(runtime_compiler *c, gbx_module *m, u32 func_idx)
 {
-    gbx_cell *const cell = &mc->cells[func_idx];
-    if (atomic_load(&cell->state) != GBX_CELL_COLD || tier_take(c, mc, func_idx)) return;
+    module_code *const mc = &m->code;
+    if (atomic_load(&mc->cells[func_idx].state) != GBX_CELL_COLD || tier_take(c, mc, func_idx)) return;
     const wasm_module *const w = mc->env.m;
     const wasm_code *const code = &w->codes[func_idx - w->imported_funcs];
-    compiled_figures *const n = &mc->figures;
-    codegen_out out;
+    codegen_out out = {0};
     u64 const begun_ns = gbx_base_os_now_ns();
-    u32 why = gbx_codegen_compile(c->space, &mc->env, code, &out) == GBX_OK ? out.beyond
-                                                                            : TIER_REFUSED_MEMORY;
-    u64 const made_ns = gbx_base_os_now_ns();
-    if (!why) why = tier_publish(c, mc, code, &out);
-    u64 const done_ns = gbx_base_os_now_ns();
-    n->facts_ns += out.facts_ns;
-    n->emit_ns += made_ns - begun_ns - out.facts_ns;
-    n->publish_ns += done_ns - made_ns;
-    n->refused += why != 0;
-    if (!why) {
-        tier_count(mc, code, &out);
-        gbx_runtime_cache_keep(&mc->cache, mc, func_idx, &out, done_ns - begun_ns);
-    }
-    atomic_store(&cell->state, why ? GBX_CELL_REFUSED | why << GBX_CELL_WHY_SHIFT : GBX_CELL_DONE);
+    bool const is_made = gbx_runtime_module_ready(m, func_idx) &&
+                         gbx_codegen_compile(c->space, &mc->env, code, &out) == GBX_OK;
+    u32 const why = is_made ? out.beyond : TIER_REFUSED_MEMORY;
+    (void)gbx_runtime_tier_settle(c, mc, code, &out, why, gbx_base_os_now_ns() - begun_ns);
 }
 
 /* ---- The module's part */
@@ -293,7 +309,19 @@ gbx_runtime_tier_env(const gbx_module *m, bool is_guarded)
 i32
 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes)
 {
-    return (i32)min_u64((u64)body_bytes * m->engine->compiler.warm_factor, INT32_MAX / 2);
+    u64 const factor = m->engine->compiler.warm_factor;
+    u64 const heat = body_bytes * factor / (m->code.cache.is_known ? TIER_KEPT_RUNS : 1);
+    return (i32)max_u64(min_u64(heat, INT32_MAX / 2), 1);
+}
+
+bool
+gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx)
+{
+    const cache_entry *const e = &m->code.cache;
+    const wasm_code *const code = &m->wasm->codes[func_idx - m->wasm->imported_funcs];
+    i32 const heat = atomic_load_explicit(&m->code.cells[func_idx].heat, memory_order_relaxed);
+    if (e->by_func && e->by_func[func_idx]) return false;
+    return heat != gbx_runtime_tier_heat(m, code->body_end - code->body_off);
 }
 
 static bool
@@ -349,6 +377,14 @@ tier_open(gbx_module *m, bool is_guarded)
     return true;
 }
 
+bool
+gbx_runtime_tier_open(gbx_module *m, bool is_guarded)
+{
+    module_code *const mc = &m->code;
+    if (!mc->is_open && !mc->cells && tier_open(m, is_guarded)) mc->is_open = true;
+    return mc->is_open;
+}
+
 void
 gbx_runtime_module_code_deinit(gbx_module *m)
 {
@@ -379,10 +415,9 @@ gbx_runtime_tier_instance(runtime_instance *i)
     }
     bool const is_guarded = w->memory_count == 0 || i->abi.memories[0]->guarded;
     (void)pthread_mutex_lock(&c->lock);
-    if (!m->code.is_open && !m->code.cells && tier_open(m, is_guarded)) m->code.is_open = true;
-    if (m->code.is_open && c->mode == GBX_TIER_EAGER) {
+    if (gbx_runtime_tier_open(m, is_guarded) && c->mode == GBX_TIER_EAGER) {
         gbx_runtime_published_hold(&c->published, &m->code.published);
-        for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, &m->code, k);
+        for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, m, k);
         gbx_runtime_published_tell(&c->published, &m->code.published);
     }
     (void)pthread_mutex_unlock(&c->lock);
@@ -407,7 +442,7 @@ tier_warm(gbx_exec *x, const gbx_func *f)
         return;
     }
     atomic_store_explicit(&f->cell->heat, INT32_MAX / 2, memory_order_relaxed);
-    tier_try(c, &m->code, f->func_idx);
+    tier_try(c, m, f->func_idx);
     (void)pthread_mutex_unlock(&c->lock);
 }
 
@@ -455,6 +490,18 @@ tier_show(gbx_exec *x, gbx_segment *seg)
         n->pins[i] = env->pins[i] == FACTS_NONE ? NULL : &inst->globals[env->pins[i]]->value;
 }
 
+/* Does what stands there return to the stub that entered the segment? */
+static bool
+tier_is_outermost(const gbx_segment *seg, const u8 *sp)
+{
+    const u8 *const *const stubs = instance_of(seg->func->inst)->module->code.env.stubs;
+    uintptr_t ret;
+    memcpy(&ret, sp, sizeof ret);
+    _Static_assert(CODEGEN_STUB_RESUME == CODEGEN_STUB_ENTER + 1, "the one ends where the other begins");
+    return ret - (uintptr_t)stubs[CODEGEN_STUB_ENTER] <
+           (uintptr_t)(stubs[CODEGEN_STUB_RESUME] - stubs[CODEGEN_STUB_ENTER]);
+}
+
 static gbx_status
 tier_run(gbx_exec *x, gbx_segment *seg, const u8 *stub)
 {
@@ -467,6 +514,7 @@ tier_run(gbx_exec *x, gbx_segment *seg, const u8 *stub)
         seg->suspended = x->native.suspended;
         seg->callee = x->native.callee;
         seg->args = x->native.args;
+        seg->is_left = tier_is_outermost(seg, seg->suspended);
     }
     return status;
 }

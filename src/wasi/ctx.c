@@ -208,6 +208,7 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->random_fill = config->random_fill;
     w->random_data = config->random_data;
     w->still = config->still;
+    w->cache_dir = config->cache_dir ? *config->cache_dir : -1;
     memcpy(w->sinks, config->sinks, sizeof w->sinks);
     if (config->trace) GBX_TRY(gbx_wasi_trace_new(w, config->trace, config->trace_data, err));
     /* Without a directory no path is ever looked up. */

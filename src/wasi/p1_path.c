@@ -95,10 +95,25 @@ path_target_find(p1_call *c, u32 fd_idx, u64 rights, bool changes, path_target *
     return gbx_wasi_path_parent(c->w, dir, &t->path, &t->at);
 }
 
+/* RULE: S2. A name in a cache is refused by path.c, because its directory is; this is for the name of a
+ * cache, and of what is linked to from elsewhere. `moves`: for directories that hold a cache, too. */
+static wasi_errno
+path_target_refuse_cache(p1_call *c, const path_target *t, bool moves)
+{
+    struct stat st;
+    if (!t->at.leaf || fstatat(t->at.fd, t->at.leaf, &st, AT_SYMLINK_NOFOLLOW)) return WASI_OK;
+    if (!gbx_wasi_policy_cache(&st) &&
+        !(moves && S_ISDIR(st.st_mode) && gbx_wasi_policy_above_cache(c->w, &st)))
+        return WASI_OK;
+    gbx_wasi_refuse(c->w, t->path.text, WHY_CACHE);
+    return WASI_PERM;
+}
+
 /* One target that is changed by `act`, for path_create_directory and its like. */
 typedef struct path_act {
     int (*act)(int dir, const char *leaf);
     wasi_errno dot, dots; /* for a path that ends in "." or ".." */
+    bool removes;
 } path_act;
 
 static wasi_errno
@@ -108,7 +123,8 @@ path_change(p1_call *c, const path_act *how)
     WASI_TRY(path_target_read(c, 1, &t));
     WASI_TRY(path_target_find(c, 0, c->row->rights, true, &t));
     wasi_errno e = t.at.dots == 1 ? how->dot : how->dots;
-    if (t.at.leaf)
+    if (t.at.leaf) e = how->removes ? path_target_refuse_cache(c, &t, false) : WASI_OK;
+    if (t.at.leaf && !e)
         e = how->act(t.at.fd, path_leaf(&t.path, &t.at)) ? gbx_wasi_errno_of(errno) : WASI_OK;
     gbx_wasi_parent_deinit(&t.at);
     return e;
@@ -136,21 +152,21 @@ path_unlink(int dir, const char *leaf)
 wasi_errno
 gbx_wasi_path_create_directory(p1_call *c)
 {
-    static const path_act how = {path_mkdir, WASI_EXIST, WASI_EXIST};
+    static const path_act how = {path_mkdir, WASI_EXIST, WASI_EXIST, false};
     return path_change(c, &how);
 }
 
 wasi_errno
 gbx_wasi_path_remove_directory(p1_call *c)
 {
-    static const path_act how = {path_rmdir, WASI_INVAL, WASI_NOTEMPTY};
+    static const path_act how = {path_rmdir, WASI_INVAL, WASI_NOTEMPTY, true};
     return path_change(c, &how);
 }
 
 wasi_errno
 gbx_wasi_path_unlink_file(p1_call *c)
 {
-    static const path_act how = {path_unlink, WASI_ISDIR, WASI_ISDIR};
+    static const path_act how = {path_unlink, WASI_ISDIR, WASI_ISDIR, false};
     return path_change(c, &how);
 }
 
@@ -165,6 +181,8 @@ gbx_wasi_path_rename(p1_call *c)
     wasi_errno e = path_target_find(c, 0, c->row->rights, true, &from);
     if (!e) e = path_target_find(c, 3, c->row->rights2, true, &to);
     if (!e && (!from.at.leaf || !to.at.leaf)) e = WASI_BUSY;
+    if (!e) e = path_target_refuse_cache(c, &from, true);
+    if (!e) e = path_target_refuse_cache(c, &to, false);
     if (!e && renameat(from.at.fd, path_leaf(&from.path, &from.at), to.at.fd,
                        path_leaf(&to.path, &to.at)))
         e = gbx_wasi_errno_of(errno);
@@ -199,6 +217,7 @@ gbx_wasi_path_link(p1_call *c)
     wasi_errno e = path_target_find(c, 0, c->row->rights, true, &from);
     if (!e) e = path_target_find(c, 4, c->row->rights2, true, &to);
     if (!e && (!from.at.leaf || from.path.slash)) e = path_link_from_slash(&from);
+    if (!e) e = path_target_refuse_cache(c, &from, false);
     if (!e && !to.at.leaf) e = WASI_EXIST;
     if (!e && linkat(from.at.fd, from.at.leaf, to.at.fd, path_leaf(&to.path, &to.at), 0))
         e = gbx_wasi_errno_of(errno);
@@ -332,9 +351,10 @@ gbx_wasi_path_filestat_set_times(p1_call *c)
     struct timespec times[2];
     WASI_TRY(gbx_wasi_times_of(c, c->arg[4], c->arg[5], guest_u32(c, 6), times));
     WASI_TRY(path_subject(c, true, guest_u32(c, 1), &t));
-    int const rc = t.at.leaf ? utimensat(t.at.fd, t.at.leaf, times, AT_SYMLINK_NOFOLLOW)
-                             : utimensat(t.at.fd, "", times, AT_EMPTY_PATH);
-    wasi_errno const e = rc ? gbx_wasi_errno_of(errno) : WASI_OK;
+    wasi_errno e = path_target_refuse_cache(c, &t, false);
+    if (!e && (t.at.leaf ? utimensat(t.at.fd, t.at.leaf, times, AT_SYMLINK_NOFOLLOW)
+                         : utimensat(t.at.fd, "", times, AT_EMPTY_PATH)))
+        e = gbx_wasi_errno_of(errno);
     gbx_wasi_parent_deinit(&t.at);
     return e;
 }

@@ -11,6 +11,9 @@
  * For what lies on another mount, and where device nodes may stand about, the file is first taken with
  * O_PATH, which has no effect on it, looked at, and only then opened.
  *
+ * RULE: S2. What the cache of the host holds is told by its mode once it is open, so nothing is cut short in
+ * opening it; and a file is made only in a directory that was looked at before.
+ *
  * Calls that act on a name take the parent from here and give the kernel the last component: without
  * a slash, ".", or "..", and by calls that do not follow it. A trailing slash is given back to the
  * kernel only by calls whose kernel code never follows the last component (mkdir, rmdir, unlink,
@@ -127,16 +130,64 @@ path_careful(wasi_ctx *w, const wasi_look *look, const char *path, bool crossed,
     return WASI_AGAIN;
 }
 
+/* `fd` was opened without O_TRUNC, which look->flags may have. */
+static wasi_errno
+path_keep_cut(wasi_ctx *w, const wasi_look *look, const char *path, int fd, wasi_found *out)
+{
+    WASI_TRY(path_keep(w, look, path, fd, false, out));
+    if (!(look->flags & O_TRUNC) || !S_ISREG(out->st.st_mode) || ftruncate(out->fd, 0) == 0) return WASI_OK;
+    int const e = errno;
+    close(out->fd);
+    return gbx_wasi_errno_of(e);
+}
+
 static wasi_errno
 path_by_kernel(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out)
 {
     if (look->devices && !(look->flags & O_PATH)) return path_careful(w, look, path, true, out);
-    int const fd = path_openat2(look, path, look->flags, PATH_BENEATH | RESOLVE_NO_XDEV);
-    if (fd >= 0) return path_keep(w, look, path, fd, false, out);
+    int const fd = path_openat2(look, path, look->flags & ~O_TRUNC, PATH_BENEATH | RESOLVE_NO_XDEV);
+    if (fd >= 0) return path_keep_cut(w, look, path, fd, out);
     /* On another mount; or what a device answers that policy would not have asked. */
     if (errno == EXDEV || errno == ENXIO || errno == ENODEV || errno == EBUSY || errno == EIO)
         return path_careful(w, look, path, true, out);
     return gbx_wasi_errno_of(errno);
+}
+
+/* The directory that the first `len` bytes of `path` name. */
+static wasi_errno
+path_head(wasi_ctx *w, const wasi_look *look, const char *path, size_t len, wasi_found *out)
+{
+    WASI_SCRATCH char head[WASI_MAX_PATH_BYTES + 1];
+    wasi_look const way = {.base = look->base,
+                           .devices = look->devices,
+                           .follow = true,
+                           .flags = O_PATH | O_DIRECTORY,
+                           .shown = look->shown ? look->shown : path};
+    memcpy(head, path, len);
+    head[len] = 0;
+    return gbx_wasi_path_find(w, &way, head, out);
+}
+
+/* Where a file may be made, the kernel takes only the last step, from a directory that is known, and along no
+ * link: a link's way is walked. */
+static wasi_errno
+path_create(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out)
+{
+    const char *const slash = strrchr(path, '/');
+    const char *const leaf = slash ? slash + 1 : path;
+    if (!*leaf || !strcmp(leaf, ".") || !strcmp(leaf, "..")) return gbx_wasi_walk(w, look, path, out);
+    wasi_look last = *look;
+    wasi_found head = {.fd = -1};
+    if (slash) {
+        WASI_TRY(path_head(w, look, path, (size_t)(slash - path), &head));
+        last.base = head.fd;
+        if (head.crossed) last.devices = gbx_wasi_may_hold_devices(head.fd);
+    }
+    last.follow = false;
+    last.shown = look->shown ? look->shown : path;
+    wasi_errno const e = path_by_kernel(w, &last, leaf, out);
+    if (head.fd >= 0) close(head.fd);
+    return e == WASI_LOOP && look->follow ? gbx_wasi_walk(w, look, path, out) : e;
 }
 
 /* RULE: an answer of AGAIN from the kernel's resolver never reaches the guest, to whom it would mean
@@ -147,7 +198,8 @@ gbx_wasi_path_find(wasi_ctx *w, const wasi_look *look, const char *path, wasi_fo
     out->fd = -1;
     if (path[0] == '/') return path_refuse(w, look, path, WHY_OUTSIDE);
     if (w->walker) return gbx_wasi_walk(w, look, path, out);
-    wasi_errno const e = path_by_kernel(w, look, path, out);
+    bool const creates = look->flags & O_CREAT;
+    wasi_errno const e = creates ? path_create(w, look, path, out) : path_by_kernel(w, look, path, out);
     return e == WASI_AGAIN ? gbx_wasi_walk(w, look, path, out) : e;
 }
 
@@ -163,14 +215,10 @@ gbx_wasi_path_parent(wasi_ctx *w, const wasi_file *dir, wasi_path *p, wasi_paren
     }
     char *const slash = strrchr(p->text, '/');
     char *const leaf = slash ? slash + 1 : p->text;
-    wasi_look const look = {.base = dir->host,
-                            .devices = dir->devices,
-                            .follow = true,
-                            .flags = O_PATH | O_DIRECTORY,
-                            .shown = p->text};
+    wasi_look const look = {.base = dir->host, .devices = dir->devices, .shown = p->text};
     wasi_found found;
     if (!strcmp(leaf, ".") || !strcmp(leaf, "..")) {
-        WASI_TRY(gbx_wasi_path_find(w, &look, p->text, &found));
+        WASI_TRY(path_head(w, &look, p->text, p->len, &found));
         out->fd = found.fd;
         out->owned = true;
         out->dots = leaf[1] ? 2 : 1;
@@ -181,11 +229,7 @@ gbx_wasi_path_parent(wasi_ctx *w, const wasi_file *dir, wasi_path *p, wasi_paren
         out->fd = dir->host;
         return WASI_OK;
     }
-    WASI_SCRATCH char head[WASI_MAX_PATH_BYTES + 1];
-    size_t const head_len = (size_t)(slash - p->text);
-    memcpy(head, p->text, head_len);
-    head[head_len] = 0;
-    WASI_TRY(gbx_wasi_path_find(w, &look, head, &found));
+    WASI_TRY(path_head(w, &look, p->text, (size_t)(slash - p->text), &found));
     out->fd = found.fd;
     out->owned = true;
     return WASI_OK;

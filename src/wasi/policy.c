@@ -7,6 +7,7 @@
 #include "wasi/wasi_int.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -107,13 +108,33 @@ gbx_wasi_policy_file(const struct stat *st)
 
 /* By their modes, which runtime/cache_dir.c gives them and no guest can give: whatever cache it is, of
  * whichever process, and wherever it was moved. A sticky directory that others cannot write to, and a sticky
- * file that is only read, mean nothing else. */
+ * file that others cannot read, mean nothing else. */
 bool
 gbx_wasi_policy_cache(const struct stat *st)
 {
-    if (st->st_uid != geteuid()) return false;
-    if (S_ISREG(st->st_mode)) return (st->st_mode & 07777) == (S_ISVTX | 0400);
-    return S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX && !(st->st_mode & 022);
+    if (!(st->st_mode & S_ISVTX) || st->st_uid != geteuid()) return false;
+    return S_ISREG(st->st_mode) ? !(st->st_mode & 077) : S_ISDIR(st->st_mode) && !(st->st_mode & 022);
+}
+
+/* From the cache up to the root. What cannot be looked at there no guest can reach either.
+ * SAFETY: as many steps as a path of the host's can have, whoever moves what meanwhile. */
+bool
+gbx_wasi_policy_above_cache(const wasi_ctx *w, const struct stat *st)
+{
+    bool is_above = false;
+    int at = w->cache_dir;
+    struct stat seen = {0};
+    for (u32 i = 0; at >= 0 && !is_above && i < WASI_MAX_PATH_BYTES; i++) {
+        dev_t const dev = seen.st_dev;
+        ino_t const ino = seen.st_ino;
+        int const up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (at != w->cache_dir) close(at);
+        at = up;
+        if (at < 0 || fstat(at, &seen) || (i && seen.st_dev == dev && seen.st_ino == ino)) break;
+        is_above = seen.st_dev == st->st_dev && seen.st_ino == st->st_ino;
+    }
+    if (at >= 0 && at != w->cache_dir) close(at);
+    return is_above;
 }
 
 /* devtmpfs says it is tmpfs. */

@@ -49,6 +49,7 @@ typedef struct wasi_config {
     wasi_sink sinks[3];   /* for descriptors without one of the host */
     wasi_trace_report trace; /* NULL: calls are not traced */
     void *trace_data;
+    const int *cache_dir; /* the directory of the code cache, open for as long as the context; NULL: none */
     bool still;           /* files count as last read when they were last changed */
     bool force_walker; /* resolve paths without openat2: tests, and kernels that lack it */
 } wasi_config;

@@ -171,6 +171,7 @@ struct wasi_ctx {
     bool walker; /* resolve paths ourselves */
     bool quiet;  /* writes need os_quiet */
     bool still;  /* access times are those of modification */
+    int cache_dir; /* borrowed; -1: there is no code cache */
     wasi_sink sinks[3];
     wasi_trace *trace; /* NULL: calls are not traced */
     const char *call; /* name of the call in progress: what a refusal is filed under */
@@ -248,9 +249,11 @@ u8 gbx_wasi_type_of_host(int fd, mode_t mode); /* looks at the socket */
 /* May files be opened that lie on this file system, or are of this kind? */
 bool gbx_wasi_policy_fs(int fd);
 bool gbx_wasi_policy_file(const struct stat *st);
-/* RULE: S2. The directory of a code cache, or its key: the one is not opened for a guest, nor a name in it
- * changed, and no byte of the other is given to one, under any grant. */
+/* RULE: S2. The directory of a code cache, its key or an entry: the one is not opened for a guest, nor a name
+ * in it made or changed, nor its own; no byte of the others is given to one. Under any grant. */
 bool gbx_wasi_policy_cache(const struct stat *st);
+/* A directory that the cache in use lies in, at any depth: it is not moved away from under it. */
+bool gbx_wasi_policy_above_cache(const wasi_ctx *w, const struct stat *st);
 bool gbx_wasi_may_hold_devices(int fd);
 /* Remember that the call in progress was refused `path`; equal ones once. */
 void gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason);

@@ -7,8 +7,12 @@
  * What is reported is the failure with the lowest function index, as one thread alone would have: runs below
  * it have been taken by then, and are validated to their end.
  *
+ * A module that a verdict vouches for has functions whose side tables nobody has made: each is validated by
+ * itself when it is first needed, by the same walk.
+ *
  * SPEC: core/valid/modules.html#functions */
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/os_sync.h"
@@ -31,7 +35,7 @@ typedef struct bodies_worker {
     bodies *shared;
     pthread_t thread;
     bool is_started;
-    wasm_module m; /* the head, with `uses` of its own */
+    wasm_module m; /* the head, with `uses` of its own: whoever reads those of the module is not disturbed */
     arena arena;
     val v;
     u32 failed; /* the function at which v failed */
@@ -185,4 +189,64 @@ out:
     for (u32 i = 0; i < count && workers; i++) bodies_end(&workers[i]);
     gbx_base_free(workers);
     return code;
+}
+
+/* ---- Again, one by one */
+
+/* The validator that is kept for it, and what it has kept. */
+struct wasm_again {
+    bodies_worker worker;
+    u8 *func_refs; /* owned */
+};
+
+void
+gbx_wasm_again_free(struct wasm_again *a)
+{
+    if (!a) return;
+    bodies_end(&a->worker);
+    gbx_base_free(a->func_refs);
+    gbx_base_free(a);
+}
+
+/* As the decoder left it: the module is valid, so that every function that an instruction refers to may be
+ * referred to, and data segments that are named have been counted. */
+static struct wasm_again *
+bodies_again(wasm_module *m)
+{
+    struct wasm_again *const a = gbx_base_alloc_zero(1, sizeof *a);
+    if (!a) return NULL;
+    a->func_refs = gbx_base_alloc(m->func_count, 1);
+    decoder d = {.m = m, .func_refs = a->func_refs, .has_data_count = true, .data_count = m->data_count};
+    bodies shared = {.d = &d, .m = m};
+    if (a->func_refs && bodies_begin(&a->worker, &shared)) {
+        memset(a->func_refs, 1, m->func_count);
+        return a;
+    }
+    gbx_wasm_again_free(a);
+    return NULL;
+}
+
+bool
+gbx_wasm_make_ready(wasm_module *m, u32 func_idx)
+{
+    wasm_code *const c = &m->codes[func_idx - m->imported_funcs];
+    if (wasm_code_is_ready(c)) return true;
+    if (!m->again) m->again = bodies_again(m);
+    if (!m->again) return false;
+    val *const v = &m->again->worker.v;
+    wasm_code made = *c;
+    v->why = NULL;
+    if (!gbx_wasm_val_body(v, &made, func_idx)) return false;
+    c->entry = made.entry;
+    c->side = made.side;
+    c->side_count = made.side_count;
+    __atomic_store_n(&c->local_count, made.local_count, __ATOMIC_RELAXED);
+    c->insns_off = made.insns_off;
+    c->has_v128 = made.has_v128;
+    c->tries = made.tries;
+    c->try_count = made.try_count;
+    c->catches = made.catches;
+    c->catch_count = made.catch_count;
+    __atomic_store_n(&c->stack_max, made.stack_max, __ATOMIC_RELEASE);
+    return true;
 }

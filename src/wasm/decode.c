@@ -736,5 +736,6 @@ gbx_wasm_module_free(wasm_module *m)
     gbx_base_arena_deinit(&m->arena);
     gbx_base_free(m->bytes);
     gbx_base_free(m->verdict);
+    gbx_wasm_again_free(m->again);
     gbx_base_free(m);
 }

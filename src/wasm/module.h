@@ -163,14 +163,20 @@ typedef struct wasm_try {
     u32 catch_first, catch_count; /* in wasm_code.catches */
 } wasm_try;
 
-/* A function with a body. Counts are slots. */
+/* wasm_code.stack_max of a function that is not ready. More than any stack has room for. */
+#define WASM_NOT_READY ((u32)1 << 30)
+
+/* A function with a body. Counts are slots. Of one that is not ready (a module made from a verdict that does
+ * not have it) param_count, result_count, func_idx, type_idx, body_off and body_end are known: see
+ * gbx_wasm_make_ready. */
 typedef struct wasm_code {
     const u8 *entry;       /* first instruction to run, behind the local declarations */
     const wasm_side *side; /* entry of the first branch at or behind `entry`; NULL: there is none */
     u32 side_count;
     u32 param_count, result_count;
     u32 local_count; /* parameters included */
-    u32 stack_max;   /* operand slots that are ever live at once */
+    u32 stack_max;   /* operand slots that are ever live at once; WASM_NOT_READY: read it first, by
+                        wasm_code_is_ready, where that may be */
     u32 func_idx, type_idx;
     u32 body_off, body_end; /* local declarations to one past the final `end` */
     u32 insns_off;          /* first instruction, behind the local declarations */
@@ -247,6 +253,7 @@ typedef struct wasm_module {
     u32 name_sub_off, name_sub_end; /* function-name subsection; 0,0: none */
 
     u8 *verdict; /* NULL, or owned: holds what else validation would have put into the arena */
+    struct wasm_again *again; /* owned, NULL until a function is made ready */
     arena arena; /* owns everything above but `bytes` */
 } wasm_module;
 
@@ -267,10 +274,22 @@ GBX_MUST_USE gbx_code gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_o
                                            wasm_known known, wasm_module **out, gbx_err *err);
 void gbx_wasm_module_free(wasm_module *m); /* NULL is fine */
 
-/* All that validation found out about a module of the same bytes and features_off, as bytes of this build of
- * the library: see verdict.c. */
-size_t gbx_wasm_verdict_bytes(const wasm_module *m);
-void gbx_wasm_verdict_write(const wasm_module *m, u8 *to);
+/* What validation found out about a module of the same bytes and features_off, as bytes of this build of the
+ * library: see verdict.c. Of functions it has those that are ready and, by index among those with bodies, not
+ * 0 in `keep` (NULL: all). */
+size_t gbx_wasm_verdict_bytes(const wasm_module *m, const u8 *keep);
+void gbx_wasm_verdict_write(const wasm_module *m, const u8 *keep, u8 *to);
+
+/* Any thread may make functions ready, one at a time, while others look. */
+static inline bool
+wasm_code_is_ready(const wasm_code *c)
+{
+    return __atomic_load_n(&c->stack_max, __ATOMIC_ACQUIRE) != WASM_NOT_READY;
+}
+
+/* Validate one body again, of a module that is valid, for its side table and what else is known of a function
+ * that is ready. False: memory is short. One thread at a time. */
+GBX_MUST_USE bool gbx_wasm_make_ready(wasm_module *m, u32 func_idx);
 
 /* The export called `name`, or NULL. */
 const wasm_export *gbx_wasm_find_export(const wasm_module *m, const char *name, size_t name_len);

@@ -46,8 +46,11 @@ gbx_code gbx_wasm_decode_datas(decoder *d);
 /* Validate all bodies and make their side tables. `m` is complete but for the codes' facts. */
 gbx_code gbx_wasm_validate_bodies(decoder *d);
 
-/* Make of a decoded module what validating its bodies would make of it, and give it the verdict's bytes.
- * False: they are not of this module, which is unchanged. */
+void gbx_wasm_again_free(struct wasm_again *a); /* NULL is fine */
+
+/* Make of a decoded module what validating its bodies would make of it, but for functions that the verdict
+ * does not have, which are not ready then, and give it the verdict's bytes. False: they are not of this
+ * module, which is unchanged. */
 GBX_MUST_USE bool gbx_wasm_verdict_restore(wasm_module *m, u8 *bytes, size_t len);
 
 /* Find the function-name subsection; damaged name sections are ignored, as the text wants it. */

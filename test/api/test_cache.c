@@ -1,6 +1,7 @@
 /* The code cache as an embedder has it: what engines take from it, its bound, and that no allocation that
  * fails makes it more than a cache that is not there. */
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -31,7 +32,11 @@ cache_guest(int seed)
         else len += (size_t)snprintf(text + len, cap - len, "(local.get 0))");
     }
     len += (size_t)snprintf(text + len, cap - len,
-                            "(func (export \"run\") (param i32) (result i32) (call $f29 (local.get 0))))");
+                            "(func (export \"run\") (param i32) (result i32) (call $f29 (local.get 0)))"
+                            "(type $t (func (param i32) (result i32))) (table funcref (elem $f28))"
+                            "(func (export \"tail\") (param i32) (result i32) (return_call $f29 (local.get 0)))"
+                            "(func (export \"indirect\") (param i32) (result i32) (i32.add (i32.const 3) "
+                            "(call_indirect (type $t) (local.get 0) (i32.const 0)))))");
     assert_true(len < cap);
     gbx_bytes const b = guest_wat(text);
     free(text);
@@ -121,9 +126,9 @@ test_cache_hit(void **state)
     assert_true(cache_run(modules[0], 0, NULL, &use, &plain));
     assert_false(use.is_on || use.is_hit);
     assert_true(cache_run(modules[0], 0, dir, &use, &first));
-    assert_true(use.is_on && !use.is_hit && use.taken == 0 && use.compiled == 31 && *use.why);
+    assert_true(use.is_on && !use.is_hit && use.taken == 0 && use.compiled == 33 && *use.why);
     assert_true(cache_run(modules[0], 0, dir, &use, &second));
-    assert_true(use.is_on && use.is_hit && use.taken == 31 && use.compiled == 0 && !*use.why);
+    assert_true(use.is_on && use.is_hit && use.taken == 33 && use.compiled == 0 && !*use.why);
     assert_int_equal(first, plain);
     assert_int_equal(second, plain);
     assert_int_equal(gbx_cache_inspect(dir, &info, &err), GBX_OK);
@@ -132,6 +137,74 @@ test_cache_hit(void **state)
     assert_int_equal(info.entries, 1);
     assert_int_equal(gbx_cache_inspect(dir, &info, &err), GBX_OK);
     assert_int_equal(info.entries, 0);
+}
+
+typedef struct cache_caller {
+    gbx_module *module;
+    gbx_engine *engine;
+    const char *name;
+    int32_t result;
+} cache_caller;
+
+static void *
+cache_call(void *data)
+{
+    cache_caller *const c = data;
+    gbx_store *store;
+    gbx_linker *linker;
+    gbx_instance *instance;
+    gbx_err err;
+    gbx_trap trap = {0};
+    gbx_val arg = {.type = GBX_I32, .of.i32 = 41}, out = {0};
+    assert_int_equal(gbx_store_new(c->engine, NULL, &store, &err), GBX_OK);
+    assert_int_equal(gbx_linker_new(store, &linker, &err), GBX_OK);
+    assert_int_equal(gbx_instance_new(store, c->module, linker, &instance, &trap, &err), GBX_OK);
+    gbx_func *const f = gbx_instance_func(instance, c->name);
+    assert_int_equal(gbx_func_call(f, &arg, 1, &out, 1, &trap), GBX_TRAP_NONE);
+    c->result = out.of.i32;
+    gbx_linker_release(linker);
+    gbx_store_release(store);
+    return NULL;
+}
+
+/* An entry says that a module is valid, and has no side tables of functions that were never interpreted: they
+ * are made when one is first called, in whatever way, by whichever of several threads. */
+static void
+test_cache_functions_not_kept(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"run", "tail", "indirect", "tail"};
+    int32_t plain[4], ignored;
+    gbx_cache_use use;
+    gbx_cache_info info;
+    gbx_err err;
+    if (!gbx_base_mac_works()) skip();
+    assert_true(cache_run(modules[0], 0, dir, &use, &ignored)); /* all is compiled first: nothing is interpreted */
+    for (int round = 0; round < 21; round++) {
+        gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
+        cache_caller callers[4];
+        pthread_t threads[4];
+        gbx_engine *engine;
+        gbx_module *module;
+        opts.tier = round % 2 ? GBX_TIER_AUTO : GBX_TIER_INTERP;
+        opts.cache_dir = round ? dir : NULL;
+        assert_int_equal(gbx_engine_new(&opts, &engine, &err), GBX_OK);
+        assert_int_equal(gbx_module_compile(engine, modules[0], NULL, &module, &err), GBX_OK);
+        gbx_module_cache_use(module, &use);
+        assert_int_equal(use.is_hit, round > 0);
+        for (int i = 0; i < 4; i++) {
+            callers[i] = (cache_caller){.module = module, .engine = engine, .name = names[i]};
+            assert_int_equal(pthread_create(&threads[i], NULL, cache_call, &callers[i]), 0);
+        }
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+            if (round == 0) plain[i] = callers[i].result;
+            assert_int_equal(callers[i].result, plain[i]);
+        }
+        gbx_module_release(module);
+        gbx_engine_release(engine);
+    }
+    assert_int_equal(gbx_cache_clear(dir, &info, &err), GBX_OK);
 }
 
 /* What has not been used for longest goes. */
@@ -162,6 +235,44 @@ test_cache_bound(void **state)
     assert_true(cache_run(modules[0], 100, dir, &use, &result));
     assert_int_equal(gbx_cache_inspect(dir, &info, &err), GBX_OK);
     assert_int_equal(info.entries, 0);
+}
+
+/* Many modules in turn, with room for four: never more than that, the last ones are there, and what goes makes
+ * nothing wrong, in the second round either. */
+static void
+test_cache_many(void **state)
+{
+    (void)state;
+    enum { MANY = 20 };
+    gbx_bytes many[MANY];
+    int32_t plain[MANY];
+    gbx_cache_use use;
+    gbx_cache_info info;
+    gbx_err err;
+    if (!gbx_base_mac_works()) skip();
+    assert_true(gbx_cache_clear(dir, &info, &err) == GBX_OK);
+    for (int i = 0; i < MANY; i++) {
+        many[i] = cache_guest(100 + i);
+        assert_true(cache_run(many[i], 0, NULL, &use, &plain[i]));
+    }
+    assert_true(cache_run(many[0], 0, dir, &use, &plain[0]));
+    assert_int_equal(gbx_cache_inspect(dir, &info, &err), GBX_OK);
+    uint64_t const cap = info.bytes * 9 / 2;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < MANY; i++) {
+            int32_t result = 0;
+            assert_true(cache_run(many[i], cap, dir, &use, &result));
+            assert_int_equal(result, plain[i]);
+            if (round) assert_false(use.is_hit);
+            assert_int_equal(gbx_cache_inspect(dir, &info, &err), GBX_OK);
+            assert_true(info.bytes <= cap && info.entries <= 4);
+            assert_true(cache_run(many[i], cap, dir, &use, &result) && use.is_hit && use.compiled == 0);
+            assert_int_equal(result, plain[i]);
+        }
+    }
+    assert_true(info.entries >= 3);
+    for (int i = 0; i < MANY; i++) free((void *)(uintptr_t)many[i].data);
+    assert_int_equal(gbx_cache_clear(dir, &info, &err), GBX_OK);
 }
 
 /* Its time of use is kept to a day. */
@@ -233,7 +344,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cache_hit),
+        cmocka_unit_test(test_cache_functions_not_kept),
         cmocka_unit_test(test_cache_bound),
+        cmocka_unit_test(test_cache_many),
         cmocka_unit_test(test_cache_use_is_noted),
         cmocka_unit_test(test_cache_short_of_memory),
         cmocka_unit_test(test_cache_arguments),

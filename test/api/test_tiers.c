@@ -425,6 +425,60 @@ test_tail_calls(void **state)
     free_bytes(other);
 }
 
+/* Two instances whose functions tail-call each other without end, by imports and by a table, take turns in a
+ * few bytes of stack: only the clock stops them. */
+static const char endless_first[] =
+        "(module (type $v (func (param i32) (result i32))) (table (export \"t\") 2 funcref)"
+        "(func $hop (export \"hop\") (type $v)"
+        "  (return_call_indirect (type $v) (i32.add (local.get 0) (i32.const 1)) (i32.const 0)))"
+        "(func (export \"inner\") (type $v) (i32.add (i32.const 1) (call $hop (local.get 0))))"
+        "(func (export \"down\") (type $v) (if (result i32) (local.get 0)"
+        "  (then (return_call_indirect (type $v) (i32.sub (local.get 0) (i32.const 1)) (i32.const 1)))"
+        "  (else (i32.const 17)))))";
+
+static const char endless_other[] =
+        "(module (type $v (func (param i32) (result i32)))"
+        "(import \"other\" \"t\" (table 2 funcref)) (elem (i32.const 0) $back $down)"
+        "(import \"other\" \"hop\" (func $hop (type $v))) (import \"other\" \"down\" (func $first (type $v)))"
+        "(func $back (type $v) (return_call $hop (i32.sub (local.get 0) (i32.const 1))))"
+        "(func $down (export \"down\") (type $v) (local v128) (return_call $first (local.get 0)))"
+        "(func (export \"hop\") (type $v) (return_call $hop (local.get 0)))"
+        "(func (export \"inner\") (type $v) (i32.add (i32.const 1) (call $hop (local.get 0)))))";
+
+static void
+test_endless_tail_calls(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"hop", "inner"};
+    gbx_bytes const wasm = guest_wat(endless_first), other = guest_wat(endless_other);
+    gbx_store_opts opts = GBX_STORE_OPTS_INIT;
+    opts.timeout_ns = 300 * MS;
+    opts.stack_bytes = 1 << 20;
+    for (gbx_tier_mode tier = GBX_TIER_AUTO; tier <= GBX_TIER_EAGER; tier++) {
+        tier_world t;
+        guest_world *const w = &t.w;
+        tier_open(&t, tier, wasm, &opts);
+        gbx_module *m;
+        gbx_instance *second;
+        GUEST_OK(gbx_linker_define_instance(w->linker, "other", t.instance, &w->err));
+        GUEST_OK(gbx_module_compile(w->engine, other, NULL, &m, &w->err));
+        GUEST_OK(gbx_instance_new(w->store, m, w->linker, &second, &w->trap, &w->err));
+        gbx_module_release(m);
+        for (int i = 0; i < 4; i++) {
+            int32_t result = 0;
+            gbx_instance *const from = i < 2 ? t.instance : second;
+            gbx_trap_code const code = guest_call(w, from, names[i % 2], (int32_t[]){5}, 1, &result);
+            if (code != GBX_TRAP_DEADLINE) fail_msg("tier %d, %d: %s", (int)tier, i, gbx_trap_text(code));
+            assert_true(w->trap.frames_total <= 3);
+            assert_int_equal(guest_call(w, from, "down", (int32_t[]){100000}, 1, &result), GBX_TRAP_NONE);
+            assert_int_equal(result, 17);
+        }
+        guest_close(w);
+    }
+    free_bytes(wasm);
+    free_bytes(other);
+}
+
 /* Two functions with as many parameters as there may be, and results, in turn. */
 static gbx_bytes
 long_types(int count)
@@ -515,7 +569,7 @@ main(void)
             cmocka_unit_test(test_traps),     cmocka_unit_test(test_host_handlers),
             cmocka_unit_test(test_stops),     cmocka_unit_test(test_tail_calls),
             cmocka_unit_test(test_recursion),
-            cmocka_unit_test(test_long_tail_calls),
+            cmocka_unit_test(test_long_tail_calls), cmocka_unit_test(test_endless_tail_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

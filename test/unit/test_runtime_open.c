@@ -128,7 +128,7 @@ static gbx_code
 open_module(const char *path, gbx_err *err)
 {
     gbx_module *m;
-    gbx_code const code = gbx_runtime_module_open(engine, path, &m, err);
+    gbx_code const code = gbx_runtime_module_open(engine, path, GBX_TRUST_KEY, &m, err);
     assert_int_equal(m != NULL, code == GBX_OK);
     gbx_runtime_module_release(m);
     return code;
@@ -224,7 +224,7 @@ test_private(void **state)
     const char *const path = in_dir("m.wasm");
     write_file(path, smallest, sizeof smallest);
     gbx_module *m;
-    assert_int_equal(gbx_runtime_module_open(engine, path, &m, NULL), GBX_OK);
+    assert_int_equal(gbx_runtime_module_open(engine, path, GBX_TRUST_KEY, &m, NULL), GBX_OK);
     write_file(path, "xxxxxxxx", 8);
     assert_memory_equal(gbx_runtime_module_wasm(m)->bytes, smallest, sizeof smallest);
     gbx_runtime_module_release(m);
@@ -241,7 +241,7 @@ test_faults(void **state)
         gbx_module *m;
         gbx_err err = {.text = ""};
         gbx_base_fault_arm(n);
-        gbx_code const code = gbx_runtime_module_open(engine, path, &m, &err);
+        gbx_code const code = gbx_runtime_module_open(engine, path, GBX_TRUST_KEY, &m, &err);
         bool const covered = gbx_base_fault_count() < n;
         gbx_base_fault_arm(0);
         gbx_runtime_module_release(m);

@@ -1,17 +1,18 @@
-/* A module that is made from a verdict is, field by field and byte by byte, the one that was validated; and a
- * verdict of another module is refused. */
+/* A module that is made from a verdict is, field by field and byte by byte, the one that was validated, at once
+ * or after functions that the verdict does not have were made ready, in whatever order; and a verdict of
+ * another module is refused. */
 #include "wasm_build.h"
 
 #include "wasm/wasm_int.h"
 
 static u8 *
-verdict_of(const wasm_module *m, size_t *len)
+verdict_of(const wasm_module *m, const u8 *keep, size_t *len)
 {
-    *len = gbx_wasm_verdict_bytes(m);
+    *len = gbx_wasm_verdict_bytes(m, keep);
     u8 *const bytes = gbx_base_alloc(*len, 1);
     assert_non_null(bytes);
     memset(bytes, 0xa5, *len); /* what is not written would show */
-    gbx_wasm_verdict_write(m, bytes);
+    gbx_wasm_verdict_write(m, keep, bytes);
     return bytes;
 }
 
@@ -88,17 +89,44 @@ test_verdict_all(void **state)
     assert_null(a->verdict);
     assert_true(a->codes[0].side_count > 2 && a->codes[2].try_count == 1 && a->codes[2].catch_count == 1);
     assert_true(a->globals[0].uses == 2 && a->tables[0].is_written && a->codes[1].has_v128);
-    u8 *const kept = verdict_of(a, &len);
+    u8 *const kept = verdict_of(a, NULL, &len);
     wasm_module *const b = verdict_module(verdict_raw, sizeof verdict_raw, kept, len);
     assert_ptr_equal(b->verdict, kept);
     verdict_same(a, b);
     size_t again_len;
-    u8 *const again = verdict_of(b, &again_len);
+    u8 *const again = verdict_of(b, NULL, &again_len);
     assert_int_equal(again_len, len);
     assert_memory_equal(again, kept, len);
     gbx_base_free(again);
     gbx_wasm_module_free(a);
     gbx_wasm_module_free(b);
+}
+
+static void
+test_verdict_some(void **state)
+{
+    (void)state;
+    size_t len, all_len;
+    wasm_module *const a = verdict_module(verdict_raw, sizeof verdict_raw, NULL, 0);
+    gbx_base_free(verdict_of(a, NULL, &all_len));
+    for (u32 kept = 0; kept < 8; kept++) {
+        u8 const keep[3] = {kept & 1, kept >> 1 & 1, kept >> 2 & 1};
+        u8 *const bytes = verdict_of(a, keep, &len);
+        assert_int_equal(len == all_len, kept == 7);
+        wasm_module *const b = verdict_module(verdict_raw, sizeof verdict_raw, bytes, len);
+        assert_ptr_equal(b->verdict, bytes);
+        for (u32 i = 0; i < 3; i++) {
+            assert_int_equal(wasm_code_is_ready(&b->codes[i]), keep[i]);
+            assert_int_equal(b->codes[i].func_idx, i);
+            assert_int_equal(b->codes[i].type_idx, a->codes[i].type_idx);
+            assert_int_equal(b->codes[i].param_count, a->codes[i].param_count);
+        }
+        for (u32 i = 3; i-- > 0;) assert_true(gbx_wasm_make_ready(b, i));
+        assert_true(gbx_wasm_make_ready(b, 1));
+        verdict_same(a, b);
+        gbx_wasm_module_free(b);
+    }
+    gbx_wasm_module_free(a);
 }
 
 /* Then the module is validated, and as it would have been. */
@@ -109,14 +137,14 @@ test_verdict_of_another(void **state)
     size_t len;
     wasm_module *const a = verdict_module(verdict_raw, sizeof verdict_raw, NULL, 0);
     for (size_t cut = 0; cut < 40; cut++) {
-        u8 *const kept = verdict_of(a, &len);
+        u8 *const kept = verdict_of(a, NULL, &len);
         wasm_module *const b = verdict_module(verdict_raw, sizeof verdict_raw, kept, cut < 20 ? cut : len - cut);
         assert_null(b->verdict);
         verdict_same(a, b);
         gbx_wasm_module_free(b);
     }
     static const u8 empty[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
-    u8 *const kept = verdict_of(a, &len);
+    u8 *const kept = verdict_of(a, NULL, &len);
     wasm_module *const b = verdict_module(empty, sizeof empty, kept, len);
     assert_null(b->verdict);
     gbx_wasm_module_free(a);
@@ -128,6 +156,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdict_all),
+        cmocka_unit_test(test_verdict_some),
         cmocka_unit_test(test_verdict_of_another),
     };
     return cmocka_run_group_tests_name("wasm-verdict", tests, NULL, NULL);

@@ -1,169 +1,11 @@
 /* Escapes: every call that takes a path × every way out of a directory × both resolvers; special files;
  * races. What lies outside holds one file, "secret", which must stay as it is, and nothing else. */
-#include "wasi/harness.h"
+#include "wasi/path_calls.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
-
-/* A path call, with one path that leads out; what else it takes lies within. */
-typedef struct escape_call {
-    const char *name;
-    u32 (*call)(rig *r, const char *path);
-} escape_call;
-
-static u32
-call_open(rig *r, const char *path)
-{
-    return CALL(r, "path_open", RIG_FD, 1, P(r, path), 0, RIGHT_FD_READ, 0, 0, RIG_OUT);
-}
-
-static u32
-call_open_nofollow(rig *r, const char *path)
-{
-    return CALL(r, "path_open", RIG_FD, 0, P(r, path), 0, RIGHT_FD_READ, 0, 0, RIG_OUT);
-}
-
-static u32
-call_open_dir(rig *r, const char *path)
-{
-    return CALL(r, "path_open", RIG_FD, 1, P(r, path), OFLAG_DIRECTORY, RIGHT_FD_READDIR, 0, 0,
-                RIG_OUT);
-}
-
-static u32
-call_open_dir_nofollow(rig *r, const char *path)
-{
-    return CALL(r, "path_open", RIG_FD, 0, P(r, path), OFLAG_DIRECTORY, 0, 0, 0, RIG_OUT);
-}
-
-static u32
-call_open_write(rig *r, const char *path)
-{
-    return CALL(r, "path_open", RIG_FD, 1, P(r, path), 0, RIGHT_FD_WRITE, 0, 0, RIG_OUT);
-}
-
-static u32
-call_create(rig *r, const char *path)
-{
-    return CALL(r, "path_open", RIG_FD, 1, P(r, path), OFLAG_CREAT, RIGHT_FD_WRITE, 0, 0, RIG_OUT);
-}
-
-static u32
-call_create_exclusive(rig *r, const char *path)
-{
-    return CALL(r, "path_open", RIG_FD, 1, P(r, path), OFLAG_CREAT | OFLAG_EXCL, RIGHT_FD_WRITE, 0,
-                0, RIG_OUT);
-}
-
-static u32
-call_truncate(rig *r, const char *path)
-{
-    return CALL(r, "path_open", RIG_FD, 1, P(r, path), OFLAG_TRUNC, 0, 0, 0, RIG_OUT);
-}
-
-static u32
-call_stat(rig *r, const char *path)
-{
-    return CALL(r, "path_filestat_get", RIG_FD, 1, P(r, path), RIG_OUT);
-}
-
-static u32
-call_lstat(rig *r, const char *path)
-{
-    return CALL(r, "path_filestat_get", RIG_FD, 0, P(r, path), RIG_OUT);
-}
-
-static u32
-call_times(rig *r, const char *path)
-{
-    return CALL(r, "path_filestat_set_times", RIG_FD, 1, P(r, path), 1, 1, FST_MTIM | FST_ATIM);
-}
-
-static u32
-call_link_times(rig *r, const char *path)
-{
-    return CALL(r, "path_filestat_set_times", RIG_FD, 0, P(r, path), 1, 1, FST_MTIM | FST_ATIM);
-}
-
-static u32
-call_mkdir(rig *r, const char *path)
-{
-    return CALL(r, "path_create_directory", RIG_FD, P(r, path));
-}
-
-static u32
-call_rmdir(rig *r, const char *path)
-{
-    return CALL(r, "path_remove_directory", RIG_FD, P(r, path));
-}
-
-static u32
-call_unlink(rig *r, const char *path)
-{
-    return CALL(r, "path_unlink_file", RIG_FD, P(r, path));
-}
-
-static u32
-call_readlink(rig *r, const char *path)
-{
-    return CALL(r, "path_readlink", RIG_FD, P(r, path), RIG_BUF, 64, RIG_OUT);
-}
-
-static u32
-call_link_from(rig *r, const char *path)
-{
-    return CALL(r, "path_link", RIG_FD, 0, P(r, path), RIG_FD, P2(r, "fresh"));
-}
-
-static u32
-call_link_to(rig *r, const char *path)
-{
-    return CALL(r, "path_link", RIG_FD, 0, P(r, "in"), RIG_FD, P2(r, path));
-}
-
-static u32
-call_rename_from(rig *r, const char *path)
-{
-    return CALL(r, "path_rename", RIG_FD, P(r, path), RIG_FD, P2(r, "fresh"));
-}
-
-static u32
-call_rename_to(rig *r, const char *path)
-{
-    return CALL(r, "path_rename", RIG_FD, P(r, "in"), RIG_FD, P2(r, path));
-}
-
-static u32
-call_symlink(rig *r, const char *path)
-{
-    return CALL(r, "path_symlink", P(r, "in"), RIG_FD, P2(r, path));
-}
-
-static const escape_call escape_calls[] = {
-        {"open", call_open},
-        {"open nofollow", call_open_nofollow},
-        {"open directory", call_open_dir},
-        {"open directory nofollow", call_open_dir_nofollow},
-        {"open for writing", call_open_write},
-        {"create", call_create},
-        {"create exclusive", call_create_exclusive},
-        {"truncate", call_truncate},
-        {"stat", call_stat},
-        {"lstat", call_lstat},
-        {"set times", call_times},
-        {"set times of link", call_link_times},
-        {"mkdir", call_mkdir},
-        {"rmdir", call_rmdir},
-        {"unlink", call_unlink},
-        {"readlink", call_readlink},
-        {"link from", call_link_from},
-        {"link to", call_link_to},
-        {"rename from", call_rename_from},
-        {"rename to", call_rename_to},
-        {"symlink", call_symlink},
-};
 
 /* The outside, as it was made by rig_setup, and the time of the one file. */
 static void
@@ -273,7 +115,7 @@ test_ways_out(void **state)
     struct stat secret;
     assert_int_equal(lstat(rig_host_path(r, "out/secret"), &secret), 0);
     int const before = host_open_fds();
-    for (const escape_call *c = escape_calls; c < GBX_END(escape_calls); c++) {
+    for (const path_call *c = path_calls; c < GBX_END(path_calls); c++) {
         escape_inside(r);
         for (size_t i = 0; i < GBX_LEN(escape_out); i++) {
             u32 const e = c->call(r, escape_out[i]);
@@ -300,7 +142,7 @@ test_links_as_leaf(void **state)
     static const char *const slashes[] = {"", "/", "//"};
     struct stat secret;
     assert_int_equal(lstat(rig_host_path(r, "out/secret"), &secret), 0);
-    for (const escape_call *c = escape_calls; c < GBX_END(escape_calls); c++) {
+    for (const path_call *c = path_calls; c < GBX_END(path_calls); c++) {
         for (size_t i = 0; i < GBX_LEN(leaves); i++) {
             for (size_t k = 0; k < GBX_LEN(slashes); k++) {
                 char path[32];
@@ -526,7 +368,7 @@ test_grant_of_everything(void **state)
         snprintf(path, sizeof path, "/%s", denied[i]);
         bool const there = access(path, F_OK) == 0;
         present += there;
-        for (const escape_call *c = escape_calls; c < GBX_END(escape_calls); c++) {
+        for (const path_call *c = path_calls; c < GBX_END(path_calls); c++) {
             bool const looks =
                     c->call == call_stat || c->call == call_lstat || c->call == call_readlink;
             bool const makes = c->call == call_open || c->call == call_open_write ||

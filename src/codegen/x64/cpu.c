@@ -5,9 +5,12 @@
 #if defined(__x86_64__)
 
 #include <cpuid.h>
+#include <stdatomic.h>
 
-u32
-gbx_codegen_cpu(void)
+#define CPU_ASKED (1u << 30) /* the answer is known */
+
+static u32
+cpu_ask(void)
 {
     u32 a, b, c, d, cpu = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
@@ -18,6 +21,19 @@ gbx_codegen_cpu(void)
     if (has_abm && b & bit_BMI) cpu |= X64_CPU_LZCNT;
     if (b & bit_BMI2) cpu |= X64_CPU_BMI2;
     return cpu;
+}
+
+/* PERF: asked once: under a hypervisor each question leaves the virtual machine. */
+u32
+gbx_codegen_cpu(void)
+{
+    static _Atomic u32 known;
+    u32 cpu = atomic_load_explicit(&known, memory_order_relaxed);
+    if (!cpu) {
+        cpu = cpu_ask() | CPU_ASKED;
+        atomic_store_explicit(&known, cpu, memory_order_relaxed);
+    }
+    return cpu & ~CPU_ASKED;
 }
 
 #else
