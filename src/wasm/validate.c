@@ -595,6 +595,16 @@ validate_returns_one(const val *v)
     return v->type->result_count == 1 && v->type->results[0] != WASM_V128;
 }
 
+/* One byte counts as there wherever it stands: behind the body's end, the next comparison refuses it. */
+static void
+validate_const(val *v, u8 op)
+{
+    bool const is_32 = op == OP_I32_CONST;
+    if (*v->pc < (is_32 ? 0x40 : 0x80)) v->pc++;
+    else (void)gbx_wasm_val_leb(v, is_32 ? LEB_I32 : LEB_I64);
+    validate_push(v, is_32 ? WASM_I32 : WASM_I64);
+}
+
 bool
 gbx_wasm_val_insn(val *v, u8 op)
 {
@@ -641,15 +651,7 @@ gbx_wasm_val_insn(val *v, u8 op)
     case OP_LOCAL_SET:
     case OP_LOCAL_TEE: return validate_local(v, op);
     case OP_I32_CONST:
-        if (*v->pc < 0x40) v->pc++;
-        else (void)gbx_wasm_val_leb(v, LEB_I32);
-        validate_push(v, WASM_I32);
-        return true;
-    case OP_I64_CONST:
-        if (*v->pc < 0x80) v->pc++;
-        else (void)gbx_wasm_val_leb(v, LEB_I64);
-        validate_push(v, WASM_I64);
-        return true;
+    case OP_I64_CONST: validate_const(v, op); return true;
     case OP_F32_CONST: v->pc += 4; validate_push(v, WASM_F32); return true;
     case OP_F64_CONST: v->pc += 8; validate_push(v, WASM_F64); return true;
     case OP_REF_NULL:

@@ -10,8 +10,8 @@
  * that is not there is then of the wrong type. Those deeper than eight are lost when others are pushed, which
  * costs an instruction by all the rules.
  *
- * PERF: what the next opcode is, a processor guesses wrongly too often for a switch; and the time of this code
- * is that from one opcode to the next, so that the next is taken from the eight bytes at hand.
+ * PERF: what the next opcode is, a processor guesses wrongly too often for a switch; and the time of this
+ * code is that from one opcode to the next, so that the next is taken from the eight bytes at hand.
  *
  * SAFETY: an instruction starts below the body's end, and eight bytes from there lie inside the module and
  * its pad. On the common path it also ends below the end, since a body ends in `end`: no byte behind the
