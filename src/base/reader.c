@@ -40,8 +40,9 @@ gbx_base_rd_u8(reader *r)
 }
 
 /* LEB128 of `bits` bits, sign-extended when `is_signed`. The last byte that may come carries the
- * top bits; what it has beyond them must be zero, or copies of the sign. */
-static u64
+ * top bits; what it has beyond them must be zero, or copies of the sign. PERF: `bits` and `is_signed` are
+ * constants, which is why each caller has its own. */
+__attribute__((always_inline)) static inline u64
 reader_leb(reader *r, unsigned bits, bool is_signed)
 {
     u64 value = 0;

@@ -28,9 +28,14 @@ text_char(const u8 *p, size_t len, u32 *cp)
 bool
 gbx_base_utf8_check(const u8 *p, size_t len)
 {
+    u32 cp;
+    u64 word;
     while (len) {
-        u32 cp;
-        size_t const n = text_char(p, len, &cp);
+        size_t n = 1;
+        if (len >= sizeof word && (memcpy(&word, p, sizeof word), !(word & 0x8080808080808080)))
+            n = sizeof word; /* nearly all names are ASCII */
+        else if (*p >= 0x80)
+            n = text_char(p, len, &cp);
         if (!n) return false;
         p += n;
         len -= n;

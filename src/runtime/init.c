@@ -110,7 +110,7 @@ init_datas(runtime_instance *i, gbx_trap *trap)
         const wasm_data *const seg = &w->datas[k];
         if (seg->mode != WASM_SEGMENT_ACTIVE) continue;
         const gbx_memory *const mem = i->abi.memories[seg->mem_idx];
-        u64 const off = gbx_runtime_init_const(&i->abi, seg->offset).low;
+        u64 const off = seg->has_at ? seg->at : gbx_runtime_init_const(&i->abi, seg->offset).low;
         if (off > mem->bytes || seg->bytes_len > mem->bytes - off) {
             return gbx_runtime_trap(trap, GBX_TRAP_MEM_OOB,
                                     "data segment %u, %u bytes at %llu, does not fit a memory of "

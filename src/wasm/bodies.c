@@ -56,21 +56,25 @@ bodies_begin(bodies_worker *w, bodies *shared)
                  .has_memory32 = w->m.memory_count && !w->m.memories[0].is_64};
     val *const v = &w->v;
     v->types_cap = 1024;
-    v->types = gbx_base_alloc(v->types_cap, 1);
+    u8 *const types = gbx_base_alloc_zero(VAL_BELOW + v->types_cap, 1);
+    if (!types) return false;
+    v->types = types + VAL_BELOW;
     v->types_high = v->types + (v->types_cap - VAL_SLACK);
     v->locals = gbx_base_alloc(WASM_MAX_LOCALS + WASM_MAX_PARAMS, 1);
     v->ctrl_cap = 64;
     v->ctrls = gbx_base_alloc(v->ctrl_cap, sizeof *v->ctrls);
     v->global_uses = gbx_base_alloc_zero(max_u32(w->m.global_count, 1), sizeof *v->global_uses);
-    return v->types && v->locals && v->ctrls && v->global_uses;
+    gbx_wasm_val_rows(v);
+    return v->locals && v->ctrls && v->global_uses;
 }
 
 static void
 bodies_end(bodies_worker *w)
 {
     val *const v = &w->v;
-    void *const owned[] = {v->types, v->locals,    v->ctrls,   v->side,       v->targets,
-                           v->tries, v->open_tries, v->catches, v->global_uses};
+    void *const types = v->types ? v->types - VAL_BELOW : NULL;
+    void *const owned[] = {types,    v->locals,    v->ctrls,   v->side,       v->targets,
+                           v->tries, v->open_tries, v->catches, v->global_uses, v->dispatches};
     for (u32 i = 0; i < GBX_LEN(owned); i++) gbx_base_free(owned[i]);
     gbx_base_arena_deinit(&w->arena);
 }

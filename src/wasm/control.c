@@ -10,13 +10,6 @@ control_top(val *v)
     return &v->ctrls[v->ctrl_len - 1];
 }
 
-static u32
-control_u32(val *v)
-{
-    if (GBX_LIKELY(*v->pc < 0x80)) return *v->pc++;
-    return (u32)gbx_wasm_val_leb(v, LEB_U32);
-}
-
 /* Grow an array of the validator's to hold `need` items. */
 static bool
 control_grow(val *v, void **items, u32 *cap, u64 need, size_t bytes)
@@ -30,9 +23,10 @@ control_grow(val *v, void **items, u32 *cap, u64 need, size_t bytes)
     return true;
 }
 
-static bool
+static inline bool
 control_side_room(val *v, u64 more)
 {
+    if (GBX_LIKELY(v->side_len + more <= v->side_cap)) return true;
     void *items = v->side;
     bool const ok = control_grow(v, &items, &v->side_cap, v->side_len + more, sizeof *v->side);
     v->side = items;
@@ -42,6 +36,7 @@ control_side_room(val *v, u64 more)
 const u8 *
 gbx_wasm_val_skip(val *v, const u8 *pc)
 {
+    if (*pc != OP_END && *pc != OP_NOP) return pc;
     if (pc >= v->skip_from && pc < v->skip_to) return v->skip_to;
     const u8 *const from = pc;
     const u8 *const last = v->end - 1; /* the final end is never skipped: it returns */
@@ -78,29 +73,35 @@ control_mark_run(val *v, u8 op)
     return true;
 }
 
-static bool
-control_push(val *v, val_ctrl c)
+/* A block opens with its parameters on the stack; it is zero but for what is said here. NULL after a
+ * failure. */
+static inline val_ctrl *
+control_push(val *v, u8 op, const val_types *type)
 {
-    if (v->ctrl_len >= WASM_MAX_NESTING)
-        return gbx_wasm_val_fail(v, v->insn, GBX_LIMIT, WASM_WHY_NESTING);
-    void *items = v->ctrls;
-    bool const ok = control_grow(v, &items, &v->ctrl_cap, (u64)v->ctrl_len + 1, sizeof *v->ctrls);
-    v->ctrls = items;
-    if (!ok) return false;
-    c.height = (u32)(v->sp - v->types);
-    v->ctrls[v->ctrl_len++] = c;
+    if (v->ctrl_len >= WASM_MAX_NESTING) {
+        gbx_wasm_val_fail(v, v->insn, GBX_LIMIT, WASM_WHY_NESTING);
+        return NULL;
+    }
+    if (GBX_UNLIKELY(v->ctrl_len == v->ctrl_cap)) {
+        void *items = v->ctrls;
+        bool const ok = control_grow(v, &items, &v->ctrl_cap, (u64)v->ctrl_len + 1, sizeof *v->ctrls);
+        v->ctrls = items;
+        if (!ok) return NULL;
+    }
+    val_ctrl *const c = &v->ctrls[v->ctrl_len++];
+    *c = (val_ctrl){.type = *type, .height = (u32)(v->sp - v->types), .op = op};
     v->floor = v->sp;
-    return gbx_wasm_val_push_types(v, c.params, c.param_count);
+    return val_push_types(v, type->params, type->param_count) ? c : NULL;
 }
 
 bool
 gbx_wasm_val_open_body(val *v)
 {
-    val_ctrl c = {.op = OP_CALL};
-    c.results = v->type->results;
-    c.result_count = v->type->result_count;
-    c.params = v->type->params; /* they are locals: none on the operand stack */
-    return control_push(v, c);
+    /* Parameters are locals: none on the operand stack. */
+    val_types const type = {.params = v->type->params,
+                            .results = v->type->results,
+                            .result_count = v->type->result_count};
+    return control_push(v, OP_CALL, &type) != NULL;
 }
 
 /* The value type at `pc`, which is left there, is no number: false where it cannot be had. */
@@ -115,7 +116,7 @@ control_other_type(val *v)
 /* A block type: empty, one value type, or the index of a function type. PERF: of its two callers one has
  * 40,000 blocks in a Go program. */
 __attribute__((always_inline)) static inline bool
-control_block_type(val *v, val_ctrl *c)
+control_block_type(val *v, val_types *c)
 {
     static const wasm_valtype single[256] = {
         [WASM_I32] = WASM_I32,         [WASM_I64] = WASM_I64, [WASM_F32] = WASM_F32,
@@ -123,7 +124,7 @@ control_block_type(val *v, val_ctrl *c)
         [WASM_EXTERNREF] = WASM_EXTERNREF, [WASM_V128] = WASM_V128, [WASM_EXNREF] = WASM_EXNREF,
     };
     u8 const b = *v->pc;
-    c->params = c->results = single;
+    *c = (val_types){.params = single, .results = single};
     if (b == 0x40) {
         v->pc++;
         return true;
@@ -167,22 +168,25 @@ control_expect_dispatch(val *v)
 bool
 gbx_wasm_val_block(val *v, u8 op)
 {
-    val_ctrl c = {.op = op};
+    val_types type;
     const u8 *const origin = v->pc;
+    u32 else_fix = 0;
     if (op != OP_IF && v->insn >= v->run_end && !control_mark_run(v, op)) return false;
-    if (!control_block_type(v, &c)) return false;
+    if (!control_block_type(v, &type)) return false;
     if (op == OP_IF) {
-        if (!gbx_wasm_val_pop(v, WASM_I32) || !control_side_room(v, 1)) return false;
+        if (!val_pop(v, WASM_I32) || !control_side_room(v, 1)) return false;
         v->side[v->side_len] = (wasm_side){.pc_delta = (i32)(origin - v->m->bytes)};
-        c.else_fix = ++v->side_len;
+        else_fix = ++v->side_len;
     }
-    if (!gbx_wasm_val_pop_types(v, c.params, c.param_count)) return false;
+    if (!val_pop_types(v, type.params, type.param_count)) return false;
+    val_ctrl *const c = control_push(v, op, &type);
+    if (!c) return false;
+    c->else_fix = else_fix;
     if (op == OP_LOOP) {
-        c.loop_pc = v->pc < v->run_end ? v->run_end : v->pc;
-        c.loop_side = v->side_len;
+        c->loop_off = (u32)((v->pc < v->run_end ? v->run_end : v->pc) - v->m->bytes);
+        c->loop_side = v->side_len;
+        if (type.param_count == 0) control_expect_dispatch(v);
     }
-    if (!control_push(v, c)) return false;
-    if (op == OP_LOOP && c.param_count == 0) control_expect_dispatch(v);
     return true;
 }
 
@@ -209,7 +213,7 @@ control_resolve_chain(val *v, u32 fix, const u8 *pc)
 static bool
 control_check_results(val *v, const val_ctrl *c)
 {
-    if (!gbx_wasm_val_pop_types(v, c->results, c->result_count)) return false;
+    if (!val_pop_types(v, c->type.results, c->type.result_count)) return false;
     if (v->sp != v->floor)
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID,
                                  "type mismatch: values remain on the stack at the end of a block");
@@ -237,7 +241,7 @@ gbx_wasm_val_else(val *v)
     c->else_fix = 0;
     c->op = OP_ELSE;
     c->unreachable = false;
-    return gbx_wasm_val_push_types(v, c->params, c->param_count);
+    return val_push_types(v, c->type.params, c->type.param_count);
 }
 
 /* The innermost try_table ends: now it may be looked up. Inner ones ended before. */
@@ -257,42 +261,43 @@ control_close_try(val *v)
 bool
 gbx_wasm_val_end(val *v)
 {
-    val_ctrl const c = *control_top(v);
-    if (!control_check_results(v, &c)) return false;
-    if (c.op == OP_CALL) {
-        control_resolve_chain(v, c.fix, v->insn);
+    const val_ctrl *const c = control_top(v);
+    if (!control_check_results(v, c)) return false;
+    if (c->op == OP_CALL) {
+        control_resolve_chain(v, c->fix, v->insn);
         v->ctrl_len = 0;
         return true;
     }
-    if (c.op == OP_IF) {
+    if (c->op == OP_IF) {
         /* Without an else the false edge leaves the parameters as results. */
-        if (c.param_count != c.result_count || memcmp(c.params, c.results, c.param_count) != 0)
+        const val_types *const t = &c->type;
+        if (t->param_count != t->result_count || memcmp(t->params, t->results, t->param_count) != 0)
             return gbx_wasm_val_fail(v, v->insn, GBX_INVALID,
                                      "type mismatch: an if without else must give what it takes");
-        control_resolve(v, c.else_fix - 1, gbx_wasm_val_skip(v, v->pc), v->side_len);
-    } else if (GBX_UNLIKELY(c.op == OP_TRY_TABLE) && !control_close_try(v)) {
+        control_resolve(v, c->else_fix - 1, gbx_wasm_val_skip(v, v->pc), v->side_len);
+    } else if (GBX_UNLIKELY(c->op == OP_TRY_TABLE) && !control_close_try(v)) {
         return false;
     }
-    if (c.fix) control_resolve_chain(v, c.fix, gbx_wasm_val_skip(v, v->pc));
+    if (c->fix) control_resolve_chain(v, c->fix, gbx_wasm_val_skip(v, v->pc));
     v->ctrl_len--;
-    if (c.lead_of) v->ctrls[c.lead_of - 1].disp_open = v->ctrl_len - 1;
+    if (c->lead) v->dispatches[c->lead - 1].open = v->ctrl_len - 1;
     v->floor = v->types + control_top(v)->height;
-    return gbx_wasm_val_push_types(v, c.results, c.result_count);
+    return val_push_types(v, c->type.results, c->type.result_count);
 }
 
 static const wasm_valtype *
 control_label(const val_ctrl *c, u32 *count)
 {
     bool const is_loop = c->op == OP_LOOP;
-    *count = is_loop ? c->param_count : c->result_count;
-    return is_loop ? c->params : c->results;
+    *count = is_loop ? c->type.param_count : c->type.result_count;
+    return is_loop ? c->type.params : c->type.results;
 }
 
 /* The block a branch of the depth at `pc` leaves for; NULL after a failure. */
-static val_ctrl *
+static inline val_ctrl *
 control_read_label(val *v)
 {
-    u32 const depth = control_u32(v);
+    u32 const depth = val_u32(v);
     if (v->why) return NULL;
     if (depth >= v->ctrl_len) {
         gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown label");
@@ -321,7 +326,7 @@ control_shuffle(const val *v, const val_ctrl *c, u32 height, u32 keep)
     return GBX_UNLIKELY(v->has_v128) ? control_shuffle_v128(c, shuffle) : shuffle;
 }
 
-static void
+static inline void
 control_emit(val *v, val_ctrl *c, const u8 *origin, u32 shuffle)
 {
     if (c->op != OP_LOOP) {
@@ -329,28 +334,45 @@ control_emit(val *v, val_ctrl *c, const u8 *origin, u32 shuffle)
         return;
     }
     v->side[v->side_len] = (wasm_side){.pc_delta = (i32)(origin - v->m->bytes), .shuffle = shuffle};
-    control_resolve(v, v->side_len, c->loop_pc, c->loop_side);
+    control_resolve(v, v->side_len, v->m->bytes + c->loop_off, c->loop_side);
     v->side_len++;
+}
+
+/* Whether the two instructions before this one are `i32.const K; local.set L`, and K. */
+static bool
+control_sets_const(const val *v, u32 local, u32 *k)
+{
+    const u8 *const unfuse = gbx_wasm_unfuse[v->m->fuse_set];
+    if (v->fused.count < 2) return false;
+    const u8 *const put = v->fuse.at[(v->fused.count - 2) % FUSE_RING];
+    const u8 *const set = v->fuse.at[(v->fused.count - 1) % FUSE_RING];
+    if (unfuse[*put] != OP_I32_CONST || unfuse[*set] != OP_LOCAL_SET) return false;
+    reader r = rd_init(v->m->bytes, (u64)(set + 1 - v->m->bytes), (u64)(v->end - v->m->bytes));
+    if (gbx_base_rd_u32(&r) != local) return false;
+    r.at = put + 1;
+    *k = (u32)gbx_base_rd_i32(&r);
+    return true;
 }
 
 /* RULE: S7. Emit the entry of `const K; set L; br loop` as a jump to where the loop's br_table sends K.
  * False when the table leads back to the loop itself: then the plain entry serves. */
 static bool
-control_emit_threaded(val *v, const val_ctrl *loop, const u8 *origin)
+control_emit_threaded(val *v, const val_ctrl *loop, const u8 *origin, u32 value)
 {
+    const val_dispatch *const d = &v->dispatches[loop->disp - 1];
     u32 const loop_idx = (u32)(loop - v->ctrls);
-    u32 const k = (u32)min_u64(v->const_value, loop->disp_count - 1);
-    u32 const target = v->targets[loop->disp_target + k];
+    u32 const k = min_u32(value, d->count - 1);
+    u32 const target = v->targets[d->target + k];
     u32 const height = (u32)(v->sp - v->types);
     if (target == loop_idx) return false;
-    if (target < loop_idx || target <= loop->disp_open) {
+    if (target < loop_idx || target <= d->open) {
         val_ctrl *const c = &v->ctrls[target];
         control_emit(v, c, origin, control_shuffle(v, c, height, 0));
         return true;
     }
     /* The block has ended: its entry in the br_table is resolved. */
-    u32 const entry = loop->disp_side - 1 + k;
-    const u8 *const pc = loop->disp_origin + v->side[entry].pc_delta;
+    u32 const entry = d->side + k;
+    const u8 *const pc = d->origin + v->side[entry].pc_delta;
     u32 const side = (u32)((i64)entry + v->side[entry].side_delta);
     v->side[v->side_len] = (wasm_side){.pc_delta = (i32)(origin - v->m->bytes),
                                        .shuffle = control_shuffle(v, loop, height, 0)};
@@ -368,9 +390,10 @@ gbx_wasm_val_br(val *v)
     u32 count;
     const wasm_valtype *const types = control_label(c, &count);
     u32 const height = (u32)(v->sp - v->types);
-    if (!gbx_wasm_val_pop_types(v, types, count)) return false;
-    bool const threads = c->disp_side && v->set_end == v->insn && v->set_local == c->disp_local;
-    if (!threads || !control_emit_threaded(v, c, origin))
+    if (!val_pop_types(v, types, count)) return false;
+    u32 k;
+    bool const threads = c->disp && control_sets_const(v, v->dispatches[c->disp - 1].local, &k);
+    if (!threads || !control_emit_threaded(v, c, origin, k))
         control_emit(v, c, origin, control_shuffle(v, c, height, count));
     gbx_wasm_val_unreachable(v);
     return true;
@@ -381,13 +404,13 @@ gbx_wasm_val_br_if(val *v)
 {
     const u8 *const origin = v->pc;
     val_ctrl *const c = control_read_label(v);
-    if (!c || !control_side_room(v, 1) || !gbx_wasm_val_pop(v, WASM_I32)) return false;
+    if (!c || !control_side_room(v, 1) || !val_pop(v, WASM_I32)) return false;
     u32 count;
     const wasm_valtype *const types = control_label(c, &count);
     u32 const height = (u32)(v->sp - v->types);
-    if (!gbx_wasm_val_pop_types(v, types, count)) return false;
+    if (!val_pop_types(v, types, count)) return false;
     control_emit(v, c, origin, control_shuffle(v, c, height, count));
-    return gbx_wasm_val_push_types(v, types, count);
+    return val_push_types(v, types, count);
 }
 
 /* The types of a br_table's label against the stack, which is left as it was: below a branch the
@@ -405,7 +428,7 @@ control_check_table_label(val *v, const val_ctrl *c, u32 arity)
     wasm_valtype *const saved = v->sp;
     bool ok = true;
     for (u32 i = 0; i < count && ok; i++) {
-        if (i < have || !control_top(v)->unreachable) ok = gbx_wasm_val_pop(v, types[count - 1 - i]);
+        if (i < have || !control_top(v)->unreachable) ok = val_pop(v, types[count - 1 - i]);
     }
     v->sp = saved;
     return ok;
@@ -415,16 +438,48 @@ control_check_table_label(val *v, const val_ctrl *c, u32 arity)
 static bool
 control_note_dispatch(val *v, u32 first_side, u32 count, const u8 *origin)
 {
-    val_ctrl *const loop = &v->ctrls[v->disp_loop];
+    void *items = v->dispatches;
     if (control_top(v)->unreachable) return true;
-    loop->disp_side = first_side + 1;
-    loop->disp_count = count;
-    loop->disp_target = v->target_len - count;
-    loop->disp_local = v->disp_local;
-    loop->disp_origin = origin;
-    loop->disp_open = v->ctrl_len - 1;
-    for (u32 i = v->disp_loop + 1; i < v->ctrl_len; i++) v->ctrls[i].lead_of = v->disp_loop + 1;
+    bool const ok = control_grow(v, &items, &v->dispatch_cap, (u64)v->dispatch_len + 1,
+                                 sizeof *v->dispatches);
+    v->dispatches = items;
+    if (!ok) return false;
+    v->dispatches[v->dispatch_len++] = (val_dispatch){.open = v->ctrl_len - 1,
+                                                      .side = first_side,
+                                                      .count = count,
+                                                      .target = v->target_len - count,
+                                                      .local = v->disp_local,
+                                                      .origin = origin};
+    v->ctrls[v->disp_loop].disp = v->dispatch_len;
+    for (u32 i = v->disp_loop + 1; i < v->ctrl_len; i++) v->ctrls[i].lead = v->dispatch_len;
     return true;
+}
+
+/* The labels at `pc` as far as they are the usual ones: one byte, no loop, no values; at most `most`, for
+ * which there is room. How many they were. PERF: a br_table of Go's has 30 of them.
+ * SAFETY: `pc` may be behind the body's end already, by the number of labels. */
+static u32
+control_usual_labels(val *v, u32 most, const u8 *origin, u32 height, bool is_dispatch)
+{
+    i32 const off = (i32)(origin - v->m->bytes);
+    u32 const len = v->ctrl_len, first = v->side_len;
+    val_ctrl *const innermost = &v->ctrls[len - 1];
+    wasm_side *const side = v->side + first;
+    u32 *const targets = is_dispatch ? v->targets + v->target_len : NULL;
+    const u8 *const pc = v->pc;
+    u32 const count = pc < v->end ? (u32)min_u64(most, (u64)(v->end - pc)) : 0;
+    u32 i = 0;
+    for (; i < count && pc[i] < 0x80 && pc[i] < len; i++) {
+        val_ctrl *const c = innermost - pc[i];
+        if (c->op == OP_LOOP || c->type.result_count) break;
+        side[i] = (wasm_side){off, (i32)c->fix, control_shuffle(v, c, height, 0)};
+        c->fix = first + i + 1;
+        if (targets) targets[i] = len - 1 - pc[i];
+    }
+    v->pc = pc + i;
+    v->side_len = first + i;
+    if (targets) v->target_len += i;
+    return i;
 }
 
 bool
@@ -432,8 +487,8 @@ gbx_wasm_val_br_table(val *v)
 {
     const u8 *const origin = v->pc;
     bool const is_dispatch = v->disp_at == v->insn;
-    u32 const targets = control_u32(v);
-    if (v->why || !gbx_wasm_val_pop(v, WASM_I32)) return false;
+    u32 const targets = val_u32(v);
+    if (v->why || !val_pop(v, WASM_I32)) return false;
     if (targets > WASM_MAX_BR_TABLE)
         return gbx_wasm_val_fail(v, v->insn, targets >= v->end - v->pc ? GBX_MALFORMED : GBX_LIMIT,
                                  targets >= v->end - v->pc ? "unexpected end in a br_table"
@@ -447,7 +502,7 @@ gbx_wasm_val_br_table(val *v)
                                                  (u64)v->target_len + targets + 1, sizeof *v->targets);
     v->targets = items;
     if (!ok) return false;
-    for (u32 i = 0; i <= targets; i++) {
+    for (u32 i = control_usual_labels(v, targets + 1, origin, height, is_dispatch); i <= targets; i++) {
         if (v->pc >= v->end) return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end");
         val_ctrl *const c = control_read_label(v);
         if (!c) return false;
@@ -464,7 +519,7 @@ gbx_wasm_val_br_table(val *v)
 bool
 gbx_wasm_val_return(val *v)
 {
-    if (!gbx_wasm_val_pop_types(v, v->type->results, v->type->result_count)) return false;
+    if (!val_pop_types(v, v->type->results, v->type->result_count)) return false;
     gbx_wasm_val_unreachable(v);
     return true;
 }
@@ -473,9 +528,9 @@ gbx_wasm_val_return(val *v)
 static bool
 control_call_type(val *v, const wasm_functype *t, bool tail)
 {
-    if (!gbx_wasm_val_pop_types(v, t->params, t->param_count)) return false;
+    if (!val_pop_types(v, t->params, t->param_count)) return false;
     if (t->has_v128) v->has_v128 = true;
-    if (!tail) return gbx_wasm_val_push_types(v, t->results, t->result_count);
+    if (!tail) return val_push_types(v, t->results, t->result_count);
     if (t->result_count != v->type->result_count ||
         memcmp(t->results, v->type->results, t->result_count) != 0)
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID,
@@ -487,7 +542,7 @@ control_call_type(val *v, const wasm_functype *t, bool tail)
 bool
 gbx_wasm_val_call(val *v, bool tail)
 {
-    u32 const idx = control_u32(v);
+    u32 const idx = val_u32(v);
     if (v->why) return false;
     if (idx >= v->m->func_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown function");
     return control_call_type(v, &v->m->types[v->m->func_types[idx]], tail);
@@ -496,8 +551,8 @@ gbx_wasm_val_call(val *v, bool tail)
 bool
 gbx_wasm_val_call_indirect(val *v, bool tail)
 {
-    u32 const type_idx = control_u32(v);
-    u32 const table_idx = control_u32(v);
+    u32 const type_idx = val_u32(v);
+    u32 const table_idx = val_u32(v);
     if (v->why) return false;
     if (table_idx >= v->m->table_count)
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown table");
@@ -506,7 +561,7 @@ gbx_wasm_val_call_indirect(val *v, bool tail)
     if (table->elem != WASM_FUNCREF)
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "type mismatch: the table holds no functions");
     if (type_idx >= v->m->type_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown type");
-    return gbx_wasm_val_pop(v, val_address_type(&table->limits)) &&
+    return val_pop(v, val_address_type(&table->limits)) &&
            control_call_type(v, &v->m->types[type_idx], tail);
 }
 
@@ -539,7 +594,7 @@ control_catch(val *v, const u8 *origin)
     if (clause.kind > WASM_CATCH_ALL_REF)
         return gbx_wasm_val_fail(v, v->pc - 1, GBX_MALFORMED, "malformed catch clause");
     if (clause.kind <= WASM_CATCH_REF) {
-        clause.tag_idx = control_u32(v);
+        clause.tag_idx = val_u32(v);
         if (v->why) return false;
         if (clause.tag_idx >= v->m->tag_count)
             return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown tag");
@@ -556,10 +611,10 @@ control_catch(val *v, const u8 *origin)
 bool
 gbx_wasm_val_try_table(val *v)
 {
-    val_ctrl c = {.op = OP_TRY_TABLE};
+    val_types type;
     const u8 *const origin = v->pc;
-    if (!control_block_type(v, &c)) return false;
-    u32 const clauses = control_u32(v);
+    if (!control_block_type(v, &type)) return false;
+    u32 const clauses = val_u32(v);
     if (v->why) return false;
     if (clauses > WASM_MAX_CATCH_CLAUSES)
         return gbx_wasm_val_fail(v, v->insn, clauses >= v->end - v->pc ? GBX_MALFORMED : GBX_LIMIT,
@@ -579,17 +634,17 @@ gbx_wasm_val_try_table(val *v)
     v->side[first] = (wasm_side){.pc_delta = (i32)(v->pc - origin), .side_delta = (i32)(clauses + 1)};
     t.begin = (u32)(v->pc - v->m->bytes);
     v->open_tries[v->open_try_len++] = t;
-    return gbx_wasm_val_pop_types(v, c.params, c.param_count) && control_push(v, c);
+    return val_pop_types(v, type.params, type.param_count) && control_push(v, OP_TRY_TABLE, &type);
 }
 
 bool
 gbx_wasm_val_throw(val *v)
 {
-    u32 const idx = control_u32(v);
+    u32 const idx = val_u32(v);
     if (v->why) return false;
     if (idx >= v->m->tag_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown tag");
     const wasm_functype *const t = &v->m->types[v->m->tags[idx]];
-    if (!gbx_wasm_val_pop_types(v, t->params, t->param_count)) return false;
+    if (!val_pop_types(v, t->params, t->param_count)) return false;
     gbx_wasm_val_unreachable(v);
     return true;
 }

@@ -130,14 +130,27 @@ fuse_plant(fuse_tree *t, fuse_automaton *a, const fuse_row *rows, size_t row_cou
     }
 }
 
+/* The place of a second sequence among those of the automaton. */
+static u32
+fuse_second(fuse_automaton *a, fuse_edge second)
+{
+    u32 i = 1;
+    while (i <= a->second_count && a->seconds[i] != second) i++;
+    GBX_ASSERT(i < FUSE_SECONDS);
+    if (i > a->second_count) a->second_count = i;
+    a->seconds[i] = second;
+    return i;
+}
+
 /* What `class` does in the state that stands for the node: take it in, or give the longest row on the path
  * to the node up for complete and feed what remains of the path, and the class, from the root again. */
 static fuse_edge
-fuse_follow(const fuse_tree *t, u8 node, u8 class)
+fuse_follow(const fuse_tree *t, fuse_automaton *a, u8 node, u8 class)
 {
-    u8 text[9], marks = 0;
+    u8 text[9];
     u32 const len = t->depth[node] + 1u;
-    fuse_edge e = {0};
+    fuse_edge marks[2] = {0};
+    u32 mark_count = 0, state = 0;
     memcpy(text, t->path[node], t->depth[node]);
     text[len - 1] = class;
     for (u32 from = 0; from < len;) {
@@ -148,17 +161,17 @@ fuse_follow(const fuse_tree *t, u8 node, u8 class)
             if (t->row[at]) row = t->row[at], row_len = i - from;
         }
         if (i == len && !t->is_leaf[at]) {
-            e.state = at;
+            state = at;
             break;
         }
-        u8 const back = (u8)(len - 1 - from);
-        if (row && marks == 0) e.number = row, e.back = back;
-        if (row && marks == 1) e.number2 = row, e.back2 = back;
-        marks = (u8)(marks + (row != 0));
+        if (row) {
+            GBX_ASSERT(mark_count < GBX_LEN(marks));
+            marks[mark_count++] = row | (len - 1 - from) << FUSE_BACK_SHIFT;
+        }
         from += row_len;
     }
-    GBX_ASSERT(marks <= 2);
-    return e;
+    u32 const second = mark_count > 1 ? fuse_second(a, marks[1]) : 0;
+    return marks[0] | second << FUSE_SECOND_SHIFT | state * FUSE_CLASSES << FUSE_STATE_SHIFT;
 }
 
 static void
@@ -170,7 +183,7 @@ fuse_make(wasm_fuse_set set, const fuse_row *rows, size_t row_count)
     a->classes[FUSED_RETURN1] = a->classes[OP_RETURN];
     for (u32 node = 0; node < tree.nodes; node++)
         for (u32 class = 0; class < tree.classes; class++)
-            a->edges[node][class] = fuse_follow(&tree, (u8)node, (u8)class);
+            a->edges[node * FUSE_CLASSES + class] = fuse_follow(&tree, a, (u8)node, (u8)class);
 }
 
 static void

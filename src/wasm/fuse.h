@@ -21,21 +21,25 @@ enum {
  * module's set. */
 extern const u8 gbx_wasm_unfuse[WASM_FUSE_SETS][256];
 
-enum { FUSE_STATES = 256, FUSE_CLASSES = 64, FUSE_RING = 16 };
+enum { FUSE_STATES = 256, FUSE_CLASSES = 64, FUSE_RING = 16, FUSE_SECONDS = 16 };
 
-/* What one more instruction does: the state it leads to, and the sequences that are complete now that they
- * cannot grow: which byte, and how many instructions back its head stands. `number` 0: none. */
-typedef struct fuse_edge {
-    u8 state;
-    u8 number, back;
-    u8 number2, back2; /* a second one; rare */
-} fuse_edge;
+/* What one more instruction does: the state it leads to, and the sequence that is complete now that it
+ * cannot grow: which byte, and how many instructions back its head stands. From the lowest bit:
+ *   8  the byte, 0: none      4  how far back     4  a second sequence, which is rare: its place in `seconds`
+ *  16  the state, as the index of its first edge */
+typedef u32 fuse_edge;
+#define FUSE_BACK_SHIFT   8u
+#define FUSE_SECOND_SHIFT 12u
+#define FUSE_STATE_SHIFT  16u
+#define FUSE_FIELD        15u /* `back` and `second` have four bits */
 
 /* The rows of a set as an automaton that takes the longest sequence from the left, then goes on behind it.
  * Its state is the beginning of a row that the instructions since are; opcodes stand by class, and
  * class 0 is in no row. */
 typedef struct fuse_automaton {
-    fuse_edge edges[FUSE_STATES][FUSE_CLASSES];
+    fuse_edge edges[FUSE_STATES * FUSE_CLASSES]; /* by state and class */
+    fuse_edge seconds[FUSE_SECONDS];             /* byte and `back` of second sequences, from 1 */
+    u32 second_count;
     u8 classes[256]; /* by the byte that stands in the body, sequences not yet marked */
 } fuse_automaton;
 
@@ -48,29 +52,36 @@ wasm_fuse_set gbx_wasm_fuse_choose(const wasm_module *m);
 /* Take all sequences back, in a module that no one runs: every instruction stands for itself again. */
 void gbx_wasm_fuse_undo(wasm_module *m);
 
-/* What the walk over a body remembers. */
+/* What the walk over a body remembers: in memory, and in registers. */
 typedef struct fuse_run {
     const fuse_automaton *automaton;
     u8 *at[FUSE_RING]; /* where the latest instructions stand, by count modulo FUSE_RING */
-    u32 count;
-    u8 state;
-    u8 nowhere; /* what is written where nothing is to be marked */
 } fuse_run;
 
-/* The next instruction, which stands at `insn` in the module's own copy; class 0 for what no row may span,
- * as is the body's last instruction.
- * PERF: a mark is written each time, if need be to nowhere: a branch would be guessed wrongly, because every
- * other instruction completes some row. */
+typedef struct fuse_place {
+    u32 count; /* instructions so far */
+    u32 state;
+} fuse_place;
+
+/* What the edge completes is marked; the latest instruction is the one numbered `count`. */
 static inline void
-gbx_wasm_fuse_next(fuse_run *r, u8 *insn, u8 class)
+gbx_wasm_fuse_mark(const fuse_run *r, u32 count, fuse_edge e)
 {
-    fuse_edge const e = r->automaton->edges[r->state][class];
-    r->at[r->count % FUSE_RING] = insn;
-    u8 *const head = r->at[(r->count - e.back) % FUSE_RING];
-    *(e.number ? head : &r->nowhere) = e.number;
-    if (GBX_UNLIKELY(e.number2)) *r->at[(r->count - e.back2) % FUSE_RING] = e.number2;
-    r->count++;
-    r->state = e.state;
+    *r->at[(count - (e >> FUSE_BACK_SHIFT)) % FUSE_RING] = (u8)e;
+    if (GBX_LIKELY(!(e >> FUSE_SECOND_SHIFT & FUSE_FIELD))) return;
+    fuse_edge const second = r->automaton->seconds[e >> FUSE_SECOND_SHIFT & FUSE_FIELD];
+    *r->at[(count - (second >> FUSE_BACK_SHIFT)) % FUSE_RING] = (u8)second;
+}
+
+/* The next instruction, which stands at `insn` in the module's own copy; class 0 for what no row may span,
+ * as is the body's last instruction. */
+static inline fuse_place
+gbx_wasm_fuse_next(fuse_run *r, fuse_place p, u8 *insn, u8 class)
+{
+    fuse_edge const e = r->automaton->edges[p.state + class];
+    r->at[p.count % FUSE_RING] = insn;
+    if ((u8)e) gbx_wasm_fuse_mark(r, p.count, e);
+    return (fuse_place){.count = p.count + 1, .state = e >> FUSE_STATE_SHIFT};
 }
 
 #endif

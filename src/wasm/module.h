@@ -106,8 +106,10 @@ typedef struct wasm_elem {
 } wasm_elem;
 
 typedef struct wasm_data {
-    wasm_segment_mode mode;
+    u8 mode;           /* wasm_segment_mode */
+    bool has_at;       /* the offset is `at`, whatever the instance */
     u32 mem_idx;
+    u32 at;
     wasm_const offset; /* active only */
     u32 bytes_off, bytes_len;
 } wasm_data;

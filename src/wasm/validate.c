@@ -25,6 +25,8 @@
  * FUSED_LOCAL_GET_V and its like, WASM_SIDE_V128. A `return` of one value is FUSED_RETURN1 only where
  * that is no v128.
  *
+ * The walk itself, and the instructions that are only types, are in walk.c; blocks and branches in control.c.
+ *
  * SAFETY: `pc` is compared with the body's end before each instruction; immediates may be read past
  * it, by at most DECODE_PAD bytes (LEB128 readers stop at 10), and are refused at the next
  * comparison. Indices are compared with their space before use. The operand stack has room for one
@@ -91,13 +93,6 @@ gbx_wasm_val_leb(val *v, val_leb kind)
     return value;
 }
 
-static inline u32
-validate_u32(val *v)
-{
-    if (GBX_LIKELY(*v->pc < 0x80)) return *v->pc++;
-    return (u32)gbx_wasm_val_leb(v, LEB_U32);
-}
-
 bool
 gbx_wasm_val_reserve(val *v, u64 more)
 {
@@ -108,14 +103,14 @@ gbx_wasm_val_reserve(val *v, u64 more)
     if (need <= v->types_cap) return true;
     u64 const cap = max_u64(need, min_u64(v->types_cap * 2, WASM_MAX_OPERANDS + VAL_SLACK));
     u64 const high = (u64)(v->sp_max - v->types);
-    wasm_valtype *const grown = gbx_base_realloc(v->types, cap, 1);
+    wasm_valtype *const grown = gbx_base_realloc(v->types - VAL_BELOW, VAL_BELOW + cap, 1);
     if (!grown) return gbx_wasm_val_fail(v, v->insn, GBX_NO_MEMORY, "out of memory");
-    v->types = grown;
-    v->sp_max = grown + high;
+    v->types = grown + VAL_BELOW;
+    v->sp_max = v->types + high;
     v->types_cap = cap;
-    v->sp = grown + len;
-    v->types_high = grown + (cap - VAL_SLACK);
-    v->floor = grown + v->ctrls[v->ctrl_len - 1].height;
+    v->sp = v->types + len;
+    v->types_high = v->types + (cap - VAL_SLACK);
+    v->floor = v->types + v->ctrls[v->ctrl_len - 1].height;
     return true;
 }
 
@@ -149,14 +144,6 @@ static inline void
 validate_push(val *v, wasm_valtype t)
 {
     *v->sp++ = t;
-}
-
-bool
-gbx_wasm_val_pop_types(val *v, const wasm_valtype *types, u32 count)
-{
-    while (count)
-        if (!gbx_wasm_val_pop(v, types[--count])) return false;
-    return true;
 }
 
 bool
@@ -202,7 +189,7 @@ validate_memory_idx(val *v, u32 *idx)
     } else if (v->m->features_off & GBX_FEATURE_BIT(GBX_FEATURE_MULTI_MEMORY)) {
         return gbx_wasm_val_fail(v, at, GBX_MALFORMED, "zero byte expected");
     } else {
-        *idx = validate_u32(v);
+        *idx = val_u32(v);
         if (v->why || !gbx_wasm_val_need(v, GBX_FEATURE_MULTI_MEMORY)) return false;
     }
     return *idx < v->m->memory_count || gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown memory");
@@ -235,14 +222,14 @@ static bool
 validate_memarg(val *v, unsigned bytes_log2, wasm_valtype *address)
 {
     u8 *const at = v->m->bytes + (v->pc - v->m->bytes);
-    u32 const flags = validate_u32(v);
+    u32 const flags = val_u32(v);
     u64 const surplus = (u64)(v->pc - at) - 1;
     u32 mem_idx = 0;
     if (v->why) return false;
     if (flags >= 0x80) return gbx_wasm_val_fail(v, at, GBX_MALFORMED, "malformed memop flags");
     const u8 *const idx_at = v->pc;
     if (flags & OP_MEMARG_HAS_MEMORY) {
-        mem_idx = validate_u32(v);
+        mem_idx = val_u32(v);
         if (v->why || !gbx_wasm_val_need(v, GBX_FEATURE_MULTI_MEMORY)) return false;
     }
     u64 const idx_bytes = (u64)(v->pc - idx_at);
@@ -280,7 +267,7 @@ validate_access(val *v, unsigned bytes_log2, wasm_valtype value, wasm_valtype ou
 static bool
 validate_local(val *v, u8 op)
 {
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     if (idx >= v->local_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown local");
     wasm_valtype const t = v->locals[idx];
     if (GBX_UNLIKELY(t == WASM_V128))
@@ -289,17 +276,13 @@ validate_local(val *v, u8 op)
                                               : FUSED_LOCAL_TEE_V);
     if (op != OP_LOCAL_GET && !gbx_wasm_val_pop(v, t)) return false;
     if (op != OP_LOCAL_SET) validate_push(v, t);
-    if (op == OP_LOCAL_SET && v->insn == v->const_end) {
-        v->set_end = v->pc;
-        v->set_local = idx;
-    }
     return true;
 }
 
 static bool
 validate_global(val *v, bool set)
 {
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     if (idx >= v->m->global_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown global");
     wasm_globaltype const g = v->m->globals[idx].type;
     if (v->global_uses) v->global_uses[idx]++;
@@ -321,7 +304,7 @@ validate_select(val *v, bool typed)
 {
     wasm_valtype t = WASM_ANY;
     if (typed) {
-        u32 const count = validate_u32(v);
+        u32 const count = val_u32(v);
         if (!gbx_wasm_val_need(v, GBX_FEATURE_REFERENCE_TYPES)) return false;
         if (count != 1) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "invalid result arity");
         reader r = rd_init(v->m->bytes, (u64)(v->pc - v->m->bytes), (u64)(v->end - v->m->bytes));
@@ -363,7 +346,7 @@ validate_ref(val *v, u8 op)
         validate_push(v, WASM_I32);
         return true;
     }
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     if (idx >= v->m->func_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown function");
     if (!v->func_refs[idx])
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "undeclared function reference");
@@ -374,7 +357,7 @@ validate_ref(val *v, u8 op)
 static bool
 validate_table_idx(val *v, wasm_tabletype **type)
 {
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     if (idx >= v->m->table_count) return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown table");
     *type = &v->m->tables[idx];
     return true;
@@ -390,7 +373,7 @@ validate_written(wasm_tabletype *t)
 static bool
 validate_data_idx(val *v)
 {
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     v->uses_data_idx = true;
     if (v->has_data_count && idx >= v->data_count)
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown data segment");
@@ -400,7 +383,7 @@ validate_data_idx(val *v)
 static bool
 validate_elem_idx(val *v, wasm_valtype *type)
 {
-    u32 const idx = validate_u32(v);
+    u32 const idx = val_u32(v);
     if (idx >= v->m->elem_count)
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID, "unknown elem segment");
     *type = v->m->elems[idx].type;
@@ -493,7 +476,7 @@ validate_bulk_table(val *v, u32 sub)
 static bool
 validate_fc(val *v)
 {
-    u32 const sub = validate_u32(v);
+    u32 const sub = val_u32(v);
     if (v->why) return false;
     if (sub >= 0x13 && sub <= 0x16) return gbx_wasm_val_need(v, GBX_FEATURE_WIDE_ARITHMETIC);
     if (sub >= OP_FC_COUNT || !gbx_wasm_ops_fc[sub].text)
@@ -546,7 +529,7 @@ validate_fd_imm(val *v, op_imm imm, wasm_valtype *address)
 static bool
 validate_fd(val *v)
 {
-    u32 const sub = validate_u32(v);
+    u32 const sub = val_u32(v);
     wasm_valtype address = 0;
     if (v->why) return false;
     if (sub >= OP_FD_COUNT || !gbx_wasm_ops_fd[sub].text)
@@ -612,9 +595,18 @@ validate_returns_one(const val *v)
     return v->type->result_count == 1 && v->type->results[0] != WASM_V128;
 }
 
-/* One instruction that is not on the fast path below. */
-static bool
-validate_insn(val *v, u8 op)
+/* One byte counts as there wherever it stands: behind the body's end, the next comparison refuses it. */
+static void
+validate_const(val *v, u8 op)
+{
+    bool const is_32 = op == OP_I32_CONST;
+    if (*v->pc < (is_32 ? 0x40 : 0x80)) v->pc++;
+    else (void)gbx_wasm_val_leb(v, is_32 ? LEB_I32 : LEB_I64);
+    validate_push(v, is_32 ? WASM_I32 : WASM_I64);
+}
+
+bool
+gbx_wasm_val_insn(val *v, u8 op)
 {
     const op_row *const row = &gbx_wasm_ops[op];
     wasm_valtype t;
@@ -659,11 +651,7 @@ validate_insn(val *v, u8 op)
     case OP_LOCAL_SET:
     case OP_LOCAL_TEE: return validate_local(v, op);
     case OP_I32_CONST:
-        v->const_value = (u32)gbx_wasm_val_leb(v, LEB_I32);
-        v->const_end = v->pc;
-        validate_push(v, WASM_I32);
-        return true;
-    case OP_I64_CONST: (void)gbx_wasm_val_leb(v, LEB_I64); validate_push(v, WASM_I64); return true;
+    case OP_I64_CONST: validate_const(v, op); return true;
     case OP_F32_CONST: v->pc += 4; validate_push(v, WASM_F32); return true;
     case OP_F64_CONST: v->pc += 8; validate_push(v, WASM_F64); return true;
     case OP_REF_NULL:
@@ -683,89 +671,6 @@ validate_insn(val *v, u8 op)
     }
 }
 
-/* A plain instruction whose operands are there with the right types: true, and *top is what they leave.
- * Anything else, right or wrong, is left to the slow path. */
-static inline bool
-validate_plain(const op_row *row, wasm_valtype **top, const wasm_valtype *floor)
-{
-    wasm_valtype *sp = *top;
-    if (row->b) {
-        if (sp - floor < 2 || sp[-1] != row->b || sp[-2] != row->a) return false;
-        sp -= 2;
-    } else if (row->a) {
-        if (sp == floor || sp[-1] != row->a) return false;
-        sp--;
-    }
-    if (row->out) *sp++ = row->out;
-    *top = sp;
-    return true;
-}
-
-/* One instruction on the fast path: one-byte immediates, operands in place. False: not taken, nothing
- * changed. `*pc` is behind the opcode. */
-static inline bool
-validate_fast(val *v, u8 op, const u8 **pc, wasm_valtype **top)
-{
-    const op_row *const row = &gbx_wasm_ops[op];
-    wasm_valtype *const sp = *top;
-    u8 const imm = **pc;
-    switch (row->imm) {
-    case IMM_NONE: return row->a && validate_plain(row, top, v->floor);
-    case IMM_IDX: {
-        if (op < OP_LOCAL_GET || op > OP_LOCAL_TEE || imm >= 0x80 || imm >= v->fast_locals) return false;
-        wasm_valtype const t = v->locals[imm];
-        if (op == OP_LOCAL_GET) {
-            *sp = t;
-            *top = sp + 1;
-        } else {
-            if (sp == v->floor || sp[-1] != t) return false;
-            if (op == OP_LOCAL_SET) {
-                *top = sp - 1;
-                if (v->insn == v->const_end) {
-                    v->set_end = *pc + 1;
-                    v->set_local = imm;
-                }
-            }
-        }
-        ++*pc;
-        return true;
-    }
-    case IMM_I32:
-        if (imm >= 0x40) return false;
-        v->const_value = imm;
-        v->const_end = ++*pc;
-        *sp = WASM_I32;
-        *top = sp + 1;
-        return true;
-    case IMM_I64:
-        if (imm >= 0x80) return false;
-        ++*pc;
-        *sp = WASM_I64;
-        *top = sp + 1;
-        return true;
-    case IMM_MEM1:
-    case IMM_MEM2:
-    case IMM_MEM4:
-    case IMM_MEM8:
-        if (imm > row->imm - IMM_MEM1 || (*pc)[1] >= 0x80 || !v->has_memory32 ||
-            !validate_plain(row, top, v->floor))
-            return false;
-        *pc += 2;
-        return true;
-    default: return false;
-    }
-}
-
-/* An instruction was refused. Where its immediates reach over the body's end, that is the reason, whatever
- * the bytes behind it would say. False. */
-static bool
-validate_cut(val *v)
-{
-    if (v->pc <= v->end || v->code != GBX_INVALID) return false;
-    v->why = NULL;
-    return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end");
-}
-
 /* Sign extension operators are on the fast path, which asks for no feature. */
 static bool
 validate_no_sign_extension(val *v, const u8 *pc)
@@ -775,42 +680,6 @@ validate_no_sign_extension(val *v, const u8 *pc)
         v->insn = pc;
         return gbx_wasm_val_need(v, GBX_FEATURE_SIGN_EXTENSION);
     }
-    return true;
-}
-
-/* The body, instruction by instruction. */
-static bool
-validate_insns(val *v)
-{
-    const u8 *pc = v->pc;
-    wasm_valtype *sp = v->sp;
-    fuse_run fuse = {.automaton = gbx_wasm_fuse_automaton(v->m->fuse_set)};
-    while (v->ctrl_len) {
-        if (GBX_UNLIKELY(pc >= v->end))
-            return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end: END opcode expected");
-        if (GBX_UNLIKELY(sp >= v->types_high)) {
-            v->sp = sp;
-            if (!gbx_wasm_val_reserve(v, VAL_SLACK)) return false;
-            sp = v->sp;
-        }
-        u8 const op = *pc;
-        u8 *const insn = v->m->bytes + (pc - v->m->bytes);
-        v->insn = pc++;
-        if (!validate_fast(v, op, &pc, &sp)) {
-            v->pc = pc;
-            v->sp = sp;
-            if (!validate_insn(v, op) || GBX_UNLIKELY(v->why)) return validate_cut(v);
-            pc = v->pc;
-            sp = v->sp;
-            bool const is_wide_index = op >= OP_LOCAL_GET && op <= OP_GLOBAL_SET && pc - insn > 2;
-            gbx_wasm_fuse_next(&fuse, insn, is_wide_index ? 0 : fuse.automaton->classes[*insn]);
-        } else {
-            gbx_wasm_fuse_next(&fuse, insn, fuse.automaton->classes[op]);
-        }
-        if (sp > v->sp_max) v->sp_max = sp;
-    }
-    v->pc = pc;
-    v->sp = sp;
     return true;
 }
 
@@ -867,19 +736,19 @@ gbx_wasm_val_body(val *v, wasm_code *c, u32 func_idx)
     v->pc = m->bytes + c->body_off;
     v->end = m->bytes + c->body_end;
     v->insn = v->pc;
-    v->const_end = v->set_end = v->disp_at = NULL;
+    v->disp_at = NULL;
     v->skip_from = v->skip_to = NULL;
     v->run_end = v->pc;
     v->side_len = 0;
     v->ctrl_len = 0;
-    v->target_len = 0;
+    v->target_len = v->dispatch_len = 0;
     v->try_len = v->open_try_len = v->catch_len = 0;
     v->sp = v->sp_max = v->floor = v->types;
     if (!validate_locals(v, v->type)) return false;
     c->insns_off = (u32)(v->pc - m->bytes);
     if (!gbx_wasm_val_open_body(v)) return false;
     c->entry = gbx_wasm_val_skip(v, v->pc);
-    if (!validate_insns(v)) return false;
+    if (!gbx_wasm_val_walk(v)) return false;
     if (v->pc != v->end)
         return gbx_wasm_val_fail(v, v->pc, GBX_MALFORMED,
                                  "section size mismatch: the body goes on behind its final end");

@@ -6,27 +6,46 @@
 #include "wasm/wasm_int.h"
 
 #define VAL_SLACK 16u /* operand types that may be pushed before room is looked for again */
+#define VAL_BELOW 8u  /* bytes below the first operand type, which may be read */
+
+/* What the common path of the walk knows of an opcode; see walk.c. PERF: reached by a shift. */
+typedef struct val_row {
+    u16 want, mask; /* the two topmost types, the topmost lowest, and which bits of them count */
+    u8 local_want, local_out; /* bits of a local's type that are wanted as well, and that are left */
+    u8 out;         /* the type that is left */
+    u8 takes, gives, takes_bits, gives_bits; /* operands off and on, and eight times as many */
+    u8 most;        /* of the byte behind the opcode */
+    u8 class;       /* fuse_automaton.classes */
+} __attribute__((aligned(16))) val_row;
+
+/* What a block takes and gives, or what its label does. */
+typedef struct val_types {
+    const wasm_valtype *params, *results;
+    u32 param_count, result_count;
+} val_types;
 
 /* An open block. Heights and counts are operands; side and target numbers are indices. */
 typedef struct val_ctrl {
-    const wasm_valtype *params, *results;
-    u32 param_count, result_count;
+    val_types type;
     u32 height;      /* operands below the block's own */
     u32 fix;         /* side entries that wait for the end: index of the last + 1; 0: none */
     u32 else_fix;    /* `if`: its false edge's entry + 1; 0: resolved */
-    u32 loop_side;   /* `loop`: its target */
-    const u8 *loop_pc;
+    u32 loop_off, loop_side; /* `loop`: its target */
+    u32 lead;        /* a leading block of a dispatch loop: index of the dispatch + 1 */
+    u32 disp;        /* a dispatch loop: index of the dispatch + 1; 0: it is none */
     u8 op;           /* OP_BLOCK, OP_LOOP, OP_IF, OP_ELSE, OP_TRY_TABLE; OP_CALL for the body itself */
     bool unreachable;
-    /* Dispatch loops; see the head of validate.c. */
-    u32 lead_of;     /* a leading block: index of its loop + 1 */
-    u32 disp_open;   /* a dispatch loop: index of the innermost leading block still open */
-    u32 disp_side;   /* its br_table's first entry + 1; 0: not a dispatch loop */
-    u32 disp_count;  /* entries, the default included */
-    u32 disp_target; /* first index into val.targets */
-    u32 disp_local;
-    const u8 *disp_origin;
 } val_ctrl;
+
+/* The br_table at the head of a loop; see the head of validate.c. */
+typedef struct val_dispatch {
+    u32 open;   /* index of the innermost leading block still open */
+    u32 side;   /* its first entry */
+    u32 count;  /* entries, the default included */
+    u32 target; /* first index into val.targets */
+    u32 local;
+    const u8 *origin;
+} val_dispatch;
 
 typedef struct val {
     wasm_module *m;
@@ -45,6 +64,8 @@ typedef struct val {
     u32 ctrl_len, ctrl_cap;
     wasm_side *side;
     u32 side_len, side_cap;
+    val_dispatch *dispatches;
+    u32 dispatch_len, dispatch_cap;
     u32 *targets; /* block indices that dispatch br_tables name */
     u32 target_len, target_cap;
     wasm_try *tries, *open_tries; /* closed ones, innermost first; and those that are open */
@@ -52,9 +73,14 @@ typedef struct val {
     wasm_catch *catches;
     u32 catch_len, catch_cap;
 
-    /* The latest `i32.const; local.set`, and where a dispatch br_table is expected. */
-    const u8 *const_end, *set_end;
-    u32 const_value, set_local;
+    fuse_run fuse;
+    fuse_place fused;
+    val_row rows[256];
+    u64 ends[256]; /* topmost bits of the bytes, from the opcode on, that may be its last; 0: it is not on
+                      the common path */
+    const wasm_valtype *mark; /* from here on the stack is higher than before, or too high */
+
+    /* Where a dispatch br_table is expected. */
     const u8 *disp_at;
     u32 disp_loop, disp_local;
     const u8 *skip_from, *skip_to; /* the latest run of ends and nops */
@@ -83,12 +109,16 @@ bool gbx_wasm_val_need(val *v, gbx_feature feature);
 u64 gbx_wasm_val_leb(val *v, val_leb kind);
 bool gbx_wasm_val_reserve(val *v, u64 more);
 bool gbx_wasm_val_pop(val *v, wasm_valtype want);
-bool gbx_wasm_val_pop_types(val *v, const wasm_valtype *types, u32 count);
 bool gbx_wasm_val_push_types(val *v, const wasm_valtype *types, u32 count);
 void gbx_wasm_val_unreachable(val *v);
 
-/* validate.c: one function, fills its wasm_code. */
+/* validate.c: one function, fills its wasm_code; one instruction, v->pc behind the opcode. */
 bool gbx_wasm_val_body(val *v, wasm_code *c, u32 func_idx);
+bool gbx_wasm_val_insn(val *v, u8 op);
+
+/* walk.c: the rows, once for a module's fuse_set and first memory; a body's instructions. */
+void gbx_wasm_val_rows(val *v);
+bool gbx_wasm_val_walk(val *v);
 
 /* control.c: one call per instruction, v->pc behind the opcode. */
 bool gbx_wasm_val_open_body(val *v);
@@ -113,5 +143,50 @@ val_address_type(const wasm_limits *l)
 
 /* The first byte at or behind `pc` that is neither an end nor a nop. */
 const u8 *gbx_wasm_val_skip(val *v, const u8 *pc);
+
+/* The index at `pc`. PERF: functions and labels have one to three bytes. */
+static inline u32
+val_u32(val *v)
+{
+    const u8 *const p = v->pc;
+    if (GBX_LIKELY(p[0] < 0x80)) {
+        v->pc = p + 1;
+        return p[0];
+    }
+    if (p[1] < 0x80 && v->end - p >= 2) {
+        v->pc = p + 2;
+        return (p[0] & 0x7fu) | (u32)p[1] << 7;
+    }
+    if (p[2] < 0x80 && v->end - p >= 3) {
+        v->pc = p + 3;
+        return (p[0] & 0x7fu) | (p[1] & 0x7fu) << 7 | (u32)p[2] << 14;
+    }
+    return (u32)gbx_wasm_val_leb(v, LEB_U32);
+}
+
+static inline bool
+val_pop(val *v, wasm_valtype want)
+{
+    if (GBX_UNLIKELY(v->sp == v->floor || v->sp[-1] != want)) return gbx_wasm_val_pop(v, want);
+    v->sp--;
+    return true;
+}
+
+static inline bool
+val_pop_types(val *v, const wasm_valtype *types, u32 count)
+{
+    while (count)
+        if (!val_pop(v, types[--count])) return false;
+    return true;
+}
+
+/* There is room for one, always. */
+static inline bool
+val_push_types(val *v, const wasm_valtype *types, u32 count)
+{
+    if (count > 1) return gbx_wasm_val_push_types(v, types, count);
+    if (count) *v->sp++ = *types;
+    return true;
+}
 
 #endif
