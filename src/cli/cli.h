@@ -206,6 +206,10 @@ bool gbx_cli_feature_parse(const char *text, gbx_feature *feature, bool *is_on, 
 
 /* Interpret all options. On a mistake says which and gives CLI_EXIT_SETUP. */
 int gbx_cli_plan_make(cli_plan *plan, const cli_line *line);
+/* The line and its plan, of a command that takes FILE. CLI_EXIT_OK; or CLI_ANSWERED: what was asked for, help
+ * or the version, is printed; or the exit code of a mistake, which was reported. */
+#define CLI_ANSWERED (-1)
+int gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, char **argv, int first);
 
 /* ---- the rest ---- */
 
@@ -265,13 +269,24 @@ int gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *modu
 
 /* run.c: the command `run`. `first` is the index of its first word. */
 int gbx_cli_run(int argc, char **argv, int first);
+
+/* What a guest needs, and all that is to be released. Zeroed: nothing. */
+typedef struct cli_guest {
+    gbx_engine *engine;
+    gbx_module *module;
+    gbx_store *store;
+    gbx_linker *linker;
+    gbx_wasi *wasi;
+    gbx_instance *instance;
+} cli_guest;
+
+void gbx_cli_guest_release(cli_guest *guest);
 /* Of all commands that run FILE: arguments, variables and directories of the plan; and the guest from its
  * instance to its end. The latter says what goes wrong before a guest has begun, and then gives that exit
  * code and the slug of why; with CLI_EXIT_OK, *trap says how the guest ended. `clock` may be NULL. */
 gbx_code gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err);
-int gbx_cli_run_call(const cli_plan *plan, gbx_store *store, const gbx_module *module, gbx_linker *linker,
-                     gbx_instance **instance, gbx_trap *trap, cli_text *results, const char **ended,
-                     cli_clock *clock);
+int gbx_cli_run_call(const cli_plan *plan, cli_guest *guest, gbx_trap *trap, cli_text *results,
+                     const char **ended, cli_clock *clock);
 /* What was asked for of this machine cannot be had: says so, gives the exit code. */
 int gbx_cli_run_no_setup(gbx_code code, const gbx_err *err);
 

@@ -109,20 +109,8 @@ gbx_cli_compile(int argc, char **argv, int first)
 {
     cli_line line;
     cli_plan plan;
-    int status = gbx_cli_line_parse(&line, CLI_COMPILE, argc, argv, first);
-    if (status != CLI_EXIT_OK) return status;
-    if (gbx_cli_line_find(&line, CLI_OPT_HELP) >= 0) {
-        gbx_cli_help_compile(stdout);
-        return CLI_EXIT_OK;
-    }
-    if (gbx_cli_line_find(&line, CLI_OPT_VERSION) >= 0) return gbx_cli_version();
-    if (line.file == argc) {
-        return gbx_cli_usage_error("no-file", "there is no FILE to compile",
-                                   "the command line has nothing but options",
-                                   gbx_cli_line_command(&line, &(cli_edit){.args = "main.wasm"}));
-    }
-    status = gbx_cli_plan_make(&plan, &line);
-    if (status != CLI_EXIT_OK) return status;
+    int const status = gbx_cli_begin(&plan, &line, CLI_COMPILE, argc, argv, first);
+    if (status != CLI_EXIT_OK) return status == CLI_ANSWERED ? CLI_EXIT_OK : status;
     if (!plan.out || !*plan.out || compile_is_same_file(plan.out, plan.program))
         return compile_no_out(&line, &plan);
     return compile_all(&plan);

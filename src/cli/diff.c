@@ -35,26 +35,11 @@ typedef struct diff_run {
     uint64_t count, block;
 
     diff_world world;
-    gbx_engine *engine;
-    gbx_module *module;
-    gbx_store *store;
-    gbx_linker *linker;
-    gbx_wasi *wasi;
-    gbx_instance *instance;
+    cli_guest guest;
     gbx_trap trap;
     cli_text results;
     gbx_compiled tiers;
 } diff_run;
-
-static void
-diff_release(diff_run *r)
-{
-    gbx_wasi_release(r->wasi);
-    gbx_linker_release(r->linker);
-    gbx_store_release(r->store);
-    gbx_module_release(r->module);
-    gbx_engine_release(r->engine);
-}
 
 /* ---- One run */
 
@@ -91,7 +76,7 @@ diff_on_call(void *data, const gbx_trace_call *call)
 {
     diff_run *const r = data;
     if (r->found.what) return;
-    uint64_t const memory = r->plan->every_call ? diff_memory_hash(r->instance) : 0;
+    uint64_t const memory = r->plan->every_call ? diff_memory_hash(r->guest.instance) : 0;
     r->count = call->number;
     if (r->is_first) {
         gbx_cli_diff_calls_keep(r->calls, call, memory);
@@ -100,7 +85,7 @@ diff_on_call(void *data, const gbx_trace_call *call)
     gbx_cli_diff_calls_compare(r->calls, call, memory, &r->block, &r->found);
     if (!r->found.what) return;
     r->found.callers = diff_callers(call);
-    gbx_store_cancel(r->store);
+    gbx_store_cancel(r->guest.store);
 }
 
 static gbx_code
@@ -110,14 +95,14 @@ diff_open(diff_run *r, int input, gbx_err *err)
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = plan->timeout_ns;
     opts.memory_bytes = plan->memory_bytes;
-    gbx_code code = gbx_store_new(r->engine, &opts, &r->store, err);
-    if (code == GBX_OK) code = gbx_wasi_new(&r->wasi, err);
-    if (code == GBX_OK) code = gbx_cli_diff_world(&r->world, plan, input, r->wasi, err);
-    if (code == GBX_OK) code = gbx_cli_run_grant(r->wasi, plan, err);
+    gbx_code code = gbx_store_new(r->guest.engine, &opts, &r->guest.store, err);
+    if (code == GBX_OK) code = gbx_wasi_new(&r->guest.wasi, err);
+    if (code == GBX_OK) code = gbx_cli_diff_world(&r->world, plan, input, r->guest.wasi, err);
+    if (code == GBX_OK) code = gbx_cli_run_grant(r->guest.wasi, plan, err);
     if (code != GBX_OK) return code;
-    gbx_wasi_trace(r->wasi, diff_on_call, r);
-    code = gbx_linker_new(r->store, &r->linker, err);
-    if (code == GBX_OK) code = gbx_wasi_link(r->wasi, r->linker, err);
+    gbx_wasi_trace(r->guest.wasi, diff_on_call, r);
+    code = gbx_linker_new(r->guest.store, &r->guest.linker, err);
+    if (code == GBX_OK) code = gbx_wasi_link(r->guest.wasi, r->guest.linker, err);
     return code;
 }
 
@@ -129,19 +114,18 @@ diff_make(diff_run *r, int input)
     gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
     opts.features_off = r->plan->features_off;
     opts.tier = r->tier->mode;
-    gbx_code code = gbx_engine_new(&opts, &r->engine, &err);
-    if (code == GBX_OK && r->tier->is_early) code = gbx_engine_set_warm_factor(r->engine, 1, &err);
+    gbx_code code = gbx_engine_new(&opts, &r->guest.engine, &err);
+    if (code == GBX_OK && r->tier->is_early) code = gbx_engine_set_warm_factor(r->guest.engine, 1, &err);
     if (code != GBX_OK) return gbx_cli_run_no_setup(code, &err);
     gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
     compile_opts.trust = GBX_TRUST_NOTHING;
-    code = gbx_module_compile_file(r->engine, r->plan->program, &compile_opts, &r->module, &err);
+    code = gbx_module_compile_file(r->guest.engine, r->plan->program, &compile_opts, &r->guest.module, &err);
     if (code != GBX_OK) return gbx_cli_report_error(r->plan, NULL, code, &err);
     code = diff_open(r, input, &err);
     if (code != GBX_OK) return gbx_cli_run_no_setup(code, &err);
     const char *ended;
-    int const status = gbx_cli_run_call(r->plan, r->store, r->module, r->linker, &r->instance, &r->trap,
-                                        &r->results, &ended, NULL);
-    gbx_compiled_get(r->module, &r->tiers);
+    int const status = gbx_cli_run_call(r->plan, &r->guest, &r->trap, &r->results, &ended, NULL);
+    gbx_compiled_get(r->guest.module, &r->tiers);
     return status;
 }
 
@@ -228,8 +212,8 @@ diff_memories(const diff_run *a, const diff_run *b, diff_found *found)
 {
     const uint8_t *x, *y;
     size_t x_bytes, y_bytes;
-    for (size_t i = 0; gbx_trace_memory(a->instance, i, &x, &x_bytes); i++) {
-        if (!gbx_trace_memory(b->instance, i, &y, &y_bytes)) return;
+    for (size_t i = 0; gbx_trace_memory(a->guest.instance, i, &x, &x_bytes); i++) {
+        if (!gbx_trace_memory(b->guest.instance, i, &y, &y_bytes)) return;
         if (x_bytes != y_bytes) {
             *found = (diff_found){.what = gbx_cli_format("the size of memory %zu", i),
                                   .a = gbx_cli_format("%zu bytes", x_bytes),
@@ -254,7 +238,8 @@ static void
 diff_globals(const diff_run *a, const diff_run *b, diff_found *found)
 {
     gbx_val x, y;
-    for (size_t i = 0; gbx_trace_global(a->instance, i, &x) && gbx_trace_global(b->instance, i, &y); i++) {
+    const gbx_instance *const one = a->guest.instance, *const other = b->guest.instance;
+    for (size_t i = 0; gbx_trace_global(one, i, &x) && gbx_trace_global(other, i, &y); i++) {
         if (!memcmp(&x.of, &y.of, sizeof x.of)) continue;
         *found = (diff_found){.what = gbx_cli_format("global %zu", i),
                               .a = gbx_cli_format_value(&x),
@@ -330,12 +315,13 @@ diff_say_same(const diff_run *a, const diff_run *compiled)
     printf("same: %s, %s, %s of output", diff_end(a),
            diff_plural(gbx_cli_diff_calls_count(a->calls), "host call"),
            diff_plural(a->world.streams[0].bytes + a->world.streams[1].bytes, "byte"));
-    for (size_t i = 0; gbx_trace_memory(a->instance, i, &data, &bytes); i++) total += bytes;
+    const gbx_instance *const instance = a->guest.instance;
+    for (size_t i = 0; gbx_trace_memory(instance, i, &data, &bytes); i++) total += bytes;
     if (a->trap.code == GBX_TRAP_STACK_EXHAUSTED)
         printf("; how deep it got and what it left in memory is not compared");
-    else if (a->instance)
-        printf(", memory of %s %016" PRIx64 ", %s", diff_plural(total, "byte"), diff_memory_hash(a->instance),
-               diff_plural(gbx_trace_global_count(a->instance), "global"));
+    else if (instance)
+        printf(", memory of %s %016" PRIx64 ", %s", diff_plural(total, "byte"), diff_memory_hash(instance),
+               diff_plural(gbx_trace_global_count(instance), "global"));
     else
         printf("; there is no instance whose memory could be compared");
     printf("; interpreted, compiled (%s of %s) and mixed\n", diff_number(compiled->tiers.compiled),
@@ -398,9 +384,9 @@ diff_runs(const cli_plan *plan, int input)
         } else if (status == CLI_EXIT_OK) {
             is_over = false;
         }
-        if (i) diff_release(r);
+        if (i) gbx_cli_guest_release(&r->guest);
     }
-    diff_release(&runs[0]);
+    gbx_cli_guest_release(&runs[0].guest);
     return status;
 }
 
@@ -429,19 +415,8 @@ gbx_cli_diff(int argc, char **argv, int first)
     cli_line line;
     cli_plan plan;
     int input = -1;
-    int status = gbx_cli_line_parse(&line, CLI_DIFF, argc, argv, first);
-    if (status != CLI_EXIT_OK) return status;
-    if (gbx_cli_line_find(&line, CLI_OPT_HELP) >= 0) {
-        gbx_cli_help_diff(stdout);
-        return CLI_EXIT_OK;
-    }
-    if (gbx_cli_line_find(&line, CLI_OPT_VERSION) >= 0) return gbx_cli_version();
-    if (line.file == argc) {
-        return gbx_cli_usage_error("no-file", "there is no FILE to run",
-                                   "the command line ends after the options",
-                                   gbx_cli_line_command(&line, &(cli_edit){.args = "main.wasm"}));
-    }
-    status = gbx_cli_plan_make(&plan, &line);
+    int status = gbx_cli_begin(&plan, &line, CLI_DIFF, argc, argv, first);
+    if (status == CLI_ANSWERED) return CLI_EXIT_OK;
     if (status == CLI_EXIT_OK) status = diff_grants(&plan);
     if (status == CLI_EXIT_OK) status = gbx_cli_diff_input(&input);
     if (status == CLI_EXIT_OK) status = diff_runs(&plan, input);

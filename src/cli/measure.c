@@ -526,20 +526,8 @@ gbx_cli_measure(int argc, char **argv, int first)
     static measure_state m;
     cli_line line;
     cli_plan plan;
-    int status = gbx_cli_line_parse(&line, CLI_MEASURE, argc, argv, first);
-    if (status != CLI_EXIT_OK) return status;
-    if (gbx_cli_line_find(&line, CLI_OPT_HELP) >= 0) {
-        gbx_cli_help_measure(stdout);
-        return CLI_EXIT_OK;
-    }
-    if (gbx_cli_line_find(&line, CLI_OPT_VERSION) >= 0) return gbx_cli_version();
-    if (line.file == argc) {
-        return gbx_cli_usage_error("no-file", "there is no FILE to measure",
-                                   "the command line ends after the options",
-                                   gbx_cli_line_command(&line, &(cli_edit){.args = "main.wasm"}));
-    }
-    status = gbx_cli_plan_make(&plan, &line);
-    if (status != CLI_EXIT_OK) return status;
+    int status = gbx_cli_begin(&plan, &line, CLI_MEASURE, argc, argv, first);
+    if (status != CLI_EXIT_OK) return status == CLI_ANSWERED ? CLI_EXIT_OK : status;
     m = (measure_state){.plan = &plan, .line = &line, .ended = "exit"};
     m.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     status = measure_look(&m);

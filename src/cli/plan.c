@@ -293,3 +293,39 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
     if (status == CLI_EXIT_OK && relative && !plan->pwd) plan_set_env(plan, "PWD", "/");
     return status;
 }
+
+typedef struct plan_command {
+    cli_command command;
+    void (*help)(FILE *to);
+    const char *verb;
+} plan_command;
+
+static const plan_command plan_commands[] = {
+    {CLI_RUN, gbx_cli_help_run, "run"},
+    {CLI_DIFF, gbx_cli_help_diff, "run"},
+    {CLI_COMPILE, gbx_cli_help_compile, "compile"},
+    {CLI_MEASURE, gbx_cli_help_measure, "measure"},
+};
+
+int
+gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, char **argv, int first)
+{
+    const plan_command *row = plan_commands;
+    while (row->command != command) row++;
+    int const status = gbx_cli_line_parse(line, command, argc, argv, first);
+    if (status != CLI_EXIT_OK) return status;
+    if (gbx_cli_line_find(line, CLI_OPT_HELP) >= 0) {
+        bool const is_named = first > 1;
+        (is_named ? row->help : gbx_cli_help_all)(stdout);
+        return CLI_ANSWERED;
+    }
+    if (gbx_cli_line_find(line, CLI_OPT_VERSION) >= 0) {
+        (void)gbx_cli_version();
+        return CLI_ANSWERED;
+    }
+    if (line->file == argc)
+        return gbx_cli_usage_error("no-file", gbx_cli_format("there is no FILE to %s", row->verb),
+                                   "the command line ends after the options",
+                                   gbx_cli_line_command(line, &(cli_edit){.args = "main.wasm"}));
+    return gbx_cli_plan_make(plan, line);
+}

@@ -7,26 +7,21 @@
 
 #include "cli/cli.h"
 
-/* Everything that is to be released, in reverse order of its making. Zeroed: nothing. */
 typedef struct run_state {
-    gbx_engine *engine;
-    gbx_module *module;
-    gbx_store *store;
-    gbx_linker *linker;
-    gbx_wasi *wasi;
-    gbx_instance *instance;
+    cli_guest guest;
     cli_clock clock;
     const char *ended; /* the slug of what ended it; NULL: an exit of its own */
 } run_state;
 
-static void
-run_release(run_state *run)
+void
+gbx_cli_guest_release(cli_guest *guest)
 {
-    gbx_wasi_release(run->wasi);
-    gbx_linker_release(run->linker);
-    gbx_store_release(run->store);
-    gbx_module_release(run->module);
-    gbx_engine_release(run->engine);
+    gbx_wasi_release(guest->wasi);
+    gbx_linker_release(guest->linker);
+    gbx_store_release(guest->store);
+    gbx_module_release(guest->module);
+    gbx_engine_release(guest->engine);
+    *guest = (cli_guest){0};
 }
 
 gbx_code
@@ -47,13 +42,13 @@ gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err)
 }
 
 static gbx_code
-run_grant(run_state *run, const cli_plan *plan, gbx_err *err)
+run_grant(cli_guest *guest, const cli_plan *plan, gbx_err *err)
 {
-    gbx_code code = gbx_wasi_new(&run->wasi, err);
-    if (code == GBX_OK) code = gbx_wasi_inherit_stdio(run->wasi, err);
-    if (code == GBX_OK) code = gbx_cli_run_grant(run->wasi, plan, err);
-    if (code == GBX_OK) code = gbx_linker_new(run->store, &run->linker, err);
-    if (code == GBX_OK) code = gbx_wasi_link(run->wasi, run->linker, err);
+    gbx_code code = gbx_wasi_new(&guest->wasi, err);
+    if (code == GBX_OK) code = gbx_wasi_inherit_stdio(guest->wasi, err);
+    if (code == GBX_OK) code = gbx_cli_run_grant(guest->wasi, plan, err);
+    if (code == GBX_OK) code = gbx_linker_new(guest->store, &guest->linker, err);
+    if (code == GBX_OK) code = gbx_wasi_link(guest->wasi, guest->linker, err);
     return code;
 }
 
@@ -79,31 +74,30 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
         status = gbx_cli_report_trap(plan, trap);
     }
     fflush(stdout);
-    if (plan->hints) gbx_cli_hints(plan, run->store, status);
+    if (plan->hints) gbx_cli_hints(plan, run->guest.store, status);
     return status;
 }
 
 int
-gbx_cli_run_call(const cli_plan *plan, gbx_store *store, const gbx_module *module, gbx_linker *linker,
-                 gbx_instance **instance, gbx_trap *trap, cli_text *results, const char **ended,
-                 cli_clock *clock)
+gbx_cli_run_call(const cli_plan *plan, cli_guest *guest, gbx_trap *trap, cli_text *results,
+                 const char **ended, cli_clock *clock)
 {
     static gbx_err err;
-    *instance = NULL;
+    const gbx_module *const module = guest->module;
     *ended = NULL;
     if (!plan->invoke && !run_exports_func(module, "_start")) {
         *ended = "no-start";
         return gbx_cli_no_start(plan, module);
     }
-    gbx_code const code = gbx_instance_new(store, module, linker, instance, trap, &err);
+    gbx_code const code = gbx_instance_new(guest->store, module, guest->linker, &guest->instance, trap, &err);
     gbx_cli_clock_lap(clock, CLI_PHASE_INSTANTIATE);
     if (code == GBX_TRAPPED) return CLI_EXIT_OK;
     if (code != GBX_OK) {
         *ended = gbx_code_slug(code);
         return gbx_cli_report_error(plan, module, code, &err);
     }
-    if (plan->invoke) return gbx_cli_invoke(plan, *instance, module, trap, results);
-    gbx_func *const start = gbx_instance_func(*instance, "_start");
+    if (plan->invoke) return gbx_cli_invoke(plan, guest->instance, module, trap, results);
+    gbx_func *const start = gbx_instance_func(guest->instance, "_start");
     const gbx_valtype *types;
     if (gbx_func_params(start, &types) || gbx_func_results(start, &types))
         return gbx_cli_no_start(plan, module);
@@ -116,8 +110,7 @@ run_call(run_state *run, const cli_plan *plan)
 {
     static gbx_trap trap;
     cli_text results = {0};
-    int const status = gbx_cli_run_call(plan, run->store, run->module, run->linker, &run->instance, &trap,
-                                        &results, &run->ended, &run->clock);
+    int const status = gbx_cli_run_call(plan, &run->guest, &trap, &results, &run->ended, &run->clock);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_RUN);
     if (status != CLI_EXIT_OK) return status;
     fputs(gbx_cli_text_get(&results), stdout);
@@ -142,6 +135,7 @@ static int
 run_all(run_state *run, const cli_plan *plan)
 {
     static gbx_err err;
+    cli_guest *const guest = &run->guest;
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = plan->timeout_ns;
     opts.memory_bytes = plan->memory_bytes;
@@ -151,19 +145,19 @@ run_all(run_state *run, const cli_plan *plan)
     engine_opts.tier = plan->tier;
     engine_opts.symbols = plan->symbols;
     engine_opts.cache_dir = plan->cache_dir;
-    gbx_code code = gbx_engine_new(&engine_opts, &run->engine, &err);
+    gbx_code code = gbx_engine_new(&engine_opts, &guest->engine, &err);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_ENGINE);
     if (code != GBX_OK) return run_no_setup(run, code, &err);
     gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
     compile_opts.trust = plan->allow_compiled ? GBX_TRUST_ANYBODY : GBX_TRUST_KEY;
-    code = gbx_module_compile_file(run->engine, plan->program, &compile_opts, &run->module, &err);
+    code = gbx_module_compile_file(guest->engine, plan->program, &compile_opts, &guest->module, &err);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_OPEN);
     if (code != GBX_OK) {
         run->ended = gbx_code_slug(code);
         return gbx_cli_report_error(plan, NULL, code, &err);
     }
-    code = gbx_store_new(run->engine, &opts, &run->store, &err);
-    if (code == GBX_OK) code = run_grant(run, plan, &err);
+    code = gbx_store_new(guest->engine, &opts, &guest->store, &err);
+    if (code == GBX_OK) code = run_grant(guest, plan, &err);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_GRANT);
     return code == GBX_OK ? run_call(run, plan) : run_no_setup(run, code, &err);
 }
@@ -177,13 +171,13 @@ run_plan(const cli_plan *plan)
     if (status != CLI_EXIT_OK) return status;
     if (plan->explain || account) gbx_cli_clock_begin(&run.clock);
     status = run_all(&run, plan);
-    if (plan->explain && run.module) {
-        gbx_cli_cache_explain(plan, run.module);
-        gbx_cli_clock_explain(&run.clock, run.module);
+    if (plan->explain && run.guest.module) {
+        gbx_cli_cache_explain(plan, run.guest.module);
+        gbx_cli_clock_explain(&run.clock, run.guest.module);
     }
     const char *const ended = run.ended ? run.ended : "exit";
-    status = gbx_cli_account_close(account, plan, run.module, &run.clock, ended, status);
-    run_release(&run);
+    status = gbx_cli_account_close(account, plan, run.guest.module, &run.clock, ended, status);
+    gbx_cli_guest_release(&run.guest);
     return status;
 }
 
@@ -192,21 +186,7 @@ gbx_cli_run(int argc, char **argv, int first)
 {
     cli_line line;
     cli_plan plan;
-    int const status = gbx_cli_line_parse(&line, CLI_RUN, argc, argv, first);
-    if (status != CLI_EXIT_OK) return status;
-    if (gbx_cli_line_find(&line, CLI_OPT_HELP) >= 0) {
-        if (first > 1)
-            gbx_cli_help_run(stdout);
-        else
-            gbx_cli_help_all(stdout);
-        return CLI_EXIT_OK;
-    }
-    if (gbx_cli_line_find(&line, CLI_OPT_VERSION) >= 0) return gbx_cli_version();
-    if (line.file == argc) {
-        return gbx_cli_usage_error("no-file", "there is no FILE to run",
-                                   "the command line ends after the options",
-                                   gbx_cli_line_command(&line, &(cli_edit){.args = "main.wasm"}));
-    }
-    int const made = gbx_cli_plan_make(&plan, &line);
-    return made != CLI_EXIT_OK ? made : run_plan(&plan);
+    int const status = gbx_cli_begin(&plan, &line, CLI_RUN, argc, argv, first);
+    if (status != CLI_EXIT_OK) return status == CLI_ANSWERED ? CLI_EXIT_OK : status;
+    return run_plan(&plan);
 }
