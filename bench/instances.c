@@ -2,6 +2,11 @@
  * dropping it; runs a second on several threads; and memory of instances that are alive and idle.
  *
  * instances [-n ROUNDS] [--live COUNT] [--threads N] [--no-pool] FILE.wasm [args ...]
+ * instances --call EXPORT [--snapshot] [--resume EXPORT] ... FILE.wasm [args ...]
+ *
+ * With --call, FILE is a reactor: making an instance takes `_initialize` in, and a run is a call of that export.
+ * With --snapshot, instances begin with a snapshot of one that is initialised: they share all that the guest was
+ * told, or, with --resume, that export renews what can be renewed, and making an instance takes it in.
  *
  * Memory is the process's proportional set size and its page tables, divided by the instances; "new" ones have
  * not run, "used" ones have, and keep their memory. Output of the program goes nowhere. */
@@ -18,11 +23,13 @@
 
 enum { ROUNDS_MAX = 100000 };
 enum { INSTANTIATE, CALL, DROP, ALL, MEASURES };
-static const char *const names[MEASURES] = {"instantiate us", "_start us", "drop us", "all of it us"};
+static const char *const names[MEASURES] = {"instantiate us", "call us", "drop us", "all of it us"};
 
 static gbx_engine *engine;
 static gbx_module *module;
 static char **args;
+static const char *reactor_call, *resume;
+static gbx_snapshot *snapshot;
 static int arg_count, null_fd;
 
 typedef struct tenant {
@@ -39,32 +46,74 @@ now_us(void)
 }
 
 static bool
+tenant_call(const tenant *t, const char *name)
+{
+    gbx_trap trap;
+    gbx_val results[1];
+    gbx_func *const f = gbx_instance_func(t->instance, name);
+    size_t const count = f ? gbx_func_results(f, NULL) : 0;
+    if (!f || gbx_func_params(f, NULL) || count > 1) {
+        fprintf(stderr, "instances: no export %s without parameters\n", name);
+        return false;
+    }
+    if (count) { /* its type is not known here, and any will be told */
+        const gbx_valtype *types;
+        (void)gbx_func_results(f, &types);
+        results[0].type = types[0];
+    }
+    gbx_trap_code const code = gbx_func_call(f, NULL, 0, results, count, &trap);
+    bool const ok = code == GBX_TRAP_NONE || (code == GBX_TRAP_EXIT && trap.exit_status == 0);
+    if (!ok) fprintf(stderr, "instances: %s %s\n", gbx_trap_text(code), trap.message);
+    return ok;
+}
+
+static gbx_code
+tenant_instance(tenant *t, gbx_linker *linker, gbx_err *err)
+{
+    gbx_trap trap;
+    return snapshot ? gbx_instance_resume(t->store, snapshot, linker, &t->instance, &trap, err)
+                    : gbx_instance_new(t->store, module, linker, &t->instance, &trap, err);
+}
+
+static bool
 tenant_open(tenant *t)
 {
     gbx_linker *linker = NULL;
     gbx_wasi *wasi = NULL;
     gbx_err err = {0};
-    gbx_trap trap;
     bool ok = !gbx_store_new(engine, NULL, &t->store, &err) && !gbx_linker_new(t->store, &linker, &err) &&
               !gbx_wasi_new(&wasi, &err);
     for (int fd = 0; ok && fd < 3; fd++) ok = !gbx_wasi_stdio(wasi, fd, null_fd, &err);
     for (int i = 0; ok && i < arg_count; i++) ok = !gbx_wasi_arg(wasi, args[i], &err);
-    ok = ok && !gbx_wasi_link(wasi, linker, &err) &&
-         !gbx_instance_new(t->store, module, linker, &t->instance, &trap, &err);
+    ok = ok && !gbx_wasi_link(wasi, linker, &err) && !tenant_instance(t, linker, &err);
     gbx_wasi_release(wasi);
     gbx_linker_release(linker);
     if (!ok) fprintf(stderr, "instances: %s\n", err.text);
-    return ok;
+    return ok && (!reactor_call || snapshot || tenant_call(t, "_initialize"));
 }
 
 static bool
 tenant_run(const tenant *t)
 {
-    gbx_trap trap;
-    gbx_trap_code const code = gbx_func_call(gbx_instance_func(t->instance, "_start"), NULL, 0, NULL, 0, &trap);
-    bool const ok = code == GBX_TRAP_NONE || (code == GBX_TRAP_EXIT && trap.exit_status == 0);
-    if (!ok) fprintf(stderr, "instances: %s %s\n", gbx_trap_text(code), trap.message);
-    return ok;
+    return tenant_call(t, reactor_call ? reactor_call : "_start");
+}
+
+static bool
+make_snapshot(void)
+{
+    gbx_snapshot_opts opts = GBX_SNAPSHOT_OPTS_INIT;
+    gbx_err err = {0};
+    tenant t;
+    opts.renews = resume ? GBX_FROM_RANDOM | GBX_FROM_CLOCK | GBX_FROM_ARGS | GBX_FROM_ENV : 0;
+    opts.shares = GBX_FROM_ALL & ~opts.renews;
+    opts.resume = resume;
+    if (!tenant_open(&t)) return false;
+    double const start = now_us();
+    gbx_code const code = gbx_snapshot_take(t.instance, &opts, &snapshot, &err);
+    if (code) fprintf(stderr, "instances: %s\n", err.text);
+    else printf("%-22s %10.1f\n", "snapshot us", now_us() - start);
+    gbx_store_release(t.store);
+    return code == GBX_OK;
 }
 
 static bool
@@ -197,10 +246,14 @@ int
 main(int argc, char **argv)
 {
     int rounds = 2000, live = 0, threads = 2, at = 1;
+    bool wants_snapshot = false;
     gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
     gbx_err err;
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (!strcmp(argv[at], "--no-pool")) opts.pool_instances = GBX_POOL_OFF;
+        else if (!strcmp(argv[at], "--snapshot")) wants_snapshot = true;
+        else if (!strcmp(argv[at], "--call") && at + 1 < argc) reactor_call = argv[++at];
+        else if (!strcmp(argv[at], "--resume") && at + 1 < argc) resume = argv[++at];
         else if (!strcmp(argv[at], "-n") && at + 1 < argc) rounds = atoi(argv[++at]);
         else if (!strcmp(argv[at], "--live") && at + 1 < argc) live = atoi(argv[++at]);
         else if (!strcmp(argv[at], "--threads") && at + 1 < argc) threads = atoi(argv[++at]);
@@ -222,9 +275,10 @@ main(int argc, char **argv)
         fprintf(stderr, "instances: %s\n", err.text);
         return 2;
     }
-    if (!time_rounds(rounds)) return 1;
+    if ((wants_snapshot && !make_snapshot()) || !time_rounds(rounds)) return 1;
     for (int n = 1; n <= threads; n *= 2) time_threads(n, rounds);
     if (live && !measure_live(live)) return 1;
+    gbx_snapshot_release(snapshot);
     gbx_module_release(module);
     gbx_engine_release(engine);
     return 0;

@@ -41,7 +41,7 @@
  *
  * Build it with: cc host.c -lgbx -lm -pthread
  * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, wasi.h, cache.h,
- * precompile.h. */
+ * precompile.h, snapshot.h. */
 #ifndef GBX_GBX_H
 #define GBX_GBX_H
 
@@ -53,6 +53,7 @@
 #include "gbx/host.h"
 #include "gbx/module.h"
 #include "gbx/precompile.h"
+#include "gbx/snapshot.h"
 #include "gbx/store.h"
 #include "gbx/trap.h"
 #include "gbx/wasi.h"

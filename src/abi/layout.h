@@ -169,6 +169,9 @@ struct gbx_exec {
     const gbx_tier *tier; /* NULL: everything is interpreted */
     gbx_native native;
     gbx_fault fault;
+
+    /* GBX_FROM_…: what host functions told guests of this store so far; see gbx/snapshot.h. */
+    u32 asked;
 };
 
 #endif

@@ -17,6 +17,11 @@ GBX_MUST_USE gbx_code gbx_api_need(const void *arg, const char *what, gbx_err *e
 /* A C string as a name; GBX_ARGUMENT where it is NULL or longer than the limit name-bytes. */
 GBX_MUST_USE gbx_code gbx_api_name(const char *text, const char *what, rd_name *out, gbx_err *err);
 
+/* An instance of `module` can be made in `store` with what `linker` (may be NULL) supplies; else
+ * GBX_ARGUMENT. */
+GBX_MUST_USE gbx_code gbx_api_same_engine(const gbx_store *store, const gbx_module *module,
+                                          const gbx_linker *linker, gbx_err *err);
+
 /* Room on the stack that is written before it is read. PERF: builds zero all locals, and 256 bytes of
  * them are half of a host call; measure: an empty host function called in a loop. */
 #define API_UNINIT __attribute__((uninitialized))

@@ -58,14 +58,8 @@ gbx_store_cancel(gbx_store *store)
 }
 
 gbx_code
-gbx_instance_new(gbx_store *store, const gbx_module *module, gbx_linker *linker, gbx_instance **out,
-                 gbx_trap *trap, gbx_err *err)
+gbx_api_same_engine(const gbx_store *store, const gbx_module *module, const gbx_linker *linker, gbx_err *err)
 {
-    if (trap) trap->code = GBX_TRAP_NONE;
-    API_NEED(out, err);
-    *out = NULL;
-    API_NEED(store, err);
-    API_NEED(module, err);
     if (gbx_runtime_module_engine(module) != gbx_runtime_store_engine(store)) {
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
                                 "the module was compiled for another engine than the store's");
@@ -74,6 +68,19 @@ gbx_instance_new(gbx_store *store, const gbx_module *module, gbx_linker *linker,
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
                                 "the linker belongs to another store");
     }
+    return GBX_OK;
+}
+
+gbx_code
+gbx_instance_new(gbx_store *store, const gbx_module *module, gbx_linker *linker, gbx_instance **out,
+                 gbx_trap *trap, gbx_err *err)
+{
+    if (trap) trap->code = GBX_TRAP_NONE;
+    API_NEED(out, err);
+    *out = NULL;
+    API_NEED(store, err);
+    API_NEED(module, err);
+    GBX_TRY(gbx_api_same_engine(store, module, linker, err));
     return gbx_runtime_instance_new(store, module, linker, out, trap, err);
 }
 

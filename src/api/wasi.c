@@ -287,6 +287,7 @@ gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
     api_wasi_linked *linked = NULL;
     GBX_TRY(api_wasi_make(wasi, store, &linked, err));
     GBX_TRY(gbx_runtime_linker_define_set(linker, &gbx_wasi_p1, linked->ctx, err));
+    linked->is_again = gbx_runtime_store_wasi(store) != NULL;
     gbx_runtime_store_set_wasi(store, linked);
     return GBX_OK;
 }

@@ -37,6 +37,7 @@ typedef struct api_wasi_linked {
     wasi_ctx *ctx;
     gbx_trace_report report; /* NULL: calls are not traced */
     void *report_data;
+    bool is_again; /* another one was linked in this store before */
     gbx_refusal rows[WASI_REFUSALS_MAX]; /* as they were last asked for */
 } api_wasi_linked;
 

@@ -26,7 +26,8 @@ report_exit(gbx_code code)
     case GBX_TRAPPED: return CLI_EXIT_TRAP;
     case GBX_NO_MEMORY:
     case GBX_ARGUMENT:
-    case GBX_STATE: return CLI_EXIT_SETUP;
+    case GBX_STATE:
+    case GBX_SNAPSHOT: return CLI_EXIT_SETUP;
     case GBX_BAD_MAGIC:
     case GBX_COMPONENT:
     case GBX_TRUNCATED:

@@ -573,7 +573,9 @@ tail_calling: {
             if (trap == GBX_TRAP_NONE) goto tail_calling;
             goto trapped;
         }
-        if (INTERP_STOPPED()) goto stopped;
+        /* RULE: S14. Where compiled code calls, whose frame is gone, the callee is stopped: compiled, at its
+         * entry; interpreted, at what it calls. */
+        if (rec->func && INTERP_STOPPED()) goto stopped;
         if (!rec->func) x->tier->end(x, interp_segment(rec));
         if (callee->inst != inst) {
             interp_cross(&saved);
@@ -600,7 +602,7 @@ tail_calling_native: {
         if (GBX_UNLIKELY((u64)(x->stack_end - fp) <
                          2 * (u64)most + 1 + INTERP_REC_SLOTS + INTERP_SEGMENT_SLOTS + INTERP_SLACK))
             TRAP(STACK_EXHAUSTED);
-        if (INTERP_STOPPED()) goto stopped;
+        if (rec->func && INTERP_STOPPED()) goto stopped;
         if (!rec->func) x->tier->end(x, interp_segment(rec));
         if (callee->inst != inst) interp_cross(&saved);
         memmove(fp, sp + 1 - callee->param_count, callee->param_count * sizeof *fp);

@@ -178,7 +178,10 @@ gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *tra
         s->depth++;
         code = gbx_interp_call(&s->exec, f, slots);
         s->depth--;
-        if (code != GBX_TRAP_NONE) call_report(s, code, trap);
+        if (code != GBX_TRAP_NONE) {
+            s->has_ended = true;
+            call_report(s, code, trap);
+        }
         if (code != GBX_TRAP_NONE && code != GBX_TRAP_EXIT && f->code) f->inst->poisoned = true;
     }
     if (outermost) call_end(s);

@@ -44,6 +44,24 @@ instance_out_of_memory(gbx_err *err)
     return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for an instance");
 }
 
+static void
+instance_fill_funcs(runtime_instance *i, const gbx_module *m, gbx_func *f)
+{
+    const wasm_module *const w = m->wasm;
+    for (u32 k = 0; k < w->func_count - w->imported_funcs; k++) {
+        wasm_code *const code = &w->codes[k];
+        f[k] = (gbx_func){.inst = &i->abi,
+                          .cell = NULL, /* until its memory is there: see tier.c */
+                          .code = code,
+                          .type_id = m->type_ids[code->type_idx],
+                          .func_idx = code->func_idx,
+                          .param_count = code->param_count,
+                          .result_count = code->result_count,
+                          .has_v128 = w->types[code->type_idx].has_v128};
+        i->abi.funcs[w->imported_funcs + k] = &f[k];
+    }
+}
+
 /* The block with all arrays empty, and own functions, whose making cannot fail. */
 static runtime_instance *
 instance_alloc(gbx_store *s, const gbx_module *m)
@@ -87,6 +105,9 @@ instance_alloc(gbx_store *s, const gbx_module *m)
     };
     i->module = gbx_runtime_module_retain(m);
     i->block_bytes = block_bytes;
+    i->own_memory_count = w->memory_count - w->imported_memories;
+    i->own_table_count = w->table_count - w->imported_tables;
+    i->elem_count = w->elem_count;
     i->elem_items = items;
     i->own_memories = own_mem;
     i->own_tables = own_tab;
@@ -101,34 +122,18 @@ instance_alloc(gbx_store *s, const gbx_module *m)
                 .sig = sig, .param_count = sig->param_count, .has_v128 = sig->has_v128};
         i->abi.tags[k] = &t[k - w->imported_tags];
     }
-    gbx_func *const f = own_func;
-    for (u32 k = 0; k < own_funcs; k++) {
-        wasm_code *const code = &w->codes[k];
-        f[k] = (gbx_func){.inst = &i->abi,
-                          .cell = NULL, /* until its memory is there: see tier.c */
-                          .code = code,
-                          .type_id = m->type_ids[code->type_idx],
-                          .func_idx = code->func_idx,
-                          .param_count = code->param_count,
-                          .result_count = code->result_count,
-                          .has_v128 = w->types[code->type_idx].has_v128};
-        i->abi.funcs[w->imported_funcs + k] = &f[k];
-    }
+    instance_fill_funcs(i, m, own_func);
     return i;
 }
 
-/* Its tables may be counted by a store that is gone; those that are not were taken off before. */
+/* Its tables may be counted by a store that is gone; those that are not were taken off before. Its module may
+ * be gone as well: see pool.c. */
 static void
 instance_free_own(runtime_instance *i, u64 *table_left)
 {
-    const wasm_module *const w = i->abi.module;
-    for (u32 k = 0; k < w->memory_count - w->imported_memories; k++) {
-        gbx_runtime_memory_deinit(&i->own_memories[k]);
-    }
-    for (u32 k = 0; k < w->table_count - w->imported_tables; k++) {
-        gbx_runtime_table_deinit(&i->own_tables[k], table_left);
-    }
-    for (u32 k = 0; k < w->elem_count; k++) gbx_base_free(i->elem_items[k]);
+    for (u32 k = 0; k < i->own_memory_count; k++) gbx_runtime_memory_deinit(&i->own_memories[k]);
+    for (u32 k = 0; k < i->own_table_count; k++) gbx_runtime_table_deinit(&i->own_tables[k], table_left);
+    for (u32 k = 0; k < i->elem_count; k++) gbx_base_free(i->elem_items[k]);
     gbx_base_free(i);
 }
 
@@ -141,6 +146,33 @@ gbx_runtime_instance_free(runtime_instance *i)
 
 /* ---- From tenant to tenant */
 
+/* What memory and table k begin with: as declared, or as large as the snapshot has them. */
+static wasm_limits
+instance_memory_type(const runtime_instance *i, u32 k)
+{
+    const wasm_module *const w = i->abi.module;
+    wasm_limits type = w->memories[k];
+    if (i->snapshot) type.min = i->snapshot->memories[k - w->imported_memories].pages;
+    return type;
+}
+
+static wasm_tabletype
+instance_table_type(const runtime_instance *i, u32 k)
+{
+    const wasm_module *const w = i->abi.module;
+    wasm_tabletype type = w->tables[k];
+    if (i->snapshot) type.limits.min = i->snapshot->tables[k - w->imported_tables].len;
+    return type;
+}
+
+/* NULL where there is no memory that could be put right by it. */
+static const module_image *
+instance_image(const runtime_instance *i)
+{
+    if (!i->snapshot) return gbx_runtime_image_find(i->module);
+    return i->own_memory_count ? &i->snapshot->memories[0].image : NULL;
+}
+
 /* RULE: S4. False: it cannot be used again. Memories that are large on purpose, and those without guards,
  * whose address space is scarce, are not kept. */
 static bool
@@ -148,27 +180,28 @@ instance_put_right(runtime_instance *i)
 {
     const wasm_module *const w = i->abi.module;
     runtime_pool *const pool = &i->module->engine->pool;
-    const module_image *const img = gbx_runtime_image_find(i->module);
+    const module_image *const img = instance_image(i);
     if (!img || i->is_huge || w->memory_count > 1 || w->imported_memories) return false;
-    if (!gbx_runtime_pool_wants(pool, i->module)) return false;
+    if (!gbx_runtime_pool_wants(pool, i->home)) return false;
     gbx_memory *const mem = w->memory_count ? &i->own_memories[0] : NULL;
     i->idle_bytes = i->block_bytes;
     if (mem) {
         if (!mem->base || !mem->guarded) return false;
         i->idle_bytes += gbx_runtime_image_restore(img, mem, i->is_mapped, &pool->written,
                                                    gbx_runtime_pool_room(pool));
-        if (!gbx_runtime_memory_shrink(mem, w->memories[0].min * MEMORY_PAGE_BYTES)) return false;
+        if (!gbx_runtime_memory_shrink(mem, instance_memory_type(i, 0).min * MEMORY_PAGE_BYTES)) return false;
     }
     for (u32 k = w->imported_tables; k < w->table_count; k++) {
         gbx_table *const t = &i->own_tables[k - w->imported_tables];
-        gbx_runtime_table_reset(t, &w->tables[k], &i->abi.store->table_left);
+        wasm_tabletype const type = instance_table_type(i, k);
+        gbx_runtime_table_reset(t, &type, &i->abi.store->table_left);
         i->idle_bytes += t->cap * sizeof *t->elems;
     }
     for (u32 k = 0; k < w->elem_count; k++) {
         gbx_base_free(i->elem_items[k]);
         i->elem_items[k] = NULL;
     }
-    if (img->has_passive) {
+    if (img->has_passive || i->snapshot) {
         memset(i->abi.data_dropped, 0, w->data_count * sizeof *i->abi.data_dropped);
         memset(i->abi.elem_dropped, 0, w->elem_count * sizeof *i->abi.elem_dropped);
     }
@@ -190,36 +223,44 @@ instance_forget(runtime_instance *i)
     i->abi.store = NULL;
     i->abi.poisoned = false;
     i->next = NULL;
+    i->snapshot = NULL;
 }
 
 void
 gbx_runtime_instance_release(runtime_instance *i)
 {
     gbx_module *const m = i->module;
+    runtime_snapshot *const snap = i->snapshot;
     if (instance_put_right(i)) {
         instance_forget(i);
         gbx_runtime_pool_put(&m->engine->pool, i);
     } else {
         instance_free_own(i, &i->abi.store->table_left);
     }
+    gbx_runtime_snapshot_release(snap);
     gbx_runtime_module_release(m);
 }
 
-/* An idle one of the pool, or a new one, for `s`. NULL: memory is short. */
+/* An idle one of the pool, or a new one, for `s`. `snap`: what it begins with, or NULL.
+ * NULL: memory is short. */
 static runtime_instance *
-instance_get(gbx_store *s, gbx_module *m)
+instance_get(gbx_store *s, gbx_module *m, runtime_snapshot *snap)
 {
-    const module_image *const img = gbx_runtime_image_get(m);
-    runtime_instance *i = img && !s->limits.huge_pages ? gbx_runtime_pool_take(&m->engine->pool, m) : NULL;
+    const module_image *const img = snap ? NULL : gbx_runtime_image_get(m);
+    pool_link *const home = snap ? &snap->idle : &m->idle;
+    bool const may_reuse = (img || snap) && !s->limits.huge_pages;
+    runtime_instance *i = may_reuse ? gbx_runtime_pool_take(&m->engine->pool, home) : NULL;
     if (i) {
         (void)gbx_runtime_module_retain(m);
         i->abi.store = s;
-        return i;
+    } else {
+        i = instance_alloc(s, m);
+        if (!i) return NULL;
+        i->home = home;
+        i->image = img;
+        i->is_huge = s->limits.huge_pages;
     }
-    i = instance_alloc(s, m);
-    if (!i) return NULL;
-    i->image = img;
-    i->is_huge = s->limits.huge_pages;
+    if (snap) i->snapshot = gbx_runtime_snapshot_retain(snap);
     return i;
 }
 
@@ -251,20 +292,25 @@ instance_make_own(runtime_instance *i, gbx_err *err)
     gbx_store *const s = i->abi.store;
     for (u32 k = w->imported_memories; k < w->memory_count; k++) {
         gbx_memory *const mem = &i->own_memories[k - w->imported_memories];
+        wasm_limits const type = instance_memory_type(i, k);
+        const char *const what = i->snapshot ? "the snapshot's memory" : "the module's memory";
         GBX_TRY((mem->base ? gbx_runtime_memory_reuse : gbx_runtime_memory_init)(
-                mem, &w->memories[k], s->limits.memory_bytes, "the module's memory", err));
+                mem, &type, s->limits.memory_bytes, what, err));
         if (s->limits.huge_pages) gbx_runtime_memory_use_huge_pages(mem);
         i->abi.memories[k] = mem;
     }
     for (u32 k = w->imported_tables; k < w->table_count; k++) {
         gbx_table *const t = &i->own_tables[k - w->imported_tables];
+        wasm_tabletype const type = instance_table_type(i, k);
+        const char *const what = i->snapshot ? "the snapshot's table" : "the module's table";
         GBX_TRY((i->is_reused ? gbx_runtime_table_reuse : gbx_runtime_table_init)(
-                t, &w->tables[k], &s->table_left, "the module's table", err));
+                t, &type, &s->table_left, what, err));
         i->abi.tables[k] = t;
     }
-    /* In order: an initialiser may read the globals before it. */
+    /* In order: an initialiser may read the globals before it. A snapshot has values for them. */
     for (u32 k = w->imported_globals; k < w->global_count; k++) {
-        wasm_value const v = gbx_runtime_init_const(&i->abi, w->globals[k].init);
+        wasm_value const v =
+                i->snapshot ? (wasm_value){0, 0} : gbx_runtime_init_const(&i->abi, w->globals[k].init);
         *i->abi.globals[k] = (gbx_global){
                 .value = v.low,
                 .high = v.high,
@@ -296,29 +342,52 @@ instance_start(runtime_instance *i, gbx_trap *trap, gbx_err *err)
                             gbx_trap_text(code), trap->message[0] ? ": " : "", trap->message);
 }
 
-gbx_code
-gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l, gbx_instance **out,
-                         gbx_trap *trap, gbx_err *err)
+/* All but what the guest does: an instance in its store. */
+static gbx_code
+instance_make(gbx_store *s, gbx_module *m, runtime_snapshot *snap, gbx_linker *l, runtime_instance **out,
+              gbx_err *err)
 {
-    gbx_trap own_trap;
-    if (!trap) trap = &own_trap;
-    trap->code = GBX_TRAP_NONE;
-    *out = NULL;
     if (m->wasm->uses & GBX_FEATURE_BIT(GBX_FEATURE_SIMD)) GBX_TRY(gbx_runtime_store_need_v128(s, err));
-    runtime_instance *const i = instance_get(s, gbx_runtime_module_mutable(m));
+    runtime_instance *const i = instance_get(s, m, snap);
     if (!i) return instance_out_of_memory(err);
     gbx_code code = instance_bind_imports(i, l, err);
     if (code == GBX_OK) code = instance_make_own(i, err);
     if (code == GBX_OK) gbx_runtime_tier_instance(i);
     if (code != GBX_OK) {
-        gbx_module *const own = i->module;
         instance_free_own(i, &s->table_left);
-        gbx_runtime_module_release(own);
+        gbx_runtime_snapshot_release(snap);
+        gbx_runtime_module_release(m);
         return code;
     }
     i->next = s->instances;
     s->instances = i;
+    *out = i;
+    return GBX_OK;
+}
+
+gbx_code
+gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l, gbx_instance **out,
+                         gbx_trap *trap, gbx_err *err)
+{
+    gbx_trap own_trap;
+    runtime_instance *i;
+    if (!trap) trap = &own_trap;
+    trap->code = GBX_TRAP_NONE;
+    *out = NULL;
+    GBX_TRY(instance_make(s, gbx_runtime_module_mutable(m), NULL, l, &i, err));
     GBX_TRY(instance_start(i, trap, err));
+    *out = &i->abi;
+    return GBX_OK;
+}
+
+gbx_code
+gbx_runtime_instance_resume(gbx_store *s, runtime_snapshot *snap, gbx_linker *l, gbx_instance **out,
+                            gbx_err *err)
+{
+    runtime_instance *i;
+    *out = NULL;
+    GBX_TRY(instance_make(s, snap->module, snap, l, &i, err));
+    gbx_runtime_snapshot_apply(snap, i);
     *out = &i->abi;
     return GBX_OK;
 }

@@ -33,7 +33,7 @@ module_free(gbx_module *m)
     gbx_base_free(m->exports);
     gbx_base_free(m->types);
     gbx_base_free(m->type_ids);
-    gbx_runtime_pool_forget(&m->engine->pool, m);
+    gbx_runtime_pool_forget(&m->engine->pool, &m->idle);
     gbx_runtime_image_deinit(m);
     gbx_runtime_module_code_deinit(m);
     gbx_wasm_module_free(m->wasm);

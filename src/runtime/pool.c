@@ -1,13 +1,14 @@
-/* The pool: instances of stores that were released, made as new, for the next tenants of their modules.
+/* The pool: instances of stores that were released, made as new, for the next tenants of their home: the
+ * module they were made of, or the snapshot.
  *
  * Instantiating costs address space, a block with an entry for each function, and page faults for all that
- * the guest touches; an idle instance has all three still. It belongs to its module, which frees it when it
- * dies; it holds no reference to the module, and the engine bounds the number and the bytes of all. When
- * there are too many, those of other modules go that were idle longest; a module does not push out its own.
+ * the guest touches; an idle instance has all three still. It belongs to its home, which frees it when it
+ * dies; it holds no reference to that, and the engine bounds the number and the bytes of all. When there are
+ * too many, those of other homes go that were idle longest; a home does not push out its own.
  *
  * What must hold (RULE: S4): an instance is put right before it is put here, not when it is taken: nothing
  * in the pool has a tenant's data, and nothing points into a store that is gone. So no lock is held for
- * more than moving a link.
+ * more than moving a link. One that goes is freed after its lock is left, when its module may be gone.
  *
  * Guest stacks are not here: they belong to running calls (lane.c). */
 #include "runtime/runtime_int.h"
@@ -62,12 +63,12 @@ gbx_runtime_pool_room(const runtime_pool *p)
 }
 
 bool
-gbx_runtime_pool_wants(runtime_pool *p, const gbx_module *m)
+gbx_runtime_pool_wants(runtime_pool *p, const pool_link *home)
 {
     if (!p->slots_max) return false;
     (void)pthread_mutex_lock(&p->lock);
     bool const is_full = p->slots >= p->slots_max || p->bytes >= p->bytes_max;
-    bool const wants = !is_full || POOL_INSTANCE(p->all.prev, in_pool)->module != m;
+    bool const wants = !is_full || POOL_INSTANCE(p->all.prev, in_pool)->home != home;
     (void)pthread_mutex_unlock(&p->lock);
     return wants;
 }
@@ -77,18 +78,18 @@ static void
 pool_unlink(runtime_pool *p, runtime_instance *i)
 {
     pool_remove(&i->in_pool);
-    pool_remove(&i->in_module);
+    pool_remove(&i->in_home);
     p->slots--;
     p->bytes -= i->idle_bytes;
 }
 
 runtime_instance *
-gbx_runtime_pool_take(runtime_pool *p, gbx_module *m)
+gbx_runtime_pool_take(runtime_pool *p, const pool_link *home)
 {
     if (!p->slots_max) return NULL;
     (void)pthread_mutex_lock(&p->lock);
     runtime_instance *const i =
-            m->idle.next == &m->idle ? NULL : POOL_INSTANCE(m->idle.next, in_module);
+            home->next == home ? NULL : POOL_INSTANCE(home->next, in_home);
     if (i) pool_unlink(p, i);
     (void)pthread_mutex_unlock(&p->lock);
     return i;
@@ -111,7 +112,7 @@ gbx_runtime_pool_put(runtime_pool *p, runtime_instance *i)
     runtime_instance *gone = NULL;
     (void)pthread_mutex_lock(&p->lock);
     pool_insert(&p->all, &i->in_pool);
-    pool_insert(&i->module->idle, &i->in_module);
+    pool_insert(i->home, &i->in_home);
     p->slots++;
     p->bytes += i->idle_bytes;
     while (p->slots > p->slots_max || p->bytes > p->bytes_max) {
@@ -125,12 +126,12 @@ gbx_runtime_pool_put(runtime_pool *p, runtime_instance *i)
 }
 
 void
-gbx_runtime_pool_forget(runtime_pool *p, gbx_module *m)
+gbx_runtime_pool_forget(runtime_pool *p, const pool_link *home)
 {
     runtime_instance *gone = NULL;
     (void)pthread_mutex_lock(&p->lock);
-    while (m->idle.next != &m->idle) {
-        runtime_instance *const i = POOL_INSTANCE(m->idle.next, in_module);
+    while (home->next != home) {
+        runtime_instance *const i = POOL_INSTANCE(home->next, in_home);
         pool_unlink(p, i);
         i->next = gone;
         gone = i;

@@ -17,6 +17,7 @@
 #include "gbx/engine.h"
 #include "gbx/host.h"
 #include "gbx/precompile.h"
+#include "gbx/snapshot.h"
 #include "gbx/unstable/compiled.h"
 #include "gbx/unstable/times.h"
 #include "wasm/module.h"
@@ -29,6 +30,8 @@ typedef struct runtime_type {
     wasm_functype sig;
     const gbx_valtype *params, *results; /* the same for the API */
 } runtime_type;
+
+typedef struct runtime_snapshot runtime_snapshot;
 
 /* ---- engine.c */
 
@@ -108,6 +111,8 @@ void gbx_runtime_store_cancel(gbx_store *s);
 /* Call free_obj(obj) when the store dies, newest first, after its instances. False: no memory, and
  * then obj stays the caller's. */
 GBX_MUST_USE bool gbx_runtime_store_own(gbx_store *s, void *obj, void (*free_obj)(void *obj));
+/* What guests of the store were told (GBX_FROM_…) since it was last set to something. */
+u32 gbx_runtime_store_asked(gbx_store *s, u32 next);
 /* A pointer kept for wasi's refusals; owned otherwise. */
 void gbx_runtime_store_set_wasi(gbx_store *s, void *wasi);
 void *gbx_runtime_store_wasi(const gbx_store *s);
@@ -182,9 +187,21 @@ GBX_MUST_USE gbx_code gbx_runtime_link(gbx_linker *l, const gbx_module *m, runti
  * in a table of another one) but *out is NULL. trap may be NULL. */
 GBX_MUST_USE gbx_code gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l,
                                                gbx_instance **out, gbx_trap *trap, gbx_err *err);
+/* The same from a snapshot: nothing of the guest runs, so nothing can trap. */
+GBX_MUST_USE gbx_code gbx_runtime_instance_resume(gbx_store *s, runtime_snapshot *snap, gbx_linker *l,
+                                                  gbx_instance **out, gbx_err *err);
 runtime_extern gbx_runtime_instance_extern(const gbx_instance *inst, wasm_extern kind, u32 idx);
 bool gbx_runtime_instance_export(const gbx_instance *inst, rd_name name, runtime_extern *out);
 const gbx_module *gbx_runtime_instance_module(const gbx_instance *inst);
+
+/* ---- snapshot.c */
+
+/* GBX_SNAPSHOT, GBX_STATE or GBX_NO_MEMORY. *from: GBX_FROM_…, what its store told it, and GBX_FROM_HOST
+ * where it could call another instance. */
+GBX_MUST_USE gbx_code gbx_runtime_snapshot_take(gbx_instance *inst, runtime_snapshot **out, u32 *from,
+                                                gbx_err *err);
+void gbx_runtime_snapshot_release(runtime_snapshot *snap); /* NULL is fine */
+const gbx_module *gbx_runtime_snapshot_module(const runtime_snapshot *snap);
 
 /* ---- call.c */
 

@@ -214,7 +214,7 @@ GBX_MUST_USE bool gbx_runtime_pieces(const cache_dir *d, u32 threads, int fd, u8
 
 /* ---- pool.c: instances of released stores, kept for the next tenant */
 
-/* In two rings at once, of all idle instances of an engine and of those of a module; newest first. */
+/* In two rings at once, of all idle instances of an engine and of those of their home; newest first. */
 typedef struct pool_link pool_link;
 struct pool_link {
     pool_link *prev, *next;
@@ -233,15 +233,15 @@ typedef struct runtime_pool {
 /* As gbx_engine_opts has them. */
 void gbx_runtime_pool_init(runtime_pool *p, u32 slots, u64 bytes);
 void gbx_runtime_pool_deinit(runtime_pool *p); /* all modules are gone, and their instances with them */
-/* An idle instance of the module, as new but for its imports, globals and tables; NULL: there is none. */
-GBX_MUST_USE runtime_instance *gbx_runtime_pool_take(runtime_pool *p, gbx_module *m);
-/* Whether one more of the module is worth being put right: it may still have to go. */
-GBX_MUST_USE bool gbx_runtime_pool_wants(runtime_pool *p, const gbx_module *m);
+/* An idle instance of that home, as new but for its imports, globals and tables; NULL: there is none. */
+GBX_MUST_USE runtime_instance *gbx_runtime_pool_take(runtime_pool *p, const pool_link *home);
+/* Whether one more of that home is worth being put right: it may still have to go. */
+GBX_MUST_USE bool gbx_runtime_pool_wants(runtime_pool *p, const pool_link *home);
 /* Bytes of written memory that an idle instance may keep. */
 GBX_MUST_USE u64 gbx_runtime_pool_room(const runtime_pool *p);
-/* Takes `i` over, which has been put right and holds no reference to its module; others may have to go. */
+/* Takes `i` over, which has been put right and holds no reference to its home; others may have to go. */
 void gbx_runtime_pool_put(runtime_pool *p, runtime_instance *i);
-void gbx_runtime_pool_forget(runtime_pool *p, gbx_module *m); /* free the idle ones of a module */
+void gbx_runtime_pool_forget(runtime_pool *p, const pool_link *home); /* free the idle ones of a home */
 
 /* ---- engine.c */
 
@@ -408,10 +408,19 @@ struct runtime_instance {
     bool is_mapped;            /* the image is mapped, not copied */
     bool is_reused;            /* from the pool: its memory is as it begins */
     bool is_huge;
+    u32 own_memory_count, own_table_count, elem_count;
     size_t block_bytes;
-    u64 idle_bytes; /* that it takes in the pool */
-    pool_link in_pool, in_module;
+    u64 idle_bytes;  /* that it takes in the pool */
+    pool_link *home; /* ring of the module, or of the snapshot it began with */
+    pool_link in_pool, in_home;
+    runtime_snapshot *snapshot; /* NULL: it began as its module says */
 };
+
+static inline bool
+instance_is_own(const runtime_instance *i, const gbx_func *f)
+{
+    return f->inst == &i->abi;
+}
 
 static inline runtime_instance *
 instance_of(const gbx_instance *inst)
@@ -443,6 +452,33 @@ bool gbx_runtime_image_begin(const module_image *img, gbx_memory *mem, bool may_
  * put right; the rest is given back. Returns how many stay. */
 u64 gbx_runtime_image_restore(const module_image *img, gbx_memory *mem, bool is_mapped, os_written *w,
                               u64 keep);
+
+/* ---- snapshot.c: see its head, and gbx/snapshot.h */
+
+typedef struct snapshot_memory {
+    u64 pages;
+    module_image image;
+} snapshot_memory;
+
+typedef struct snapshot_table {
+    u64 len;
+    u32 *items; /* 0: null, else 1 + function index */
+} snapshot_table;
+
+/* Immutable but for what counts and the ring. Of memories, tables and globals: the module's own. */
+struct runtime_snapshot {
+    _Atomic u64 refs;
+    gbx_module *module;
+    snapshot_memory *memories;
+    snapshot_table *tables;
+    wasm_value *globals; /* functions as in tables */
+    bool *data_dropped, *elem_dropped;
+    pool_link idle; /* as gbx_module.idle */
+};
+
+runtime_snapshot *gbx_runtime_snapshot_retain(runtime_snapshot *snap);
+/* Memories, tables, globals and flags as they were. Where `i` was reused its memory is already. */
+void gbx_runtime_snapshot_apply(const runtime_snapshot *snap, runtime_instance *i);
 
 /* ---- exn.c */
 
@@ -480,6 +516,7 @@ struct gbx_store {
     runtime_lane *lane; /* of the running call */
     u64 started_ns;
     u32 depth; /* calls now nested */
+    bool has_ended; /* a call did, by a trap or an exit: somewhere guest state may be half made */
     bool has_code;        /* of some instance: functions may be compiled */
     bool is_thread_ready; /* for faults, in the running call */
     fault_thread thread;

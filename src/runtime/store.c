@@ -84,6 +84,14 @@ gbx_runtime_store_own(gbx_store *s, void *obj, void (*free_obj)(void *obj))
     return true;
 }
 
+u32
+gbx_runtime_store_asked(gbx_store *s, u32 next)
+{
+    u32 const asked = s->exec.asked;
+    s->exec.asked = next;
+    return asked;
+}
+
 void
 gbx_runtime_store_set_wasi(gbx_store *s, void *wasi)
 {

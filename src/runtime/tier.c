@@ -585,12 +585,17 @@ tier_bulk(gbx_exec *x, gbx_slot *args, u32 sub, u32 first, u32 second)
 /* ---- Frames */
 
 static void
-tier_add_frame(gbx_exec *x, const gbx_segment *seg, const fault_table *t, const fault_row *row)
+tier_add_frame(gbx_exec *x, const gbx_segment *seg, u32 func_idx, u32 offset)
 {
-    u32 const offset = t->wasm_start + FAULT_OFFSET(row->what);
     if (x->frame_count < GBX_LEN(x->frames))
-        x->frames[x->frame_count++] = (gbx_frame_ref){seg->func->inst, t->func_idx, offset};
+        x->frames[x->frame_count++] = (gbx_frame_ref){seg->func->inst, func_idx, offset};
     x->frames_total++;
+}
+
+static void
+tier_add_row(gbx_exec *x, const gbx_segment *seg, const fault_table *t, const fault_row *row)
+{
+    tier_add_frame(x, seg, t->func_idx, t->wasm_start + FAULT_OFFSET(row->what));
 }
 
 /* The row of the call that returns to this offset: the last instruction before it. */
@@ -627,9 +632,20 @@ tier_walk(gbx_exec *x, const gbx_segment *seg, const u8 *sp)
             row = tier_call_row(blob->table, (u32)(ret - (uintptr_t)blob->exec));
             last = ret;
         }
-        tier_add_frame(x, seg, blob->table, row);
+        tier_add_row(x, seg, blob->table, row);
         sp += sizeof ret + blob->table->frame_bytes;
     }
+}
+
+/* The function at its first instruction: it was stopped when it was entered, by a tail call that left nobody
+ * to blame for the call. */
+static void
+tier_add_entered(gbx_exec *x, const gbx_segment *seg, const fault_table *t)
+{
+    gbx_module *const m = instance_of(seg->func->inst)->module;
+    const wasm_code *const code = &m->wasm->codes[t->func_idx - m->wasm->imported_funcs];
+    u32 const offset = gbx_runtime_module_ready(m, t->func_idx) ? code->insns_off : code->body_off;
+    tier_add_frame(x, seg, t->func_idx, offset);
 }
 
 static void
@@ -648,8 +664,11 @@ tier_frames(gbx_exec *x, const gbx_segment *seg, bool is_trapped)
             gbx_runtime_fault_row(t, (u32)(x->fault.pc - (uintptr_t)blob->exec));
     GBX_ASSERT(row);
     /* Offset 0 is no instruction: the prologue, where it is the caller's call that fails. */
-    if (FAULT_OFFSET(row->what)) tier_add_frame(x, seg, t, row);
+    u64 const before = x->frames_total;
+    if (FAULT_OFFSET(row->what)) tier_add_row(x, seg, t, row);
     tier_walk(x, seg, (const u8 *)(uintptr_t)x->fault.regs[gbx_codegen_sp_reg()] + t->frame_bytes);
+    bool const is_stopped = FAULT_KIND(row->what) == GBX_FAULT_POLL;
+    if (is_stopped && x->frames_total == before) tier_add_entered(x, seg, t);
 }
 
 static const gbx_tier tier_ops = {

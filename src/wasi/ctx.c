@@ -94,6 +94,7 @@ ctx_add(wasi_ctx *w, const wasi_file *f, gbx_err *err)
     wasi_errno const e = gbx_wasi_fds_reserve(&w->fds, &fd);
     if (!e) {
         gbx_wasi_fds_put(&w->fds, fd, f);
+        w->fds.files[fd].granted = ++w->granted;
         return GBX_OK;
     }
     if (f->host >= 0) close(f->host);

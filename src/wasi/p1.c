@@ -14,14 +14,15 @@ p1_enter(p1_call *c, const char *name, wasi_errno (*call)(p1_call *c), gbx_insta
     c->mem = mem ? mem->base : NULL;
     c->mem_bytes = mem ? mem->bytes : 0;
     c->w->call = name;
+    c->x->asked |= c->row->asks;
     return p1_end(c, call(c), slots, has_result);
 }
 
-#define WASI_P1(name, params, results, need, need2)                                           \
+#define WASI_P1(name, params, results, need, need2, asks_of)                                  \
     static gbx_trap_code p1_host_##name(gbx_exec *x, gbx_instance *caller, void *data,        \
                                         gbx_slot *slots)                                      \
     {                                                                                         \
-        static const p1_row row = {.rights = (need), .rights2 = (need2)};                     \
+        static const p1_row row = {(need), (need2), (asks_of)};                               \
         p1_call c = {.w = data, .x = x, .arg = slots, .row = &row};                           \
         return p1_enter(&c, #name, gbx_wasi_##name, caller, slots, sizeof(results) > 1);      \
     }
@@ -29,7 +30,7 @@ p1_enter(p1_call *c, const char *name, wasi_errno (*call)(p1_call *c), gbx_insta
 #undef WASI_P1
 
 static const runtime_host_row p1_rows[] = {
-#define WASI_P1(name, params, results, need, need2) {#name, params, results, p1_host_##name},
+#define WASI_P1(name, params, results, need, need2, asks) {#name, params, results, p1_host_##name},
 #include "wasi/p1.def"
 #undef WASI_P1
 };

@@ -99,6 +99,7 @@ poll_read_fd(poll_wait *p, poll_sub *s, const u8 *in)
 {
     bool const reads = s->tag == EVENT_FD_READ;
     wasi_file *f;
+    p->c->x->asked |= GBX_FROM_FILES;
     s->fd = get_u32(in + 16);
     s->error = gbx_wasi_file_get(
             p->c, s->fd, RIGHT_POLL_FD_READWRITE | (reads ? RIGHT_FD_READ : RIGHT_FD_WRITE), &f);

@@ -26,7 +26,7 @@ typedef struct trace_row {
 
 /* ORDER: p1.def */
 static const trace_row trace_rows[] = {
-#define WASI_P1(name, params, results, need, need2) {gbx_wasi_##name, {(need), (need2)}},
+#define WASI_P1(name, params, results, need, need2, asks) {gbx_wasi_##name, {(need), (need2), (asks)}},
 #include "wasi/p1.def"
 #undef WASI_P1
 };
@@ -119,6 +119,7 @@ trace_enter(gbx_exec *x, gbx_instance *caller, void *data, gbx_slot *slots)
     t->range_count = 0;
     p1_call c = {.w = t->w, .x = x, .arg = slots, .row = &trace_rows[b->idx].row, .trace = t};
     t->w->call = row->name;
+    x->asked |= c.row->asks;
     gbx_trap_code const trap = p1_end(&c, trace_rows[b->idx].call(&c), slots, has_result);
 
     u32 const result = trap == GBX_TRAP_NONE && has_result ? (u32)slots[0] : 0;

@@ -62,6 +62,16 @@ gbx_code gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *er
 /* Closes all descriptors; NULL is fine. */
 void gbx_wasi_ctx_free(wasi_ctx *w);
 
+/* What a guest may know of its context, for a snapshot of it; imprint.c. GBX_SNAPSHOT: its descriptors are
+ * not those it was granted; GBX_NO_MEMORY. */
+typedef struct wasi_imprint wasi_imprint;
+gbx_code gbx_wasi_imprint_new(wasi_ctx *w, wasi_imprint **out, gbx_err *err);
+void gbx_wasi_imprint_free(wasi_imprint *p); /* NULL is fine */
+/* Which of GBX_FROM_ARGS, GBX_FROM_ENV and GBX_FROM_GRANTS are not in another context as they were. */
+u32 gbx_wasi_imprint_differs(const wasi_imprint *p, wasi_ctx *w);
+/* Flags and rights as the guest left them, where it finds the same descriptors; flags alone elsewhere. */
+void gbx_wasi_imprint_apply(const wasi_imprint *p, wasi_ctx *w);
+
 /* The calls of preview 1, all 46, in the order of p1.def, for a wasi_ctx. */
 extern const runtime_host_set gbx_wasi_p1;
 

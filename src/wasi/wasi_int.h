@@ -141,6 +141,7 @@ typedef struct wasi_file {
     u64 rights, inheriting;
     const wasi_sink *sink; /* KIND_NULL: gets what is written; NULL: nobody does */
     const char *preopen; /* guest path of a granted directory, owned by the context; else NULL */
+    u32 granted; /* 1 + the number it was granted under; 0: the guest opened it */
     wasi_dir *dir;       /* NULL until the first fd_readdir */
 } wasi_file;
 
@@ -177,6 +178,7 @@ struct wasi_ctx {
     const char *call; /* name of the call in progress: what a refusal is filed under */
     char **preopens;
     u32 preopen_count;
+    u32 granted; /* descriptors it began with: 0, 1, … */
     wasi_refusal refusals[WASI_REFUSALS_MAX];
     u32 refusal_count;
 };
@@ -185,6 +187,7 @@ struct wasi_ctx {
 
 typedef struct p1_row {
     u64 rights, rights2;
+    u32 asks; /* GBX_FROM_… */
 } p1_row;
 
 /* A call in progress. */
@@ -212,7 +215,7 @@ p1_end(const p1_call *c, wasi_errno e, gbx_slot *slots, bool has_result)
     return GBX_TRAP_NONE;
 }
 
-#define WASI_P1(name, params, results, rights, rights2) wasi_errno gbx_wasi_##name(p1_call *c);
+#define WASI_P1(name, params, results, rights, rights2, asks) wasi_errno gbx_wasi_##name(p1_call *c);
 #include "wasi/p1.def"
 #undef WASI_P1
 

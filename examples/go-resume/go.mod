@@ -1,0 +1,3 @@
+module example.com/go-resume
+
+go 1.24
