@@ -83,6 +83,14 @@ call_rel32(x64_ctx *c, const u8 *target)
     (void)x64_push_item(c, &c->s->relocs, &reloc, sizeof reloc);
 }
 
+/* rax = the cell of a function of this module */
+static void
+call_find_cell(x64_ctx *c, u32 func_idx)
+{
+    x64_load(c->b, RAX, x64_at(X64_EXEC, call_native(offsetof(gbx_native, cells))), X64_64);
+    if (func_idx) x64_alu_imm(c->b, ALU_ADD, RAX, (i32)(func_idx << GBX_CELL_SHIFT), X64_64);
+}
+
 /* rax: a cell */
 static void
 call_cell(x64_ctx *c, bool is_fresh)
@@ -111,8 +119,7 @@ gbx_x64_call(x64_ctx *c, u32 func_idx)
                                                         memory_order_acquire);
         call_rel32(c, target);
     } else {
-        x64_load(c->b, RAX, x64_at(X64_EXEC, call_native(offsetof(gbx_native, cells))), X64_64);
-        if (func_idx) x64_alu_imm(c->b, ALU_ADD, RAX, (i32)(func_idx << GBX_CELL_SHIFT), X64_64);
+        call_find_cell(c, func_idx);
         call_cell(c, is_fresh);
     }
     call_results(c, t);
@@ -211,13 +218,11 @@ call_leave(x64_ctx *c, const wasm_functype *t)
 void
 gbx_x64_tail_call(x64_ctx *c, u32 func_idx)
 {
-    x64_buf *const b = c->b;
     const wasm_functype *const t = &c->m->types[c->m->func_types[func_idx]];
     call_prepare(c, t, false);
     call_leave(c, t);
-    x64_load(b, RAX, x64_at(X64_EXEC, call_native(offsetof(gbx_native, cells))), X64_64);
-    if (func_idx) x64_alu_imm(b, ALU_ADD, RAX, (i32)(func_idx << GBX_CELL_SHIFT), X64_64);
-    x64_rm(b, 0xff, 4, x64_at(RAX, (i32)offsetof(gbx_cell, general)), X64_32);
+    call_find_cell(c, func_idx);
+    x64_rm(c->b, 0xff, 4, x64_at(RAX, (i32)offsetof(gbx_cell, general)), X64_32);
 }
 
 void

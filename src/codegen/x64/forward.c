@@ -67,53 +67,57 @@ gbx_x64_remember(x64_ctx *c, u32 reg, u32 local, u64 offset, u8 op, bool narrow)
     c->memos |= 1u << reg;
 }
 
+/* The one of these registers that is known to hold that, which is fresh again; X64_NO_REG: none. */
+static u32
+forward_find(x64_ctx *c, u32 regs, u32 local, u64 offset, u8 op)
+{
+    for (u32 left = regs; left; left &= left - 1) {
+        u32 const reg = (u32)__builtin_ctz(left);
+        x64_memo *const m = &c->memo[reg];
+        if (m->base != local || m->offset != offset || m->op != op) continue;
+        m->age = c->memo_age++;
+        return reg;
+    }
+    return X64_NO_REG;
+}
+
 bool
 gbx_x64_forward(x64_ctx *c, u32 local, u64 offset, u8 op)
 {
     if (local == X64_NO_LOCAL) return false;
-    for (u32 left = c->memos; left; left &= left - 1) {
-        u32 const reg = (u32)__builtin_ctz(left);
-        x64_memo *const m = &c->memo[reg];
-        if (m->base != local || m->offset != offset || m->op != op) continue;
-        bool const is_64 = op == OP_I64_LOAD || op >= OP_I64_LOAD8_S;
-        m->age = c->memo_age++;
-        if (c->reg_locals[reg] != X64_NO_LOCAL) {
-            x64_push_local(c, c->reg_locals[reg], is_64, m->narrow);
-            return true;
-        }
-        u32 at = reg;
-        if (c->free >> reg & 1) {
-            c->free &= ~(1u << reg);
-        } else { /* an operand is in it */
-            if (!c->free) return false;
-            at = gbx_x64_take(c);
-            x64_mov(c->b, at, reg, X64_64);
-        }
-        x64_push_reg(c, at, X64_NO_LOCAL, is_64);
-        c->stack[c->height - 1].narrow = m->narrow;
+    u32 const reg = forward_find(c, c->memos, local, offset, op);
+    if (reg == X64_NO_REG) return false;
+    bool const is_64 = op == OP_I64_LOAD || op >= OP_I64_LOAD8_S, narrow = c->memo[reg].narrow;
+    if (c->reg_locals[reg] != X64_NO_LOCAL) {
+        x64_push_local(c, c->reg_locals[reg], is_64, narrow);
         return true;
     }
-    return false;
+    u32 at = reg;
+    if (c->free >> reg & 1) {
+        c->free &= ~(1u << reg);
+    } else { /* an operand is in it */
+        if (!c->free) return false;
+        at = gbx_x64_take(c);
+        x64_mov(c->b, at, reg, X64_64);
+    }
+    x64_push_reg(c, at, X64_NO_LOCAL, is_64);
+    c->stack[c->height - 1].narrow = narrow;
+    return true;
 }
 
 /* The low half of a local, as an address: moved to a register once. */
 static bool
 forward_low_half(x64_ctx *c, x64_val *v)
 {
-    for (u32 left = c->memos & c->free; left; left &= left - 1) {
-        u32 const reg = (u32)__builtin_ctz(left);
-        x64_memo *const m = &c->memo[reg];
-        if (m->base != v->local || m->op != OP_I64_EXTEND_I32_U) continue;
-        m->age = c->memo_age++;
-        c->free &= ~(1u << reg);
-        *v = (x64_val){.kind = VAL_REG,
-                       .reg = (u8)reg,
-                       .index = X64_NO_REG,
-                       .local = X64_NO_LOCAL,
-                       .index_local = X64_NO_LOCAL};
-        return true;
-    }
-    return false;
+    u32 const reg = forward_find(c, c->memos & c->free, v->local, 0, OP_I64_EXTEND_I32_U);
+    if (reg == X64_NO_REG) return false;
+    c->free &= ~(1u << reg);
+    *v = (x64_val){.kind = VAL_REG,
+                   .reg = (u8)reg,
+                   .index = X64_NO_REG,
+                   .local = X64_NO_LOCAL,
+                   .index_local = X64_NO_LOCAL};
+    return true;
 }
 
 u32
