@@ -151,7 +151,7 @@ typedef enum wasm_catch_kind { /* ORDER: the binary format's */
 } wasm_catch_kind;
 
 typedef struct wasm_catch {
-    u8 kind;     /* wasm_catch_kind */
+    u32 kind;    /* wasm_catch_kind */
     u32 tag_idx; /* not for _ALL */
     u32 side;    /* index of its entry in wasm_code.side */
     u32 height;  /* operands below the values that the label receives */

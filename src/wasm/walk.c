@@ -34,7 +34,7 @@ walk_row_takes(val_row *row, wasm_valtype a, wasm_valtype b, wasm_valtype out)
 {
     row->takes = (u8)((a != 0) + (b != 0));
     row->takes_bits = (u8)(row->takes * 8);
-    row->want = b ? (u16)(a << 8 | b) : a;
+    row->want = (u16)(b ? a << 8 | b : a);
     row->mask = b ? 0xffff : a ? 0xff : 0;
     row->out = out;
     row->gives = out != 0;
