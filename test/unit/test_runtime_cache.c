@@ -393,7 +393,8 @@ signed_write(const cache_dir *d, bool is_code)
     size_t const verdict_len = good_file.verdict.len;
     assert_non_null(to);
     memcpy(to, good_chunks[good_file.chunk_count], verdict_len);
-    if (!is_code) damage_word(to + (rng(2) ? rng(16) * 4 : rng((u32)verdict_len - 8)), verdict_len);
+    u32 const places = (u32)verdict_len - 7;
+    if (!is_code) damage_word(to + rng(rng(2) ? (u32)min_u64(places, 56) : places), verdict_len);
     draft.verdict = gbx_runtime_cache_draft_close(&draft, d, 0);
     if (!is_code && !rng(4)) draft.verdict.len = rng_words[rng(GBX_LEN(rng_words))];
     for (u32 i = 0; i < good_file.chunk_count; i++) {
