@@ -144,7 +144,7 @@ cache_terms_here(u64 features_off, u32 tune)
 cache_maker
 gbx_runtime_cache_maker(u64 features_off, u32 tune)
 {
-    cache_maker maker = {.cpu = gbx_codegen_cpu(), .tune = tune, .features_off = features_off};
+    cache_maker maker = {.terms = cache_terms_here(features_off, tune)};
     mac_part const parts[] = {{cache_build, sizeof cache_build}};
     gbx_base_mac(&gbx_runtime_cache_nobodys.key, parts, GBX_LEN(parts), &maker.build);
     return maker;
@@ -597,17 +597,27 @@ cache_keeps(const cache_entry *e, const gbx_module *m)
     return keep;
 }
 
+/* A draft that has the verdict. False: memory is short, and the draft is to be freed all the same. */
+static bool
+cache_begin_merge(cache_merge *merge, const cache_entry *e, const wasm_module *w, const u8 *keep,
+                  size_t verdict_len)
+{
+    *merge = (cache_merge){.func_count = w->func_count,
+                           .dir = e->dir,
+                           .has = gbx_base_alloc_zero(w->func_count, 1)};
+    u8 *const verdict = merge->has ? gbx_runtime_cache_draft_room(&merge->draft, verdict_len) : NULL;
+    if (!verdict) return false;
+    gbx_wasm_verdict_write(w, keep, verdict);
+    merge->draft.verdict = gbx_runtime_cache_draft_close(&merge->draft, e->dir, 0);
+    return true;
+}
+
 static void
 cache_write(cache_entry *e, const wasm_module *w, const u8 *keep, size_t verdict_len)
 {
-    cache_merge merge = {.func_count = w->func_count,
-                         .dir = e->dir,
-                         .has = gbx_base_alloc_zero(w->func_count, 1)};
+    cache_merge merge;
     cache_file now;
-    u8 *const verdict = merge.has ? gbx_runtime_cache_draft_room(&merge.draft, verdict_len) : NULL;
-    if (verdict) {
-        gbx_wasm_verdict_write(w, keep, verdict);
-        merge.draft.verdict = gbx_runtime_cache_draft_close(&merge.draft, e->dir, 0);
+    if (cache_begin_merge(&merge, e, w, keep, verdict_len)) {
         bool const is_there = gbx_runtime_cache_file_open(&now, e->dir, &e->id);
         if (is_there && (!e->has_env || gbx_base_mac_equal(&e->env, &now.env)))
             cache_carry_over(&merge, &now);
@@ -638,16 +648,10 @@ gbx_runtime_cache_ship(const cache_entry *e, const gbx_module *m, cache_draft *d
                        mac_tag *root)
 {
     const wasm_module *const w = m->wasm;
-    cache_merge merge = {.func_count = w->func_count,
-                         .dir = e->dir,
-                         .has = gbx_base_alloc_zero(w->func_count, 1)};
+    cache_merge merge;
     u8 *const keep = cache_keeps(e, m);
-    size_t const verdict_len = gbx_wasm_verdict_bytes(w, keep);
     u8 *front = NULL;
-    u8 *const verdict = merge.has ? gbx_runtime_cache_draft_room(&merge.draft, verdict_len) : NULL;
-    if (verdict) {
-        gbx_wasm_verdict_write(w, keep, verdict);
-        merge.draft.verdict = gbx_runtime_cache_draft_close(&merge.draft, e->dir, 0);
+    if (cache_begin_merge(&merge, e, w, keep, gbx_wasm_verdict_bytes(w, keep))) {
         cache_add_made(&merge, e, NULL);
         front = gbx_runtime_cache_draft_front(&merge.draft, e->dir, &e->id, &e->env, front_len, root);
     }

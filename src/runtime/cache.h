@@ -158,8 +158,7 @@ void gbx_runtime_cache_begin_shipped(cache_entry *e, cache_file *part, const mac
 /* What of this process code depends on beside the module and its options. */
 typedef struct cache_maker {
     mac_tag build;
-    u32 cpu, tune;
-    u64 features_off;
+    cache_terms terms;
 } cache_maker;
 cache_maker gbx_runtime_cache_maker(u64 features_off, u32 tune);
 /* The key of what is compared for damage alone: anybody's. */

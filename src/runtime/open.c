@@ -214,9 +214,9 @@ open_fill_to(int fd, open_buf *b, u64 want, const char *what, bool *end, gbx_err
     return GBX_OK;
 }
 
-/* What a regular file of that size has, by several threads. Where it proves to have more or less it is read
- * on, or again, from where the first bytes end. */
-static void
+/* What a regular file of that size has, by several threads. False: it proves to have more or less, and is to
+ * be read from where the first bytes end. */
+static bool
 open_read_pieces(const gbx_engine *e, int fd, open_buf *b, u64 size)
 {
     u8 more;
@@ -227,10 +227,11 @@ open_read_pieces(const gbx_engine *e, int fd, open_buf *b, u64 size)
     if (ok && lseek(fd, (off_t)size, SEEK_SET) == (off_t)size && read(fd, &more, 1) == 0) {
         b->tags = tags;
         b->len = (size_t)size;
-        return;
+        return true;
     }
     (void)lseek(fd, (off_t)b->len, SEEK_SET);
     gbx_base_free(tags);
+    return false;
 }
 
 /* The code behind the module, in memory of its own. */
@@ -290,8 +291,8 @@ open_read_all(const open_from *from, open_buf *b, shipped *s, gbx_err *err)
     GBX_TRY(open_check_size(size, what, err));
     /* One byte more than the size, so that the end is seen without growing. */
     GBX_TRY(open_reserve(b, size + 1, what, err));
-    if (!end && size > b->len) open_read_pieces(from->engine, fd, b, size);
-    while (!end && !b->tags) {
+    if (!end && size > b->len) end = open_read_pieces(from->engine, fd, b, size);
+    while (!end) {
         GBX_TRY(open_fill(fd, b, what, &end, err));
         GBX_TRY(open_check_size(b->len, what, err));
     }

@@ -106,8 +106,8 @@ shipped_why_not(const gbx_engine *e, const cache_maker *made)
     cache_maker const ours = gbx_runtime_cache_maker(e->features_off, e->compiler.tune);
     if (!gbx_base_mac_equal(&ours.build, &made->build))
         return "its code was made by another build of glovebox";
-    if (ours.cpu != made->cpu) return "its code was made for another processor";
-    if (ours.tune != made->tune || ours.features_off != made->features_off)
+    if (ours.terms.cpu != made->terms.cpu) return "its code was made for another processor";
+    if (ours.terms.tune != made->terms.tune || ours.terms.features_off != made->terms.features_off)
         return "its code was made with other options";
     return "";
 }

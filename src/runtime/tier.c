@@ -490,7 +490,7 @@ tier_show(gbx_exec *x, gbx_segment *seg)
         n->pins[i] = env->pins[i] == FACTS_NONE ? NULL : &inst->globals[env->pins[i]]->value;
 }
 
-/* Does what stands there return to the stub that entered the segment? */
+/* What stands there returns to the stub that entered the segment. */
 static bool
 tier_is_outermost(const gbx_segment *seg, const u8 *sp)
 {
