@@ -62,6 +62,7 @@ gbx_wasi_sock_accept(p1_call *c)
     WASI_TRY(sock_get(c, &f));
     WASI_TRY(gbx_wasi_fds_reserve(&c->w->fds, &fd));
     f = gbx_wasi_fds_find(&c->w->fds, guest_u32(c, 0)); /* the table may have moved */
+    WASI_TRY(gbx_wasi_fds_host_has_room(f->host)); /* a client that is accepted is not sent away */
     int host;
     while ((host = sock_accept_once(f)) < 0) {
         if (atomic_load(&c->x->stop)) return WASI_STOPPED;
