@@ -67,8 +67,8 @@ gbx_wasi_fd_filestat_set_size(p1_call *c)
     return file_grow(c, f, 0, size, true);
 }
 
-/* Real allocation, where the file system has it; NOTSUP else, never a loop of writes. In one piece, so that what
- * cannot be had takes nothing. */
+/* Real allocation, where the file system has it; NOTSUP else, never a loop of writes. In one piece, so that
+ * what cannot be had takes nothing. */
 wasi_errno
 gbx_wasi_fd_allocate(p1_call *c)
 {

@@ -191,8 +191,8 @@ open_host(p1_call *c, const wasi_file *dir, const open_request *r, wasi_found *f
     }
 }
 
-/* A directory passes on what was asked for, but where that has none of the rights that only files have: such a
- * request says nothing about files, and what the directory above passes on stays.
+/* A directory passes on what was asked for, but where that has none of the rights that only files have: such
+ * a request says nothing about files, and what the directory above passes on stays.
  * Zig's library (0.15, fs/Dir.zig openDir) asks for a directory's own rights in both places, and then reads
  * and writes files beneath it. */
 static u64

@@ -58,7 +58,7 @@ io_nowait_unknown(int e)
     return e == EOPNOTSUPP || e == ENOSYS || e == EINVAL;
 }
 
-/* ---- files, which do not make anybody wait but may take long: moved in pieces, so that a guest can be stopped */
+/* ---- files: nobody waits for them, but they may take long: moved in pieces, so that a stop comes between */
 
 typedef ssize_t io_move(int fd, const struct iovec *iov, int count, off_t offset);
 
@@ -95,8 +95,8 @@ io_move_piece(io_move *move, int fd, p1_iovs *v, u32 at, off_t offset)
     return n;
 }
 
-/* All of it, or up to the end of the file or an error: one that comes first is the answer, a later one is met by
- * the next call. Less than a piece read is the end. `offset` is for those that take one. */
+/* All of it, or up to the end of the file or an error: one that comes first is the answer, a later one is met
+ * by the next call. Less than a piece read is the end. `offset` is for those that take one. */
 static wasi_errno
 io_move_all(p1_call *c, io_move *move, bool reads, int fd, p1_iovs *v, u64 offset, u64 *done)
 {
