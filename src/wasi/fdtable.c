@@ -39,7 +39,8 @@ gbx_wasi_fds_reserve(wasi_fds *t, u32 *fd)
     return WASI_OK;
 }
 
-/* Is `fd` one of the last? Where the limit is so low that the reserve would leave little, a quarter is kept. */
+/* Is `fd` one of the last? Where the limit is so low that the reserve would leave little, a
+ * quarter is kept. */
 static bool
 fdtable_is_host_only(int fd)
 {
