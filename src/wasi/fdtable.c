@@ -49,11 +49,17 @@ fdtable_is_host_only(int fd)
     return (u64)fd >= limit.rlim_cur - min_u64(WASI_MAX_HOST_FDS, limit.rlim_cur / 4);
 }
 
+/* A look-up had others open when it opened this one: their numbers are free by now. */
 wasi_errno
-gbx_wasi_fds_host_keep(int fd)
+gbx_wasi_fds_host_keep(int *fd)
 {
-    if (!fdtable_is_host_only(fd)) return WASI_OK;
-    close(fd);
+    if (!fdtable_is_host_only(*fd)) return WASI_OK;
+    int const lower = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(*fd);
+    *fd = lower;
+    if (lower < 0) return gbx_wasi_errno_of(errno);
+    if (!fdtable_is_host_only(lower)) return WASI_OK;
+    close(lower);
     return WASI_MFILE;
 }
 

@@ -259,7 +259,7 @@ gbx_wasi_path_open(p1_call *c)
         dir = gbx_wasi_fds_find(&c->w->fds, guest_u32(c, 0)); /* the table may have moved */
         if (r.oflags & (OFLAG_CREAT | OFLAG_TRUNC)) WASI_TRY(gbx_wasi_fds_host_has_room(dir->host));
         WASI_TRY(open_host(c, dir, &r, &found));
-        WASI_TRY(gbx_wasi_fds_host_keep(found.fd));
+        WASI_TRY(gbx_wasi_fds_host_keep(&found.fd));
         file = open_file(dir, &r, &found);
     }
     gbx_wasi_fds_put(&c->w->fds, fd, &file);

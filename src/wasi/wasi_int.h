@@ -272,8 +272,9 @@ wasi_file *gbx_wasi_fds_find(wasi_fds *t, u32 fd); /* NULL where nothing is open
 /* Make room for one more and say where it will go. Nothing else may be added before the put. */
 wasi_errno gbx_wasi_fds_reserve(wasi_fds *t, u32 *fd);
 void gbx_wasi_fds_put(wasi_fds *t, u32 fd, const wasi_file *file);
-/* MFILE when descriptor `fd` of the process is one of those that guests leave to the host: it is closed. */
-wasi_errno gbx_wasi_fds_host_keep(int fd);
+/* MFILE when descriptor `*fd` of the process is one of those that guests leave to the host: it is closed.
+ * Otherwise it is open, under a lower number where there is one by now. */
+wasi_errno gbx_wasi_fds_host_keep(int *fd);
 /* The same before there is one: for what cannot be undone. `host` is any open descriptor. */
 wasi_errno gbx_wasi_fds_host_has_room(int host);
 wasi_errno gbx_wasi_fds_close(wasi_fds *t, u32 fd);         /* must be open */
