@@ -1,7 +1,8 @@
 /* WASI preview 1, denied by default: a builder collects grants, the linker gets the result.
  *
  * With nothing granted a guest has no arguments, no variables, no directories; its standard streams
- * read as empty and swallow output until they are bound. Clocks and randomness are the host's. */
+ * read as empty and swallow output until they are bound. Clocks and randomness are the host's. What every guest
+ * has are imitations of /dev/null, zero, full, random and urandom. */
 #ifndef GBX_WASI_H
 #define GBX_WASI_H
 
@@ -32,6 +33,12 @@ typedef enum gbx_access { GBX_READ_ONLY, GBX_READ_WRITE } gbx_access;
 GBX_API gbx_code gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path,
                               gbx_access access, gbx_err *err);
 
+/* What is no file but looks like one stays out of reach beneath every grant, also one of "/": interfaces of
+ * the kernel (procfs, sysfs, cgroups and their like, whose directories cannot be granted either) and devices,
+ * but for the controlling terminal. true: they are like other files. Whoever can write to /proc/self/mem or a disk
+ * can do all that the process can. */
+GBX_API void gbx_wasi_special_files(gbx_wasi *wasi, bool allowed);
+
 /* Bind guest descriptor 0, 1 or 2 to a descriptor of the host, which is duplicated; its flags are
  * never changed. GBX_IO where host_fd is not open or no descriptor is left. */
 GBX_API gbx_code gbx_wasi_stdio(gbx_wasi *wasi, int guest_fd, int host_fd, gbx_err *err);
@@ -56,7 +63,8 @@ GBX_API gbx_code gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
 typedef struct gbx_refusal {
     const char *call;   /* "path_open" */
     const char *path;   /* as the guest gave it, escaped, cut at 255 bytes */
-    const char *reason; /* "no grant matches", "outside the grant", "read-only grant" */
+    const char *reason; /* "no grant matches", "outside the grant", "read-only grant", "special file",
+                         * "the host's code cache" */
 } gbx_refusal;
 
 /* The refusals met so far by guests of the last gbx_wasi_link in this store: their number, at most 64,

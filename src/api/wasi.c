@@ -213,6 +213,12 @@ gbx_wasi_inherit_stdio(gbx_wasi *wasi, gbx_err *err)
 }
 
 void
+gbx_wasi_special_files(gbx_wasi *wasi, bool allowed)
+{
+    if (wasi) wasi->allow_special = allowed;
+}
+
+void
 gbx_wasi_clock(gbx_wasi *wasi, uint64_t (*now)(void *data, uint32_t clock_id),
                void (*sleep)(void *data, uint64_t ns), void *data)
 {
@@ -262,6 +268,7 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
             .trace_data = l,
             .cache_dir = gbx_runtime_engine_cache_dir(gbx_runtime_store_engine(store)),
             .still = w->still,
+            .allow_special = w->allow_special,
     };
     l->report = w->report;
     l->report_data = w->report_data;

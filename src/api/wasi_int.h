@@ -31,6 +31,7 @@ struct gbx_wasi {
     gbx_trace_report report;
     void *report_data;
     bool still;
+    bool allow_special;
 };
 
 typedef struct api_wasi_linked {

@@ -178,6 +178,7 @@ typedef struct cli_plan {
     const char *invoke; /* NULL: run _start */
     cli_dir *dirs;
     int dir_count;
+    bool special_files; /* devices and interfaces of the kernel are like other files */
     cli_env *env;
     int env_count;
     const char *pwd;         /* what the guest's PWD will be; NULL: unset */

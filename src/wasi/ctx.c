@@ -165,7 +165,7 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
                                 "the directory granted as %s is a code cache, which is the host's alone",
                                 d->guest_path);
     }
-    if (!gbx_wasi_policy_fs(fd)) {
+    if (!gbx_wasi_policy_fs(w, fd)) {
         close(fd);
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
                                 "the directory granted as %s is an interface of the kernel, not files",
@@ -185,6 +185,7 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
                          .type = TYPE_DIRECTORY,
                          .read_only = d->read_only,
                          .devices = gbx_wasi_may_hold_devices(fd),
+                         .place = gbx_wasi_place_of(PLACE_ROOT, name),
                          .rights = rights,
                          .inheriting = rights | gbx_wasi_rights_of(TYPE_REGULAR_FILE, false),
                          .preopen = name};
@@ -209,6 +210,7 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->random_fill = config->random_fill;
     w->random_data = config->random_data;
     w->still = config->still;
+    w->special = config->allow_special;
     w->cache_dir = config->cache_dir ? *config->cache_dir : -1;
     memcpy(w->sinks, config->sinks, sizeof w->sinks);
     if (config->trace) GBX_TRY(gbx_wasi_trace_new(w, config->trace, config->trace_data, err));

@@ -83,8 +83,8 @@ path_keep(wasi_ctx *w, const wasi_look *look, const char *path, int fd, bool cro
         close(fd);
         return path_refuse(w, look, path, WHY_CACHE);
     }
-    if ((crossed && !gbx_wasi_policy_fs(fd)) ||
-        (!(look->flags & O_PATH) && !gbx_wasi_policy_file(&out->st))) {
+    if ((crossed && !gbx_wasi_policy_fs(w, fd)) ||
+        (!(look->flags & O_PATH) && !gbx_wasi_policy_file(w, &out->st))) {
         close(fd);
         return path_refuse(w, look, path, WHY_SPECIAL);
     }
@@ -111,7 +111,7 @@ path_careful(wasi_ctx *w, const wasi_look *look, const char *path, bool crossed,
             close(seen.fd);
             if (look->flags & O_EXCL) return WASI_EXIST;
             if (S_ISLNK(seen.st.st_mode)) return WASI_LOOP;
-            if (!gbx_wasi_policy_file(&seen.st)) return path_refuse(w, look, path, WHY_SPECIAL);
+            if (!gbx_wasi_policy_file(w, &seen.st)) return path_refuse(w, look, path, WHY_SPECIAL);
         } else if (errno == ELOOP) {
             return gbx_wasi_walk(w, look, path, out); /* a loop, or a link that is magic: who knows */
         } else if (errno != ENOENT || !(look->flags & O_CREAT)) {

@@ -68,11 +68,18 @@ io_done(ssize_t n, u64 *done)
 
 /* ---- reading */
 
-static void
-io_zero(p1_iovs *v)
+/* In pieces, so that a guest that asks for gigabytes can be stopped. */
+static wasi_errno
+io_zero(p1_call *c, u8 *buf, u64 len)
 {
-    for (u32 i = 0; i < v->count; i++)
-        if (v->v[i].iov_len) memset(v->v[i].iov_base, 0, v->v[i].iov_len);
+    while (len) {
+        if (atomic_load(&c->x->stop)) return WASI_STOPPED;
+        u64 const piece = min_u64(len, WASI_MAX_ZERO_CHUNK);
+        memset(buf, 0, piece);
+        buf += piece;
+        len -= piece;
+    }
+    return WASI_OK;
 }
 
 static wasi_errno
@@ -80,9 +87,12 @@ io_read_synthetic(p1_call *c, const wasi_file *f, p1_iovs *v, u64 *done)
 {
     *done = 0;
     if (f->kind == KIND_NULL) return WASI_OK;
-    if (f->kind == KIND_ZERO) io_zero(v);
-    for (u32 i = 0; f->kind == KIND_RANDOM && i < v->count; i++)
-        WASI_TRY(gbx_wasi_vfs_random(c->w, c->x, v->v[i].iov_base, v->v[i].iov_len));
+    bool const is_random = f->kind == KIND_RANDOM || f->kind == KIND_URANDOM;
+    for (u32 i = 0; i < v->count; i++) {
+        u8 *const buf = v->v[i].iov_base;
+        WASI_TRY(is_random ? gbx_wasi_vfs_random(c->w, c->x, buf, v->v[i].iov_len)
+                           : io_zero(c, buf, v->v[i].iov_len));
+    }
     *done = v->total;
     return WASI_OK;
 }
@@ -174,6 +184,7 @@ io_write_quiet(p1_call *c, wasi_file *f, struct iovec *iov, u32 count)
 static wasi_errno
 io_write_synthetic(const wasi_file *f, const p1_iovs *v, u64 *done)
 {
+    if (f->kind == KIND_FULL && v->total) return WASI_NOSPC;
     for (u32 i = 0; f->sink && i < v->count; i++)
         if (v->v[i].iov_len) f->sink->write(f->sink->data, v->v[i].iov_base, v->v[i].iov_len);
     *done = v->total;
@@ -225,7 +236,7 @@ gbx_wasi_vfs_pread(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
 wasi_errno
 gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
 {
-    if (f->kind != KIND_HOST) return io_done((ssize_t)v->total, done);
+    if (f->kind != KIND_HOST) return io_write_synthetic(f, v, done);
     if (offset > INT64_MAX) return WASI_INVAL;
     bool const append = f->flags & FDFLAG_APPEND && !f->inherited;
     int const flags = append ? fcntl(f->host, F_GETFL) : 0;

@@ -73,7 +73,7 @@ walk_look(walk *k, int fd, struct stat *st)
     if (fstat(fd, st)) return gbx_wasi_errno_of(errno);
     if (gbx_wasi_policy_cache(st)) return walk_refuse(k, WHY_CACHE);
     if (st->st_dev == k->dev) return WASI_OK;
-    if (!gbx_wasi_policy_fs(fd)) return walk_refuse(k, WHY_SPECIAL);
+    if (!gbx_wasi_policy_fs(k->w, fd)) return walk_refuse(k, WHY_SPECIAL);
     k->crossed = true;
     return WASI_OK;
 }
@@ -188,7 +188,7 @@ walk_last(walk *k, const char *name, int probe, const struct stat *st, wasi_foun
         return fd < 0 ? gbx_wasi_errno_of(errno) : walk_give(k, fd, st, out);
     }
     if (S_ISLNK(st->st_mode)) return WASI_LOOP;
-    if (!gbx_wasi_policy_file(st)) return walk_refuse(k, WHY_SPECIAL);
+    if (!gbx_wasi_policy_file(k->w, st)) return walk_refuse(k, WHY_SPECIAL);
     if (S_ISDIR(st->st_mode) && look->flags & O_CREAT) return WASI_ISDIR;
     int const flags = look->flags & ~(O_CREAT | O_EXCL);
     int const fd = walk_open(k, k->cur, name,

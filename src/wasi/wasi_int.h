@@ -120,7 +120,16 @@ enum {
 };
 
 /* What stands behind a descriptor. The synthetic ones need nothing from the host. */
-typedef enum wasi_kind { KIND_FREE, KIND_HOST, KIND_NULL, KIND_ZERO, KIND_RANDOM } wasi_kind;
+typedef enum wasi_kind {
+    KIND_FREE,
+    KIND_HOST,
+#define WASI_DEVICE(kind, name, minor) KIND_##kind,
+#include "wasi/devices.def"
+#undef WASI_DEVICE
+} wasi_kind;
+
+/* Which directory of the guest's tree a descriptor is: those in which the synthetic devices are found. */
+typedef enum wasi_place { PLACE_ELSEWHERE, PLACE_ROOT, PLACE_DEV } wasi_place;
 
 /* Directory entries read ahead; vfs_dir.c. */
 typedef struct wasi_dir wasi_dir;
@@ -137,6 +146,7 @@ typedef struct wasi_file {
     bool no_nowait; /* the host refused RWF_NOWAIT here once */
     bool read_only; /* beneath a read-only grant; what is opened through it is too */
     bool devices;   /* directory of a file system that may hold device nodes: look before opening */
+    wasi_place place;
     u16 flags;      /* FDFLAG_… as the guest sees them */
     u64 rights, inheriting;
     const wasi_sink *sink; /* KIND_NULL: gets what is written; NULL: nobody does */
@@ -172,6 +182,7 @@ struct wasi_ctx {
     bool walker; /* resolve paths ourselves */
     bool quiet;  /* writes need os_quiet */
     bool still;  /* access times are those of modification */
+    bool special; /* special files are like others */
     int cache_dir; /* borrowed; -1: there is no code cache */
     wasi_sink sinks[3];
     wasi_trace *trace; /* NULL: calls are not traced */
@@ -249,9 +260,10 @@ u8 *gbx_wasi_trace_range(wasi_trace *t, u32 ptr, u64 len);
 u64 gbx_wasi_rights_of(u8 type, bool terminal);
 u8 gbx_wasi_type_of(mode_t mode);           /* sockets: stream */
 u8 gbx_wasi_type_of_host(int fd, mode_t mode); /* looks at the socket */
-/* May files be opened that lie on this file system, or are of this kind? */
-bool gbx_wasi_policy_fs(int fd);
-bool gbx_wasi_policy_file(const struct stat *st);
+/* May files be used that lie on this file system? May one of this kind be opened, may its name be changed? */
+bool gbx_wasi_policy_fs(const wasi_ctx *w, int fd);
+bool gbx_wasi_policy_file(const wasi_ctx *w, const struct stat *st);
+bool gbx_wasi_policy_name(const wasi_ctx *w, const struct stat *st);
 /* RULE: S2. The directory of a code cache, its key or an entry: the one is not opened for a guest, nor a name
  * in it made or changed, nor its own; no byte of the others is given to one. Under any grant. */
 bool gbx_wasi_policy_cache(const struct stat *st);
@@ -316,6 +328,18 @@ typedef struct wasi_parent {
 } wasi_parent;
 wasi_errno gbx_wasi_path_parent(wasi_ctx *w, const wasi_file *dir, wasi_path *p, wasi_parent *out);
 void gbx_wasi_parent_deinit(wasi_parent *p);
+
+/* ---- device.c */
+
+/* The device that a path names from a directory at `from`; KIND_FREE: none. `through`: as if it were a
+ * directory, by what follows its name. */
+wasi_kind gbx_wasi_device_at(wasi_place from, const wasi_path *p, bool *through);
+/* The device that is an imitation of what the host has. */
+wasi_kind gbx_wasi_device_of(const struct stat *st);
+void gbx_wasi_device_stat(wasi_kind kind, struct stat *st);
+wasi_file gbx_wasi_device_file(wasi_kind kind, u16 flags, u64 rights);
+/* Where a directory is that was opened as `path` from one at `from`. */
+wasi_place gbx_wasi_place_of(wasi_place from, const char *path);
 
 /* ---- vfs.c, vfs_io.c, vfs_dir.c: effects. Waits end with WASI_STOPPED when x->stop is set. */
 
