@@ -373,10 +373,9 @@ hints_add_special(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
                             .slug = "special-file",
                             .message = gbx_cli_format("the guest could not %s \"%s\"",
                                                       hints_verb(r->call), r->path),
-                            .why = "it is a device or an interface of the kernel, no file that a --dir "
-                                   "grants",
-                            .fix = gbx_cli_format("only if you trust the guest with this machine: %s",
-                                                  gbx_cli_line_command(plan->line, &edit)),
+                            .why = "it is a device or an interface of the kernel; who may use those can "
+                                   "do all that glovebox can",
+                            .fix = gbx_cli_line_command(plan->line, &edit),
                     },
     };
     hints_add(list, &h);

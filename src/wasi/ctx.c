@@ -178,7 +178,7 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
         return ctx_no_memory(err);
     }
     memcpy(name, d->guest_path, len);
-    w->preopens[w->preopen_count++] = name;
+    w->preopens[w->preopen_count++] = (wasi_preopen){name, st.st_dev, st.st_ino};
     u64 const rights = gbx_wasi_rights_of(TYPE_DIRECTORY, false);
     wasi_file const f = {.kind = KIND_HOST,
                          .host = fd,
@@ -245,7 +245,7 @@ gbx_wasi_ctx_free(wasi_ctx *w)
 {
     if (!w) return;
     gbx_wasi_fds_deinit(&w->fds);
-    for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i]);
+    for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i].name);
     gbx_base_free(w->preopens);
     gbx_base_free(w->args.data);
     gbx_base_free(w->env.data);

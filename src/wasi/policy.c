@@ -129,10 +129,19 @@ gbx_wasi_policy_cache(const struct stat *st)
     return S_ISREG(st->st_mode) ? !(st->st_mode & 077) : S_ISDIR(st->st_mode) && !(st->st_mode & 022);
 }
 
-/* From the cache up to the root. What cannot be looked at there no guest can reach either.
+static bool
+policy_is_preopen(const wasi_ctx *w, const struct stat *st)
+{
+    for (u32 i = 0; i < w->preopen_count; i++)
+        if (w->preopens[i].dev == st->st_dev && w->preopens[i].ino == st->st_ino) return true;
+    return false;
+}
+
+/* From the cache up to the root, whether the way leads through `st`, or NULL: a granted directory. What cannot
+ * be looked at there no guest can reach either.
  * SAFETY: as many steps as a path of the host's can have, whoever moves what meanwhile. */
-bool
-gbx_wasi_policy_above_cache(const wasi_ctx *w, const struct stat *st)
+static bool
+policy_up_from_cache(const wasi_ctx *w, const struct stat *st)
 {
     bool is_above = false;
     int at = w->cache_dir;
@@ -144,15 +153,29 @@ gbx_wasi_policy_above_cache(const wasi_ctx *w, const struct stat *st)
         if (at != w->cache_dir) close(at);
         at = up;
         if (at < 0 || fstat(at, &seen) || (i && seen.st_dev == dev && seen.st_ino == ino)) break;
-        is_above = seen.st_dev == st->st_dev && seen.st_ino == st->st_ino;
+        is_above = st ? seen.st_dev == st->st_dev && seen.st_ino == st->st_ino
+                      : policy_is_preopen(w, &seen);
     }
     if (at >= 0 && at != w->cache_dir) close(at);
     return is_above;
 }
 
+bool
+gbx_wasi_policy_above_cache(const wasi_ctx *w, const struct stat *st)
+{
+    return policy_up_from_cache(w, st);
+}
+
+bool
+gbx_wasi_policy_holds_cache(wasi_ctx *w)
+{
+    if (!w->holds_cache) w->holds_cache = policy_up_from_cache(w, NULL) ? 2 : 1;
+    return w->holds_cache == 2;
+}
+
 /* devtmpfs says it is tmpfs. Elsewhere a node of a device is rare, made by root, and opened for the moment
  * that it takes to look at it: O_NONBLOCK, O_NOCTTY. PERF: to look at everything first, as here, makes
- * path_open of a file three levels down 11.8 us instead of 5.2. */
+ * path_open of a file three levels down 8.8 us instead of 5.2. */
 bool
 gbx_wasi_may_hold_devices(int fd)
 {

@@ -171,6 +171,13 @@ typedef struct wasi_strings {
 /* Of a traced context; trace.c. */
 typedef struct wasi_trace wasi_trace;
 
+/* A granted directory: its name in the guest's tree, and which one it is. */
+typedef struct wasi_preopen {
+    char *name;
+    dev_t dev;
+    ino_t ino;
+} wasi_preopen;
+
 struct wasi_ctx {
     wasi_fds fds;
     wasi_strings args, env;
@@ -187,8 +194,9 @@ struct wasi_ctx {
     wasi_sink sinks[3];
     wasi_trace *trace; /* NULL: calls are not traced */
     const char *call; /* name of the call in progress: what a refusal is filed under */
-    char **preopens;
+    wasi_preopen *preopens;
     u32 preopen_count;
+    u8 holds_cache; /* a granted directory does: 0 is not known, 1 no, 2 yes */
     u32 granted; /* descriptors it began with: 0, 1, … */
     wasi_refusal refusals[WASI_REFUSALS_MAX];
     u32 refusal_count;
@@ -269,6 +277,8 @@ bool gbx_wasi_policy_name(const wasi_ctx *w, const struct stat *st);
 bool gbx_wasi_policy_cache(const struct stat *st);
 /* A directory that the cache in use lies in, at any depth: it is not moved away from under it. */
 bool gbx_wasi_policy_above_cache(const wasi_ctx *w, const struct stat *st);
+/* The cache in use lies in a granted directory, so names in it are not told either. */
+bool gbx_wasi_policy_holds_cache(wasi_ctx *w);
 bool gbx_wasi_may_hold_devices(int fd);
 /* Remember that the call in progress was refused `path`; equal ones once. */
 void gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason);
