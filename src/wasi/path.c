@@ -148,6 +148,30 @@ path_careful(wasi_ctx *w, const wasi_look *look, const char *path, bool crossed,
     return WASI_AGAIN;
 }
 
+/* Not what a look-up comes to, nor the making of a file: what a device said to being opened, which policy would
+ * not have asked. */
+static bool
+path_is_answer_of_device(int e)
+{
+    switch (e) {
+    case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EISDIR:
+    case EEXIST:
+    case EROFS:
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EAGAIN: return false;
+    default: return true;
+    }
+}
+
 static wasi_errno
 path_by_kernel(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out)
 {
@@ -157,8 +181,7 @@ path_by_kernel(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found 
         WASI_TRY(path_keep(w, look, path, fd, false, out));
         return path_cut(look, out);
     }
-    /* On another mount; or what a device answers that policy would not have asked. */
-    if (errno == EXDEV || errno == ENXIO || errno == ENODEV || errno == EBUSY || errno == EIO)
+    if (errno == EXDEV || path_is_answer_of_device(errno))
         return path_careful(w, look, path, errno == EXDEV, out);
     return gbx_wasi_errno_of(errno);
 }
