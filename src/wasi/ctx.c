@@ -178,7 +178,7 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
         return ctx_no_memory(err);
     }
     memcpy(name, d->guest_path, len);
-    w->preopens[w->preopen_count++] = (wasi_preopen){name, st.st_dev, st.st_ino};
+    w->preopens[w->preopen_count++] = (wasi_preopen){name, st.st_dev, st.st_ino, d->read_only};
     u64 const rights = gbx_wasi_rights_of(TYPE_DIRECTORY, false);
     wasi_file const f = {.kind = KIND_HOST,
                          .host = fd,
@@ -190,6 +190,22 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
                          .inheriting = rights | gbx_wasi_rights_of(TYPE_REGULAR_FILE, false),
                          .preopen = name};
     return ctx_add(w, &f, err);
+}
+
+/* A grant for writing keeps out of read-only ones that stand in it, as one file system does of another that is
+ * mounted there: by what they are, whatever name leads to them. */
+static void
+ctx_nest(wasi_ctx *w, u32 first_fd)
+{
+    for (u32 i = 0; i < w->preopen_count; i++) {
+        const char *const name = w->preopens[i].name;
+        size_t const len = name[1] ? strlen(name) : 0;
+        for (u32 k = 0; k < w->preopen_count; k++) {
+            const wasi_preopen *const p = &w->preopens[k];
+            if (p->read_only && strncmp(p->name, name, len) == 0 && p->name[len] == '/' && p->name[len + 1])
+                w->fds.files[first_fd + i].holds_read_only = true;
+        }
+    }
 }
 
 /* The kernel has openat2 and nothing forbids it to us. */
@@ -222,7 +238,9 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     for (u32 i = 0; i < 3; i++) GBX_TRY(ctx_stdio(w, i, config->stdio[i], err));
     w->preopens = gbx_base_alloc_zero(config->dir_count, sizeof *w->preopens);
     if (!w->preopens) return ctx_no_memory(err);
+    u32 const first_fd = w->granted;
     for (u32 i = 0; i < config->dir_count; i++) GBX_TRY(ctx_dir(w, &config->dirs[i], err));
+    ctx_nest(w, first_fd);
     return GBX_OK;
 }
 

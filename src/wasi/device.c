@@ -8,8 +8,8 @@
  *   by name     "dev/null" where the guest's tree begins (descriptor -1 begins it too: S17), "null" in its
  *               /dev. Names are compared as they are spelt, but for "." and doubled slashes; one with ".."
  *               is left to the host, who knows what it leads through.
- *   by number   what the host has under any name, once it is found: one of its own is never given to a guest
- *               that could have the imitation, which is the same in every run.
+ *   by number   what the host has under any name, once it is found: a guest is given the imitation instead,
+ *               which is the same in every run.
  *
  * What must hold: a name that leads here never reaches the host, and is never made, changed or removed there. */
 #include "wasi/wasi_int.h"

@@ -135,6 +135,7 @@ open_host(p1_call *c, const wasi_file *dir, const open_request *r, wasi_found *f
 {
     wasi_look look = {.base = dir->host,
                       .devices = dir->devices,
+                      .holds_read_only = dir->holds_read_only,
                       .follow = r->follow,
                       .flags = open_flags(r),
                       .mode = 0666};
@@ -166,7 +167,8 @@ open_file(const wasi_file *dir, const open_request *r, const wasi_found *found)
             .kind = KIND_HOST,
             .host = found->fd,
             .type = type,
-            .read_only = dir->read_only,
+            .read_only = dir->read_only || found->read_only,
+            .holds_read_only = dir->holds_read_only,
             .devices = found->crossed ? gbx_wasi_may_hold_devices(found->fd) : dir->devices,
             .place = type == TYPE_DIRECTORY ? gbx_wasi_place_of(dir->place, r->path.text) : PLACE_ELSEWHERE,
             .flags = (u16)r->fdflags,

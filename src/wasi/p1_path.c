@@ -96,13 +96,24 @@ path_target_device(path_target *t, wasi_place from)
     t->device = gbx_wasi_device_at(from, &t->path, &t->through);
 }
 
+/* What is to be changed lies in a read-only grant within the one that was named. */
+static wasi_errno
+path_target_refuse_change(p1_call *c, path_target *t)
+{
+    gbx_wasi_parent_deinit(&t->at);
+    gbx_wasi_refuse(c->w, t->path.text, WHY_READ_ONLY);
+    return WASI_ROFS;
+}
+
 static wasi_errno
 path_target_find(p1_call *c, u32 fd_idx, u64 rights, bool changes, path_target *t)
 {
     wasi_file *dir;
     WASI_TRY(gbx_wasi_path_dir(c, guest_u32(c, fd_idx), rights, &t->path, changes, &dir));
     path_target_device(t, dir->place);
-    return t->device == KIND_FREE ? gbx_wasi_path_parent(c->w, dir, &t->path, &t->at) : WASI_OK;
+    if (t->device != KIND_FREE) return WASI_OK;
+    WASI_TRY(gbx_wasi_path_parent(c->w, dir, &t->path, &t->at));
+    return changes && t->at.read_only ? path_target_refuse_change(c, t) : WASI_OK;
 }
 
 /* What a call gets that would change the name of a device; `there` is for one that would make it. */
@@ -114,7 +125,8 @@ path_target_refuse_device(p1_call *c, const path_target *t, wasi_errno there)
     return there;
 }
 
-/* What stands at the end of the path is not to be changed: neither the host's cache nor a special file.
+/* What stands at the end of the path is not to be changed: the root of a read-only grant, the host's cache, a
+ * special file.
  * RULE: S2. A name in a cache is refused by path.c, because its directory is; this is for the name of a
  * cache, and of what is linked to from elsewhere. `moves`: for directories that hold a cache, too. */
 static wasi_errno
@@ -123,6 +135,10 @@ path_target_guard(p1_call *c, const path_target *t, bool moves)
     struct stat st;
     if (t->at.leaf ? fstatat(t->at.fd, t->at.leaf, &st, AT_SYMLINK_NOFOLLOW) : fstat(t->at.fd, &st))
         return WASI_OK;
+    if (t->at.holds_read_only && gbx_wasi_policy_is_read_only(c->w, &st)) {
+        gbx_wasi_refuse(c->w, t->path.text, WHY_READ_ONLY);
+        return WASI_ROFS;
+    }
     bool const is_cache = gbx_wasi_policy_cache(&st) ||
                           (moves && S_ISDIR(st.st_mode) && gbx_wasi_policy_above_cache(c->w, &st));
     if (!is_cache && gbx_wasi_policy_name(c->w, &st)) return WASI_OK;
@@ -320,7 +336,10 @@ gbx_wasi_path_readlink(p1_call *c)
     if (t.device != KIND_FREE) return WASI_INVAL;
     if (t.path.slash) {
         /* "link/" is what the link leads to, which is no link. */
-        wasi_look const look = {.base = dir->host, .follow = true, .flags = O_PATH | O_DIRECTORY};
+        wasi_look const look = {.base = dir->host,
+                                .holds_read_only = dir->holds_read_only,
+                                .follow = true,
+                                .flags = O_PATH | O_DIRECTORY};
         wasi_found found;
         WASI_TRY(gbx_wasi_path_find(c->w, &look, t.path.text, &found));
         close(found.fd);
@@ -343,15 +362,18 @@ path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
     wasi_file *dir;
     WASI_TRY(path_target_look(c, changes, t, &dir));
     if (t->device != KIND_FREE) return WASI_OK;
-    if (!lookup && !t->path.slash) return gbx_wasi_path_parent(c->w, dir, &t->path, &t->at);
+    bool const follows = lookup || t->path.slash;
+    if (!follows) WASI_TRY(gbx_wasi_path_parent(c->w, dir, &t->path, &t->at));
+    if (!follows) return changes && t->at.read_only ? path_target_refuse_change(c, t) : WASI_OK;
     wasi_look const look = {.base = dir->host,
+                            .holds_read_only = dir->holds_read_only,
                             .follow = true,
                             .flags = O_PATH | (t->path.slash ? O_DIRECTORY : 0)};
     wasi_found found;
     WASI_TRY(gbx_wasi_path_find(c->w, &look, t->path.text, &found));
     t->at.fd = found.fd;
     t->at.owned = true;
-    return WASI_OK;
+    return changes && found.read_only ? path_target_refuse_change(c, t) : WASI_OK;
 }
 
 /* With no grant at the root of the guest's tree, its grants stand there and /dev, and nothing else. The root

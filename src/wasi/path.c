@@ -12,8 +12,8 @@
  * O_PATH, which has no effect on it, looked at, and only then opened.
  *
  * RULE: S2. What the cache of the host holds is told by its mode once it is open, so nothing is cut short in
- * opening it; a file is made only in a directory that was looked at before; and so is the one a look-up begins
- * in, which may have become a cache since the guest got hold of it.
+ * opening it; a file is made only in a directory that was looked at before; and so is the one a look-up
+ * begins in, which may have become a cache since the guest got hold of it.
  *
  * Calls that act on a name take the parent from here and give the kernel the last component: without
  * a slash, ".", or "..", and by calls that do not follow it. A trailing slash is given back to the
@@ -91,6 +91,7 @@ path_keep(wasi_ctx *w, const wasi_look *look, const char *path, int fd, bool cro
     }
     out->fd = fd;
     out->crossed = crossed;
+    out->read_only = false;
     return WASI_OK;
 }
 
@@ -98,14 +99,16 @@ path_keep(wasi_ctx *w, const wasi_look *look, const char *path, int fd, bool cro
 static wasi_errno
 path_cut(const wasi_look *look, const wasi_found *found)
 {
-    if (!(look->flags & O_TRUNC) || !S_ISREG(found->st.st_mode) || ftruncate(found->fd, 0) == 0) return WASI_OK;
+    bool const cuts = look->flags & O_TRUNC && S_ISREG(found->st.st_mode);
+    if (!cuts || ftruncate(found->fd, 0) == 0) return WASI_OK;
     int const e = errno;
     close(found->fd);
     return gbx_wasi_errno_of(e);
 }
 
-/* Take the file with O_PATH, look, then open it, and make sure that it was the same one. What cannot be found
- * on another mount is left to our walker, which stops at one that policy forbids: no error tells what is there. */
+/* Take the file with O_PATH, look, then open it, and make sure that it was the same one. What cannot be
+ * found on another mount is left to our walker, which stops at one that policy forbids: no error tells what is
+ * there. */
 static wasi_errno
 path_careful(wasi_ctx *w, const wasi_look *look, const char *path, bool crossed, wasi_found *out)
 {
@@ -148,8 +151,8 @@ path_careful(wasi_ctx *w, const wasi_look *look, const char *path, bool crossed,
     return WASI_AGAIN;
 }
 
-/* Not what a look-up comes to, nor the making of a file: what a device said to being opened, which policy would
- * not have asked. */
+/* Not what a look-up comes to, nor the making of a file: what a device said to being opened, which policy
+ * would not have asked. */
 static bool
 path_is_answer_of_device(int e)
 {
@@ -193,6 +196,7 @@ path_head(wasi_ctx *w, const wasi_look *look, const char *path, size_t len, wasi
     WASI_SCRATCH char head[WASI_MAX_PATH_BYTES + 1];
     wasi_look const way = {.base = look->base,
                            .devices = look->devices,
+                           .holds_read_only = look->holds_read_only,
                            .follow = true,
                            .flags = O_PATH | O_DIRECTORY,
                            .shown = look->shown ? look->shown : path};
@@ -256,7 +260,7 @@ gbx_wasi_path_find(wasi_ctx *w, const wasi_look *look, const char *path, wasi_fo
     out->fd = -1;
     if (path[0] == '/') return path_refuse(w, look, path, WHY_OUTSIDE);
     WASI_TRY(path_check_base(w, look->base, look->shown ? look->shown : path));
-    if (w->walker) return gbx_wasi_walk(w, look, path, out);
+    if (w->walker || look->holds_read_only) return gbx_wasi_walk(w, look, path, out);
     bool const creates = look->flags & O_CREAT;
     wasi_errno const e =
             creates ? path_create(w, look, path, out) : path_by_kernel_quiet(w, look, path, out);
@@ -268,18 +272,22 @@ gbx_wasi_path_find(wasi_ctx *w, const wasi_look *look, const char *path, wasi_fo
 wasi_errno
 gbx_wasi_path_parent(wasi_ctx *w, const wasi_file *dir, wasi_path *p, wasi_parent *out)
 {
-    *out = (wasi_parent){.fd = -1};
+    *out = (wasi_parent){.fd = -1, .holds_read_only = dir->holds_read_only};
     if (p->text[0] == '/') {
         gbx_wasi_refuse(w, p->text, WHY_OUTSIDE);
         return WASI_PERM;
     }
     char *const slash = strrchr(p->text, '/');
     char *const leaf = slash ? slash + 1 : p->text;
-    wasi_look const look = {.base = dir->host, .devices = dir->devices, .shown = p->text};
+    wasi_look const look = {.base = dir->host,
+                            .devices = dir->devices,
+                            .holds_read_only = dir->holds_read_only,
+                            .shown = p->text};
     wasi_found found;
     if (!strcmp(leaf, ".") || !strcmp(leaf, "..")) {
         WASI_TRY(path_head(w, &look, p->text, p->len, &found));
         out->fd = found.fd;
+        out->read_only = found.read_only;
         out->owned = true;
         out->dots = leaf[1] ? 2 : 1;
         return WASI_OK;
@@ -291,6 +299,7 @@ gbx_wasi_path_parent(wasi_ctx *w, const wasi_file *dir, wasi_path *p, wasi_paren
     }
     WASI_TRY(path_head(w, &look, p->text, (size_t)(slash - p->text), &found));
     out->fd = found.fd;
+    out->read_only = found.read_only;
     out->owned = true;
     return WASI_OK;
 }

@@ -129,6 +129,16 @@ gbx_wasi_policy_cache(const struct stat *st)
     return S_ISREG(st->st_mode) ? !(st->st_mode & 077) : S_ISDIR(st->st_mode) && !(st->st_mode & 022);
 }
 
+bool
+gbx_wasi_policy_is_read_only(const wasi_ctx *w, const struct stat *st)
+{
+    for (u32 i = 0; i < w->preopen_count; i++) {
+        const wasi_preopen *const p = &w->preopens[i];
+        if (p->read_only && p->dev == st->st_dev && p->ino == st->st_ino) return true;
+    }
+    return false;
+}
+
 static bool
 policy_is_preopen(const wasi_ctx *w, const struct stat *st)
 {

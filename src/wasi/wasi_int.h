@@ -145,6 +145,7 @@ typedef struct wasi_file {
     bool inherited;
     bool no_nowait; /* the host refused RWF_NOWAIT here once */
     bool read_only; /* beneath a read-only grant; what is opened through it is too */
+    bool holds_read_only; /* beneath a grant that a read-only one stands in: a look-up may lead into that */
     bool devices;   /* directory of a file system that may hold device nodes: look before opening */
     wasi_place place;
     u16 flags;      /* FDFLAG_… as the guest sees them */
@@ -176,6 +177,7 @@ typedef struct wasi_preopen {
     char *name;
     dev_t dev;
     ino_t ino;
+    bool read_only;
 } wasi_preopen;
 
 struct wasi_ctx {
@@ -276,6 +278,8 @@ bool gbx_wasi_policy_name(const wasi_ctx *w, const struct stat *st);
  * in it made or changed, nor its own; no byte of the others is given to one. Under any grant. */
 bool gbx_wasi_policy_cache(const struct stat *st);
 /* A directory that the cache in use lies in, at any depth: it is not moved away from under it. */
+/* A directory that was granted read-only. */
+bool gbx_wasi_policy_is_read_only(const wasi_ctx *w, const struct stat *st);
 bool gbx_wasi_policy_above_cache(const wasi_ctx *w, const struct stat *st);
 /* The cache in use lies in a granted directory, so names in it are not told either. */
 bool gbx_wasi_policy_holds_cache(wasi_ctx *w);
@@ -311,6 +315,7 @@ typedef struct wasi_path {
 typedef struct wasi_look {
     int base;
     bool devices; /* of the directory at base */
+    bool holds_read_only; /* likewise */
     bool follow;  /* a symbolic link in last place */
     int flags;    /* of open; O_CLOEXEC and so on are added */
     mode_t mode;
@@ -320,6 +325,7 @@ typedef struct wasi_look {
 typedef struct wasi_found {
     int fd;
     bool crossed; /* lies on another mount than base */
+    bool read_only; /* in a read-only grant within that of base */
     struct stat st;
 } wasi_found;
 
@@ -333,6 +339,7 @@ wasi_errno gbx_wasi_walk(wasi_ctx *w, const wasi_look *look, const char *path, w
 typedef struct wasi_parent {
     int fd;
     bool owned; /* fd is to be closed */
+    bool read_only, holds_read_only; /* as for wasi_found and wasi_look */
     const char *leaf;
     u8 dots;
 } wasi_parent;
