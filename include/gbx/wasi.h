@@ -1,8 +1,8 @@
 /* WASI preview 1, denied by default: a builder collects grants, the linker gets the result.
  *
  * With nothing granted a guest has no arguments, no variables, no directories; its standard streams
- * read as empty and swallow output until they are bound. Clocks and randomness are the host's. What every guest
- * has are imitations of /dev/null, zero, full, random and urandom. */
+ * read as empty and swallow output until they are bound. Clocks and randomness are the host's. What
+ * every guest has are imitations of /dev/null, zero, full, random and urandom. */
 #ifndef GBX_WASI_H
 #define GBX_WASI_H
 
@@ -33,10 +33,10 @@ typedef enum gbx_access { GBX_READ_ONLY, GBX_READ_WRITE } gbx_access;
 GBX_API gbx_code gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path,
                               gbx_access access, gbx_err *err);
 
-/* What is no file but looks like one stays out of reach beneath every grant, also one of "/": interfaces of
- * the kernel (procfs, sysfs, cgroups and their like, whose directories cannot be granted either) and devices,
- * but for the controlling terminal. true: they are like other files. Whoever can write to /proc/self/mem or a disk
- * can do all that the process can. */
+/* What is no file but looks like one stays out of reach beneath every grant, also one of "/":
+ * interfaces of the kernel (procfs, sysfs, cgroups and their like, whose directories cannot be granted
+ * either) and devices, but for the controlling terminal. true: they are like other files. Whoever can
+ * write to /proc/self/mem or a disk can do all that the process can. */
 GBX_API void gbx_wasi_special_files(gbx_wasi *wasi, bool allowed);
 
 /* Bind guest descriptor 0, 1 or 2 to a descriptor of the host, which is duplicated; its flags are

@@ -192,8 +192,8 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
     return ctx_add(w, &f, err);
 }
 
-/* A grant for writing keeps out of read-only ones that stand in it, as one file system does of another that is
- * mounted there: by what they are, whatever name leads to them. */
+/* A grant for writing keeps out of read-only ones that stand in it, as one file system does of another
+ * that is mounted there: by what they are, whatever name leads to them. */
 static void
 ctx_nest(wasi_ctx *w, u32 first_fd)
 {

@@ -1,8 +1,8 @@
 /* The devices that every guest has: /dev/null, zero, full, random and urandom, imitated.
  *
- * Programs open them without a thought (Go's os/exec and tests do), so they are there with no grant at all, and
- * under grants that hold /dev, read-only ones too, whether the host's directory has them or not. They are
- * never a granted directory: Go would take it for its working directory.
+ * Programs open them without a thought (Go's os/exec and tests do), so they are there with no grant at
+ * all, and under grants that hold /dev, read-only ones too, whether the host's directory has them or
+ * not. They are never a granted directory: Go would take it for its working directory.
  *
  * Two ways lead to them:
  *   by name     "dev/null" where the guest's tree begins (descriptor -1 begins it too: S17), "null" in its
@@ -11,7 +11,8 @@
  *   by number   what the host has under any name, once it is found: a guest is given the imitation instead,
  *               which is the same in every run.
  *
- * What must hold: a name that leads here never reaches the host, and is never made, changed or removed there. */
+ * What must hold: a name that leads here never reaches the host, and is never made, changed or removed
+ * there. */
 #include "wasi/wasi_int.h"
 
 #include <string.h>

@@ -11,9 +11,9 @@
  * For what lies on another mount, and where device nodes may stand about, the file is first taken with
  * O_PATH, which has no effect on it, looked at, and only then opened.
  *
- * RULE: S2. What the cache of the host holds is told by its mode once it is open, so nothing is cut short in
- * opening it; a file is made only in a directory that was looked at before; and so is the one a look-up
- * begins in, which may have become a cache since the guest got hold of it.
+ * RULE: S2. What the cache of the host holds is told by its mode once it is open, so nothing is cut
+ * short in opening it; a file is made only in a directory that was looked at before; and so is the one
+ * a look-up begins in, which may have become a cache since the guest got hold of it.
  *
  * Calls that act on a name take the parent from here and give the kernel the last component: without
  * a slash, ".", or "..", and by calls that do not follow it. A trailing slash is given back to the
@@ -106,9 +106,9 @@ path_cut(const wasi_look *look, const wasi_found *found)
     return gbx_wasi_errno_of(e);
 }
 
-/* Take the file with O_PATH, look, then open it, and make sure that it was the same one. What cannot be
- * found on another mount is left to our walker, which stops at one that policy forbids: no error tells what is
- * there. */
+/* Take the file with O_PATH, look, then open it, and make sure that it was the same one. What cannot
+ * be found on another mount is left to our walker, which stops at one that policy forbids: no error
+ * tells what is there. */
 static wasi_errno
 path_careful(wasi_ctx *w, const wasi_look *look, const char *path, bool crossed, wasi_found *out)
 {
@@ -205,8 +205,8 @@ path_head(wasi_ctx *w, const wasi_look *look, const char *path, size_t len, wasi
     return gbx_wasi_path_find(w, &way, head, out);
 }
 
-/* Where a file may be made, the kernel takes only the last step, from a directory that is known, and along no
- * link: a link's way is walked. */
+/* Where a file may be made, the kernel takes only the last step, from a directory that is known, and
+ * along no link: a link's way is walked. */
 static wasi_errno
 path_create(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out)
 {

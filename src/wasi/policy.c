@@ -120,8 +120,8 @@ gbx_wasi_policy_name(const wasi_ctx *w, const struct stat *st)
 }
 
 /* By their modes, which runtime/cache_dir.c gives them and no guest can give: whatever cache it is, of
- * whichever process, and wherever it was moved. A sticky directory that others cannot write to, and a sticky
- * file that others cannot read, mean nothing else. */
+ * whichever process, and wherever it was moved. A sticky directory that others cannot write to, and a
+ * sticky file that others cannot read, mean nothing else. */
 bool
 gbx_wasi_policy_cache(const struct stat *st)
 {
@@ -147,9 +147,9 @@ policy_is_preopen(const wasi_ctx *w, const struct stat *st)
     return false;
 }
 
-/* From the cache up to the root, whether the way leads through `st`, or NULL: a granted directory. What cannot
- * be looked at there no guest can reach either.
- * SAFETY: as many steps as a path of the host's can have, whoever moves what meanwhile. */
+/* From the cache up to the root, whether the way leads through `st`, or NULL: a granted directory.
+ * What cannot be looked at there no guest can reach either. SAFETY: as many steps as a path of the
+ * host's can have, whoever moves what meanwhile. */
 static bool
 policy_up_from_cache(const wasi_ctx *w, const struct stat *st)
 {
@@ -183,9 +183,9 @@ gbx_wasi_policy_holds_cache(wasi_ctx *w)
     return w->holds_cache == 2;
 }
 
-/* devtmpfs says it is tmpfs. Elsewhere a node of a device is rare, made by root, and opened for the moment
- * that it takes to look at it: O_NONBLOCK, O_NOCTTY. PERF: to look at everything first, as here, makes
- * path_open of a file three levels down 8.8 us instead of 5.2. */
+/* devtmpfs says it is tmpfs. Elsewhere a node of a device is rare, made by root, and opened for the
+ * moment that it takes to look at it: O_NONBLOCK, O_NOCTTY. PERF: to look at everything first, as
+ * here, makes path_open of a file three levels down 8.8 us instead of 5.2. */
 bool
 gbx_wasi_may_hold_devices(int fd)
 {

@@ -88,6 +88,7 @@ io_read_synthetic(p1_call *c, const wasi_file *f, p1_iovs *v, u64 *done)
     *done = 0;
     if (f->kind == KIND_NULL) return WASI_OK;
     bool const is_random = f->kind == KIND_RANDOM || f->kind == KIND_URANDOM;
+    if (is_random) c->x->asked |= GBX_FROM_RANDOM;
     for (u32 i = 0; i < v->count; i++) {
         u8 *const buf = v->v[i].iov_base;
         WASI_TRY(is_random ? gbx_wasi_vfs_random(c->w, c->x, buf, v->v[i].iov_len)
