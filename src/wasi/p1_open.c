@@ -97,6 +97,7 @@ open_read_only(p1_call *c, const open_request *r, wasi_look *look)
         close(found.fd);
         if (r->oflags & OFLAG_EXCL) return WASI_EXIST;
         if (S_ISDIR(found.st.st_mode)) return WASI_ISDIR;
+        if (S_ISLNK(found.st.st_mode)) return WASI_LOOP;
         if (!changes || gbx_wasi_device_of(&found.st) != KIND_FREE) return WASI_OK;
     }
     gbx_wasi_refuse(c->w, r->path.text, WHY_READ_ONLY);

@@ -1,5 +1,5 @@
-/* Every call that takes a path, in each of its ways, for tests that hold a path against all of them. The grant has
- * a file "in", and nothing called "fresh". */
+/* Every call that takes a path, in each of its ways, for tests that hold a path against all of them.
+ * The grant has a file "in", and nothing called "fresh". */
 #ifndef GBX_TEST_WASI_PATH_CALLS_H
 #define GBX_TEST_WASI_PATH_CALLS_H
 

@@ -143,7 +143,8 @@ test_links_to_it(void **state)
     cache_is_untouched(r, "a hard link", "hard");
 }
 
-/* No directory above the cache in use is moved; others are, and so is one above a cache that is not in use. */
+/* No directory above the cache in use is moved; others are, and so is one above a cache that is not in
+ * use. */
 static void
 test_what_it_lies_in(void **state)
 {

@@ -1,5 +1,6 @@
-/* The devices that every guest has: found without a grant, beneath grants that hold /dev whether the host's directory
- * has them or not, read-only ones too, and in place of the host's own under any other name. */
+/* The devices that every guest has: found without a grant, beneath grants that hold /dev whether the
+ * host's directory has them or not, read-only ones too, and in place of the host's own under any other
+ * name. */
 #include "wasi/path_calls.h"
 
 #include <sys/sysmacros.h>
@@ -221,8 +222,8 @@ test_beneath_dev(void **state)
     FAILS(r, NOENT, "path_open", RIG_FD, 1, P(r, "dev/zero"), 0, 0, 0, 0, RIG_OUT);
 }
 
-/* The host's own, under whatever name and by whatever link, gives way to the imitation: also for writing beneath a
- * read-only grant, as natively. */
+/* The host's own, under whatever name and by whatever link, gives way to the imitation: also for
+ * writing beneath a read-only grant, as natively. */
 static void
 test_of_the_host(void **state)
 {
@@ -282,7 +283,8 @@ device_fill(void *data, u8 *buf, size_t len)
     return true;
 }
 
-/* Randomness is the context's, the injected one too, and that it was asked for is told to who takes snapshots. */
+/* Randomness is the context's, the injected one too, and that it was asked for is told to who takes
+ * snapshots. */
 static void
 test_injected_randomness(void **state)
 {

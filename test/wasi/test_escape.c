@@ -1,5 +1,5 @@
-/* Escapes: every call that takes a path × every way out of a directory × both resolvers. What lies outside holds
- * one file, "secret", which must stay as it is, and nothing else. */
+/* Escapes: every call that takes a path × every way out of a directory × both resolvers. What lies
+ * outside holds one file, "secret", which must stay as it is, and nothing else. */
 #include "wasi/path_calls.h"
 
 /* The outside, as it was made by rig_setup, and the time of the one file. */
@@ -161,7 +161,8 @@ a64_links_in_last_place(void **state)
         for (size_t i = 0; i < GBX_LEN(escape_leaves); i++) escape_leaf(r, c, escape_leaves[i], "", &secret);
 }
 
-/* Chains of 39 and 40 links are followed, of 41 not, loops neither; none of them by calls that do not follow. */
+/* Chains of 39 and 40 links are followed, of 41 not, loops neither; none of them by calls that do not
+ * follow. */
 static void
 a64_chains_and_loops(void **state)
 {
@@ -193,8 +194,8 @@ a64_chains_and_loops(void **state)
     }
 }
 
-/* A slash or "/." behind a link makes everybody follow it, links whose own text ends in a slash included: with
- * and without FOLLOW, with and without DIRECTORY. */
+/* A slash or "/." behind a link makes everybody follow it, links whose own text ends in a slash
+ * included: with and without FOLLOW, with and without DIRECTORY. */
 static void
 a65_slashes_behind_links(void **state)
 {

@@ -1,5 +1,5 @@
-/* A68, A69: the host renames while the guest looks up. Each test counts swaps and wants zero escapes; both sides
- * of each race must have been met, or nothing was tested.
+/* A68, A69: the host renames while the guest looks up. Each test counts swaps and wants zero escapes;
+ * both sides of each race must have been met, or nothing was tested.
  *
  *   test_races               20,000 swaps
  *   test_races --swaps N     as many as that; `make races` asks for 1,000,000 */
@@ -89,7 +89,8 @@ race_secret(const rig *r, struct stat *secret)
     assert_int_equal(lstat(rig_host_path(r, "out/secret"), secret), 0);
 }
 
-/* ---- A68: a directory and a link to what is outside change places; so do a file and a link to the file outside */
+/* ---- A68: a directory and a link to what is outside change places; so do a file and a link to the
+ * file outside */
 
 static bool
 a68_swap(const rig *r)
@@ -161,7 +162,8 @@ a68_directory_becomes_a_link(void **state)
     assert_int_equal(host_open_fds(), before);
 }
 
-/* ---- A69: a directory that a path goes through, or that the guest holds, is moved out of the grant and back */
+/* ---- A69: a directory that a path goes through, or that the guest holds, is moved out of the grant
+ * and back */
 
 static bool
 a69_swap(const rig *r)
@@ -169,8 +171,8 @@ a69_swap(const rig *r)
     return race_rename(r, "grant/d/e", "out/e", 0) && race_rename(r, "out/e", "grant/d/e", 0);
 }
 
-/* The guest's own "secret" stands where ".." leads as long as "e" is in its place; where it is moved to, the
- * file outside does. */
+/* The guest's own "secret" stands where ".." leads as long as "e" is in its place; where it is moved
+ * to, the file outside does. */
 static void
 a69_change(rig *r, u32 d, u32 e)
 {

@@ -1,6 +1,6 @@
-/* A70, A71: what looks like a file and is none, beneath a grant, and what is mounted there. Every path call × every
- * way to it × both resolvers. Kernel interfaces are mounted in a namespace of the test's own, so that what a
- * broken build would do to them, it does to those. */
+/* A70, A71: what looks like a file and is none, beneath a grant, and what is mounted there. Every path
+ * call × every way to it × both resolvers. Kernel interfaces are mounted in a namespace of the test's
+ * own, so that what a broken build would do to them, it does to those. */
 #include "wasi/path_calls.h"
 
 #include <sched.h>
@@ -375,8 +375,8 @@ a71_other_file_system(void **state)
     assert_string_equal(host_text(r, "secret"), "secret");
 }
 
-/* A directory from elsewhere that was mounted in the grant was put there by who may: it is part of it. Its ".."
- * is the grant's, not the one it has at its other place. */
+/* A directory from elsewhere that was mounted in the grant was put there by who may: it is part of it.
+ * Its ".." is the grant's, not the one it has at its other place. */
 static void
 a71_bind_mount(void **state)
 {
