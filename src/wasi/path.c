@@ -232,7 +232,8 @@ static wasi_errno
 path_by_kernel_quiet(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out)
 {
     wasi_errno const e = path_by_kernel(w, look, path, out);
-    if (!e || e == WASI_PERM || !strchr(path, '/') || !gbx_wasi_policy_holds_cache(w)) return e;
+    bool const is_one_step = !strchr(path, '/') && !look->follow;
+    if (!e || e == WASI_PERM || is_one_step || !gbx_wasi_policy_holds_cache(w)) return e;
     wasi_look way = *look;
     way.flags = O_PATH | (look->flags & O_DIRECTORY);
     wasi_found found;
