@@ -78,6 +78,7 @@ path_leaf(wasi_path *p, const wasi_parent *at)
 typedef struct path_target {
     wasi_path path;
     wasi_parent at;
+    wasi_place from;  /* of the directory it is looked up in, where that was asked */
     wasi_kind device; /* one that is imitated: then there is no `at` */
     bool through;     /* and the path goes on behind it */
 } path_target;
@@ -86,6 +87,7 @@ static wasi_errno
 path_target_read(p1_call *c, u32 path_idx, path_target *t)
 {
     t->at = (wasi_parent){.fd = -1};
+    t->from = PLACE_ELSEWHERE;
     t->device = KIND_FREE;
     return gbx_wasi_path_read(c, guest_u32(c, path_idx), guest_u32(c, path_idx + 1), &t->path);
 }
@@ -93,6 +95,7 @@ path_target_read(p1_call *c, u32 path_idx, path_target *t)
 static void
 path_target_device(path_target *t, wasi_place from)
 {
+    t->from = from;
     t->device = gbx_wasi_device_at(from, &t->path, &t->through);
 }
 
@@ -376,13 +379,15 @@ path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
     return changes && found.read_only ? path_target_refuse_change(c, t) : WASI_OK;
 }
 
-/* With no grant at the root of the guest's tree, its grants stand there and /dev, and nothing else. The root
- * is a directory nevertheless: GO: os/getwd.go Getwd (1.26) believes PWD only when "." can be looked at, and
- * filepath.Abs asks it. */
+/* The directories that the guest's tree has although the host may have none there, or none is granted: the root,
+ * and the one of the devices. They are seen, and that is all.
+ * GO: os/getwd.go Getwd (1.26) believes PWD only when "." can be looked at, and filepath.Abs asks it;
+ * path/filepath/symlink.go walkSymlinks looks at each directory on the way to a file. */
 static bool
-path_is_root(const wasi_path *p)
+path_is_imitated(wasi_place from, const wasi_path *p, struct stat *st)
 {
-    return !strcmp(p->text, ".") || !strcmp(p->text, "/") || !strcmp(p->text, "dev");
+    *st = (struct stat){.st_mode = S_IFDIR, .st_nlink = 1};
+    return gbx_wasi_place_of(from, p->text) != PLACE_ELSEWHERE;
 }
 
 static wasi_errno
@@ -407,14 +412,14 @@ gbx_wasi_path_filestat_get(p1_call *c)
     if (!out) return WASI_FAULT;
     if (guest_u32(c, 0) == UINT32_MAX) {
         WASI_TRY(path_target_read(c, 2, &t));
-        if (path_is_root(&t.path)) {
-            st = (struct stat){.st_mode = S_IFDIR, .st_nlink = 1};
+        if (path_is_imitated(PLACE_ROOT, &t.path, &st)) {
             gbx_wasi_put_filestat(out, &st, TYPE_DIRECTORY);
             return WASI_OK;
         }
     }
-    WASI_TRY(path_subject(c, false, guest_u32(c, 1), &t));
-    wasi_errno const e = path_stat(&t, &st);
+    wasi_errno e = path_subject(c, false, guest_u32(c, 1), &t);
+    if (!e) e = path_stat(&t, &st);
+    if (e == WASI_NOENT && path_is_imitated(t.from, &t.path, &st)) e = WASI_OK;
     if (!e) wasi_stat_still(c->w, &st);
     if (!e) gbx_wasi_put_filestat(out, &st, gbx_wasi_type_of(st.st_mode));
     gbx_wasi_parent_deinit(&t.at);

@@ -187,6 +187,11 @@ test_beneath_the_root(void **state)
     devices_below(r, RIG_FD, "./dev/.//", false);
     assert_false(host_exists(r, "grant/dev"));
     assert_string_equal(host_text(r, "grant/in"), "in");
+    OK(r, "path_filestat_get", RIG_FD, 0, P(r, "./dev/"), RIG_OUT);
+    OK(r, "path_filestat_get", RIG_FD, 1, P(r, "dev"), RIG_OUT);
+    assert_int_equal(r->mem.base[RIG_OUT + 16], TYPE_DIRECTORY);
+    FAILS(r, NOENT, "path_filestat_get", RIG_FD, 1, P(r, "dev/dev"), RIG_OUT);
+    FAILS(r, NOENT, "path_filestat_get", RIG_FD, 1, P(r, "device"), RIG_OUT);
     r->dir.read_only = true;
     rig_restart(r);
     devices_below(r, RIG_FD, "dev/", true);
