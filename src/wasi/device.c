@@ -55,6 +55,7 @@ wasi_place
 gbx_wasi_place_of(wasi_place from, const char *path)
 {
     wasi_place at = from;
+    if (at == PLACE_ELSEWHERE) return at;
     for (size_t len = device_next(&path); len && at != PLACE_ELSEWHERE; len = device_next(&path)) {
         at = at == PLACE_ROOT && device_is(path, len, "dev") ? PLACE_DEV : PLACE_ELSEWHERE;
         path += len;

@@ -379,8 +379,8 @@ path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
     return changes && found.read_only ? path_target_refuse_change(c, t) : WASI_OK;
 }
 
-/* The directories that the guest's tree has although the host may have none there, or none is granted: the root,
- * and the one of the devices. They are seen, and that is all.
+/* The directories that the guest's tree has although the host may have none there, or none is granted: the
+ * root, and the one of the devices. They are seen, and that is all.
  * GO: os/getwd.go Getwd (1.26) believes PWD only when "." can be looked at, and filepath.Abs asks it;
  * path/filepath/symlink.go walkSymlinks looks at each directory on the way to a file. */
 static bool
