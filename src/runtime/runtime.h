@@ -49,9 +49,9 @@ void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 typedef struct shipped shipped;
 typedef struct pieces pieces;
 
-/* Takes `bytes` over (from gbx_base_alloc, with WASM_PAD_BYTES behind them), on failure too; and what `with` (may
- * be NULL) holds, if they come with code. `tagging`: their pieces (pieces.c), which are ended here; NULL: not
- * begun yet. */
+/* Takes `bytes` over (from gbx_base_alloc, with WASM_PAD_BYTES behind them), on failure too; and what `with`
+ * (may be NULL) holds, if they come with code. `tagging`: their pieces (pieces.c), which are ended here;
+ * NULL: not begun yet. */
 GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, pieces *tagging,
                                              shipped *with, gbx_module **out, gbx_err *err);
 /* From bytes of the caller's, or of a file; both may be a module with its code. */
