@@ -45,8 +45,8 @@ main_open_stdio(void)
 
 /* Die of the signal, so that a shell that runs us in a loop stops too. The first process of a
  * container cannot die so: the kernel spares it. */
-static void
-main_on_signal(int number)
+void
+gbx_cli_die_of(int number)
 {
     sigset_t set;
     signal(number, SIG_DFL);
@@ -69,7 +69,7 @@ main_set_signals(void)
     for (size_t i = 0; i < CLI_LEN(ends); i++) {
         struct sigaction old;
         if (sigaction(ends[i], NULL, &old) || old.sa_handler != SIG_DFL) continue;
-        struct sigaction mine = {.sa_handler = main_on_signal};
+        struct sigaction mine = {.sa_handler = gbx_cli_die_of};
         sigemptyset(&mine.sa_mask);
         sigaction(ends[i], &mine, NULL);
     }

@@ -240,6 +240,7 @@ plan_apply(cli_plan *plan, int given)
     const char *const value = plan->line->given[given].value;
     switch (plan->line->given[given].id) {
     case CLI_OPT_DIR: return plan_add_dir(plan, given);
+    case CLI_OPT_LISTEN: return gbx_cli_listen_plan(plan, given);
     case CLI_OPT_ENV: return plan_add_env(plan, value);
     case CLI_OPT_TIMEOUT: return plan_set_timeout(plan, value);
     case CLI_OPT_MAX_MEMORY: return plan_set_memory(plan, value);
@@ -279,6 +280,7 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
             .seed = 1,
             .rounds = 10,
             .dirs = gbx_cli_alloc(room, sizeof *plan->dirs),
+            .listeners = gbx_cli_alloc(gbx_cli_listen_most(line) + 1, sizeof *plan->listeners),
             .env = gbx_cli_alloc(room, sizeof *plan->env),
             .env_absent = gbx_cli_alloc(room, sizeof *plan->env_absent),
     };

@@ -44,8 +44,8 @@ gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err)
 static gbx_code
 run_grant(cli_guest *guest, const cli_plan *plan, gbx_err *err)
 {
-    gbx_code code = gbx_wasi_new(&guest->wasi, err);
-    if (code == GBX_OK) code = gbx_wasi_inherit_stdio(guest->wasi, err);
+    gbx_code code = gbx_wasi_inherit_stdio(guest->wasi, err);
+    if (code == GBX_OK) code = gbx_cli_listen_env(plan, guest->wasi, err);
     if (code == GBX_OK) code = gbx_cli_run_grant(guest->wasi, plan, err);
     if (code == GBX_OK) code = gbx_linker_new(guest->store, &guest->linker, err);
     if (code == GBX_OK) code = gbx_wasi_link(guest->wasi, guest->linker, err);
@@ -110,6 +110,8 @@ run_call(run_state *run, const cli_plan *plan)
 {
     static gbx_trap trap;
     cli_text results = {0};
+    gbx_cli_listen_tell(plan);
+    gbx_cli_listen_begin(plan, run->guest.store);
     int const status = gbx_cli_run_call(plan, &run->guest, &trap, &results, &run->ended, &run->clock);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_RUN);
     if (status != CLI_EXIT_OK) return status;
@@ -145,7 +147,14 @@ run_all(run_state *run, const cli_plan *plan)
     engine_opts.tier = plan->tier;
     engine_opts.symbols = plan->symbols;
     engine_opts.cache_dir = plan->cache_dir;
-    gbx_code code = gbx_engine_new(&engine_opts, &guest->engine, &err);
+    gbx_code code = gbx_wasi_new(&guest->wasi, &err);
+    if (code == GBX_OK) {
+        int const status = gbx_cli_listen_open(plan, guest->wasi);
+        run->ended = gbx_code_slug(GBX_IO);
+        if (status != CLI_EXIT_OK) return status;
+        run->ended = NULL;
+        code = gbx_engine_new(&engine_opts, &guest->engine, &err);
+    }
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_ENGINE);
     if (code != GBX_OK) return run_no_setup(run, code, &err);
     gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
@@ -177,6 +186,7 @@ run_plan(const cli_plan *plan)
     }
     const char *const ended = run.ended ? run.ended : "exit";
     status = gbx_cli_account_close(account, plan, run.guest.module, &run.clock, ended, status);
+    gbx_cli_listen_end(status);
     gbx_cli_guest_release(&run.guest);
     return status;
 }

@@ -136,6 +136,8 @@ typedef struct wasi_file {
     bool inherited;
     bool no_nowait; /* the host refused RWF_NOWAIT here once */
     bool read_only; /* beneath a read-only grant; what is opened through it is too */
+    bool listens;   /* a granted socket that accepts connections */
+    bool shared;    /* a granted socket that others have too: see wasi_socket_grant */
     bool devices;   /* directory of a file system that may hold device nodes: look before opening */
     u16 flags;      /* FDFLAG_… as the guest sees them */
     u64 rights, inheriting;
@@ -173,6 +175,8 @@ struct wasi_ctx {
     bool quiet;  /* writes need os_quiet */
     bool still;  /* access times are those of modification */
     int cache_dir; /* borrowed; -1: there is no code cache */
+    int end_fd;    /* an event, set with `ending`; -1: no socket was granted */
+    _Atomic bool ending; /* nothing is accepted any more */
     wasi_sink sinks[3];
     wasi_trace *trace; /* NULL: calls are not traced */
     const char *call; /* name of the call in progress: what a refusal is filed under */
