@@ -27,6 +27,8 @@ func main() {
 		fmt.Fprintf(w, "hello, %s\n", r.URL.Path[1:])
 	})
 	http.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, "one moment")
+		w.(http.Flusher).Flush()
 		time.Sleep(500 * time.Millisecond)
 		fmt.Fprintln(w, "at last")
 	})

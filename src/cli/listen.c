@@ -1,15 +1,15 @@
 /* --listen: sockets that the guest gets, and how a guest that serves comes to its end.
  *
- * Sockets are opened, or taken over from whoever started us, before FILE is read: a client that comes meanwhile
- * waits. They are the guest's descriptors 3, 4, ... in the order of the command line; LISTEN_FDS, LISTEN_PID and
- * LISTEN_FDNAMES tell it how many, as systemd would. Nothing that systemd handed over is granted unless
- * --listen systemd says so.
+ * Sockets are opened, or taken over from whoever started us, before FILE is read: a client that comes
+ * meanwhile waits. They are the guest's descriptors 3, 4, ... in the order of the command line; LISTEN_FDS,
+ * LISTEN_PID and LISTEN_FDNAMES tell it how many, as systemd would. Nothing that systemd handed over is
+ * granted unless --listen systemd says so.
  *
- * Preview 1 has no signals, so the first SIGINT or SIGTERM ends listening, not the guest: its accept fails, it
- * answers what it has begun to answer, and ends. A second one, or LISTEN_GRACE_S, ends the process.
+ * Preview 1 has no signals, so the first SIGINT or SIGTERM ends listening, not the guest: its accept fails,
+ * it answers what it has begun to answer, and ends. A second one, or LISTEN_GRACE_S, ends the process.
  *
- * SAFETY: what LISTEN_FDS says is believed only where LISTEN_PID is this process, and only of descriptors that are
- * sockets; they are looked at while nothing else of ours is one. */
+ * SAFETY: what LISTEN_FDS says is believed only where LISTEN_PID is this process, and only of descriptors
+ * that are sockets; they are looked at while nothing else of ours is one. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -48,8 +48,9 @@ listen_refuse(const cli_plan *plan, int given, const char *why, const char *righ
 static int
 listen_no_systemd(const char *why)
 {
-    return gbx_cli_usage_error("listen-systemd", "no socket was handed over by systemd", why,
-                               "start it from a .socket unit, or systemd-socket-activate -l 8080 glovebox ...");
+    return gbx_cli_usage_error(
+            "listen-systemd", "no socket was handed over by systemd", why,
+            "start it from a .socket unit, or with systemd-socket-activate -l 8080 glovebox ...");
 }
 
 /* The name of socket `i` in LISTEN_FDNAMES, whose fields are separated by colons; NULL: it has none. */
@@ -73,8 +74,9 @@ listen_from_systemd(cli_plan *plan, const char *wanted)
     bool found = false;
     if (!pid || !fds) return listen_no_systemd("LISTEN_FDS and LISTEN_PID are not set");
     if (strcmp(pid, gbx_cli_format("%ld", (long)getpid())) != 0)
-        return listen_no_systemd(gbx_cli_format("LISTEN_PID is %s, and this process is %ld: is there a shell between?",
-                                                gbx_cli_quote(pid), (long)getpid()));
+        return listen_no_systemd(
+                gbx_cli_format("LISTEN_PID is %s, and this process is %ld: is there a shell between?",
+                               gbx_cli_quote(pid), (long)getpid()));
     if (!gbx_cli_parse_value(fds, GBX_I32, &n) || n.of.i32 < 1 || n.of.i32 > LISTEN_FDS_MAX)
         return listen_no_systemd(gbx_cli_format("LISTEN_FDS is %s", gbx_cli_quote(fds)));
     for (int i = 0; i < n.of.i32; i++) {
@@ -88,9 +90,9 @@ listen_from_systemd(cli_plan *plan, const char *wanted)
         found = true;
         plan->listeners[plan->listener_count++] = (cli_listener){.fd = fd, .name = name};
     }
-    return found ? CLI_EXIT_OK
-                 : listen_no_systemd(gbx_cli_format("none is named %s; LISTEN_FDNAMES is %s", gbx_cli_quote(wanted),
-                                                    names ? gbx_cli_quote(names) : "not set"));
+    if (found) return CLI_EXIT_OK;
+    return listen_no_systemd(gbx_cli_format("none is named %s; LISTEN_FDNAMES is %s", gbx_cli_quote(wanted),
+                                            names ? gbx_cli_quote(names) : "not set"));
 }
 
 int
@@ -99,7 +101,8 @@ gbx_cli_listen_plan(cli_plan *plan, int given)
     const char *const value = plan->line->given[given].value;
     size_t const len = strlen(LISTEN_SYSTEMD);
     if (!strncmp(value, LISTEN_SYSTEMD, len) && (!value[len] || value[len] == ':')) {
-        if (value[len] && !value[len + 1]) return listen_refuse(plan, given, "the name is missing", LISTEN_SYSTEMD);
+        if (value[len] && !value[len + 1])
+            return listen_refuse(plan, given, "the name is missing", LISTEN_SYSTEMD);
         return listen_from_systemd(plan, value[len] ? value + len + 1 : NULL);
     }
     plan->listeners[plan->listener_count++] = (cli_listener){.fd = -1, .given = given};
@@ -123,7 +126,9 @@ static const char *
 listen_guess(const char *value)
 {
     const char *const port = value + (value[0] == ':');
-    bool const is_port = *port && port[strspn(port, "0123456789")] == 0 && strlen(port) < 6 && atoi(port) < 65536;
+    gbx_val n;
+    bool const is_port = *port && !port[strspn(port, "0123456789")] && strlen(port) < 6 &&
+                         gbx_cli_parse_value(port, GBX_I32, &n) && n.of.i32 <= UINT16_MAX;
     return is_port ? gbx_cli_format("127.0.0.1:%s", port) : NULL;
 }
 
@@ -133,7 +138,7 @@ listen_failed(const cli_plan *plan, const cli_listener *l, gbx_code code, const 
     const char *const value = plan->line->given[l->given].value;
     if (code == GBX_ARGUMENT) return listen_refuse(plan, l->given, err->text, listen_guess(value));
     return gbx_cli_usage_error("listen-failed", err->text,
-                               "another process may listen there, or the address or port is not for this user", NULL);
+                               "another process listens there, or the address is not for this user", NULL);
 }
 
 int
@@ -143,7 +148,8 @@ gbx_cli_listen_open(const cli_plan *plan, gbx_wasi *wasi)
     for (int i = 0; i < plan->listener_count; i++) {
         cli_listener *const l = &plan->listeners[i];
         if (l->fd < 0) {
-            gbx_code const code = gbx_wasi_listen(wasi, plan->line->given[l->given].value, l->bound, &err);
+            const char *const value = plan->line->given[l->given].value;
+            gbx_code const code = gbx_wasi_listen(wasi, value, l->bound, &err);
             if (code != GBX_OK) return listen_failed(plan, l, code, &err);
             continue;
         }
@@ -164,7 +170,8 @@ gbx_cli_listen_env(const cli_plan *plan, gbx_wasi *wasi, gbx_err *err)
         gbx_cli_text_printf(&names, "%s%s", i ? ":" : "",
                             plan->listeners[i].name ? plan->listeners[i].name : "unknown");
     gbx_code code = gbx_wasi_env(wasi, "LISTEN_PID", LISTEN_GUEST_PID, err);
-    if (code == GBX_OK) code = gbx_wasi_env(wasi, "LISTEN_FDS", gbx_cli_format("%d", plan->listener_count), err);
+    if (code == GBX_OK)
+        code = gbx_wasi_env(wasi, "LISTEN_FDS", gbx_cli_format("%d", plan->listener_count), err);
     if (code == GBX_OK) code = gbx_wasi_env(wasi, "LISTEN_FDNAMES", gbx_cli_text_get(&names), err);
     return code;
 }
@@ -175,8 +182,9 @@ gbx_cli_listen_tell(const cli_plan *plan)
 {
     for (int i = 0; i < plan->listener_count; i++) {
         const cli_listener *const l = &plan->listeners[i];
-        size_t const len = l->fd < 0 ? strlen(plan->line->given[l->given].value) : 0;
-        if (len < 2 || strcmp(plan->line->given[l->given].value + len - 2, ":0") != 0) continue;
+        const char *const value = l->fd < 0 ? plan->line->given[l->given].value : "";
+        size_t const len = strlen(value);
+        if (len < 2 || strcmp(value + len - 2, ":0") != 0) continue;
         gbx_cli_diag(&(cli_diag){.kind = "note",
                                  .slug = "listening",
                                  .message = gbx_cli_format("the guest's descriptor %d listens on %s",
@@ -190,10 +198,10 @@ gbx_cli_listen_tell(const cli_plan *plan)
 static void
 listen_on_signal(int number)
 {
-    int none = 0;
+    int first = 0;
     gbx_store *const store = atomic_load(&listen_store);
-    if (!store || !atomic_compare_exchange_strong(&listen_signal, &none, number))
-        gbx_cli_die_of(none ? none : number);
+    if (!store || !atomic_compare_exchange_strong(&listen_signal, &first, number))
+        gbx_cli_die_of(number == SIGALRM && first ? first : number);
     gbx_store_stop_accepting(store);
     alarm(LISTEN_GRACE_S);
 }

@@ -174,17 +174,18 @@ ctx_socket_look(wasi_file *f, u32 guest_fd, gbx_err *err)
     return GBX_OK;
 }
 
-/* NONBLOCK is what the guest finds: GO: net/file_wasip1.go fileListener (1.26) does not set it, and a program
- * whose listener blocks stands still. The host's listener has to have it too, even where it is shared: accept(2)
- * has no other way not to wait, and every program that takes over such sockets sets it. */
+/* NONBLOCK is what the guest finds: GO: net/file_wasip1.go fileListener (1.26) does not set it, and a
+ * program whose listener blocks stands still. The host's listener has to have it too, even where it is
+ * shared: accept(2) has no other way not to wait, and every program that takes over such sockets sets it. */
 static gbx_code
 ctx_socket(wasi_ctx *w, const wasi_socket_grant *s, gbx_err *err)
 {
     wasi_file f = {.kind = KIND_HOST, .flags = FDFLAG_NONBLOCK, .shared = s->shared};
     f.host = fcntl(s->host_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (f.host < 0)
-        return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "the socket granted as descriptor %u cannot be used: %s",
-                                w->granted, strerror(errno));
+        return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET,
+                                "the socket granted as descriptor %u cannot be used: %s", w->granted,
+                                strerror(errno));
     gbx_code code = ctx_socket_look(&f, w->granted, err);
     int const flags = fcntl(f.host, F_GETFL);
     if (code == GBX_OK && f.listens && !(flags & O_NONBLOCK) && fcntl(f.host, F_SETFL, flags | O_NONBLOCK))

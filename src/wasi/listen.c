@@ -2,12 +2,12 @@
  *
  *   127.0.0.1:8080   [::1]:8080   localhost:8080   0.0.0.0:80   [::]:0   unix:/run/app.sock
  *
- * An address says all there is to say: which interface, and which port. What leaves one open (":8080", "8080",
- * a name that somebody's resolver would choose for), or says it in a way that another reader would take for
- * something else (127.1, ::ffff:127.0.0.1, +80), is an error, never a guess. [::] is IPv6 alone.
+ * An address says all there is to say: which interface, and which port. What leaves one open (":8080",
+ * "8080", a name that somebody's resolver would choose for), or says it in a way that another reader would
+ * take for something else (127.1, ::ffff:127.0.0.1, +80), is an error, never a guess. [::] is IPv6 alone.
  *
- * The socket is non-blocking and ours alone; connections accepted from it inherit what a Go program sets on its own:
- * no delay of small writes, and probes that find dead peers. GO: net/tcpsock_posix.go newTCPConn (1.26). */
+ * The socket is non-blocking and ours alone; connections accepted from it inherit what a Go program sets on
+ * its own: no delay of small writes, and probes that find dead peers. GO: net/tcpsock_posix.go newTCPConn (1.26). */
 #include "wasi/wasi_int.h"
 
 #include <arpa/inet.h>
@@ -22,11 +22,11 @@
 #include "base/os_file.h"
 #include "base/text.h"
 
-#define LISTEN_UNIX         "unix:"
-#define LISTEN_NO_HOST      "the host is no IP address; names are not looked up, but localhost"
+#define LISTEN_UNIX        "unix:"
+#define LISTEN_NO_HOST     "the host is no IP address; names are not looked up, but localhost"
 #define LISTEN_PORT_DIGITS  5
-#define LISTEN_PROBE_S      15 /* GO: net/dial.go defaultTCPKeepAliveIdle and ...Interval */
-#define LISTEN_PROBES       9
+#define LISTEN_PROBE_S     15 /* GO: net/dial.go defaultTCPKeepAliveIdle and ...Interval */
+#define LISTEN_PROBES      9
 
 typedef union listen_addr {
     struct sockaddr any;
@@ -205,5 +205,5 @@ gbx_wasi_listen_name(int fd, char *out, size_t cap)
     else if (a.any.sa_family == AF_INET6 && inet_ntop(AF_INET6, &a.in6.sin6_addr, host, sizeof host))
         gbx_base_text_printf(&t, "[%s]:%u", host, ntohs(a.in6.sin6_port));
     else if (a.any.sa_family == AF_UNIX && len > sizeof a.un.sun_family && a.un.sun_path[0])
-        gbx_base_text_printf(&t, LISTEN_UNIX "%.*s", (int)sizeof a.un.sun_path, a.un.sun_path);
+        gbx_base_text_printf(&t, "unix:%.*s", (int)sizeof a.un.sun_path, a.un.sun_path);
 }

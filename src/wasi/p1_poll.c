@@ -194,11 +194,12 @@ poll_bytes(const wasi_file *f)
     return ioctl(f->host, FIONREAD, &n) || n < 0 ? 0 : (u64)n;
 }
 
-/* What the host's poll said of a descriptor, for one subscription; false: it is not ready. A peer that sends no
- * more has hung up for a reader once everything is read, and not for a writer: it may still be listening.
+/* What the host's poll said of a descriptor, for one subscription; false: it is not ready. A peer that
+ * sends no more has hung up for a reader once everything is read, and not for a writer: it may still read.
  * GO: runtime/netpoll_wasip1.go netpoll (1.26) wakes the writer too at a hang-up. */
 static bool
-poll_got(const poll_wait *p, const poll_sub *s, const wasi_file *f, u64 *bytes, u16 *flags, wasi_errno *error)
+poll_got(const poll_wait *p, const poll_sub *s, const wasi_file *f, u64 *bytes, u16 *flags,
+         wasi_errno *error)
 {
     bool const reads = s->tag == EVENT_FD_READ;
     bool const ended = f->listens && atomic_load(&p->c->w->ending);

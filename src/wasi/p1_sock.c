@@ -43,9 +43,9 @@ sock_wait(p1_call *c, const wasi_file *f)
     return gbx_wasi_wait(c->x, p, 2, WASI_FOREVER, &ready);
 }
 
-/* Accept without blocking: a listening socket that is a standard stream may block, so it is asked first. (Should
- * the client vanish between the question and the accept, the accept waits for the next one.) Connections
- * of a socket that is ours inherit their options; see listen.c. */
+/* Accept without blocking: a listening socket that is a standard stream may block, so it is asked first.
+ * (Should the client vanish between the question and the accept, the accept waits for the next one.)
+ * Connections of a socket that is ours inherit their options; see listen.c. */
 static int
 sock_accept_once(const wasi_file *f)
 {

@@ -2,7 +2,8 @@
 //
 //	server            serves until its listener fails, and then says why and exits 1
 //	server busy       goes on accepting whatever the listener says
-//	server dirs       reads /data/hello too, for each request to /file
+//	server check      says which of its descriptors are sockets, and ends
+//	server talk       echoes lines on descriptor 3, which is connected
 package main
 
 import (
@@ -43,7 +44,36 @@ func (s stubborn) Accept() (net.Conn, error) {
 	}
 }
 
+func check() {
+	for fd := uintptr(3); ; fd++ {
+		f := os.NewFile(fd, "")
+		l, err := net.FileListener(f)
+		if errors.Is(err, syscall.EBADF) {
+			return
+		}
+		fmt.Println(fd, l != nil, errors.Is(err, syscall.ENOTSOCK))
+	}
+}
+
+func talk() {
+	c, err := net.FileConn(os.NewFile(3, ""))
+	if err != nil {
+		log.Fatal(err)
+	}
+	n, err := io.Copy(c, c)
+	fmt.Fprintln(os.Stderr, n, err)
+	c.Close()
+}
+
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "check" {
+		check()
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "talk" {
+		talk()
+		return
+	}
 	l, err := findListener()
 	if err != nil {
 		log.Fatal(err)
