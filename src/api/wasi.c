@@ -259,6 +259,18 @@ gbx_wasi_inherit_stdio(gbx_wasi *wasi, gbx_err *err)
 }
 
 void
+gbx_wasi_raw_terminals(gbx_wasi *wasi, bool raw)
+{
+    if (wasi) wasi->raw = raw;
+}
+
+void
+gbx_wasi_broken_pipe_ends(gbx_wasi *wasi, bool ends)
+{
+    if (wasi) wasi->pipe_ends = ends;
+}
+
+void
 gbx_wasi_clock(gbx_wasi *wasi, uint64_t (*now)(void *data, uint32_t clock_id),
                void (*sleep)(void *data, uint64_t ns), void *data)
 {
@@ -310,6 +322,8 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
             .trace_data = l,
             .cache_dir = gbx_runtime_engine_cache_dir(gbx_runtime_store_engine(store)),
             .still = w->still,
+            .raw = w->raw,
+            .pipe_ends = w->pipe_ends,
     };
     l->report = w->report;
     l->report_data = w->report_data;

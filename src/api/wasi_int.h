@@ -36,7 +36,7 @@ struct gbx_wasi {
     wasi_sink sinks[3];
     gbx_trace_report report;
     void *report_data;
-    bool still;
+    bool still, raw, pipe_ends;
 };
 
 typedef struct api_wasi_linked {

@@ -186,7 +186,8 @@ void gbx_cli_listen_tell(const cli_plan *plan); /* ports that were left open, on
  * of that signal unless the guest has ended well. */
 void gbx_cli_listen_begin(const cli_plan *plan, gbx_store *store);
 void gbx_cli_listen_end(int status);
-/* main.c: die of a signal, so that whoever started us learns it. Async-signal-safe. */
+/* main.c: SIGPIPE would have ended this process, but for us; and die of a signal, so that whoever started us learns it. Async-signal-safe. */
+bool gbx_cli_pipe_ends(void);
 _Noreturn void gbx_cli_die_of(int number);
 
 /* ---- plan.c: a command line turned into what will be granted ---- */
@@ -215,6 +216,7 @@ struct cli_plan {
     uint64_t memory_bytes; /* GBX_UNLIMITED: up to the module's own maximum, at most 4 GiB */
     uint64_t features_off; /* GBX_FEATURE_BITs */
     bool hints;
+    bool raw_tty;
     gbx_tier_mode tier;
     uint32_t symbols; /* GBX_SYMBOLS_ bits */
     const char *cache_dir; /* NULL: none */

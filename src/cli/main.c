@@ -34,6 +34,14 @@ static const main_command main_commands[] = {
         {"version", main_version},
 };
 
+static bool main_pipe_ends;
+
+bool
+gbx_cli_pipe_ends(void)
+{
+    return main_pipe_ends;
+}
+
 static bool
 main_open_stdio(void)
 {
@@ -64,7 +72,7 @@ static void
 main_set_signals(void)
 {
     static const int ends[] = {SIGINT, SIGTERM};
-    signal(SIGPIPE, SIG_IGN);
+    main_pipe_ends = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
     signal(SIGXFSZ, SIG_IGN);
     for (size_t i = 0; i < CLI_LEN(ends); i++) {
         struct sigaction old;

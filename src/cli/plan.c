@@ -187,6 +187,10 @@ plan_set_names(cli_plan *plan)
     plan->hints = !hints || !strcmp(hints, "on");
     if (hints && !plan->hints && strcmp(hints, "off") != 0)
         return plan_bad_value(CLI_OPT_HINTS, hints, "it is on or off");
+    const char *const tty = gbx_cli_line_value(line, CLI_OPT_SANITIZE_TTY);
+    plan->raw_tty = tty && !strcmp(tty, "off");
+    if (tty && !plan->raw_tty && strcmp(tty, "on") != 0)
+        return plan_bad_value(CLI_OPT_SANITIZE_TTY, tty, "it is on or off");
     const char *const tier = gbx_cli_line_value(line, CLI_OPT_TIER);
     if (tier && !strcmp(tier, "interp")) plan->tier = GBX_TIER_INTERP;
     else if (tier && !strcmp(tier, "eager")) plan->tier = GBX_TIER_EAGER;
@@ -257,6 +261,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_ARGV0:
     case CLI_OPT_INVOKE:
     case CLI_OPT_HINTS:
+    case CLI_OPT_SANITIZE_TTY:
     case CLI_OPT_TIER:
     case CLI_OPT_CACHE:
     case CLI_OPT_CACHE_DIR:

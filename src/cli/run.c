@@ -2,6 +2,7 @@
  *
  * The order is the promise: a mistake in the options is reported before FILE is read, a FILE that
  * cannot run before any guest code does. The guest's exit code passes through unchanged. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ typedef struct run_state {
     cli_guest guest;
     cli_clock clock;
     const char *ended; /* the slug of what ended it; NULL: an exit of its own */
+    bool pipe_broke;
 } run_state;
 
 void
@@ -47,6 +49,8 @@ run_grant(cli_guest *guest, const cli_plan *plan, gbx_err *err)
     gbx_code code = gbx_wasi_inherit_stdio(guest->wasi, err);
     if (code == GBX_OK) code = gbx_cli_listen_env(plan, guest->wasi, err);
     if (code == GBX_OK) code = gbx_cli_run_grant(guest->wasi, plan, err);
+    gbx_wasi_raw_terminals(guest->wasi, plan->raw_tty);
+    gbx_wasi_broken_pipe_ends(guest->wasi, gbx_cli_pipe_ends());
     if (code == GBX_OK) code = gbx_linker_new(guest->store, &guest->linker, err);
     if (code == GBX_OK) code = gbx_wasi_link(guest->wasi, guest->linker, err);
     return code;
@@ -69,7 +73,11 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
     int status = CLI_EXIT_OK;
     if (trap->code == GBX_TRAP_EXIT)
         status = (int)((uint32_t)trap->exit_status & 0xff);
-    else if (trap->code != GBX_TRAP_NONE) {
+    else if (trap->code == GBX_TRAP_BROKEN_PIPE) {
+        run->pipe_broke = true;
+        run->ended = gbx_trap_slug(trap->code);
+        return gbx_trap_exit_code(trap->code);
+    } else if (trap->code != GBX_TRAP_NONE) {
         run->ended = gbx_trap_slug(trap->code);
         status = gbx_cli_report_trap(plan, trap);
     }
@@ -188,6 +196,7 @@ run_plan(const cli_plan *plan)
     status = gbx_cli_account_close(account, plan, run.guest.module, &run.clock, ended, status);
     gbx_cli_listen_end(status);
     gbx_cli_guest_release(&run.guest);
+    if (run.pipe_broke) gbx_cli_die_of(SIGPIPE);
     return status;
 }
 

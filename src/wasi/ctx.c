@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -143,6 +144,7 @@ ctx_stdio(wasi_ctx *w, u32 guest_fd, int host_fd, gbx_err *err)
     f.type = gbx_wasi_type_of_host(f.host, st.st_mode);
     f.rights = ctx_stdio_rights(guest_fd, &f, host_flags);
     if (S_ISSOCK(st.st_mode)) f.inheriting = f.rights & ~RIGHT_SOCK_ACCEPT;
+    f.terminal = f.type == TYPE_CHARACTER_DEVICE && isatty(f.host);
     f.flags = host_flags & O_APPEND ? FDFLAG_APPEND : 0;
     return ctx_add(w, &f, err);
 }
@@ -272,6 +274,8 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->random_fill = config->random_fill;
     w->random_data = config->random_data;
     w->still = config->still;
+    w->raw = config->raw;
+    w->pipe_ends = config->pipe_ends;
     w->cache_dir = config->cache_dir ? *config->cache_dir : -1;
     memcpy(w->sinks, config->sinks, sizeof w->sinks);
     if (config->trace) GBX_TRY(gbx_wasi_trace_new(w, config->trace, config->trace_data, err));
@@ -303,10 +307,23 @@ gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err)
     return code;
 }
 
+/* Colours that a guest leaves behind would be the next program's, the invisible one too. */
+static void
+ctx_reset_colours(wasi_ctx *w)
+{
+    for (u32 fd = 0; w->tty.coloured && fd < w->fds.len; fd++) {
+        struct pollfd p = {.fd = w->fds.files[fd].host, .events = POLLOUT};
+        if (!w->fds.files[fd].terminal || poll(&p, 1, 0) != 1) continue;
+        ssize_t const n = write(p.fd, "\x1b[0m", 4);
+        w->tty.coloured = n < 0;
+    }
+}
+
 void
 gbx_wasi_ctx_free(wasi_ctx *w)
 {
     if (!w) return;
+    ctx_reset_colours(w);
     gbx_wasi_fds_deinit(&w->fds);
     gbx_base_os_event_close(w->end_fd);
     for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i]);

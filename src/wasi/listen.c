@@ -7,7 +7,8 @@
  * take for something else (127.1, ::ffff:127.0.0.1, +80), is an error, never a guess. [::] is IPv6 alone.
  *
  * The socket is non-blocking and ours alone; connections accepted from it inherit what a Go program sets on
- * its own: no delay of small writes, and probes that find dead peers. GO: net/tcpsock_posix.go newTCPConn (1.26). */
+ * its own: no delay of small writes, and probes that find dead peers.
+ * GO: net/tcpsock_posix.go newTCPConn (1.26). */
 #include "wasi/wasi_int.h"
 
 #include <arpa/inet.h>
@@ -166,8 +167,9 @@ static bool
 listen_bind(int fd, const listen_addr *a, socklen_t len)
 {
     int const on = 1;
-    if (a->any.sa_family != AF_UNIX && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on)) return false;
-    if (a->any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on)) return false;
+    int const family = a->any.sa_family;
+    if (family != AF_UNIX && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on)) return false;
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on)) return false;
     listen_set_options(fd, a);
     return !bind(fd, &a->any, len) && !listen(fd, SOMAXCONN);
 }

@@ -178,6 +178,7 @@ open_file(const wasi_file *dir, const open_request *r, const wasi_found *found)
             .kind = KIND_HOST,
             .host = found->fd,
             .type = type,
+            .terminal = terminal,
             .read_only = dir->read_only,
             .devices = found->crossed ? gbx_wasi_may_hold_devices(found->fd) : dir->devices,
             .flags = (u16)r->fdflags,

@@ -59,6 +59,8 @@ typedef struct wasi_config {
     void *trace_data;
     const int *cache_dir; /* the directory of the code cache, open for as long as the context; NULL: none */
     bool still;           /* files count as last read when they were last changed */
+    bool raw;             /* what is written to terminals is not filtered: tty.c */
+    bool pipe_ends;       /* who writes on to a standard stream that nobody reads is ended */
     bool force_walker; /* resolve paths without openat2: tests, and kernels that lack it */
 } wasi_config;
 
