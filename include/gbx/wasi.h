@@ -44,7 +44,7 @@ GBX_API gbx_code gbx_wasi_listen(gbx_wasi *wasi, const char *address, char *boun
  * is connected, or one of datagrams. Whether it is one is found at gbx_wasi_link. GBX_IO: not open. */
 GBX_API gbx_code gbx_wasi_socket(gbx_wasi *wasi, int host_fd, gbx_err *err);
 /* From now on guests of the last gbx_wasi_link in this store accept no connections on granted sockets: their
- * sock_accept fails with ECANCELED, at once where they wait, and sockets of gbx_wasi_listen refuse new clients
+ * sock_accept fails with ECANCELED, at once where they wait, and sockets of gbx_wasi_listen refuse clients
  * from then on. Connections that are open stay so: a server has the time to answer before it ends.
  * May be called from any thread and from signal handlers while the store lives. */
 GBX_API void gbx_store_stop_accepting(gbx_store *store);

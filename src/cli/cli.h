@@ -182,12 +182,16 @@ size_t gbx_cli_listen_most(const cli_line *line); /* sockets that it can come to
 int gbx_cli_listen_open(const cli_plan *plan, gbx_wasi *wasi);
 gbx_code gbx_cli_listen_env(const cli_plan *plan, gbx_wasi *wasi, gbx_err *err);
 void gbx_cli_listen_tell(const cli_plan *plan); /* ports that were left open, on standard error */
-/* From here on the first signal that ends the command ends listening; and no longer, and then the process dies
- * of that signal unless the guest has ended well. */
+/* From here on the first signal that ends the command ends listening; and no longer, and then the process
+ * dies of that signal unless the guest has ended well. */
 void gbx_cli_listen_begin(const cli_plan *plan, gbx_store *store);
 void gbx_cli_listen_end(int status);
-/* main.c: SIGPIPE would have ended this process, but for us; and die of a signal, so that whoever started us learns it. Async-signal-safe. */
+
+/* ---- main.c: signals ---- */
+
+/* SIGPIPE would have ended this process, but for us. */
 bool gbx_cli_pipe_ends(void);
+/* Die of a signal, so that whoever started us learns it. Async-signal-safe. */
 _Noreturn void gbx_cli_die_of(int number);
 
 /* ---- plan.c: a command line turned into what will be granted ---- */
