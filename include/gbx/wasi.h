@@ -54,6 +54,8 @@ GBX_API void gbx_store_stop_accepting(gbx_store *store);
  * text, "^[[2J": they could rewrite what stands there, change the terminal, or have it type. `raw`:
  * everything passes. */
 GBX_API void gbx_wasi_raw_terminals(gbx_wasi *wasi, bool raw);
+/* Whether guests of the last gbx_wasi_link in this store wrote to a terminal what did not pass. */
+GBX_API bool gbx_store_terminal_filtered(const gbx_store *store);
 /* A guest that writes to a pipe without a reader gets EPIPE. `ends`: should it write there again, through a
  * standard stream, it is ended by GBX_TRAP_BROKEN_PIPE, as SIGPIPE ends a native program. Default: no. */
 GBX_API void gbx_wasi_broken_pipe_ends(gbx_wasi *wasi, bool ends);

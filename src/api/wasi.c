@@ -264,6 +264,13 @@ gbx_wasi_raw_terminals(gbx_wasi *wasi, bool raw)
     if (wasi) wasi->raw = raw;
 }
 
+bool
+gbx_store_terminal_filtered(const gbx_store *store)
+{
+    const api_wasi_linked *const l = store ? gbx_runtime_store_wasi(store) : NULL;
+    return l && gbx_wasi_tty_filtered(l->ctx);
+}
+
 void
 gbx_wasi_broken_pipe_ends(gbx_wasi *wasi, bool ends)
 {

@@ -66,6 +66,24 @@ run_exports_func(const gbx_module *module, const char *name)
     return false;
 }
 
+/* A program that draws on the whole screen shows its sequences instead: say what would mend it. */
+static void
+run_tell_filtered(const cli_plan *plan, const gbx_store *store)
+{
+    if (!plan->hints || !gbx_store_terminal_filtered(store)) return;
+    cli_edit edit = {.add = gbx_cli_option_text(CLI_OPT_SANITIZE_TTY, "off")};
+    int const given = gbx_cli_line_find(plan->line, CLI_OPT_SANITIZE_TTY);
+    if (given >= 0) {
+        edit.skip = plan->line->given[given].word;
+        edit.skip_count = plan->line->given[given].words;
+    }
+    gbx_cli_diag(&(cli_diag){.kind = "note",
+                             .slug = "terminal-filtered",
+                             .message = "control sequences of the guest were shown, not done",
+                             .why = "they could do more to this terminal than text and colours on a line",
+                             .fix = gbx_cli_line_command(plan->line, &edit)});
+}
+
 /* The exit code for how a call ended, saying what there is to say. */
 static int
 run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
@@ -82,6 +100,7 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
         status = gbx_cli_report_trap(plan, trap);
     }
     fflush(stdout);
+    run_tell_filtered(plan, run->guest.store);
     if (plan->hints) gbx_cli_hints(plan, run->guest.store, status);
     return status;
 }

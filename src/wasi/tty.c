@@ -145,3 +145,9 @@ gbx_wasi_tty_filter(wasi_tty *t, const u8 *in, size_t len, u8 *out, size_t cap, 
     *taken = i;
     return n;
 }
+
+bool
+gbx_wasi_tty_filtered(const wasi_ctx *w)
+{
+    return w->tty.shown;
+}

@@ -76,6 +76,9 @@ void gbx_wasi_ctx_free(wasi_ctx *w);
  * ready is woken: how a guest learns that it is to end. Thread-safe and async-signal-safe. */
 void gbx_wasi_stop_accepting(wasi_ctx *w);
 
+/* Something was written to a terminal that did not pass; tty.c. */
+bool gbx_wasi_tty_filtered(const wasi_ctx *w);
+
 /* What a guest may know of its context, for a snapshot of it; imprint.c. GBX_SNAPSHOT: its descriptors are
  * not those it was granted; GBX_NO_MEMORY. */
 typedef struct wasi_imprint wasi_imprint;
