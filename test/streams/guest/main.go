@@ -62,6 +62,13 @@ func main() {
 		f.Close()
 	case "print":
 		fmt.Print(strings.NewReplacer(`\e`, "\x1b", `\n`, "\n").Replace(os.Args[2]))
+	case "open": // a terminal that is opened, not inherited
+		f, err := os.OpenFile(os.Args[2], os.O_WRONLY, 0)
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(8)
+		}
+		f.WriteString("\x1b]0;title\x1b[1mbold")
 	case "large":
 		block := []byte(strings.Repeat("0123456789abcde\n", 1<<12))
 		for i := 0; i < 64; i++ {
