@@ -182,10 +182,10 @@ size_t gbx_cli_listen_most(const cli_line *line); /* sockets that it can come to
 int gbx_cli_listen_open(const cli_plan *plan, gbx_wasi *wasi);
 gbx_code gbx_cli_listen_env(const cli_plan *plan, gbx_wasi *wasi, gbx_err *err);
 void gbx_cli_listen_tell(const cli_plan *plan); /* ports that were left open, on standard error */
-/* From here on the first signal that ends the command ends listening; and no longer, and then the process
- * dies of that signal unless the guest has ended well. */
+/* From here on the first signal that ends the command ends listening; and no longer. The latter gives the
+ * signal that the process is to die of, since one came and the guest has not ended well: else 0. */
 void gbx_cli_listen_begin(const cli_plan *plan, gbx_store *store);
-void gbx_cli_listen_end(int status);
+int gbx_cli_listen_end(int status);
 
 /* ---- main.c: signals ---- */
 

@@ -219,11 +219,11 @@ gbx_cli_listen_begin(const cli_plan *plan, gbx_store *store)
     }
 }
 
-void
+int
 gbx_cli_listen_end(int status)
 {
     atomic_store(&listen_store, NULL);
     alarm(0);
     int const number = atomic_load(&listen_signal);
-    if (number && status != CLI_EXIT_OK) gbx_cli_die_of(number);
+    return status != CLI_EXIT_OK ? number : 0;
 }

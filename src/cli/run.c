@@ -213,9 +213,9 @@ run_plan(const cli_plan *plan)
     }
     const char *const ended = run.ended ? run.ended : "exit";
     status = gbx_cli_account_close(account, plan, run.guest.module, &run.clock, ended, status);
-    gbx_cli_listen_end(status);
+    int const ending = gbx_cli_listen_end(status), number = run.pipe_broke ? SIGPIPE : ending;
     gbx_cli_guest_release(&run.guest);
-    if (run.pipe_broke) gbx_cli_die_of(SIGPIPE);
+    if (number) gbx_cli_die_of(number);
     return status;
 }
 
