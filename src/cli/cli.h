@@ -22,6 +22,11 @@ typedef enum cli_exit {
 #undef CLI_EXIT
 } cli_exit;
 
+/* ---- heap.c ---- */
+
+/* Where malloc takes memory from. Before the first allocation. */
+void gbx_cli_heap(void);
+
 /* ---- text.c: memory, strings, quoting ---- */
 
 /* Zeroed memory that lives until the process ends; never NULL (exits 125 when there is none). */

@@ -86,6 +86,7 @@ main_set_signals(void)
 int
 main(int argc, char **argv)
 {
+    gbx_cli_heap();
     if (!main_open_stdio()) return CLI_EXIT_SETUP;
     main_set_signals();
     if (argc < 2) {
