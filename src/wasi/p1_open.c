@@ -168,6 +168,7 @@ open_file(const wasi_file *dir, const open_request *r, const wasi_found *found)
             .kind = KIND_HOST,
             .host = found->fd,
             .type = type,
+            .terminal = terminal,
             .read_only = dir->read_only || found->read_only,
             .holds_read_only = dir->holds_read_only,
             .devices = found->crossed ? gbx_wasi_may_hold_devices(found->fd) : dir->devices,

@@ -23,6 +23,8 @@
 
 #include "base/os_file.h"
 
+#define IO_TERMINAL_BYTES 4096 /* of what is filtered, written at once */
+
 static bool
 io_is_socket(const wasi_file *f)
 {
@@ -192,12 +194,66 @@ io_write_synthetic(const wasi_file *f, const p1_iovs *v, u64 *done)
     return WASI_OK;
 }
 
+/* The guest is told once that nobody reads a standard stream any more. One that writes on would do so for
+ * ever, where a native program had been ended by SIGPIPE at once.
+ * GO: runtime/os_wasm.go os_sigpipe (1.26) does nothing. */
+static wasi_errno
+io_failed(p1_call *c, wasi_file *f, u64 done)
+{
+    wasi_errno const e = gbx_wasi_errno_of(errno);
+    if (done) return WASI_OK;
+    if (e == WASI_PIPE && f->inherited) {
+        if (f->broken && c->w->pipe_ends) c->trap = GBX_TRAP_BROKEN_PIPE;
+        f->broken = true;
+    }
+    return e;
+}
+
+static wasi_errno
+io_write_flat(p1_call *c, wasi_file *f, u8 *p, size_t len)
+{
+    while (len) {
+        if (atomic_load(&c->x->stop)) return WASI_STOPPED;
+        struct iovec iov = {.iov_base = p, .iov_len = len};
+        ssize_t const n = io_write_quiet(c, f, &iov, 1);
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
+        } else if (n < 0 && errno == EAGAIN) {
+            WASI_TRY(io_wait(c, f, POLLOUT));
+        } else if (n == 0 || errno != EINTR) {
+            return n ? gbx_wasi_errno_of(errno) : WASI_IO;
+        }
+    }
+    return WASI_OK;
+}
+
+/* A terminal is slow and its reader sits before it: bytes on the way count more than system calls. */
+static wasi_errno
+io_write_terminal(p1_call *c, wasi_file *f, const p1_iovs *v, u64 *done)
+{
+    WASI_SCRATCH u8 out[IO_TERMINAL_BYTES];
+    *done = 0;
+    for (u32 i = 0; i < v->count; i++) {
+        const u8 *in = v->v[i].iov_base;
+        size_t taken, left = v->v[i].iov_len;
+        for (; left; left -= taken, in += taken) {
+            size_t const n = gbx_wasi_tty_filter(&c->w->tty, in, left, out, sizeof out, &taken);
+            wasi_errno const e = io_write_flat(c, f, out, n);
+            if (e) return e != WASI_STOPPED && *done ? WASI_OK : e;
+            *done += taken;
+        }
+    }
+    return WASI_OK;
+}
+
 /* Everything is written before this returns, unless the guest asked not to wait or an error comes after
  * the first byte: then the count says how far it got, and the next call meets the error. */
 wasi_errno
 gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
 {
     if (f->kind != KIND_HOST) return io_write_synthetic(f, v, done);
+    if (f->terminal && !c->w->raw) return io_write_terminal(c, f, v, done);
     *done = 0;
     u32 at = 0;
     gbx_wasi_iovs_advance(v, &at, 0); /* empty ones in front: a write starts at a byte */
@@ -211,7 +267,7 @@ gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
             continue;
         }
         if (errno == EINTR) continue;
-        if (errno != EAGAIN) return *done ? WASI_OK : gbx_wasi_errno_of(errno);
+        if (errno != EAGAIN) return io_failed(c, f, *done);
         if (f->flags & FDFLAG_NONBLOCK && !f->inherited) return *done ? WASI_OK : WASI_AGAIN;
         WASI_TRY(io_wait(c, f, POLLOUT));
     }
