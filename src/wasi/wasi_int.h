@@ -316,6 +316,11 @@ wasi_file *gbx_wasi_fds_find(wasi_fds *t, u32 fd); /* NULL where nothing is open
 /* Make room for one more and say where it will go. Nothing else may be added before the put. */
 wasi_errno gbx_wasi_fds_reserve(wasi_fds *t, u32 *fd);
 void gbx_wasi_fds_put(wasi_fds *t, u32 fd, const wasi_file *file);
+/* MFILE when descriptor `*fd` of the process is one of those that guests leave to the host: it is closed.
+ * Otherwise it is open, under a lower number where there is one by now. */
+wasi_errno gbx_wasi_fds_host_keep(int *fd);
+/* The same before there is one: for what cannot be undone. `host` is any open descriptor. */
+wasi_errno gbx_wasi_fds_host_has_room(int host);
 wasi_errno gbx_wasi_fds_close(wasi_fds *t, u32 fd);         /* must be open */
 void gbx_wasi_fds_move(wasi_fds *t, u32 from, u32 to);      /* both open, different */
 void gbx_wasi_fds_deinit(wasi_fds *t);
@@ -403,7 +408,7 @@ wasi_errno gbx_wasi_times_of(p1_call *c, u64 atim, u64 mtim, u32 fstflags, struc
  * *taken says how much of `in` that was. */
 size_t gbx_wasi_tty_filter(wasi_tty *t, const u8 *in, size_t len, u8 *out, size_t cap, size_t *taken);
 
-wasi_errno gbx_wasi_dir_read(wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
+wasi_errno gbx_wasi_dir_read(gbx_exec *x, wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
 void gbx_wasi_dir_free(wasi_dir *d);
 
 u64 gbx_wasi_now(wasi_ctx *w, u32 clock_id);
