@@ -138,8 +138,8 @@ module_begin(gbx_engine *e, u8 *bytes, size_t len, const shipped *with, gbx_code
 }
 
 gbx_code
-gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagging, shipped *with, gbx_module **out,
-                       gbx_err *err)
+gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagging, shipped *with,
+                       gbx_module **out, gbx_err *err)
 {
     shipped none = {.part = {.fd = -1}};
     if (!with) with = &none;

@@ -209,8 +209,8 @@ u32 gbx_runtime_pieces_count(size_t len);
 /* Begin to read `len` bytes of a file from its start, but the first `from`, which are there (fd -1: all are),
  * and to tag their pieces for `d` (not open: not). By `threads` at most, 0: as many as there are processors.
  * Until the end nobody else writes to the bytes or frees them. NULL: memory is short. */
-GBX_MUST_USE module_pieces *gbx_runtime_pieces_begin(const cache_dir *d, u32 threads, int fd, u8 *bytes, size_t from,
-                                              size_t len);
+GBX_MUST_USE module_pieces *gbx_runtime_pieces_begin(const cache_dir *d, u32 threads, int fd, u8 *bytes,
+                                                     size_t from, size_t len);
 /* All are there. False: they cannot be read. */
 GBX_MUST_USE bool gbx_runtime_pieces_read(module_pieces *p);
 /* Their tags, which live until the end. NULL: they cannot be read, or `d` is not open. */
