@@ -50,8 +50,8 @@ gbx_wasi_fd_filestat_set_times(p1_call *c)
     return futimens(f->host, times) ? gbx_wasi_errno_of(errno) : WASI_OK;
 }
 
-/* Sets the size to `len`, or allocates `len` bytes at `offset`: a call on the host that may meet RLIMIT_FSIZE,
- * whose signal ends a process by default. */
+/* Sets the size to `len`, or allocates `len` bytes at `offset`: a call on the host that may meet
+ * RLIMIT_FSIZE, whose signal ends a process by default. */
 static wasi_errno
 file_grow(p1_call *c, wasi_file *f, u64 offset, u64 len, bool truncate)
 {
