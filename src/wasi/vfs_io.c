@@ -23,6 +23,8 @@
 
 #include "base/os_file.h"
 
+#define IO_TERMINAL_BYTES 4096 /* of what is filtered, written at once */
+
 static bool
 io_is_socket(const wasi_file *f)
 {
@@ -123,16 +125,16 @@ io_done(ssize_t n, u64 *done)
 
 /* ---- reading */
 
+/* In pieces, so that a guest that asks for gigabytes can be stopped. */
 static wasi_errno
-io_zero(p1_call *c, p1_iovs *v)
+io_zero(p1_call *c, u8 *buf, u64 len)
 {
-    for (u32 i = 0; i < v->count; i++) {
-        u64 const len = v->v[i].iov_len;
-        for (u64 at = 0, piece; at < len; at += piece) {
-            if (atomic_load(&c->x->stop)) return WASI_STOPPED;
-            piece = min_u64(len - at, WASI_MAX_IO_PIECE);
-            memset((u8 *)v->v[i].iov_base + at, 0, piece);
-        }
+    while (len) {
+        if (atomic_load(&c->x->stop)) return WASI_STOPPED;
+        u64 const piece = min_u64(len, WASI_MAX_IO_PIECE);
+        memset(buf, 0, piece);
+        buf += piece;
+        len -= piece;
     }
     return WASI_OK;
 }
@@ -142,9 +144,13 @@ io_read_synthetic(p1_call *c, const wasi_file *f, p1_iovs *v, u64 *done)
 {
     *done = 0;
     if (f->kind == KIND_NULL) return WASI_OK;
-    if (f->kind == KIND_ZERO) WASI_TRY(io_zero(c, v));
-    for (u32 i = 0; f->kind == KIND_RANDOM && i < v->count; i++)
-        WASI_TRY(gbx_wasi_vfs_random(c->w, c->x, v->v[i].iov_base, v->v[i].iov_len));
+    bool const is_random = f->kind == KIND_RANDOM || f->kind == KIND_URANDOM;
+    if (is_random) c->x->asked |= GBX_FROM_RANDOM;
+    for (u32 i = 0; i < v->count; i++) {
+        u8 *const buf = v->v[i].iov_base;
+        WASI_TRY(is_random ? gbx_wasi_vfs_random(c->w, c->x, buf, v->v[i].iov_len)
+                           : io_zero(c, buf, v->v[i].iov_len));
+    }
     *done = v->total;
     return WASI_OK;
 }
@@ -240,9 +246,66 @@ io_write_quiet(p1_call *c, wasi_file *f, p1_iovs *v, u32 at)
 static wasi_errno
 io_write_synthetic(const wasi_file *f, const p1_iovs *v, u64 *done)
 {
+    if (f->kind == KIND_FULL && v->total) return WASI_NOSPC;
     for (u32 i = 0; f->sink && i < v->count; i++)
         if (v->v[i].iov_len) f->sink->write(f->sink->data, v->v[i].iov_base, v->v[i].iov_len);
     *done = v->total;
+    return WASI_OK;
+}
+
+/* The guest is told once that nobody reads a standard stream any more. One that writes on would do so for
+ * ever, where a native program had been ended by SIGPIPE at once.
+ * GO: runtime/os_wasm.go os_sigpipe (1.26) does nothing. */
+static wasi_errno
+io_failed(p1_call *c, wasi_file *f, u64 done)
+{
+    wasi_errno const e = gbx_wasi_errno_of(errno);
+    if (done) return WASI_OK;
+    if (e == WASI_PIPE && f->inherited) {
+        if (f->broken && c->w->pipe_ends) c->trap = GBX_TRAP_BROKEN_PIPE;
+        f->broken = true;
+    }
+    return e;
+}
+
+static wasi_errno
+io_write_flat(p1_call *c, wasi_file *f, u8 *p, size_t len)
+{
+    WASI_SCRATCH p1_iovs v;
+    v.count = 1;
+    while (len) {
+        if (atomic_load(&c->x->stop)) return WASI_STOPPED;
+        v.total = len;
+        v.v[0] = (struct iovec){.iov_base = p, .iov_len = len};
+        ssize_t const n = io_write_quiet(c, f, &v, 0);
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
+        } else if (n < 0 && errno == EAGAIN) {
+            WASI_TRY(io_wait(c, f, POLLOUT));
+        } else if (n == 0 || errno != EINTR) {
+            return n ? gbx_wasi_errno_of(errno) : WASI_IO;
+        }
+    }
+    return WASI_OK;
+}
+
+/* A terminal is slow and its reader sits before it: bytes on the way count more than system calls. */
+static wasi_errno
+io_write_terminal(p1_call *c, wasi_file *f, const p1_iovs *v, u64 *done)
+{
+    WASI_SCRATCH u8 out[IO_TERMINAL_BYTES];
+    *done = 0;
+    for (u32 i = 0; i < v->count; i++) {
+        const u8 *in = v->v[i].iov_base;
+        size_t taken, left = v->v[i].iov_len;
+        for (; left; left -= taken, in += taken) {
+            size_t const n = gbx_wasi_tty_filter(&c->w->tty, in, left, out, sizeof out, &taken);
+            wasi_errno const e = io_write_flat(c, f, out, n);
+            if (e) return e != WASI_STOPPED && *done ? WASI_OK : e;
+            *done += taken;
+        }
+    }
     return WASI_OK;
 }
 
@@ -252,6 +315,7 @@ wasi_errno
 gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
 {
     if (f->kind != KIND_HOST) return io_write_synthetic(f, v, done);
+    if (f->terminal && !c->w->raw) return io_write_terminal(c, f, v, done);
     *done = 0;
     u32 at = 0;
     gbx_wasi_iovs_advance(v, &at, 0); /* empty ones in front: a write starts at a byte */
@@ -265,7 +329,7 @@ gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
             continue;
         }
         if (errno == EINTR) continue;
-        if (errno != EAGAIN) return *done ? WASI_OK : gbx_wasi_errno_of(errno);
+        if (errno != EAGAIN) return io_failed(c, f, *done);
         if (f->flags & FDFLAG_NONBLOCK && !f->inherited) return *done ? WASI_OK : WASI_AGAIN;
         WASI_TRY(io_wait(c, f, POLLOUT));
     }
@@ -287,7 +351,7 @@ gbx_wasi_vfs_pread(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
 wasi_errno
 gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
 {
-    if (f->kind != KIND_HOST) return io_done((ssize_t)v->total, done);
+    if (f->kind != KIND_HOST) return io_write_synthetic(f, v, done);
     if (offset > INT64_MAX) return WASI_INVAL;
     bool const append = f->flags & FDFLAG_APPEND && !f->inherited;
     int const flags = append ? fcntl(f->host, F_GETFL) : 0;
