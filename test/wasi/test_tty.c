@@ -87,7 +87,7 @@ static void
 test_any_bytes(void **state)
 {
     (void)state;
-    static const char pieces[][6] = {"\x1b", "[",    "1",    ";",    ":",    "m", "K",    "J",    "A",
+    static const char parts[][6] = {"\x1b", "[",    "1",    ";",    ":",    "m", "K",    "J",    "A",
                                      "]",    "\x9b", "\xc2", "\xe2", "\x82", "?", "\xac", "\xf0", "\x9f",
                                      "\x07", "\n",   "x",    "\xed", "\xa0", "é", "\x1b["};
     u32 seed = 12345;
@@ -96,7 +96,7 @@ test_any_bytes(void **state)
         u8 whole[2048], cut[2048];
         for (int i = 0; i < 12; i++) {
             seed = seed * 1664525 + 1013904223;
-            strcat(in, pieces[(seed >> 16) % GBX_LEN(pieces)]);
+            strcat(in, parts[(seed >> 16) % GBX_LEN(parts)]);
         }
         size_t const n = filter(in, strlen(in), sizeof in, whole, sizeof whole);
         assert_int_equal(filter(in, strlen(in), 1 + (seed >> 20) % 3, cut, sizeof cut), n);
