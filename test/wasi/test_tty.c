@@ -46,7 +46,7 @@ test_text_passes(void **state)
 }
 
 static void
-test_a80_the_rest_is_shown(void **state)
+a80_the_rest_is_shown(void **state)
 {
     (void)state;
     becomes("\x1b]0;title\a", "^[]0;title\a");
@@ -227,7 +227,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_text_passes),
-            cmocka_unit_test(test_a80_the_rest_is_shown),
+            cmocka_unit_test(a80_the_rest_is_shown),
             cmocka_unit_test(test_nul),
             cmocka_unit_test(test_any_bytes),
             RIG_TEST(test_streams_share_a_terminal),
