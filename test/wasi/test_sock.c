@@ -465,6 +465,9 @@ test_connections_inherit_options(void **state)
         assert_int_equal(getsockopt(host, SOL_SOCKET, SO_KEEPALIVE, &on, &len), 0);
         assert_int_equal(on, !shared);
         assert_int_equal(fcntl(host, F_GETFD), FD_CLOEXEC);
+        /* Somebody else who has it makes it block again: the guest still does not. */
+        if (shared) assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+        FAILS(r, AGAIN, "sock_accept", 3, 0, RIG_OUT);
         close(c);
         close(fd);
     }
