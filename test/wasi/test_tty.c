@@ -113,6 +113,31 @@ test_any_bytes(void **state)
     }
 }
 
+/* In the least room there may be: nothing is written beyond it, and it goes on where it stopped. */
+static void
+test_least_room(void **state)
+{
+    (void)state;
+    static const char in[] = "\x1b[11111111111111111111111111111111m\x1b[11111111111111111111111111111111\x1b"
+                             "\x1b[2222222222222222222222222222222\x9b plain text and more of it \x9b\x9b\x9b\x9b";
+    u8 whole[1024], got[1024], room[TTY_HELD + TTY_MOST + 16];
+    size_t const len = sizeof in - 1, want = filter(in, len, len, whole, sizeof whole);
+    for (size_t cap = TTY_HELD + TTY_MOST; cap < TTY_HELD + TTY_MOST + 16; cap++) {
+        wasi_tty t = {0};
+        size_t n = 0, taken;
+        for (size_t at = 0; at < len; at += taken) {
+            memset(room, 0xaa, sizeof room);
+            size_t const some = gbx_wasi_tty_filter(&t, (const u8 *)in + at, len - at, room, cap, &taken);
+            assert_true(some <= cap && (taken > 0 || some > 0));
+            for (size_t i = cap; i < sizeof room; i++) assert_int_equal(room[i], 0xaa);
+            memcpy(got + n, room, some);
+            n += some;
+        }
+        assert_int_equal(n, want);
+        assert_memory_equal(got, whole, n);
+    }
+}
+
 /* ---- through the calls */
 
 static void
@@ -230,6 +255,7 @@ main(void)
             cmocka_unit_test(a80_the_rest_is_shown),
             cmocka_unit_test(test_nul),
             cmocka_unit_test(test_any_bytes),
+            cmocka_unit_test(test_least_room),
             RIG_TEST(test_streams_share_a_terminal),
             RIG_TEST(test_pipes_get_every_byte),
             RIG_TEST(test_broken_pipe_ends),
