@@ -11,6 +11,7 @@
 #   make headers    every header compiled alone
 #   make quick      ./check quick: style, release build, unit tests, command line; under 60 s
 #   make fuzz       look for disagreements between tiers and engines until Ctrl-C; FUZZ_ARGS='--seed N'
+#   make races      a million swaps of directories and links under a guest that looks them up; some minutes
 #   make tidy       clang-tidy over all sources
 #   make bless      write what is generated and kept: docs/, goldens; review with git diff
 #   make install    PREFIX=/usr/local DESTDIR=: command, library, headers, pkg-config
@@ -82,7 +83,7 @@ HEADERS := $(wildcard include/gbx/*.h include/gbx/unstable/*.h src/*/*.h)
 UNIT_SRC := $(wildcard test/unit/test_*.c test/wasi/test_*.c test/api/test_*.c)
 UNIT_BIN := $(UNIT_SRC:%.c=$(OUT)/%)
 
-.PHONY: all lib units unity headers tidy quick fuzz fuzz-target bless install clean
+.PHONY: all lib units unity headers tidy quick fuzz fuzz-target races bless install clean
 all: $(OUT)/glovebox $(if $(BESIDE),$(OUT)/glovebox-explore)
 lib: $(OUT)/libgbx.a
 units: $(UNIT_BIN)
@@ -143,6 +144,9 @@ $(OUT)/headers/%.ok: %
 	@printf '#include "%s"\n' "$(patsubst include/%,%,$(patsubst src/%,%,$<))" | \
 		$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-unused-function -MMD -MP -MF $(@:.ok=.d) -MT $@ -x c -fsyntax-only -
 	@touch $@
+
+races: $(OUT)/test/wasi/test_races
+	$< --swaps 1000000
 
 tidy:
 	clang-tidy --quiet $(LIB_SRC) $(CLI_SRC) -- $(CPPFLAGS) -std=gnu17

@@ -1,7 +1,8 @@
 /* WASI preview 1, denied by default: a builder collects grants, the linker gets the result.
  *
  * With nothing granted a guest has no arguments, no variables, no directories; its standard streams
- * read as empty and swallow output until they are bound. Clocks and randomness are the host's. */
+ * read as empty and swallow output until they are bound. Clocks and randomness are the host's. What
+ * every guest has are imitations of /dev/null, zero, full, random and urandom. */
 #ifndef GBX_WASI_H
 #define GBX_WASI_H
 
@@ -31,6 +32,12 @@ typedef enum gbx_access { GBX_READ_ONLY, GBX_READ_WRITE } gbx_access;
  * Order is kept: the guest sees the first as descriptor 3, or as the first behind its sockets. */
 GBX_API gbx_code gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path,
                               gbx_access access, gbx_err *err);
+
+/* What is no file but looks like one stays out of reach beneath every grant, also one of "/":
+ * interfaces of the kernel (procfs, sysfs, cgroups and their like, whose directories cannot be granted
+ * either) and devices, but for the controlling terminal. true: they are like other files. Whoever can
+ * write to /proc/self/mem or a disk can do all that the process can. */
+GBX_API void gbx_wasi_special_files(gbx_wasi *wasi, bool allowed);
 
 /* Listen at `address` and grant the socket: "127.0.0.1:8080", "[::1]:8080", "localhost:8080", "unix:PATH".
  * Port 0 is any that is free. Nothing is guessed: a missing host or port, a name, an IPv6 address that means
@@ -87,7 +94,8 @@ GBX_API gbx_code gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
 typedef struct gbx_refusal {
     const char *call;   /* "path_open" */
     const char *path;   /* as the guest gave it, escaped, cut at 255 bytes */
-    const char *reason; /* "no grant matches", "outside the grant", "read-only grant" */
+    const char *reason; /* "no grant matches", "outside the grant", "read-only grant", "special file",
+                         * "the host's code cache" */
 } gbx_refusal;
 
 /* The refusals met so far by guests of the last gbx_wasi_link in this store: their number, at most 64,

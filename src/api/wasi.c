@@ -266,6 +266,12 @@ gbx_wasi_inherit_stdio(gbx_wasi *wasi, gbx_err *err)
 }
 
 void
+gbx_wasi_special_files(gbx_wasi *wasi, bool allowed)
+{
+    if (wasi) wasi->allow_special = allowed;
+}
+
+void
 gbx_wasi_raw_terminals(gbx_wasi *wasi, bool raw)
 {
     if (wasi) wasi->raw = raw;
@@ -336,6 +342,7 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
             .trace_data = l,
             .cache_dir = gbx_runtime_engine_cache_dir(gbx_runtime_store_engine(store)),
             .still = w->still,
+            .allow_special = w->allow_special,
             .raw = w->raw,
             .pipe_ends = w->pipe_ends,
     };

@@ -37,6 +37,7 @@ struct gbx_wasi {
     gbx_trace_report report;
     void *report_data;
     bool still, raw, pipe_ends;
+    bool allow_special;
 };
 
 typedef struct api_wasi_linked {

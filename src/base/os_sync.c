@@ -101,59 +101,40 @@ gbx_base_os_processors(void)
     return online > 0 ? (u32)online : 1;
 }
 
-/* What a thread needs before it runs what it is for; freed by itself. */
-typedef struct sync_start {
-    void *(*run)(void *data);
-    void *data;
-    cpu_set_t allowed;
-    bool is_placed;
-} sync_start;
-
-static void *
-sync_run(void *data)
-{
-    sync_start const start = *(sync_start *)data;
-    gbx_base_free(data);
-    if (start.is_placed) (void)sched_setaffinity(0, sizeof start.allowed, &start.allowed);
-    return start.run(start.data);
-}
-
-/* A thread begins on another processor than the caller's, and may go where it likes from then on.
- * PERF: the kernel may let it begin on the caller's, where it waits for the caller to be interrupted: 4 ms, in
- * a tenth of all starts, as long as all of validating hello. Placed so it begins after 0.1 ms each time. */
+/* Keep a thread with these attributes off this processor when it begins. False: it is left to the kernel. */
 static bool
-sync_place(sync_start *start, pthread_attr_t *attr)
+sync_place(pthread_attr_t *attr, cpu_set_t *allowed)
 {
-    if (sched_getaffinity(0, sizeof start->allowed, &start->allowed) != 0) return false;
-    cpu_set_t others = start->allowed;
+    if (sched_getaffinity(0, sizeof *allowed, allowed) != 0) return false;
+    cpu_set_t others = *allowed;
     int const here = sched_getcpu();
     if (here < 0 || here >= CPU_SETSIZE) return false;
     CPU_CLR((size_t)here, &others);
     return CPU_COUNT(&others) && pthread_attr_setaffinity_np(attr, sizeof others, &others) == 0;
 }
 
+/* PERF: the kernel may let a thread begin on the processor of its maker, where it waits for that one to be
+ * interrupted: 4 ms, in a tenth of all starts, as long as all of validating hello. So it begins on another
+ * one, after 0.1 ms each time, and may go where it likes from then on. */
 bool
 gbx_base_os_thread_start(pthread_t *out, void *(*run)(void *data), void *data)
 {
+    if (gbx_base_fault_hit()) return false;
     pthread_attr_t attr;
-    sync_start *const start = gbx_base_alloc(1, sizeof *start);
-    if (!start || pthread_attr_init(&attr) != 0) {
-        gbx_base_free(start);
-        return false;
-    }
-    *start = (sync_start){.run = run, .data = data};
-    start->is_placed = sync_place(start, &attr);
+    if (pthread_attr_init(&attr) != 0) return false;
     long const least = sysconf(_SC_THREAD_STACK_MIN); /* -1 where the system does not say */
     size_t const stack_bytes = max_u64(SYNC_THREAD_STACK_BYTES, least > 0 ? (u64)least * 2 : 0);
     sigset_t all, before;
+    cpu_set_t allowed;
     (void)sigfillset(&all);
     bool ok = pthread_attr_setstacksize(&attr, stack_bytes) == 0;
+    bool const is_placed = ok && sync_place(&attr, &allowed);
     if (ok) {
         (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-        ok = pthread_create(out, &attr, sync_run, start) == 0;
+        ok = pthread_create(out, &attr, run, data) == 0;
         (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
-    if (!ok) gbx_base_free(start);
+    if (ok && is_placed) (void)pthread_setaffinity_np(*out, sizeof allowed, &allowed);
     (void)pthread_attr_destroy(&attr);
     return ok;
 }

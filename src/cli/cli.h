@@ -216,6 +216,7 @@ struct cli_plan {
     const char *invoke; /* NULL: run _start */
     cli_dir *dirs;
     int dir_count;
+    bool special_files; /* devices and interfaces of the kernel are like other files */
     cli_listener *listeners;
     int listener_count;
     cli_env *env;

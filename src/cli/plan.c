@@ -244,6 +244,7 @@ plan_apply(cli_plan *plan, int given)
     const char *const value = plan->line->given[given].value;
     switch (plan->line->given[given].id) {
     case CLI_OPT_DIR: return plan_add_dir(plan, given);
+    case CLI_OPT_ALLOW_SPECIAL_FILES: plan->special_files = true; break;
     case CLI_OPT_LISTEN: return gbx_cli_listen_plan(plan, given);
     case CLI_OPT_ENV: return plan_add_env(plan, value);
     case CLI_OPT_TIMEOUT: return plan_set_timeout(plan, value);

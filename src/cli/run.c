@@ -31,6 +31,7 @@ gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err)
 {
     gbx_code code = gbx_wasi_arg(wasi, plan->argv0, err);
     const cli_line *const line = plan->line;
+    gbx_wasi_special_files(wasi, plan->special_files);
     for (int i = line->file + 1; code == GBX_OK && !plan->invoke && i < line->argc; i++)
         code = gbx_wasi_arg(wasi, line->argv[i], err);
     for (int i = 0; code == GBX_OK && i < plan->env_count; i++)

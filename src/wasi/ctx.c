@@ -230,7 +230,7 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
                                 "the directory granted as %s is a code cache, which is the host's alone",
                                 d->guest_path);
     }
-    if (!gbx_wasi_policy_fs(fd)) {
+    if (!gbx_wasi_policy_fs(w, fd)) {
         close(fd);
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
                                 "the directory granted as %s is an interface of the kernel, not files",
@@ -243,17 +243,34 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
         return ctx_no_memory(err);
     }
     memcpy(name, d->guest_path, len);
-    w->preopens[w->preopen_count++] = name;
+    w->preopens[w->preopen_count++] = (wasi_preopen){name, st.st_dev, st.st_ino, d->read_only};
     u64 const rights = gbx_wasi_rights_of(TYPE_DIRECTORY, false);
     wasi_file const f = {.kind = KIND_HOST,
                          .host = fd,
                          .type = TYPE_DIRECTORY,
                          .read_only = d->read_only,
                          .devices = gbx_wasi_may_hold_devices(fd),
+                         .place = gbx_wasi_place_of(PLACE_ROOT, name),
                          .rights = rights,
                          .inheriting = rights | gbx_wasi_rights_of(TYPE_REGULAR_FILE, false),
                          .preopen = name};
     return ctx_add(w, &f, err);
+}
+
+/* A grant for writing keeps out of read-only ones that stand in it, as one file system does of another
+ * that is mounted there: by what they are, whatever name leads to them. */
+static void
+ctx_nest(wasi_ctx *w, u32 first_fd)
+{
+    for (u32 i = 0; i < w->preopen_count; i++) {
+        const char *const name = w->preopens[i].name;
+        size_t const len = name[1] ? strlen(name) : 0;
+        for (u32 k = 0; k < w->preopen_count; k++) {
+            const wasi_preopen *const p = &w->preopens[k];
+            if (p->read_only && strncmp(p->name, name, len) == 0 && p->name[len] == '/' && p->name[len + 1])
+                w->fds.files[first_fd + i].holds_read_only = true;
+        }
+    }
 }
 
 /* The kernel has openat2 and nothing forbids it to us. */
@@ -274,6 +291,7 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->random_fill = config->random_fill;
     w->random_data = config->random_data;
     w->still = config->still;
+    w->special = config->allow_special;
     w->raw = config->raw;
     w->pipe_ends = config->pipe_ends;
     w->cache_dir = config->cache_dir ? *config->cache_dir : -1;
@@ -288,7 +306,9 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     GBX_TRY(ctx_sockets(w, config, err));
     w->preopens = gbx_base_alloc_zero(config->dir_count, sizeof *w->preopens);
     if (!w->preopens) return ctx_no_memory(err);
+    u32 const first_fd = w->granted;
     for (u32 i = 0; i < config->dir_count; i++) GBX_TRY(ctx_dir(w, &config->dirs[i], err));
+    ctx_nest(w, first_fd);
     return GBX_OK;
 }
 
@@ -326,7 +346,7 @@ gbx_wasi_ctx_free(wasi_ctx *w)
     ctx_reset_colours(w);
     gbx_wasi_fds_deinit(&w->fds);
     gbx_base_os_event_close(w->end_fd);
-    for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i]);
+    for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i].name);
     gbx_base_free(w->preopens);
     gbx_base_free(w->args.data);
     gbx_base_free(w->env.data);

@@ -82,6 +82,7 @@ gbx_wasi_sock_accept(p1_call *c)
     WASI_TRY(sock_get(c, &f));
     WASI_TRY(gbx_wasi_fds_reserve(&c->w->fds, &fd));
     f = gbx_wasi_fds_find(&c->w->fds, guest_u32(c, 0)); /* the table may have moved */
+    WASI_TRY(gbx_wasi_fds_host_has_room(f->host)); /* a client that is accepted is not sent away */
     int host;
     for (;;) {
         if (f->listens && atomic_load(&c->w->ending)) return sock_accept_ended(f);

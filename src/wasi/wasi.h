@@ -59,13 +59,15 @@ typedef struct wasi_config {
     void *trace_data;
     const int *cache_dir; /* the directory of the code cache, open for as long as the context; NULL: none */
     bool still;           /* files count as last read when they were last changed */
+    bool allow_special;   /* kernel interfaces and devices are like other files */
     bool raw;             /* what is written to terminals is not filtered: tty.c */
     bool pipe_ends;       /* who writes on to a standard stream that nobody reads is ended */
-    bool force_walker; /* resolve paths without openat2: tests, and kernels that lack it */
+    bool force_walker;    /* resolve paths without openat2: tests, and kernels that lack it */
 } wasi_config;
 
 /* GBX_NO_MEMORY; GBX_IO: a descriptor cannot be used; GBX_ARGUMENT: more grants than a guest can hold, one
- * of a kernel interface (procfs, sysfs, …) instead of files, or of a socket that a guest has no calls for.
+ * of a kernel interface (procfs, sysfs, …) instead of files, unless those are allowed, or of a socket that a
+ * guest has no calls for.
  * Signals: a guest's writes raise neither SIGPIPE nor SIGXFSZ. Where the process ignores both when the
  * context is made, nothing is done about them later, so it must go on ignoring them. */
 gbx_code gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err);

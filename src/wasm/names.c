@@ -27,7 +27,6 @@ gbx_wasm_index_names(wasm_module *m)
     }
 }
 
-/* PERF: names before it are passed over unseen: the walk is part of every process that ends with an exit. */
 rd_name
 gbx_wasm_func_name(const wasm_module *m, u32 func_idx)
 {
@@ -37,11 +36,8 @@ gbx_wasm_func_name(const wasm_module *m, u32 func_idx)
     u32 const count = gbx_base_rd_u32(&r);
     for (u32 i = 0; i < count && rd_ok(&r); i++) {
         u32 const idx = gbx_base_rd_u32(&r);
-        if (idx >= func_idx) {
-            rd_name const name = gbx_base_rd_name(&r, WASM_MAX_NAME_BYTES);
-            return rd_ok(&r) && idx == func_idx ? name : none;
-        }
-        (void)gbx_base_rd_bytes(&r, gbx_base_rd_u32(&r));
+        rd_name const name = gbx_base_rd_name(&r, WASM_MAX_NAME_BYTES);
+        if (idx >= func_idx) return rd_ok(&r) && idx == func_idx ? name : none;
     }
     return none;
 }

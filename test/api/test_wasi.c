@@ -194,6 +194,36 @@ test_dirs(void **state)
     rmdir(dir);
 }
 
+/* Of the whole machine, read-only, a guest gets files and the devices that every guest has; the rest where the host
+ * says so. */
+static void
+test_special_files(void **state)
+{
+    (void)state;
+    run here, *const r = &here;
+    for (int allowed = 0; allowed < 2; allowed++) {
+        run_open(r, 0, ARGS("cat", "/proc/self/status", "/dev/null", "/etc/hostname"));
+        RUN_OK(gbx_wasi_dir(r->wasi, "/", "/", GBX_READ_ONLY, &r->err));
+        gbx_wasi_special_files(r->wasi, true);
+        gbx_wasi_special_files(r->wasi, allowed);
+        run_go(r);
+        assert_int_equal(strstr(r->text, "VmRSS") != NULL, allowed);
+        assert_int_equal(strstr(r->text, "open /proc/self/status: ") != NULL, !allowed);
+        assert_null(strstr(r->text, "/dev/null"));
+        const gbx_refusal *refused;
+        size_t const count = gbx_store_refusals(r->store, &refused);
+        assert_int_equal(count, !allowed);
+        if (count) assert_string_equal(refused[0].reason, "special file");
+        assert_int_equal(gbx_wasi_dir(r->wasi, "/proc", "/p", GBX_READ_ONLY, &r->err), GBX_OK);
+        gbx_linker *linker;
+        RUN_OK(gbx_linker_new(r->store, &linker, &r->err));
+        assert_int_equal(gbx_wasi_link(r->wasi, linker, &r->err), allowed ? GBX_OK : GBX_ARGUMENT);
+        gbx_linker_release(linker);
+        run_close(r);
+    }
+    gbx_wasi_special_files(NULL, true);
+}
+
 /* Two instances of one module, side by side, each with what was granted to it. */
 static void
 test_two_tenants(void **state)
@@ -486,7 +516,7 @@ main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_address_space), /* first: it forks, and later ones start a thread */
             cmocka_unit_test(test_args_env),    cmocka_unit_test(test_exit),
-            cmocka_unit_test(test_dirs),        cmocka_unit_test(test_two_tenants),
+            cmocka_unit_test(test_dirs), cmocka_unit_test(test_special_files),        cmocka_unit_test(test_two_tenants),
             cmocka_unit_test(test_deadline),    cmocka_unit_test(test_cancel),
             cmocka_unit_test(test_stdin),       cmocka_unit_test(test_injected),
             cmocka_unit_test(test_arguments),   cmocka_unit_test(test_sockets),

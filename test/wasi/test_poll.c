@@ -271,7 +271,7 @@ test_errors_are_events(void **state)
 
 /* A50: counts, and events that are written over the subscriptions. */
 static void
-test_counts(void **state)
+a50_counts_and_overlaps(void **state)
 {
     rig *const r = *state;
     FAILS(r, INVAL, "poll_oneoff", RIG_BUF, EVENTS, 0, RIG_OUT);
@@ -630,7 +630,7 @@ main(void)
             RIG_TEST(test_broken_writer),
             RIG_TEST(test_files_are_ready),
             RIG_TEST(test_errors_are_events),
-            RIG_TEST(test_counts),
+            RIG_TEST(a50_counts_and_overlaps),
             RIG_TEST(test_injected_sleep),
             RIG_TEST(test_sockets_and_fifos),
             RIG_TEST(test_sockets),
