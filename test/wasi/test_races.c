@@ -1,4 +1,4 @@
-/* A68, A69: the host renames while the guest looks up. Each test counts swaps and wants zero escapes;
+/* A68, A69, A70: the host renames while the guest looks up. Each test counts swaps and wants zero escapes;
  * both sides of each race must have been met, or nothing was tested.
  *
  *   test_races               20,000 swaps
@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/sysmacros.h>
 
 static u32 races_swaps = 20000;
 
@@ -230,11 +231,47 @@ a69_directory_is_moved_out(void **state)
     assert_int_equal(host_open_fds(), before);
 }
 
+/* ---- A70: a file and the node of a device change places, where nodes are looked for and where they are not */
+
+static bool
+a70_swap(const rig *r)
+{
+    return race_rename(r, "grant/file", "grant/node", RENAME_EXCHANGE);
+}
+
+static void
+a70_file_becomes_a_device(void **state)
+{
+    rig *const r = *state;
+    host_file(r, "grant/file", "inside");
+    if (mknod(rig_host_path(r, "grant/node"), S_IFBLK | 0666, makedev(7, 0)) != 0) skip(); /* not root */
+    int const before = host_open_fds();
+    racer race = {0};
+    u32 opened = 0, refused = 0;
+    race_begin(&race, r, a70_swap);
+    for (u32 i = 0; atomic_load(&race.swaps) < races_swaps; i++) {
+        r->w->fds.files[RIG_FD].devices = i & 1;
+        u32 const e = CALL(r, "path_open", RIG_FD, i >> 1 & 1, P(r, i & 4 ? "file" : "node"), 0,
+                           RIGHT_FD_READ | RIGHT_FD_WRITE, 0, 0, RIG_OUT);
+        refused += e == WASI_PERM;
+        if (e) continue;
+        struct stat st;
+        assert_int_equal(fstat(gbx_wasi_fds_find(&r->w->fds, rig_u32(r, RIG_OUT))->host, &st), 0);
+        if (!S_ISREG(st.st_mode)) fail_msg("a device was opened");
+        OK(r, "fd_close", rig_u32(r, RIG_OUT));
+        opened++;
+    }
+    race_end(&race);
+    assert_true(opened > 0 && refused > 0);
+    assert_int_equal(host_open_fds(), before);
+}
+
 int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {RIG_TEST(a68_directory_becomes_a_link),
-                                       RIG_TEST(a69_directory_is_moved_out)};
+                                       RIG_TEST(a69_directory_is_moved_out),
+                                       RIG_TEST(a70_file_becomes_a_device)};
     if (argc == 3 && !strcmp(argv[1], "--swaps")) races_swaps = (u32)strtoul(argv[2], NULL, 10);
     if (argc != 1 && (argc != 3 || !races_swaps)) {
         fprintf(stderr, "usage: test_races [--swaps N]\n");
