@@ -106,6 +106,18 @@ account_functions(FILE *to, const cli_plan *plan, const gbx_module *module)
     fprintf(to, "%s]", listed ? "\n  " : "");
 }
 
+static void
+account_listeners(FILE *to, const cli_plan *plan)
+{
+    fprintf(to, ",\n  \"listening\": [");
+    for (int i = 0; i < plan->listener_count; i++) {
+        const cli_listener *const l = &plan->listeners[i];
+        fprintf(to, "%s", i ? ", " : "");
+        gbx_cli_json_string(to, l->fd < 0 ? l->bound : l->name ? l->name : "unknown");
+    }
+    fprintf(to, "]");
+}
+
 int
 gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const cli_clock *clock,
                       const char *ended, int status)
@@ -114,6 +126,7 @@ gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, 
     fprintf(to, "{\n  \"glovebox\": \"%s\",\n  \"module\": ", gbx_version());
     gbx_cli_json_string(to, plan->program);
     fprintf(to, ",\n  \"ended\": \"%s\",\n  \"exit_code\": %d", ended, status);
+    account_listeners(to, plan);
     if (module) {
         account_functions(to, plan, module);
         gbx_cli_clock_print(to, clock, module);

@@ -62,7 +62,7 @@ module_intern(gbx_module *m, gbx_err *err)
 /* What decoding asks when it has come to the bodies. */
 typedef struct module_known {
     gbx_module *m;
-    pieces *tagging; /* NULL: the verdict is what there is */
+    module_pieces *tagging; /* NULL: the verdict is what there is */
     size_t len;
     u8 *verdict; /* owned until it is asked for */
     size_t verdict_len;
@@ -87,7 +87,7 @@ module_verdict(void *data, size_t *len)
 }
 
 static gbx_code
-module_decode(gbx_module *m, u8 *bytes, size_t len, pieces *tagging, shipped *with, gbx_err *err)
+module_decode(gbx_module *m, u8 *bytes, size_t len, module_pieces *tagging, shipped *with, gbx_err *err)
 {
     const gbx_engine *const e = m->engine;
     cache_entry *const cache = &m->code.cache;
@@ -138,8 +138,8 @@ module_begin(gbx_engine *e, u8 *bytes, size_t len, const shipped *with, gbx_code
 }
 
 gbx_code
-gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, pieces *tagging, shipped *with, gbx_module **out,
-                       gbx_err *err)
+gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagging, shipped *with,
+                       gbx_module **out, gbx_err *err)
 {
     shipped none = {.part = {.fd = -1}};
     if (!with) with = &none;

@@ -145,7 +145,7 @@ typedef struct open_from {
 typedef struct open_buf {
     u8 *data;
     size_t len, cap;
-    pieces *pieces; /* of all bytes, owned; NULL: not begun */
+    module_pieces *pieces; /* of all bytes, owned; NULL: not begun */
 } open_buf;
 
 static gbx_code
@@ -220,7 +220,8 @@ static bool
 open_read_pieces(const gbx_engine *e, int fd, open_buf *b, u64 size)
 {
     u8 more;
-    pieces *const p = gbx_runtime_pieces_begin(&e->cache, e->threads, fd, b->data, b->len, (size_t)size);
+    module_pieces *const p =
+            gbx_runtime_pieces_begin(&e->cache, e->threads, fd, b->data, b->len, (size_t)size);
     bool const ok = p && gbx_runtime_pieces_read(p);
     if (ok && lseek(fd, (off_t)size, SEEK_SET) == (off_t)size && read(fd, &more, 1) == 0) {
         b->pieces = p;

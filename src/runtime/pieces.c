@@ -24,7 +24,7 @@
 
 static const char pieces_domain[8] = "gbxpiec1";
 
-struct pieces {
+struct module_pieces {
     const cache_dir *d;
     int fd;
     u8 *bytes;
@@ -46,7 +46,7 @@ gbx_runtime_pieces_count(size_t len)
 
 /* One piece that nobody has taken yet. False: there is none, or they cannot be read. */
 static bool
-pieces_read_one(pieces *p)
+pieces_read_one(module_pieces *p)
 {
     if (atomic_load(&p->failed)) return false;
     u32 const i = atomic_fetch_add(&p->next_read, 1);
@@ -62,7 +62,7 @@ pieces_read_one(pieces *p)
 
 /* The piece is there; reads others meanwhile. False: they cannot be read. */
 static bool
-pieces_wait(pieces *p, u32 i)
+pieces_wait(module_pieces *p, u32 i)
 {
     while (!atomic_load_explicit(&p->is_there[i], memory_order_acquire)) {
         if (atomic_load(&p->failed)) return false;
@@ -74,7 +74,7 @@ pieces_wait(pieces *p, u32 i)
 static void *
 pieces_tag(void *data)
 {
-    pieces *const p = data;
+    module_pieces *const p = data;
     while (!p->tags && pieces_read_one(p)) {
     }
     for (u32 i; p->tags && (i = atomic_fetch_add(&p->next_tag, 1)) < p->count;) {
@@ -88,15 +88,15 @@ pieces_tag(void *data)
 }
 
 static void
-pieces_join(pieces *p)
+pieces_join(module_pieces *p)
 {
     for (; p->started; p->started--) (void)pthread_join(p->threads[p->started - 1], NULL);
 }
 
-pieces *
+module_pieces *
 gbx_runtime_pieces_begin(const cache_dir *d, u32 threads, int fd, u8 *bytes, size_t from, size_t len)
 {
-    pieces *const p = gbx_base_alloc_zero(1, sizeof *p);
+    module_pieces *const p = gbx_base_alloc_zero(1, sizeof *p);
     if (!p) return NULL;
     p->d = d;
     p->fd = fd;
@@ -118,7 +118,7 @@ gbx_runtime_pieces_begin(const cache_dir *d, u32 threads, int fd, u8 *bytes, siz
 }
 
 bool
-gbx_runtime_pieces_read(pieces *p)
+gbx_runtime_pieces_read(module_pieces *p)
 {
     while (pieces_read_one(p)) {
     }
@@ -128,7 +128,7 @@ gbx_runtime_pieces_read(pieces *p)
 }
 
 const mac_tag *
-gbx_runtime_pieces_tags(pieces *p)
+gbx_runtime_pieces_tags(module_pieces *p)
 {
     (void)pieces_tag(p);
     pieces_join(p);
@@ -136,7 +136,7 @@ gbx_runtime_pieces_tags(pieces *p)
 }
 
 void
-gbx_runtime_pieces_end(pieces *p)
+gbx_runtime_pieces_end(module_pieces *p)
 {
     if (!p) return;
     atomic_store(&p->next_tag, p->count);

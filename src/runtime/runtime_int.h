@@ -209,13 +209,13 @@ u32 gbx_runtime_pieces_count(size_t len);
 /* Begin to read `len` bytes of a file from its start, but the first `from`, which are there (fd -1: all are),
  * and to tag their pieces for `d` (not open: not). By `threads` at most, 0: as many as there are processors.
  * Until the end nobody else writes to the bytes or frees them. NULL: memory is short. */
-GBX_MUST_USE pieces *gbx_runtime_pieces_begin(const cache_dir *d, u32 threads, int fd, u8 *bytes, size_t from,
-                                              size_t len);
+GBX_MUST_USE module_pieces *gbx_runtime_pieces_begin(const cache_dir *d, u32 threads, int fd, u8 *bytes,
+                                                     size_t from, size_t len);
 /* All are there. False: they cannot be read. */
-GBX_MUST_USE bool gbx_runtime_pieces_read(pieces *p);
+GBX_MUST_USE bool gbx_runtime_pieces_read(module_pieces *p);
 /* Their tags, which live until the end. NULL: they cannot be read, or `d` is not open. */
-GBX_MUST_USE const mac_tag *gbx_runtime_pieces_tags(pieces *p);
-void gbx_runtime_pieces_end(pieces *p); /* NULL is fine */
+GBX_MUST_USE const mac_tag *gbx_runtime_pieces_tags(module_pieces *p);
+void gbx_runtime_pieces_end(module_pieces *p); /* NULL is fine */
 
 /* ---- pool.c: instances of released stores, kept for the next tenant */
 

@@ -159,7 +159,7 @@ static gbx_code
 shipped_module_tag(const gbx_engine *e, u8 *bytes, size_t len, mac_tag *out, gbx_err *err)
 {
     const cache_dir *const d = &gbx_runtime_cache_nobodys;
-    pieces *const p = gbx_runtime_pieces_begin(d, e->threads, -1, bytes, 0, len);
+    module_pieces *const p = gbx_runtime_pieces_begin(d, e->threads, -1, bytes, 0, len);
     const mac_tag *const tags = p ? gbx_runtime_pieces_tags(p) : NULL;
     bool const ok = tags != NULL;
     if (ok) *out = shipped_tag(d, shipped_domain_module, tags, gbx_runtime_pieces_count(len) * sizeof *tags);

@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/os_file.h"
+#include "base/os_sync.h"
 
 /* ---- guest names of directories */
 
@@ -140,8 +143,70 @@ ctx_stdio(wasi_ctx *w, u32 guest_fd, int host_fd, gbx_err *err)
     }
     f.type = gbx_wasi_type_of_host(f.host, st.st_mode);
     f.rights = ctx_stdio_rights(guest_fd, &f, host_flags);
+    if (S_ISSOCK(st.st_mode)) f.inheriting = f.rights & ~RIGHT_SOCK_ACCEPT;
+    f.terminal = f.type == TYPE_CHARACTER_DEVICE && isatty(f.host);
     f.flags = host_flags & O_APPEND ? FDFLAG_APPEND : 0;
     return ctx_add(w, &f, err);
+}
+
+static gbx_code
+ctx_socket_refused(u32 guest_fd, const char *why, gbx_err *err)
+{
+    return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "the socket granted as descriptor %u %s",
+                            guest_fd, why);
+}
+
+/* What the host's descriptor is. Streams and datagrams only: preview 1 has no calls for the rest. */
+static gbx_code
+ctx_socket_look(wasi_file *f, u32 guest_fd, gbx_err *err)
+{
+    struct stat st;
+    int kind = 0, listens = 0;
+    socklen_t len = sizeof kind;
+    if (fstat(f->host, &st) || !S_ISSOCK(st.st_mode))
+        return ctx_socket_refused(guest_fd, "is no socket", err);
+    if (getsockopt(f->host, SOL_SOCKET, SO_TYPE, &kind, &len) || (kind != SOCK_STREAM && kind != SOCK_DGRAM))
+        return ctx_socket_refused(guest_fd, "is one of neither streams nor datagrams", err);
+    len = sizeof listens;
+    f->type = kind == SOCK_DGRAM ? TYPE_SOCKET_DGRAM : TYPE_SOCKET_STREAM;
+    f->listens = !getsockopt(f->host, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) && listens;
+    f->rights = gbx_wasi_rights_of(f->type, false);
+    f->inheriting = f->rights & ~RIGHT_SOCK_ACCEPT;
+    if (!f->listens) f->rights &= ~RIGHT_SOCK_ACCEPT;
+    return GBX_OK;
+}
+
+/* NONBLOCK is what the guest finds: GO: net/file_wasip1.go fileListener (1.26) does not set it, and a
+ * program whose listener blocks stands still. The host's listener has to have it too, even where it is
+ * shared: accept(2) has no other way not to wait, and every program that takes over such sockets sets it. */
+static gbx_code
+ctx_socket(wasi_ctx *w, const wasi_socket_grant *s, gbx_err *err)
+{
+    wasi_file f = {.kind = KIND_HOST, .flags = FDFLAG_NONBLOCK, .shared = s->shared};
+    f.host = fcntl(s->host_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (f.host < 0)
+        return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET,
+                                "the socket granted as descriptor %u cannot be used: %s", w->granted,
+                                strerror(errno));
+    gbx_code code = ctx_socket_look(&f, w->granted, err);
+    int const flags = fcntl(f.host, F_GETFL);
+    if (code == GBX_OK && f.listens && !(flags & O_NONBLOCK) && fcntl(f.host, F_SETFL, flags | O_NONBLOCK))
+        code = gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "a socket cannot be made non-blocking: %s",
+                                strerror(errno));
+    if (code == GBX_OK) return ctx_add(w, &f, err);
+    close(f.host);
+    return code;
+}
+
+static gbx_code
+ctx_sockets(wasi_ctx *w, const wasi_config *config, gbx_err *err)
+{
+    if (!config->socket_count) return GBX_OK;
+    w->end_fd = gbx_base_os_event_open();
+    if (w->end_fd < 0)
+        return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "no descriptor is left: %s", strerror(errno));
+    for (u32 i = 0; i < config->socket_count; i++) GBX_TRY(ctx_socket(w, &config->sockets[i], err));
+    return GBX_OK;
 }
 
 /* The grant's descriptor is O_PATH and may be shared; a description of our own can be listed as well.
@@ -244,6 +309,8 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->random_data = config->random_data;
     w->still = config->still;
     w->special = config->allow_special;
+    w->raw = config->raw;
+    w->pipe_ends = config->pipe_ends;
     w->cache_dir = config->cache_dir ? *config->cache_dir : -1;
     memcpy(w->sinks, config->sinks, sizeof w->sinks);
     if (config->trace) GBX_TRY(gbx_wasi_trace_new(w, config->trace, config->trace_data, err));
@@ -253,6 +320,7 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     GBX_TRY(ctx_strings(&w->args, config->args, config->arg_count, "arguments", err));
     GBX_TRY(ctx_strings(&w->env, config->env, config->env_count, "variables", err));
     for (u32 i = 0; i < 3; i++) GBX_TRY(ctx_stdio(w, i, config->stdio[i], err));
+    GBX_TRY(ctx_sockets(w, config, err));
     w->preopens = gbx_base_alloc_zero(config->dir_count, sizeof *w->preopens);
     if (!w->preopens) return ctx_no_memory(err);
     u32 const first_fd = w->granted;
@@ -267,6 +335,7 @@ gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err)
     *out = NULL;
     wasi_ctx *const w = gbx_base_alloc_zero(1, sizeof *w);
     if (!w) return ctx_no_memory(err);
+    w->end_fd = -1;
     gbx_code const code = ctx_fill(w, config, err);
     if (code)
         gbx_wasi_ctx_free(w);
@@ -275,15 +344,37 @@ gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err)
     return code;
 }
 
+/* Colours that a guest leaves behind would be the next program's, the invisible one too. */
+static void
+ctx_reset_colours(wasi_ctx *w)
+{
+    for (u32 fd = 0; w->tty.coloured && fd < w->fds.len; fd++) {
+        struct pollfd p = {.fd = w->fds.files[fd].host, .events = POLLOUT};
+        if (!w->fds.files[fd].terminal || poll(&p, 1, 0) != 1) continue;
+        ssize_t const n = write(p.fd, "\x1b[0m", 4);
+        w->tty.coloured = n < 0;
+    }
+}
+
 void
 gbx_wasi_ctx_free(wasi_ctx *w)
 {
     if (!w) return;
+    ctx_reset_colours(w);
     gbx_wasi_fds_deinit(&w->fds);
+    gbx_base_os_event_close(w->end_fd);
     for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i].name);
     gbx_base_free(w->preopens);
     gbx_base_free(w->args.data);
     gbx_base_free(w->env.data);
     gbx_base_free(w->trace);
     gbx_base_free(w);
+}
+
+/* The flag first: whoever is woken finds it. */
+void
+gbx_wasi_stop_accepting(wasi_ctx *w)
+{
+    atomic_store(&w->ending, true);
+    gbx_base_os_event_set(w->end_fd);
 }

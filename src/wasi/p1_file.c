@@ -50,7 +50,8 @@ gbx_wasi_fd_filestat_set_times(p1_call *c)
     return futimens(f->host, times) ? gbx_wasi_errno_of(errno) : WASI_OK;
 }
 
-/* Runs one call on the host that may meet RLIMIT_FSIZE, whose signal ends a process by default. */
+/* Sets the size to `len`, or allocates `len` bytes at `offset`: a call on the host that may meet
+ * RLIMIT_FSIZE, whose signal ends a process by default. */
 static wasi_errno
 file_grow(p1_call *c, wasi_file *f, u64 offset, u64 len, bool truncate)
 {
@@ -76,7 +77,8 @@ gbx_wasi_fd_filestat_set_size(p1_call *c)
     return file_grow(c, f, 0, size, true);
 }
 
-/* Real allocation, where the file system has it; NOTSUP else, never a loop of writes. */
+/* Real allocation, where the file system has it; NOTSUP else, never a loop of writes. In one piece, so that
+ * what cannot be had takes nothing. */
 wasi_errno
 gbx_wasi_fd_allocate(p1_call *c)
 {
@@ -137,7 +139,7 @@ gbx_wasi_fd_readdir(p1_call *c)
     WASI_TRY(gbx_wasi_file_get(c, guest_u32(c, 0), c->row->rights, &f));
     WASI_TRY(file_check_cache(f));
     u32 used;
-    WASI_TRY(gbx_wasi_dir_read(f, c->arg[3], buf, len, &used));
+    WASI_TRY(gbx_wasi_dir_read(c->x, f, c->arg[3], buf, len, &used));
     put_u32(out, used);
     return WASI_OK;
 }

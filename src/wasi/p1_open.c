@@ -1,12 +1,13 @@
 /* path_open.
  *
- * Rights decide how the host opens: FD_WRITE or FD_ALLOCATE for writing, else for reading. What the
- * file's type has no use for is dropped from the new descriptor's rights; what the directory does not
- * pass on is NOTCAPABLE.
+ * Rights decide how the host opens: FD_WRITE or FD_ALLOCATE for writing, and so FD_FILESTAT_SET_SIZE where
+ * nothing is to be read; else for reading. What the file's type has no use for is dropped from the new
+ * descriptor's rights; what the directory does not pass on is NOTCAPABLE.
  *
  * Everything is opened O_NONBLOCK, so that a FIFO without a peer cannot hang the host; what is regular
  * gets the flag taken off again, the rest is waited for in vfs_io.c. The descriptor's place in the
- * table is found before the file is opened: a full table must not create or truncate anything. */
+ * table is found before the file is opened, and room at the host before a file is made or cut: without a
+ * descriptor to give, nothing is created or truncated. */
 #include "wasi/p1_path.h"
 
 #include <errno.h>
@@ -25,6 +26,15 @@ typedef struct open_request {
     u64 rights, inheriting;
     wasi_path path;
 } open_request;
+
+/* GO: syscall/fs_wasip1.go openat (1.26) asks for FD_FILESTAT_SET_SIZE with every file it only reads. Linux
+ * sets the size of what is open for writing, so whoever asks for that right and not to read gets it so. */
+static bool
+open_writes(u64 rights)
+{
+    if (rights & (RIGHT_FD_WRITE | RIGHT_FD_ALLOCATE)) return true;
+    return rights & RIGHT_FD_FILESTAT_SET_SIZE && !(rights & (RIGHT_FD_READ | RIGHT_FD_READDIR));
+}
 
 /* Bits that say nothing about what path_open can open (sockets, bits of the future) are not asked for:
  * there are guests that pass all ones. */
@@ -45,9 +55,21 @@ open_read(p1_call *c, open_request *r)
     if (r->oflags & OFLAG_CREAT && r->oflags & OFLAG_DIRECTORY) return WASI_INVAL;
     if (!(r->oflags & OFLAG_CREAT)) r->oflags &= ~(u32)OFLAG_EXCL;
     r->follow = lookup & LOOKUP_SYMLINK_FOLLOW && !(r->oflags & OFLAG_EXCL);
-    r->writes = r->rights & (RIGHT_FD_WRITE | RIGHT_FD_ALLOCATE);
+    r->writes = open_writes(r->rights);
     return WASI_OK;
 }
+
+/* What path_open needs besides PATH_OPEN, by what it is asked for; one of the rights of a row is enough. The
+ * text gives what concerns the open file to whoever may hand the right on. */
+static const struct {
+    u32 oflags, fdflags;
+    u64 base, inheriting;
+} open_needs[] = {
+        {OFLAG_CREAT, 0, RIGHT_PATH_CREATE_FILE, 0},
+        {OFLAG_TRUNC, 0, RIGHT_PATH_FILESTAT_SET_SIZE, 0},
+        {0, FDFLAG_DSYNC, RIGHT_FD_DATASYNC | RIGHT_FD_SYNC, RIGHT_FD_DATASYNC | RIGHT_FD_SYNC},
+        {0, FDFLAG_RSYNC | FDFLAG_SYNC, RIGHT_FD_SYNC, RIGHT_FD_SYNC},
+};
 
 /* The directory passes on what is asked for, and lets this be done with it.
  * GO: syscall/fs_wasip1.go openat (1.26) leaves PATH_FILESTAT_SET_SIZE out when it opens a directory,
@@ -57,9 +79,14 @@ static wasi_errno
 open_check_rights(const wasi_file *dir, const open_request *r)
 {
     if ((r->rights | r->inheriting) & ~dir->inheriting) return WASI_NOTCAPABLE;
-    if (r->oflags & OFLAG_CREAT && !(dir->rights & RIGHT_PATH_CREATE_FILE)) return WASI_NOTCAPABLE;
-    if (!(r->oflags & OFLAG_TRUNC) || dir->rights & RIGHT_PATH_FILESTAT_SET_SIZE) return WASI_OK;
-    return r->rights & RIGHT_FD_FILESTAT_SET_SIZE ? WASI_OK : WASI_NOTCAPABLE;
+    for (size_t i = 0; i < GBX_LEN(open_needs); i++) {
+        bool const asked = r->oflags & open_needs[i].oflags || r->fdflags & open_needs[i].fdflags;
+        bool const cuts = r->oflags & open_needs[i].oflags & OFLAG_TRUNC;
+        if (!asked || (cuts && r->rights & RIGHT_FD_FILESTAT_SET_SIZE)) continue;
+        if (!(dir->rights & open_needs[i].base) && !(dir->inheriting & open_needs[i].inheriting))
+            return WASI_NOTCAPABLE;
+    }
+    return WASI_OK;
 }
 
 static int
@@ -149,9 +176,19 @@ open_host(p1_call *c, const wasi_file *dir, const open_request *r, wasi_found *f
     }
 }
 
-/* The guest's descriptor for what was opened. A directory passes on what the one above it does, not
- * what was asked for: Zig's library (0.15, fs/Dir.zig openDir) asks for a directory's own rights in both
- * places, and then reads and writes files beneath it. A guest gives rights up by fd_fdstat_set_rights. */
+/* A directory passes on what was asked for, but where that has none of the rights that only files have: such
+ * a request says nothing about files, and what the directory above passes on stays.
+ * Zig's library (0.15, fs/Dir.zig openDir) asks for a directory's own rights in both places, and then reads
+ * and writes files beneath it. */
+static u64
+open_inheriting(const wasi_file *dir, const open_request *r)
+{
+    u64 const of_files = gbx_wasi_rights_of(TYPE_REGULAR_FILE, false) &
+                         ~gbx_wasi_rights_of(TYPE_DIRECTORY, false);
+    return r->inheriting & of_files ? r->inheriting : dir->inheriting;
+}
+
+/* The guest's descriptor for what was opened. */
 static wasi_file
 open_file(const wasi_file *dir, const open_request *r, const wasi_found *found)
 {
@@ -168,13 +205,14 @@ open_file(const wasi_file *dir, const open_request *r, const wasi_found *found)
             .kind = KIND_HOST,
             .host = found->fd,
             .type = type,
+            .terminal = terminal,
             .read_only = dir->read_only || found->read_only,
             .holds_read_only = dir->holds_read_only,
             .devices = found->crossed ? gbx_wasi_may_hold_devices(found->fd) : dir->devices,
             .place = type == TYPE_DIRECTORY ? gbx_wasi_place_of(dir->place, r->path.text) : PLACE_ELSEWHERE,
             .flags = (u16)r->fdflags,
             .rights = r->rights & gbx_wasi_rights_of(type, terminal),
-            .inheriting = type == TYPE_DIRECTORY ? dir->inheriting : r->inheriting,
+            .inheriting = type == TYPE_DIRECTORY ? open_inheriting(dir, r) : r->inheriting,
     };
 }
 
@@ -215,7 +253,9 @@ open_beneath(p1_call *c, const open_request *r, wasi_file *file, u32 *fd)
     WASI_TRY(gbx_wasi_fds_reserve(&c->w->fds, fd));
     if (file->kind != KIND_FREE) return WASI_OK;
     dir = gbx_wasi_fds_find(&c->w->fds, guest_u32(c, 0)); /* the table may have moved */
+    if (r->oflags & (OFLAG_CREAT | OFLAG_TRUNC)) WASI_TRY(gbx_wasi_fds_host_has_room(dir->host));
     WASI_TRY(open_host(c, dir, r, &found));
+    WASI_TRY(gbx_wasi_fds_host_keep(&found.fd));
     *file = open_file(dir, r, &found);
     return WASI_OK;
 }

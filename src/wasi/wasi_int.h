@@ -146,6 +146,10 @@ typedef struct wasi_file {
     bool no_nowait; /* the host refused RWF_NOWAIT here once */
     bool read_only; /* beneath a read-only grant; what is opened through it is too */
     bool holds_read_only; /* beneath a grant that a read-only one stands in: a look-up may lead into that */
+    bool terminal;  /* what is written is filtered, unless wasi_ctx.raw */
+    bool broken;    /* the guest was told that nobody reads */
+    bool listens;   /* a granted socket that accepts connections */
+    bool shared;    /* a granted socket that others have too: see wasi_socket_grant */
     bool devices;   /* directory of a file system that may hold device nodes: look before opening */
     wasi_place place;
     u16 flags;      /* FDFLAG_… as the guest sees them */
@@ -162,6 +166,15 @@ typedef struct wasi_fds {
     u32 len;    /* entries in files, free ones included */
     u32 lowest; /* no entry below is free */
 } wasi_fds;
+
+/* Where the output to the terminal stands in a sequence of its; tty.c. Zeroed: nowhere. */
+enum { TTY_HELD = 32, TTY_MOST = 8 }; /* bytes held back; that one more can become, beside them */
+typedef struct wasi_tty {
+    u8 mode, left, low, high; /* of UTF-8: continuation bytes to come, and bounds of the next one */
+    u8 held_len, held[TTY_HELD];
+    bool coloured; /* colours were set and not reset */
+    bool shown;    /* something was not passed on */
+} wasi_tty;
 
 /* NUL-terminated strings, one after the other. */
 typedef struct wasi_strings {
@@ -191,9 +204,14 @@ struct wasi_ctx {
     void *random_data;
     bool walker; /* resolve paths ourselves */
     bool quiet;  /* writes need os_quiet */
+    bool raw;    /* terminals get what the guest writes */
+    bool pipe_ends; /* see wasi_config */
+    wasi_tty tty;
     bool still;  /* access times are those of modification */
     bool special; /* special files are like others */
     int cache_dir; /* borrowed; -1: there is no code cache */
+    int end_fd;    /* an event, set with `ending`; -1: no socket was granted */
+    _Atomic bool ending; /* nothing is accepted any more */
     wasi_sink sinks[3];
     wasi_trace *trace; /* NULL: calls are not traced */
     const char *call; /* name of the call in progress: what a refusal is filed under */
@@ -299,6 +317,11 @@ wasi_file *gbx_wasi_fds_find(wasi_fds *t, u32 fd); /* NULL where nothing is open
 /* Make room for one more and say where it will go. Nothing else may be added before the put. */
 wasi_errno gbx_wasi_fds_reserve(wasi_fds *t, u32 *fd);
 void gbx_wasi_fds_put(wasi_fds *t, u32 fd, const wasi_file *file);
+/* MFILE when descriptor `*fd` of the process is one of those that guests leave to the host: it is closed.
+ * Otherwise it is open, under a lower number where there is one by now. */
+wasi_errno gbx_wasi_fds_host_keep(int *fd);
+/* The same before there is one: for what cannot be undone. `host` is any open descriptor. */
+wasi_errno gbx_wasi_fds_host_has_room(int host);
 wasi_errno gbx_wasi_fds_close(wasi_fds *t, u32 fd);         /* must be open */
 void gbx_wasi_fds_move(wasi_fds *t, u32 from, u32 to);      /* both open, different */
 void gbx_wasi_fds_deinit(wasi_fds *t);
@@ -382,7 +405,11 @@ wasi_stat_still(const wasi_ctx *w, struct stat *st)
 void gbx_wasi_put_filestat(u8 *out, const struct stat *st, u8 type);
 wasi_errno gbx_wasi_times_of(p1_call *c, u64 atim, u64 mtim, u32 fstflags, struct timespec out[2]);
 
-wasi_errno gbx_wasi_dir_read(wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
+/* tty.c: what of in[0..len) may be written to a terminal, into out[0..cap), cap at least TTY_HELD + TTY_MOST;
+ * *taken says how much of `in` that was. */
+size_t gbx_wasi_tty_filter(wasi_tty *t, const u8 *in, size_t len, u8 *out, size_t cap, size_t *taken);
+
+wasi_errno gbx_wasi_dir_read(gbx_exec *x, wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
 void gbx_wasi_dir_free(wasi_dir *d);
 
 u64 gbx_wasi_now(wasi_ctx *w, u32 clock_id);

@@ -488,7 +488,7 @@ static mac_tag
 id_of(const mac_key *key, cache_terms terms, const u8 *text, size_t len)
 {
     cache_dir const d = {.is_open = true, .key = *key};
-    pieces *const p = gbx_runtime_pieces_begin(&d, 1, -1, (u8 *)(uintptr_t)text, 0, len);
+    module_pieces *const p = gbx_runtime_pieces_begin(&d, 1, -1, (u8 *)(uintptr_t)text, 0, len);
     assert_non_null(p);
     const mac_tag *const tags = gbx_runtime_pieces_tags(p);
     assert_non_null(tags);
