@@ -163,6 +163,41 @@ a68_directory_becomes_a_link(void **state)
     assert_int_equal(host_open_fds(), before);
 }
 
+/* A link to the file outside comes and goes where the guest is about to make a file. */
+static bool
+a68_come_and_go(const rig *r)
+{
+    return race_rename(r, "grant/link", "grant/new", 0) && race_rename(r, "grant/new", "grant/link", 0);
+}
+
+static void
+a68_link_where_a_file_is_made(void **state)
+{
+    rig *const r = *state;
+    struct stat secret;
+    race_secret(r, &secret);
+    host_mkdir(r, "grant/d");
+    host_link(r, "../out/secret", "grant/link");
+    int const before = host_open_fds();
+    racer race = {0};
+    u32 made = 0, met = 0;
+    race_begin(&race, r, a68_come_and_go);
+    for (u32 i = 0; atomic_load(&race.swaps) < races_swaps; i++) {
+        u32 const flags = OFLAG_CREAT | (i & 1 ? OFLAG_TRUNC : 0) | (i & 2 ? OFLAG_EXCL : 0);
+        const char *const path = i & 4 ? "new" : "d/../new";
+        u32 const e = CALL(r, "path_open", RIG_FD, i >> 3 & 1, P(r, path), flags, RIGHT_FD_WRITE, 0, 0, RIG_OUT);
+        race_check_open(r, e, path, &secret);
+        assert_int_not_equal(e, WASI_AGAIN);
+        made += !e;
+        met += e == WASI_PERM || e == WASI_LOOP || e == WASI_EXIST;
+        if (i % 64 == 0) race_outside(r, &secret);
+    }
+    race_end(&race);
+    race_outside(r, &secret);
+    assert_true(made > 0 && met > 0);
+    assert_int_equal(host_open_fds(), before);
+}
+
 /* ---- A69: a directory that a path goes through, or that the guest holds, is moved out of the grant
  * and back */
 
@@ -270,6 +305,7 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {RIG_TEST(a68_directory_becomes_a_link),
+                                       RIG_TEST(a68_link_where_a_file_is_made),
                                        RIG_TEST(a69_directory_is_moved_out),
                                        RIG_TEST(a70_file_becomes_a_device)};
     if (argc == 3 && !strcmp(argv[1], "--swaps")) races_swaps = (u32)strtoul(argv[2], NULL, 10);
