@@ -191,6 +191,7 @@ typedef struct wasi_preopen {
     dev_t dev;
     ino_t ino;
     bool read_only;
+    bool within; /* another grant, at the place that its name says */
 } wasi_preopen;
 
 struct wasi_ctx {
@@ -297,7 +298,7 @@ bool gbx_wasi_policy_name(const wasi_ctx *w, const struct stat *st);
  * in it made or changed, nor its own; no byte of the others is given to one. Under any grant. */
 bool gbx_wasi_policy_cache(const struct stat *st);
 /* A directory that the cache in use lies in, at any depth: it is not moved away from under it. */
-/* A directory that was granted read-only. */
+/* A directory that was granted read-only, within another grant. */
 bool gbx_wasi_policy_is_read_only(const wasi_ctx *w, const struct stat *st);
 bool gbx_wasi_policy_above_cache(const wasi_ctx *w, const struct stat *st);
 /* The cache in use lies in a granted directory, so names in it are not told either. */
