@@ -20,7 +20,7 @@
 #define HEAP_HUGE_BYTES ((uintptr_t)2 << 20)
 #define HEAP_GROW_BYTES (6 << 20) /* what the heap grows by at least: address space, until it is used */
 #define HEAP_BEGUN      ((uintptr_t)256 << 10) /* more than malloc has asked for by now */
-#define HEAP_SLACK      ((uintptr_t)4096) /* malloc writes behind a block: that page is a small one for good */
+#define HEAP_SLACK      ((uintptr_t)4096) /* malloc writes behind a block: that page is a small one */
 
 /* Never touched and never freed: what comes next begins at the border of a huge page. */
 static void *volatile heap_filler[2];
