@@ -211,6 +211,7 @@ struct wasi_ctx {
     bool special; /* special files are like others */
     int cache_dir; /* borrowed; -1: there is no code cache */
     int end_fd;    /* an event, set with `ending`; -1: no socket was granted */
+    bool accepts;  /* the guest has asked for a connection */
     _Atomic bool ending; /* nothing is accepted any more */
     wasi_sink sinks[3];
     wasi_trace *trace; /* NULL: calls are not traced */
