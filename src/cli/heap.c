@@ -21,6 +21,9 @@
 #define HEAP_GROW_BYTES (6 << 20) /* what the heap grows by at least: address space, until it is used */
 #define HEAP_SLACK      ((uintptr_t)4096) /* malloc's own, before and behind a block */
 
+/* Never touched and never freed: what comes next begins at the border. */
+static void *volatile heap_filler[2];
+
 void
 gbx_cli_heap(void)
 {
@@ -28,11 +31,11 @@ gbx_cli_heap(void)
     (void)mallopt(M_TRIM_THRESHOLD, INT32_MAX);
     (void)mallopt(M_ARENA_MAX, 1);
     (void)mallopt(M_TOP_PAD, HEAP_GROW_BYTES);
-    static void *first, *filler; /* never freed: what comes next begins at the border */
-    first = malloc(1);
+    void *const first = heap_filler[0] = malloc(1);
     uintptr_t const start = (uintptr_t)first + HEAP_SLACK;
     uintptr_t const border = (start + HEAP_HUGE_BYTES - 1) & ~(HEAP_HUGE_BYTES - 1);
-    if (first && border > start) filler = malloc(border - start);
+    if (!first || border == start) return;
+    void *const filler = heap_filler[1] = malloc(border - start);
     uintptr_t const end = (uintptr_t)sbrk(0) & ~(HEAP_HUGE_BYTES - 1);
     if (filler && end > border) (void)madvise((void *)border, end - border, MADV_HUGEPAGE);
 }
