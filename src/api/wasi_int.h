@@ -39,6 +39,7 @@ typedef struct api_wasi_linked {
     void *report_data;
     bool is_again; /* another one was linked in this store before */
     gbx_refusal rows[WASI_REFUSALS_MAX]; /* as they were last asked for */
+    gbx_met met[WASI_MET_COUNT];         /* likewise */
 } api_wasi_linked;
 
 /* The wasi_trace_report of a context whose calls the host wants to know of; `data` is an api_wasi_linked. */

@@ -167,6 +167,12 @@ const char *gbx_cli_guest_path(const char *path);
 
 #define CLI_ROUNDS_MAX 10000
 
+typedef struct cli_scratch {
+    const char *guest; /* absolute and clean */
+    uint64_t bytes;
+    int given; /* index into cli_line.given */
+} cli_scratch;
+
 typedef struct cli_env {
     const char *name, *value;
 } cli_env;
@@ -184,6 +190,9 @@ typedef struct cli_plan {
     const char **env_absent; /* --env NAME with no NAME on the host */
     int env_absent_count;
     uint64_t timeout_ns;   /* GBX_UNLIMITED: none */
+    uint64_t output_bytes, disk_bytes; /* GBX_UNLIMITED: none */
+    cli_scratch *scratches;
+    int scratch_count;
     uint64_t memory_bytes; /* GBX_UNLIMITED: up to the module's own maximum, at most 4 GiB */
     uint64_t features_off; /* GBX_FEATURE_BITs */
     bool hints;
@@ -228,6 +237,8 @@ int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_cod
 /* If the imports tell that the module was built for something else, say so; false when they do not. */
 bool gbx_cli_report_foreign(const cli_plan *plan, const gbx_module *module);
 int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
+/* Name the limits that the guest, which ended with `status`, has met. store may be NULL. */
+void gbx_cli_report_met(const cli_plan *plan, const gbx_store *store, int status);
 
 /* clock.c: where the time of a run went. */
 

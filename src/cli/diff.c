@@ -95,6 +95,8 @@ diff_open(diff_run *r, int input, gbx_err *err)
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = plan->timeout_ns;
     opts.memory_bytes = plan->memory_bytes;
+    opts.output_bytes = plan->output_bytes;
+    opts.disk_bytes = plan->disk_bytes;
     gbx_code code = gbx_store_new(r->guest.engine, &opts, &r->guest.store, err);
     if (code == GBX_OK) code = gbx_wasi_new(&r->guest.wasi, err);
     if (code == GBX_OK) code = gbx_cli_diff_world(&r->world, plan, input, r->guest.wasi, err);

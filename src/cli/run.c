@@ -38,6 +38,8 @@ gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err)
         code = gbx_wasi_dir(wasi, dir->host, dir->guest, dir->read_only ? GBX_READ_ONLY : GBX_READ_WRITE,
                             err);
     }
+    for (int i = 0; code == GBX_OK && i < plan->scratch_count; i++)
+        code = gbx_wasi_scratch(wasi, plan->scratches[i].guest, plan->scratches[i].bytes, err);
     return code;
 }
 
@@ -75,6 +77,7 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
     }
     fflush(stdout);
     if (plan->hints) gbx_cli_hints(plan, run->guest.store, status);
+    if (plan->hints) gbx_cli_report_met(plan, run->guest.store, status);
     return status;
 }
 
@@ -139,6 +142,8 @@ run_all(run_state *run, const cli_plan *plan)
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = plan->timeout_ns;
     opts.memory_bytes = plan->memory_bytes;
+    opts.output_bytes = plan->output_bytes;
+    opts.disk_bytes = plan->disk_bytes;
     opts.huge_pages = 1;
     gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
     engine_opts.features_off = plan->features_off;

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/os_file.h"
+#include "base/os_scratch.h"
 
 /* ---- guest names of directories */
 
@@ -144,14 +145,30 @@ ctx_stdio(wasi_ctx *w, u32 guest_fd, int host_fd, gbx_err *err)
     return ctx_add(w, &f, err);
 }
 
+/* Made anew for each context, so that there is nothing in it: none is ever used again. */
+static gbx_code
+ctx_scratch(wasi_ctx *w, const wasi_dir_grant *d, int *from, gbx_err *err)
+{
+    *from = gbx_base_os_scratch(d->scratch_bytes, d->scratch_bytes / WASI_MAX_SCRATCH_FILE_BYTES + 16);
+    if (*from < 0)
+        return gbx_base_err_set(err, GBX_UNSUPPORTED, GBX_NO_OFFSET,
+                                "no scratch directory for %s: this system does not let us make a file "
+                                "system of our own (Linux 5.2, and the right to mount, or user namespaces): %s",
+                                d->guest_path, strerror(errno));
+    w->scratches[w->scratch_count++] = *from;
+    return GBX_OK;
+}
+
 /* The grant's descriptor is O_PATH and may be shared; a description of our own can be listed as well.
  * Where that is not permitted the grant is for look-ups only, as it is natively. */
 static gbx_code
 ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
 {
     struct stat st;
-    int fd = openat(d->host_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES) fd = openat(d->host_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int from = d->host_fd;
+    if (d->scratch_bytes) GBX_TRY(ctx_scratch(w, d, &from, err));
+    int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES) fd = openat(from, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     fd = gbx_base_os_fd_above_stdio(fd);
     if (fd < 0 || fstat(fd, &st)) {
         int const e = errno;
@@ -184,7 +201,8 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
                          .host = fd,
                          .type = TYPE_DIRECTORY,
                          .read_only = d->read_only,
-                         .devices = gbx_wasi_may_hold_devices(fd),
+                         .scratch = d->scratch_bytes != 0,
+                         .devices = !d->scratch_bytes && gbx_wasi_may_hold_devices(fd),
                          .rights = rights,
                          .inheriting = rights | gbx_wasi_rights_of(TYPE_REGULAR_FILE, false),
                          .preopen = name};
@@ -209,6 +227,8 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->random_fill = config->random_fill;
     w->random_data = config->random_data;
     w->still = config->still;
+    w->output_left = config->output_bytes ? config->output_bytes : UINT64_MAX;
+    w->disk_left = config->disk_bytes ? config->disk_bytes : UINT64_MAX;
     w->cache_dir = config->cache_dir ? *config->cache_dir : -1;
     memcpy(w->sinks, config->sinks, sizeof w->sinks);
     if (config->trace) GBX_TRY(gbx_wasi_trace_new(w, config->trace, config->trace_data, err));
@@ -219,7 +239,8 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     GBX_TRY(ctx_strings(&w->env, config->env, config->env_count, "variables", err));
     for (u32 i = 0; i < 3; i++) GBX_TRY(ctx_stdio(w, i, config->stdio[i], err));
     w->preopens = gbx_base_alloc_zero(config->dir_count, sizeof *w->preopens);
-    if (!w->preopens) return ctx_no_memory(err);
+    w->scratches = gbx_base_alloc_zero(config->dir_count, sizeof *w->scratches);
+    if (!w->preopens || !w->scratches) return ctx_no_memory(err);
     for (u32 i = 0; i < config->dir_count; i++) GBX_TRY(ctx_dir(w, &config->dirs[i], err));
     return GBX_OK;
 }
@@ -245,6 +266,8 @@ gbx_wasi_ctx_free(wasi_ctx *w)
     gbx_wasi_fds_deinit(&w->fds);
     for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i]);
     gbx_base_free(w->preopens);
+    for (u32 i = 0; i < w->scratch_count; i++) close(w->scratches[i]);
+    gbx_base_free(w->scratches);
     gbx_base_free(w->args.data);
     gbx_base_free(w->env.data);
     gbx_base_free(w->trace);

@@ -56,6 +56,18 @@ file_grow(p1_call *c, wasi_file *f, u64 offset, u64 len, bool truncate)
     return errno == EINTR ? WASI_STOPPED : gbx_wasi_errno_of(errno);
 }
 
+static wasi_errno
+file_grow_counted(p1_call *c, wasi_file *f, u64 offset, u64 len, bool truncate)
+{
+    bool const is_bounded = c->w->disk_left != UINT64_MAX;
+    u64 const more = !is_bounded ? 0 : truncate ? gbx_wasi_budget_growth(f, len) : len;
+    WASI_TRY(gbx_wasi_budget_has(c->w, more));
+    wasi_errno const e = file_grow(c, f, offset, len, truncate);
+    if (!e) gbx_wasi_budget_take(c->w, more);
+    if (e == WASI_NOSPC && f->scratch) gbx_wasi_met(c->w, WASI_MET_SCRATCH);
+    return e;
+}
+
 wasi_errno
 gbx_wasi_fd_filestat_set_size(p1_call *c)
 {
@@ -63,7 +75,7 @@ gbx_wasi_fd_filestat_set_size(p1_call *c)
     wasi_file *f;
     WASI_TRY(file_to_change(c, &f));
     if (size > INT64_MAX) return WASI_FBIG;
-    return file_grow(c, f, 0, size, true);
+    return file_grow_counted(c, f, 0, size, true);
 }
 
 /* Real allocation, where the file system has it; NOTSUP else, never a loop of writes. */
@@ -75,7 +87,7 @@ gbx_wasi_fd_allocate(p1_call *c)
     WASI_TRY(file_to_change(c, &f));
     if (!len) return WASI_INVAL;
     if (offset > INT64_MAX || len > INT64_MAX - offset) return WASI_FBIG;
-    return file_grow(c, f, offset, len, false);
+    return file_grow_counted(c, f, offset, len, false);
 }
 
 wasi_errno

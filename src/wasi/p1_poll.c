@@ -241,6 +241,7 @@ gbx_wasi_poll_oneoff(p1_call *c)
     u8 *const out = guest_range(c, guest_u32(c, 1), (u64)count * EVENT_BYTES);
     u8 *const out_count = guest_range(c, guest_u32(c, 3), 4);
     if (!in || !out || !out_count) return WASI_FAULT;
+    if (count > WASI_MAX_SUBS) gbx_wasi_met(c->w, WASI_MET_SUBS);
     if (!count || count > WASI_MAX_SUBS) return WASI_INVAL;
     poll_sub few[POLL_FEW];
     poll_sub *const subs = count <= POLL_FEW ? few : gbx_base_alloc(count, sizeof *subs);

@@ -180,10 +180,17 @@ io_write_synthetic(const wasi_file *f, const p1_iovs *v, u64 *done)
     return WASI_OK;
 }
 
+static wasi_errno
+io_written(const p1_call *c, const wasi_file *f, wasi_errno e)
+{
+    if (e == WASI_NOSPC && f->scratch) gbx_wasi_met(c->w, WASI_MET_SCRATCH);
+    return e;
+}
+
 /* Everything is written before this returns, unless the guest asked not to wait or an error comes after
  * the first byte: then the count says how far it got, and the next call meets the error. */
-wasi_errno
-gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
+static wasi_errno
+io_write_all(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
 {
     if (f->kind != KIND_HOST) return io_write_synthetic(f, v, done);
     *done = 0;
@@ -206,6 +213,15 @@ gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
     return WASI_OK;
 }
 
+wasi_errno
+gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
+{
+    wasi_budget b;
+    WASI_TRY(gbx_wasi_budget_begin(c, f, v, WASI_HERE, &b));
+    wasi_errno const e = io_write_all(c, f, v, done);
+    return gbx_wasi_budget_end(c, &b, io_written(c, f, e), *done);
+}
+
 /* ---- at an offset */
 
 wasi_errno
@@ -222,11 +238,9 @@ gbx_wasi_vfs_pread(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
 
 /* Linux appends even where an offset is given; preview 1, as POSIX, does not. The description is ours
  * alone (never an inherited one), so its flag may be off for a moment. */
-wasi_errno
-gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
+static wasi_errno
+io_pwrite(p1_call *c, const wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
 {
-    if (f->kind != KIND_HOST) return io_done((ssize_t)v->total, done);
-    if (offset > INT64_MAX) return WASI_INVAL;
     bool const append = f->flags & FDFLAG_APPEND && !f->inherited;
     int const flags = append ? fcntl(f->host, F_GETFL) : 0;
     os_quiet q;
@@ -242,4 +256,16 @@ gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
     errno = e;
     if (n < 0 && errno == EINTR) return WASI_STOPPED;
     return io_done(n, done);
+}
+
+wasi_errno
+gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
+{
+    wasi_budget b;
+    *done = 0;
+    if (f->kind != KIND_HOST) return io_done((ssize_t)v->total, done);
+    if (offset > INT64_MAX) return WASI_INVAL;
+    WASI_TRY(gbx_wasi_budget_begin(c, f, v, offset, &b));
+    wasi_errno const e = io_pwrite(c, f, v, offset, done);
+    return gbx_wasi_budget_end(c, &b, io_written(c, f, e), *done);
 }

@@ -3,6 +3,7 @@
  * A call goes down one way only:
  *   p1_*.c     guest ABI: all pointers and flags are checked before anything happens
  *   policy.c   capability: rights, read-only grants, special files, what is remembered of refusals
+ *   budget.c   capability: how much may still be written
  *   fdtable.c  capability: the guest's descriptors
  *   path.c     capability: paths beneath a directory (walk.c where the kernel cannot)
  *   vfs*.c     effects: reads, writes, waits, directories, metadata
@@ -136,6 +137,7 @@ typedef struct wasi_file {
     bool inherited;
     bool no_nowait; /* the host refused RWF_NOWAIT here once */
     bool read_only; /* beneath a read-only grant; what is opened through it is too */
+    bool scratch;   /* lies in a scratch directory */
     bool devices;   /* directory of a file system that may hold device nodes: look before opening */
     u16 flags;      /* FDFLAG_… as the guest sees them */
     u64 rights, inheriting;
@@ -150,6 +152,7 @@ typedef struct wasi_fds {
     wasi_file *files;
     u32 len;    /* entries in files, free ones included */
     u32 lowest; /* no entry below is free */
+    bool was_full; /* one more was refused once */
 } wasi_fds;
 
 /* NUL-terminated strings, one after the other. */
@@ -179,6 +182,10 @@ struct wasi_ctx {
     char **preopens;
     u32 preopen_count;
     u32 granted; /* descriptors it began with: 0, 1, … */
+    int *scratches; /* roots of scratch directories, which live as long as these are open */
+    u32 scratch_count;
+    u64 output_left, disk_left; /* bytes; UINT64_MAX: no bound */
+    u32 met; /* 1 << wasi_met */
     wasi_refusal refusals[WASI_REFUSALS_MAX];
     u32 refusal_count;
 };
@@ -266,6 +273,26 @@ void gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason);
 #define WHY_SPECIAL "special file"
 #define WHY_CACHE "the host's code cache"
 
+/* ---- budget.c */
+
+void gbx_wasi_met(wasi_ctx *w, wasi_met met);
+
+/* A write in progress. */
+typedef struct wasi_budget {
+    u64 *left;   /* NULL: without a bound */
+    u64 hole;    /* bytes in front of what is written that are new, too */
+    bool is_cut; /* more was asked for than there is left */
+} wasi_budget;
+#define WASI_HERE UINT64_MAX /* at the descriptor's own position */
+/* Before a write at `at`: cuts the buffers to what may be written; NOSPC. And after it: `e` and `done` are
+ * how it went. */
+wasi_errno gbx_wasi_budget_begin(p1_call *c, const wasi_file *f, p1_iovs *v, u64 at, wasi_budget *b);
+wasi_errno gbx_wasi_budget_end(p1_call *c, const wasi_budget *b, wasi_errno e, u64 done);
+/* What takes room in files otherwise: asked before (NOSPC), taken when it was done. */
+wasi_errno gbx_wasi_budget_has(wasi_ctx *w, u64 bytes);
+void gbx_wasi_budget_take(wasi_ctx *w, u64 bytes);
+u64 gbx_wasi_budget_growth(const wasi_file *f, u64 size);
+
 /* ---- fdtable.c */
 
 wasi_file *gbx_wasi_fds_find(wasi_fds *t, u32 fd); /* NULL where nothing is open */
@@ -305,6 +332,8 @@ typedef struct wasi_found {
  * is remembered as a refusal. */
 wasi_errno gbx_wasi_path_find(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out);
 wasi_errno gbx_wasi_walk(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out);
+/* gbx_wasi_path_find; a file that it makes counts (budget.c). */
+wasi_errno gbx_wasi_budget_find(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out);
 
 /* The directory that holds the last component, and that component: for calls that act on a name.
  * `leaf` is NULL when the path ends in "." or ".."; `dots` says which (1 or 2). */
