@@ -251,6 +251,14 @@ gbx_wasi_random(gbx_wasi *wasi, bool (*fill)(void *data, uint8_t *buf, size_t le
     wasi->random_data = data;
 }
 
+void
+gbx_wasi_seed(gbx_wasi *wasi, uint64_t seed)
+{
+    if (!wasi) return;
+    wasi->is_seeded = true;
+    wasi->seed = seed;
+}
+
 static void
 api_wasi_free_linked(void *obj)
 {
@@ -284,6 +292,7 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
             .trace_data = l,
             .cache_dir = gbx_runtime_engine_cache_dir(gbx_runtime_store_engine(store)),
             .still = w->still,
+            .seed = w->is_seeded ? &w->seed : NULL,
             .output_bytes = limits->output_bytes,
             .disk_bytes = limits->disk_bytes,
     };

@@ -30,7 +30,8 @@ struct gbx_wasi {
     wasi_sink sinks[3];
     gbx_trace_report report;
     void *report_data;
-    bool still;
+    bool still, is_seeded;
+    u64 seed;
 };
 
 typedef struct api_wasi_linked {

@@ -204,7 +204,8 @@ typedef struct cli_plan {
     const char *out;  /* of compile; NULL: none was given */
     uint32_t rounds;  /* of measure */
     bool json;
-    uint64_t seed;    /* of diff: randomness */
+    uint64_t seed;    /* of diff: randomness; of run: all of the guest's world, where is_seeded */
+    bool is_seeded;
     bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
     bool every_call;
     const char *report; /* NULL: none is written */
@@ -271,15 +272,8 @@ void gbx_cli_clock_print(FILE *to, const cli_clock *clock, const gbx_module *mod
 /* account.c: --report. Opened before the guest runs, which might be granted what stands at the name later;
  * NULL where none was asked for or none can be written, and then *status is CLI_EXIT_SETUP. */
 FILE *gbx_cli_account_open(const cli_plan *plan, int *status);
-/* Write it all and close: `ended` is "exit" or the slug of what ended the run, `module` NULL where there is
- * none. The exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
 /* As a string of JSON, whatever bytes it has. */
 void gbx_cli_json_string(FILE *to, const char *text);
-int gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const cli_clock *clock,
-                          const char *ended, int status);
-
-/* run.c: the command `run`. `first` is the index of its first word. */
-int gbx_cli_run(int argc, char **argv, int first);
 
 /* What a guest needs, and all that is to be released. Zeroed: nothing. */
 typedef struct cli_guest {
@@ -290,6 +284,16 @@ typedef struct cli_guest {
     gbx_wasi *wasi;
     gbx_instance *instance;
 } cli_guest;
+
+/* Of all the memories of an instance. */
+uint64_t gbx_cli_memory_hash(const gbx_instance *instance);
+/* Write it all and close: `ended` is "exit" or the slug of what ended the run, `guest` what there is of it. The
+ * exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
+int gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest, const cli_clock *clock,
+                          const char *ended, int status);
+
+/* run.c: the command `run`. `first` is the index of its first word. */
+int gbx_cli_run(int argc, char **argv, int first);
 
 void gbx_cli_guest_release(cli_guest *guest);
 /* Of all commands that run FILE: arguments, variables and directories of the plan; and the guest from its

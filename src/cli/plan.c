@@ -261,6 +261,7 @@ plan_set_seed(cli_plan *plan, const char *text)
     if (!gbx_cli_parse_value(text, GBX_I64, &v))
         return plan_bad_value(CLI_OPT_SEED, text, "it is a number of 64 bits");
     plan->seed = (uint64_t)v.of.i64;
+    plan->is_seeded = true;
     return CLI_EXIT_OK;
 }
 

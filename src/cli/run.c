@@ -49,6 +49,7 @@ run_grant(cli_guest *guest, const cli_plan *plan, gbx_err *err)
     gbx_code code = gbx_wasi_new(&guest->wasi, err);
     if (code == GBX_OK) code = gbx_wasi_inherit_stdio(guest->wasi, err);
     if (code == GBX_OK) code = gbx_cli_run_grant(guest->wasi, plan, err);
+    if (code == GBX_OK && plan->is_seeded) gbx_wasi_seed(guest->wasi, plan->seed);
     if (code == GBX_OK) code = gbx_linker_new(guest->store, &guest->linker, err);
     if (code == GBX_OK) code = gbx_wasi_link(guest->wasi, guest->linker, err);
     return code;
@@ -150,6 +151,7 @@ run_all(run_state *run, const cli_plan *plan)
     engine_opts.tier = plan->tier;
     engine_opts.symbols = plan->symbols;
     engine_opts.cache_dir = plan->cache_dir;
+    engine_opts.canonical_nans = plan->is_seeded;
     gbx_code code = gbx_engine_new(&engine_opts, &guest->engine, &err);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_ENGINE);
     if (code != GBX_OK) return run_no_setup(run, code, &err);
@@ -181,7 +183,7 @@ run_plan(const cli_plan *plan)
         gbx_cli_clock_explain(&run.clock, run.guest.module);
     }
     const char *const ended = run.ended ? run.ended : "exit";
-    status = gbx_cli_account_close(account, plan, run.guest.module, &run.clock, ended, status);
+    status = gbx_cli_account_close(account, plan, &run.guest, &run.clock, ended, status);
     gbx_cli_guest_release(&run.guest);
     return status;
 }

@@ -88,6 +88,7 @@ module_decode(gbx_module *m, u8 *bytes, size_t len, const mac_tag *tags, shipped
     gbx_code const code = gbx_wasm_module_open(bytes, len, e->features_off, e->threads,
                                                (wasm_known){verdict, verdict_len}, &m->wasm, err);
     m->decode_ns = gbx_base_os_now_ns() - before;
+    if (code == GBX_OK && tune & CODEGEN_CANONICAL_NANS) m->wasm->label_base = WASM_FUSE_SETS;
     if (code == GBX_OK) gbx_runtime_cache_opened(cache, m->wasm->verdict != NULL, m->decode_ns);
     return code;
 }

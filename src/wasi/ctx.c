@@ -152,8 +152,8 @@ ctx_scratch(wasi_ctx *w, const wasi_dir_grant *d, int *from, gbx_err *err)
     *from = gbx_base_os_scratch(d->scratch_bytes, d->scratch_bytes / WASI_MAX_SCRATCH_FILE_BYTES + 16);
     if (*from < 0)
         return gbx_base_err_set(err, GBX_UNSUPPORTED, GBX_NO_OFFSET,
-                                "no scratch directory for %s: this system does not let us make a file "
-                                "system of our own (Linux 5.2, and the right to mount, or user namespaces): %s",
+                                "no scratch directory for %s: this system does not let us make a "
+                                "file system (Linux 5.2, and the right to mount, or user namespaces): %s",
                                 d->guest_path, strerror(errno));
     w->scratches[w->scratch_count++] = *from;
     return GBX_OK;
@@ -231,6 +231,7 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->disk_left = config->disk_bytes ? config->disk_bytes : UINT64_MAX;
     w->cache_dir = config->cache_dir ? *config->cache_dir : -1;
     memcpy(w->sinks, config->sinks, sizeof w->sinks);
+    if (config->seed) GBX_TRY(gbx_wasi_seeded_new(w, *config->seed, err));
     if (config->trace) GBX_TRY(gbx_wasi_trace_new(w, config->trace, config->trace_data, err));
     /* Without a directory no path is ever looked up. */
     w->walker = config->force_walker || (config->dir_count && !ctx_has_openat2());
@@ -268,6 +269,7 @@ gbx_wasi_ctx_free(wasi_ctx *w)
     gbx_base_free(w->preopens);
     for (u32 i = 0; i < w->scratch_count; i++) close(w->scratches[i]);
     gbx_base_free(w->scratches);
+    gbx_wasi_seeded_free(w->seeded);
     gbx_base_free(w->args.data);
     gbx_base_free(w->env.data);
     gbx_base_free(w->trace);

@@ -53,6 +53,7 @@ fdtable_release(wasi_fds *t, u32 fd)
     /* Linux frees the descriptor whatever close answers; EINTR says nothing about the data. */
     if (f->host >= 0 && close(f->host) && errno != EINTR) e = errno;
     gbx_wasi_dir_free(f->dir);
+    gbx_wasi_sorted_free(f->sorted);
     *f = (wasi_file){.host = -1};
     return e ? gbx_wasi_errno_of(e) : WASI_OK;
 }

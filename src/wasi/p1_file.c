@@ -17,7 +17,7 @@ gbx_wasi_fd_filestat_get(p1_call *c)
     WASI_TRY(gbx_wasi_file_get(c, guest_u32(c, 0), c->row->rights, &f));
     struct stat st;
     WASI_TRY(gbx_wasi_vfs_stat(f, &st));
-    wasi_stat_still(c->w, &st);
+    if (f->kind == KIND_HOST) WASI_TRY(wasi_stat_shown(c->w, f->host, NULL, &st));
     gbx_wasi_put_filestat(out, &st, f->type);
     return WASI_OK;
 }
@@ -37,7 +37,9 @@ gbx_wasi_fd_filestat_set_times(p1_call *c)
     WASI_TRY(gbx_wasi_times_of(c, c->arg[1], c->arg[2], guest_u32(c, 3), times));
     wasi_file *f;
     WASI_TRY(file_to_change(c, &f));
-    return futimens(f->host, times) ? gbx_wasi_errno_of(errno) : WASI_OK;
+    if (futimens(f->host, times)) return gbx_wasi_errno_of(errno);
+    gbx_wasi_seeded_set_times(c->w, f->host, NULL, times);
+    return WASI_OK;
 }
 
 /* Runs one call on the host that may meet RLIMIT_FSIZE, whose signal ends a process by default. */
@@ -64,6 +66,7 @@ file_grow_counted(p1_call *c, wasi_file *f, u64 offset, u64 len, bool truncate)
     WASI_TRY(gbx_wasi_budget_has(c->w, more));
     wasi_errno const e = file_grow(c, f, offset, len, truncate);
     if (!e) gbx_wasi_budget_take(c->w, more);
+    if (!e) gbx_wasi_seeded_written(c->w, f);
     if (e == WASI_NOSPC && f->scratch) gbx_wasi_met(c->w, WASI_MET_SCRATCH);
     return e;
 }
@@ -138,7 +141,8 @@ gbx_wasi_fd_readdir(p1_call *c)
     if (f && f->type != TYPE_DIRECTORY) return WASI_NOTDIR;
     WASI_TRY(gbx_wasi_file_get(c, guest_u32(c, 0), c->row->rights, &f));
     u32 used;
-    WASI_TRY(gbx_wasi_dir_read(f, c->arg[3], buf, len, &used));
+    if (c->w->seeded) WASI_TRY(gbx_wasi_sorted_read(c->w, f, c->arg[3], buf, len, &used));
+    else WASI_TRY(gbx_wasi_dir_read(f, c->arg[3], buf, len, &used));
     put_u32(out, used);
     return WASI_OK;
 }

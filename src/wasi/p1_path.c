@@ -347,8 +347,8 @@ gbx_wasi_path_filestat_get(p1_call *c)
     WASI_TRY(path_subject(c, false, guest_u32(c, 1), &t));
     int const rc = t.at.leaf ? fstatat(t.at.fd, t.at.leaf, &st, AT_SYMLINK_NOFOLLOW)
                              : fstat(t.at.fd, &st);
-    wasi_errno const e = rc ? gbx_wasi_errno_of(errno) : WASI_OK;
-    if (!e) wasi_stat_still(c->w, &st);
+    wasi_errno e = rc ? gbx_wasi_errno_of(errno) : WASI_OK;
+    if (!e) e = wasi_stat_shown(c->w, t.at.fd, t.at.leaf, &st);
     if (!e) gbx_wasi_put_filestat(out, &st, gbx_wasi_type_of(st.st_mode));
     gbx_wasi_parent_deinit(&t.at);
     return e;
@@ -365,6 +365,7 @@ gbx_wasi_path_filestat_set_times(p1_call *c)
     if (!e && (t.at.leaf ? utimensat(t.at.fd, t.at.leaf, times, AT_SYMLINK_NOFOLLOW)
                          : utimensat(t.at.fd, "", times, AT_EMPTY_PATH)))
         e = gbx_wasi_errno_of(errno);
+    if (!e) gbx_wasi_seeded_set_times(c->w, t.at.fd, t.at.leaf, times);
     gbx_wasi_parent_deinit(&t.at);
     return e;
 }

@@ -104,7 +104,9 @@ poll_read_fd(poll_wait *p, poll_sub *s, const u8 *in)
     s->error = gbx_wasi_file_get(
             p->c, s->fd, RIGHT_POLL_FD_READWRITE | (reads ? RIGHT_FD_READ : RIGHT_FD_WRITE), &f);
     if (s->error) return;
-    if (f->kind != KIND_HOST || f->type == TYPE_REGULAR_FILE || f->type == TYPE_BLOCK_DEVICE) {
+    /* A seeded guest is not told how fast others are: its reads wait instead (vfs_io.c). */
+    bool const is_unasked = p->c->w->seeded && f->type != TYPE_SOCKET_STREAM && f->type != TYPE_SOCKET_DGRAM;
+    if (f->kind != KIND_HOST || f->type == TYPE_REGULAR_FILE || f->type == TYPE_BLOCK_DEVICE || is_unasked) {
         s->ready = true;
         return;
     }
@@ -208,7 +210,7 @@ poll_event(poll_wait *p, const poll_sub *s, u64 now, u8 *out)
             if (got & POLLHUP) flags = EVENT_HANGUP;
             if (got & POLLNVAL) error = WASI_BADF;
         }
-        bytes = reads ? poll_bytes(f) : 1;
+        bytes = reads && !(p->c->w->seeded && f->type != TYPE_REGULAR_FILE) ? poll_bytes(f) : 1;
     }
     memset(out, 0, EVENT_BYTES);
     put_u64(out, s->userdata);

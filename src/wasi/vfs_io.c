@@ -106,12 +106,11 @@ io_read_once(wasi_file *f, p1_iovs *v)
     return -1;
 }
 
-wasi_errno
-gbx_wasi_vfs_read(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
+static wasi_errno
+io_read_some(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
 {
-    if (f->kind != KIND_HOST) return io_read_synthetic(c, f, v, done);
-    if (!v->total) return io_done(0, done);
-    bool const storage = io_is_storage(f), waits = !storage && !(f->flags & FDFLAG_NONBLOCK);
+    bool const storage = io_is_storage(f), asks = c->w->seeded && !io_is_socket(f);
+    bool const waits = !storage && (asks || !(f->flags & FDFLAG_NONBLOCK));
     /* A FIFO that nobody has opened for writing yet reads as ended at once, but natively its open would
      * have waited; poll tells the two apart. */
     if (waits && !f->inherited && f->type == TYPE_UNKNOWN) WASI_TRY(io_wait(c, f, POLLIN));
@@ -124,6 +123,36 @@ gbx_wasi_vfs_read(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
         if (!waits) return WASI_AGAIN;
         WASI_TRY(io_wait(c, f, POLLIN));
     }
+}
+
+/* A pipe, of a seeded context: as much as there is room for, or up to its end, in however many pieces it came. */
+static wasi_errno
+io_read_all(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
+{
+    u64 const want = v->total;
+    *done = 0;
+    for (u32 at = 0; *done < want;) {
+        u64 n;
+        WASI_SCRATCH p1_iovs rest;
+        rest.count = v->count - at;
+        rest.total = want - *done;
+        memcpy(rest.v, v->v + at, rest.count * sizeof rest.v[0]);
+        wasi_errno const e = io_read_some(c, f, &rest, &n);
+        if (e) return *done && e != WASI_STOPPED ? WASI_OK : e;
+        if (!n) break;
+        *done += n;
+        gbx_wasi_iovs_advance(v, &at, n);
+    }
+    return WASI_OK;
+}
+
+wasi_errno
+gbx_wasi_vfs_read(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
+{
+    if (f->kind != KIND_HOST) return io_read_synthetic(c, f, v, done);
+    if (!v->total) return io_done(0, done);
+    if (c->w->seeded && f->type == TYPE_UNKNOWN) return io_read_all(c, f, v, done);
+    return io_read_some(c, f, v, done);
 }
 
 /* ---- writing */
@@ -219,6 +248,7 @@ gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
     wasi_budget b;
     WASI_TRY(gbx_wasi_budget_begin(c, f, v, WASI_HERE, &b));
     wasi_errno const e = io_write_all(c, f, v, done);
+    if (!e) gbx_wasi_seeded_written(c->w, f);
     return gbx_wasi_budget_end(c, &b, io_written(c, f, e), *done);
 }
 
@@ -267,5 +297,6 @@ gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
     if (offset > INT64_MAX) return WASI_INVAL;
     WASI_TRY(gbx_wasi_budget_begin(c, f, v, offset, &b));
     wasi_errno const e = io_pwrite(c, f, v, offset, done);
+    if (!e) gbx_wasi_seeded_written(c->w, f);
     return gbx_wasi_budget_end(c, &b, io_written(c, f, e), *done);
 }

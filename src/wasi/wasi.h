@@ -54,12 +54,14 @@ typedef struct wasi_config {
     bool still;           /* files count as last read when they were last changed */
     u64 output_bytes; /* that may be written to streams, pipes and sockets; 0: no bound */
     u64 disk_bytes;   /* that may be written to files; 0: no bound */
+    const u64 *seed; /* not NULL: all that the guest is told is drawn from it (seeded.c), but for clocks and
+                        randomness that are replaced above */
     bool force_walker; /* resolve paths without openat2: tests, and kernels that lack it */
 } wasi_config;
 
-/* GBX_NO_MEMORY; GBX_UNSUPPORTED: this system gives no scratch directory; GBX_IO: a descriptor cannot be used;
- * GBX_ARGUMENT: more grants than a guest can hold, or
- * one of a kernel interface (procfs, sysfs, …) instead of files.
+/* GBX_NO_MEMORY; GBX_UNSUPPORTED: this system gives no scratch directory; GBX_IO: a descriptor cannot be
+ * used; GBX_ARGUMENT: more grants than a guest can hold, or one of a kernel interface (procfs, sysfs, …)
+ * instead of files.
  * Signals: a guest's writes raise neither SIGPIPE nor SIGXFSZ. Where the process ignores both when the
  * context is made, nothing is done about them later, so it must go on ignoring them. */
 gbx_code gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err);

@@ -126,6 +126,10 @@ typedef enum wasi_kind { KIND_FREE, KIND_HOST, KIND_NULL, KIND_ZERO, KIND_RANDOM
 /* Directory entries read ahead; vfs_dir.c. */
 typedef struct wasi_dir wasi_dir;
 
+/* A listing of a seeded context; sorted.c. And what it knows of files; seeded.c. */
+typedef struct wasi_sorted wasi_sorted;
+typedef struct wasi_seeded wasi_seeded;
+
 /* One descriptor of the guest. Rights only ever shrink. */
 typedef struct wasi_file {
     wasi_kind kind;
@@ -145,6 +149,7 @@ typedef struct wasi_file {
     const char *preopen; /* guest path of a granted directory, owned by the context; else NULL */
     u32 granted; /* 1 + the number it was granted under; 0: the guest opened it */
     wasi_dir *dir;       /* NULL until the first fd_readdir */
+    wasi_sorted *sorted; /* likewise, of a seeded context */
 } wasi_file;
 
 /* The guest's descriptors: lowest free first, at most WASI_MAX_FDS. Zeroed: empty. */
@@ -178,6 +183,7 @@ struct wasi_ctx {
     int cache_dir; /* borrowed; -1: there is no code cache */
     wasi_sink sinks[3];
     wasi_trace *trace; /* NULL: calls are not traced */
+    wasi_seeded *seeded; /* NULL: it is told what is */
     const char *call; /* name of the call in progress: what a refusal is filed under */
     char **preopens;
     u32 preopen_count;
@@ -360,11 +366,25 @@ wasi_errno gbx_wasi_vfs_pread(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, 
 wasi_errno gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done);
 wasi_errno gbx_wasi_vfs_random(wasi_ctx *w, gbx_exec *x, u8 *buf, u64 len);
 wasi_errno gbx_wasi_vfs_stat(const wasi_file *f, struct stat *st);
-/* Metadata as this guest is to see it. */
-static inline void
-wasi_stat_still(const wasi_ctx *w, struct stat *st)
+/* ---- seeded.c, sorted.c */
+
+gbx_code gbx_wasi_seeded_new(wasi_ctx *w, u64 seed, gbx_err *err); /* GBX_NO_MEMORY */
+void gbx_wasi_seeded_free(wasi_seeded *s);                         /* NULL is fine */
+/* Of `leaf` in the directory fd, or where it is NULL of what is behind fd: *st as a seeded guest sees it. */
+wasi_errno gbx_wasi_seeded_show(wasi_ctx *w, int fd, const char *leaf, struct stat *st);
+wasi_errno gbx_wasi_seeded_ino(wasi_ctx *w, int fd, const char *leaf, u64 *ino);
+/* The guest wrote to the file; or set these times. Nothing where the context is not seeded. */
+void gbx_wasi_seeded_written(wasi_ctx *w, const wasi_file *f);
+void gbx_wasi_seeded_set_times(wasi_ctx *w, int fd, const char *leaf, const struct timespec times[2]);
+wasi_errno gbx_wasi_sorted_read(wasi_ctx *w, wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
+void gbx_wasi_sorted_free(wasi_sorted *s);
+
+/* Metadata of a file as this guest is to see it. */
+static inline wasi_errno
+wasi_stat_shown(wasi_ctx *w, int fd, const char *leaf, struct stat *st)
 {
     if (w->still) st->st_atim = st->st_mtim;
+    return w->seeded ? gbx_wasi_seeded_show(w, fd, leaf, st) : WASI_OK;
 }
 void gbx_wasi_put_filestat(u8 *out, const struct stat *st, u8 type);
 wasi_errno gbx_wasi_times_of(p1_call *c, u64 atim, u64 mtim, u32 fstflags, struct timespec out[2]);
