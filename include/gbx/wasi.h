@@ -53,12 +53,12 @@ GBX_API void gbx_wasi_clock(gbx_wasi *wasi, uint64_t (*now)(void *data, uint32_t
 GBX_API void gbx_wasi_random(gbx_wasi *wasi, bool (*fill)(void *data, uint8_t *buf, size_t len),
                              void *data);
 
-/* Let a run be repeated: all that the guest is told is drawn from `seed`, in each gbx_wasi_link from its beginning.
- * Random numbers (ChaCha20); clocks, which begin at 2026-01-01, go on by a microsecond at each look and jump over
- * waits; inode numbers and times of files; the order of directories. Pipes are waited for and read until the
- * buffer is full; terminals and sockets give what they give. What gbx_wasi_clock and gbx_wasi_random set counts
- * before it. For the same bits in memory too, use gbx_engine_opts.canonical_nans. Not for secrets: who knows the
- * seed knows the random numbers. */
+/* Let a run be repeated: all that the guest is told is drawn from `seed`, in each gbx_wasi_link from its
+ * beginning. Random numbers (ChaCha20); clocks, which begin at 2026-01-01, go on by a microsecond at each
+ * look and jump over waits; inode numbers and times of files; the order of directories. Pipes are waited
+ * for and read until the buffer is full; terminals and sockets give what they give. What gbx_wasi_clock
+ * and gbx_wasi_random set counts before it. For the same bits in memory too, use
+ * gbx_engine_opts.canonical_nans. Not for secrets: who knows the seed knows the random numbers. */
 GBX_API void gbx_wasi_seed(gbx_wasi *wasi, uint64_t seed);
 
 /* Define all calls of wasi_snapshot_preview1 in `linker`. Each call of this function makes one set of

@@ -352,7 +352,8 @@ gbx_store_met(const gbx_store *store, const gbx_met **out)
     if (out) *out = NULL;
     api_wasi_linked *const l = store ? gbx_runtime_store_wasi(store) : NULL;
     if (!l) return 0;
-    u32 const bits = gbx_wasi_met_bits(l->ctx);
+    u32 const memory = gbx_runtime_store_memory_refused(store) ? 1u << WASI_MET_MEMORY : 0;
+    u32 const bits = gbx_wasi_met_bits(l->ctx) | memory;
     size_t count = 0;
     for (u32 i = 0; i < WASI_MET_COUNT; i++)
         if (bits & 1u << i) l->met[count++] = all[i];

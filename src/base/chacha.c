@@ -1,9 +1,9 @@
-/* ChaCha20: the block function of RFC 8439, with a counter of 64 bits and a nonce of 64 as its first author has it
- * (the RFC cuts the counter to 32, and then a stream ends after 256 GiB).
+/* ChaCha20: the block function of RFC 8439, with a counter of 64 bits and a nonce of 64 as its first
+ * author has it (the RFC cuts the counter to 32, and then a stream ends after 256 GiB).
  *
- * For repeating runs, not for secrecy: the key of a seeded guest is known to whoever knows the seed, and nothing
- * here is kept from other code of the process. Held against the RFC's own vectors in test_base_chacha.c.
- * SPEC: RFC 8439, 2.3 */
+ * For repeating runs, not for secrecy: the key of a seeded guest is known to whoever knows the seed, and
+ * nothing here is kept from other code of the process. Held against the RFC's own vectors in
+ * test_base_chacha.c. SPEC: RFC 8439, 2.3 */
 #include "base/chacha.h"
 
 #include <string.h>

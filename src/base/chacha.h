@@ -10,8 +10,8 @@ typedef struct chacha {
     u32 left; /* bytes at the block's end that were not given out yet */
 } chacha;
 
-/* The stream of `key`, from its block number `counter` on. What it gives depends on nothing else, and on every
- * machine is the same. */
+/* The stream of `key`, from its block number `counter` on. What it gives depends on nothing else, and on
+ * every machine is the same. */
 void gbx_base_chacha_init(chacha *c, const u8 key[32], u64 counter, u64 nonce);
 void gbx_base_chacha_fill(chacha *c, void *buf, size_t len);
 

@@ -216,8 +216,8 @@ bool gbx_cli_feature_parse(const char *text, gbx_feature *feature, bool *is_on, 
 
 /* Interpret all options. On a mistake says which and gives CLI_EXIT_SETUP. */
 int gbx_cli_plan_make(cli_plan *plan, const cli_line *line);
-/* The line and its plan, of a command that takes FILE. CLI_EXIT_OK; or CLI_ANSWERED: what was asked for, help
- * or the version, is printed; or the exit code of a mistake, which was reported. */
+/* The line and its plan, of a command that takes FILE. CLI_EXIT_OK; or CLI_ANSWERED: what was asked for,
+ * help or the version, is printed; or the exit code of a mistake, which was reported. */
 #define CLI_ANSWERED (-1)
 int gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, char **argv, int first);
 
@@ -287,8 +287,8 @@ typedef struct cli_guest {
 
 /* Of all the memories of an instance. */
 uint64_t gbx_cli_memory_hash(const gbx_instance *instance);
-/* Write it all and close: `ended` is "exit" or the slug of what ended the run, `guest` what there is of it. The
- * exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
+/* Write it all and close: `ended` is "exit" or the slug of what ended the run, `guest` what there is of
+ * it. The exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
 int gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest, const cli_clock *clock,
                           const char *ended, int status);
 

@@ -271,15 +271,19 @@ gbx_cli_report_met(const cli_plan *plan, const gbx_store *store, int status)
     size_t const count = gbx_store_met(store, &met);
     for (size_t i = 0; i < count; i++) {
         cli_option_id const id = *met[i].option ? gbx_cli_option_find(met[i].option) : CLI_OPT_COUNT;
-        if ((id == CLI_OPT_COUNT && status == 0) || id == CLI_OPT_MAX_OUTPUT) continue;
+        bool const is_told = id == CLI_OPT_MAX_DISK || id == CLI_OPT_SCRATCH;
+        if ((!is_told && status == 0) || id == CLI_OPT_MAX_OUTPUT) continue;
         uint64_t const bytes = id == CLI_OPT_MAX_DISK   ? plan->disk_bytes
+                               : id == CLI_OPT_MAX_MEMORY ? plan->memory_bytes
                                : id == CLI_OPT_SCRATCH ? plan->scratches[plan->scratch_count - 1].bytes
                                                        : 0;
         gbx_cli_diag(&(cli_diag){
                 .kind = "note",
                 .slug = met[i].slug,
                 .message = gbx_cli_format("%s: %s", gbx_cli_quote(plan->program), met[i].text),
-                .why = bytes ? gbx_cli_format("%s is %" PRIu64 " bytes", met[i].option, bytes) : NULL,
+                .why = bytes && bytes != GBX_UNLIMITED
+                               ? gbx_cli_format("%s is %" PRIu64 " bytes", met[i].option, bytes)
+                               : NULL,
                 .fix = id == CLI_OPT_COUNT ? NULL : report_raised(plan, id, bytes),
         });
     }

@@ -109,6 +109,8 @@ GBX_MUST_USE gbx_code gbx_runtime_store_new(gbx_engine *e, const runtime_limits 
 void gbx_runtime_store_free(gbx_store *s); /* NULL is fine; not while a call runs in it */
 gbx_engine *gbx_runtime_store_engine(const gbx_store *s);
 const runtime_limits *gbx_runtime_store_limits(const gbx_store *s);
+/* A guest's memory could once not grow as far as it wanted. */
+bool gbx_runtime_store_memory_refused(const gbx_store *s);
 void gbx_runtime_store_cancel(gbx_store *s);
 /* Call free_obj(obj) when the store dies, newest first, after its instances. False: no memory, and
  * then obj stays the caller's. */

@@ -1,10 +1,12 @@
-/* Seeded contexts: what a guest asks of its host is answered from a number, so that a run can be repeated to the bit.
+/* Seeded contexts: what a guest asks of its host is answered from a number, so that a run can be repeated
+ * to the bit.
  *
  *   randomness   ChaCha20 of the seed
- *   time         begins at the same moment, goes on by the same step at every look, and by what is slept; nobody
- *                waits for it
- *   files        their device is 1, their inodes are numbers in the order in which the guest met them, their times
- *                are the beginning until the guest changes them; directories have one size and one count of links
+ *   time         begins at the same moment, goes on by the same step at every look, and by what is slept;
+ *                nobody waits for it
+ *   files        their device is 1, their inodes are numbers in the order in which the guest met them, their
+ *                times are the beginning until the guest changes them; directories have one size and one
+ *                count of links
  *   directories  are listed in the order of the names' bytes, as they were when the listing began (sorted.c)
  *   streams      are waited for, and read until the buffer is full, so that it does not matter how they were
  *                filled; a terminal gives what was typed, a socket what came: these two are outside
@@ -115,13 +117,15 @@ seeded_find(wasi_ctx *w, const seeded_key *key)
     seeded_file *const f = gbx_base_alloc_zero(1, sizeof *f);
     if (!f) return NULL;
     struct timespec const begin = {.tv_sec = SEEDED_BEGIN_S};
-    *f = (seeded_file){.key = *key, .number = s->files.len + 1, .atim = begin, .mtim = begin, .ctim = begin};
+    *f = (seeded_file){
+            .key = *key, .number = s->files.len + 1, .atim = begin, .mtim = begin, .ctim = begin};
     if (gbx_base_map_add(&s->files, &f->node, hash)) return f;
     gbx_base_free(f);
     return NULL;
 }
 
-/* The file `leaf` in the directory `fd`, or behind `fd` itself where that is NULL. NULL: no memory, or too many. */
+/* The file `leaf` in the directory `fd`, or behind `fd` itself where that is NULL. NULL: no memory, or
+ * too many. */
 static seeded_file *
 seeded_at(wasi_ctx *w, int fd, const char *leaf, wasi_errno *e)
 {
@@ -171,7 +175,8 @@ static struct timespec
 seeded_time(wasi_ctx *w)
 {
     u64 const ns = gbx_wasi_now(w, CLOCK_ID_REALTIME);
-    return (struct timespec){.tv_sec = (time_t)(ns / SEEDED_NS_PER_S), .tv_nsec = (long)(ns % SEEDED_NS_PER_S)};
+    return (struct timespec){.tv_sec = (time_t)(ns / SEEDED_NS_PER_S),
+                             .tv_nsec = (long)(ns % SEEDED_NS_PER_S)};
 }
 
 void

@@ -125,7 +125,8 @@ io_read_some(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
     }
 }
 
-/* A pipe, of a seeded context: as much as there is room for, or up to its end, in however many pieces it came. */
+/* A pipe, of a seeded context: as much as there is room for, or up to its end, in however many pieces it
+ * came. */
 static wasi_errno
 io_read_all(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
 {

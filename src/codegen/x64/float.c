@@ -23,8 +23,8 @@ float_ucomi(x64_ctx *c, u32 x, u32 y, bool is_64)
     x64_sse(c->b, is_64 ? 0x66 : 0, 0x2e, x, y);
 }
 
-/* A result that is pushed: where NaNs are canonical, any other becomes that one. All ones, cut to the exponent and
- * the quiet bit, and moved there; the bits of an f32's register beyond it stay zero. */
+/* A result that is pushed: where NaNs are canonical, any other becomes that one. All ones, cut to the
+ * exponent and the quiet bit, and moved there; the bits of an f32's register beyond it stay zero. */
 static void
 float_push(x64_ctx *c, u32 xmm, u32 local, bool is_64)
 {
