@@ -12,6 +12,7 @@
 #   make quick      ./check quick: style, release build, unit tests, command line; under 60 s
 #   make fuzz       look for disagreements between tiers and engines until Ctrl-C; FUZZ_ARGS='--seed N'
 #   make mutants    take each guard away in turn: a test must notice; MUTANTS='PATTERN...' for some
+#   make races      a million swaps of directories and links under a guest that looks them up; some minutes
 #   make tidy       clang-tidy over all sources
 #   make bless      write what is generated and kept: docs/, goldens; review with git diff
 #   make install    PREFIX=/usr/local DESTDIR=: command, library, headers, pkg-config
@@ -56,6 +57,14 @@ LDLIBS_ALL = -lm $(LDLIBS)
 ZYDIS ?= $(shell printf '\043include <Zydis/Zydis.h>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
 ZYDIS := $(ZYDIS)
 
+# The command is linked without libraries at run time where libc comes that way too (Debian's libc6-dev has it):
+# loading them is a tenth of the time in which a small program starts. STATIC= links it as usual. Zydis comes as
+# a shared library alone, so that `glovebox explore` is then a program of its own beside it, glovebox-explore.
+STATIC ?= $(if $(SAN)$(COVERAGE),,$(shell printf 'int main(void) { return 0; }' | \
+	$(CC) -static-pie -fPIE -o /dev/null -x c - >/dev/null 2>&1 && echo yes))
+STATIC := $(STATIC)
+BESIDE := $(if $(STATIC),$(if $(ZYDIS),yes))
+
 include blake3.mk
 
 # Flags of one file: CFLAGS_<path with _ for />, each with its reason.
@@ -64,7 +73,8 @@ include flags.mk
 # One folder a layer; the command is the only one that is not in the library.
 LIB_SRC := $(filter-out src/base/mac_$(if $(BLAKE3),none,blake3).c,$(wildcard src/base/*.c src/wasm/*.c src/abi/*.c src/interp/*.c src/codegen/*.c src/codegen/x64/*.c src/runtime/*.c \
 	src/wasi/*.c src/explain/*.c src/api/*.c))
-CLI_SRC := $(filter-out src/cli/disasm_$(if $(ZYDIS),none,zydis).c,$(wildcard src/cli/*.c))
+DISASM := src/cli/disasm_$(if $(ZYDIS),zydis,none)
+CLI_SRC := $(filter-out $(filter-out $(DISASM).c,$(wildcard src/cli/disasm_*.c)),$(wildcard src/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
 LIB_OBJ_BUT_CACHE := $(filter-out $(OUT)/src/runtime/cache.o,$(LIB_OBJ))
 CLI_OBJ := $(CLI_SRC:%.c=$(OUT)/%.o)
@@ -75,8 +85,8 @@ UNIT_SRC := $(wildcard test/unit/test_*.c test/wasi/test_*.c test/api/test_*.c)
 UNIT_BIN := $(UNIT_SRC:%.c=$(OUT)/%)
 TEST_BIN := $(UNIT_BIN) $(OUT)/test/spec/driver
 
-.PHONY: all lib units unity headers tidy quick mutants fuzz fuzz-target bless install clean
-all: $(OUT)/glovebox
+.PHONY: all lib units unity headers tidy quick mutants fuzz fuzz-target races bless install clean
+all: $(OUT)/glovebox $(if $(BESIDE),$(OUT)/glovebox-explore)
 lib: $(OUT)/libgbx.a
 units: $(UNIT_BIN)
 
@@ -96,8 +106,11 @@ $(OUT)/libgbx.a: $(LIB_OBJ) $(BLAKE3_OBJ)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(OUT)/glovebox: $(CLI_OBJ) $(OUT)/libgbx.a
-	$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS_ALL) $(if $(ZYDIS),-lZydis) $(LDLIBS_ALL) -o $@
+$(OUT)/glovebox: $(if $(BESIDE),$(CLI_OBJ:$(OUT)/$(DISASM).o=$(OUT)/src/cli/disasm_none.o),$(CLI_OBJ)) $(OUT)/libgbx.a
+	$(CC) $(CFLAGS_ALL) $^ $(if $(STATIC),$(LDFLAGS_ALL:-pie=-static-pie),$(LDFLAGS_ALL)) \
+		$(if $(BESIDE),,$(if $(ZYDIS),-lZydis)) $(LDLIBS_ALL) -o $@
+$(OUT)/glovebox-explore: $(CLI_OBJ) $(OUT)/libgbx.a
+	$(CC) $(CFLAGS_ALL) $^ $(LDFLAGS_ALL) -lZydis $(LDLIBS_ALL) -o $@
 
 # Tests that look at machine code read it with Zydis.
 $(OUT)/test/unit/test_codegen_asm $(OUT)/test/unit/test_codegen_golden: LDLIBS += -lZydis
@@ -134,6 +147,9 @@ $(OUT)/headers/%.ok: %
 		$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-unused-function -MMD -MP -MF $(@:.ok=.d) -MT $@ -x c -fsyntax-only -
 	@touch $@
 
+races: $(OUT)/test/wasi/test_races
+	$< --swaps 1000000
+
 tidy:
 	clang-tidy --quiet $(LIB_SRC) $(CLI_SRC) -- $(CPPFLAGS) -std=gnu17
 
@@ -147,9 +163,9 @@ bless: $(OUT)/test/unit/test_codegen_golden
 	python3 tools/gendocs.py --write
 	$< --write
 
-install: $(OUT)/glovebox $(OUT)/libgbx.a
+install: all lib
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/gbx/unstable
-	install -m 755 $(OUT)/glovebox $(DESTDIR)$(PREFIX)/bin/glovebox
+	install -m 755 $(OUT)/glovebox $(if $(BESIDE),$(OUT)/glovebox-explore) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(OUT)/libgbx.a $(DESTDIR)$(PREFIX)/lib/libgbx.a
 	install -m 644 include/gbx/*.h include/gbx/*.def $(DESTDIR)$(PREFIX)/include/gbx
 	install -m 644 include/gbx/unstable/*.h $(DESTDIR)$(PREFIX)/include/gbx/unstable

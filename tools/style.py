@@ -29,7 +29,7 @@ BANNED = {
     "setjmp": "an error code", "asctime": "strftime", "ctime": "strftime", "rand": "getrandom",
 }
 # The only files that may call the allocator of libc.
-ALLOCATORS = {"src/base/alloc.c", "src/cli/text.c"}
+ALLOCATORS = {"src/base/alloc.c", "src/cli/text.c", "src/cli/heap.c"}
 # The only files of the library that may write to a standard stream.
 SPEAKERS = {"src/base/error.c"}
 

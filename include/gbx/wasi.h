@@ -1,7 +1,8 @@
 /* WASI preview 1, denied by default: a builder collects grants, the linker gets the result.
  *
  * With nothing granted a guest has no arguments, no variables, no directories; its standard streams
- * read as empty and swallow output until they are bound. Clocks and randomness are the host's. */
+ * read as empty and swallow output until they are bound. Clocks and randomness are the host's. What
+ * every guest has are imitations of /dev/null, zero, full, random and urandom. */
 #ifndef GBX_WASI_H
 #define GBX_WASI_H
 
@@ -28,7 +29,7 @@ typedef enum gbx_access { GBX_READ_ONLY, GBX_READ_WRITE } gbx_access;
 /* Grant the host directory `host_path` as `guest_path`, which is made absolute and clean ("." is "/",
  * "data" is "/data"). Opened here, so that a later rename on the host changes nothing. GBX_NOT_FOUND,
  * GBX_IO (not a directory, no permission), GBX_ARGUMENT (a guest path above "/", or granted before).
- * Order is kept: the guest sees the first as descriptor 3. */
+ * Order is kept: the guest sees the first as descriptor 3, or as the first behind its sockets. */
 GBX_API gbx_code gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path,
                               gbx_access access, gbx_err *err);
 
@@ -38,6 +39,40 @@ GBX_API gbx_code gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char 
  * process ends. GBX_ARGUMENT (0 bytes too). Where the kernel gives no such directory, gbx_wasi_link is
  * GBX_UNSUPPORTED. */
 GBX_API gbx_code gbx_wasi_scratch(gbx_wasi *wasi, const char *guest_path, uint64_t bytes, gbx_err *err);
+
+/* What is no file but looks like one stays out of reach beneath every grant, also one of "/":
+ * interfaces of the kernel (procfs, sysfs, cgroups and their like, whose directories cannot be granted
+ * either) and devices, but for the controlling terminal. true: they are like other files. Whoever can
+ * write to /proc/self/mem or a disk can do all that the process can. */
+GBX_API void gbx_wasi_special_files(gbx_wasi *wasi, bool allowed);
+
+/* Listen at `address` and grant the socket: "127.0.0.1:8080", "[::1]:8080", "localhost:8080", "unix:PATH".
+ * Port 0 is any that is free. Nothing is guessed: a missing host or port, a name, an IPv6 address that means
+ * an IPv4 one, or a number too large is GBX_ARGUMENT; where the host refuses, GBX_IO. The guest sees sockets
+ * as descriptors 3, 4, ... in this order, before its directories, non-blocking, so that Go's
+ * net.FileListener(os.NewFile(3, "")) serves. `bound`: NULL, or room for what it became, with the
+ * port: GBX_ADDRESS_BYTES. */
+#define GBX_ADDRESS_BYTES 128
+GBX_API gbx_code gbx_wasi_listen(gbx_wasi *wasi, const char *address, char *bound, gbx_err *err);
+/* Grant a socket of the host's, which is duplicated: one that listens (it is made non-blocking), or one that
+ * is connected, or one of datagrams. Whether it is one is found at gbx_wasi_link. GBX_IO: not open. */
+GBX_API gbx_code gbx_wasi_socket(gbx_wasi *wasi, int host_fd, gbx_err *err);
+/* From now on guests of the last gbx_wasi_link in this store accept no connections on granted sockets: their
+ * sock_accept fails with ECANCELED, at once where they wait, and sockets of gbx_wasi_listen refuse clients
+ * from then on. Connections that are open stay so: a server has the time to answer before it ends.
+ * May be called from any thread and from signal handlers while the store lives. */
+GBX_API void gbx_store_stop_accepting(gbx_store *store);
+
+/* What a guest writes to a terminal, through a standard stream or a file: by default its text, the control
+ * characters of a line, colours (SGR) and what moves within a line. All other control sequences are shown as
+ * text, "^[[2J": they could rewrite what stands there, change the terminal, or have it type. `raw`:
+ * everything passes. */
+GBX_API void gbx_wasi_raw_terminals(gbx_wasi *wasi, bool raw);
+/* Whether guests of the last gbx_wasi_link in this store wrote to a terminal what did not pass. */
+GBX_API bool gbx_store_terminal_filtered(const gbx_store *store);
+/* A guest that writes to a pipe without a reader gets EPIPE. `ends`: should it write there again, through a
+ * standard stream, it is ended by GBX_TRAP_BROKEN_PIPE, as SIGPIPE ends a native program. Default: no. */
+GBX_API void gbx_wasi_broken_pipe_ends(gbx_wasi *wasi, bool ends);
 
 /* Bind guest descriptor 0, 1 or 2 to a descriptor of the host, which is duplicated; its flags are
  * never changed. GBX_IO where host_fd is not open or no descriptor is left. */
@@ -71,7 +106,8 @@ GBX_API gbx_code gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
 typedef struct gbx_refusal {
     const char *call;   /* "path_open" */
     const char *path;   /* as the guest gave it, escaped, cut at 255 bytes */
-    const char *reason; /* "no grant matches", "outside the grant", "read-only grant" */
+    const char *reason; /* "no grant matches", "outside the grant", "read-only grant", "special file",
+                         * "the host's code cache" */
 } gbx_refusal;
 
 /* The refusals met so far by guests of the last gbx_wasi_link in this store: their number, at most 64,

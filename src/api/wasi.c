@@ -54,6 +54,8 @@ gbx_wasi_release(gbx_wasi *wasi)
         gbx_base_free((void *)(uintptr_t)wasi->dirs.items[i].guest_path);
     }
     gbx_base_free(wasi->dirs.items);
+    for (u32 i = 0; i < wasi->sockets.len; i++) api_wasi_close(wasi->sockets.items[i].host_fd);
+    gbx_base_free(wasi->sockets.items);
     for (int i = 0; i < 3; i++) api_wasi_close(wasi->stdio[i]);
     gbx_base_free(wasi);
 }
@@ -204,6 +206,50 @@ gbx_wasi_scratch(gbx_wasi *wasi, const char *guest_path, uint64_t bytes, gbx_err
                             err);
 }
 
+/* The list owns `fd` in every case. */
+static gbx_code
+api_wasi_add_socket(gbx_wasi *wasi, int fd, bool shared, gbx_err *err)
+{
+    void *items = wasi->sockets.items;
+    if (!api_wasi_room(&items, wasi->sockets.len, &wasi->sockets.cap, sizeof(wasi_socket_grant))) {
+        api_wasi_close(fd);
+        return api_wasi_out_of_memory(err);
+    }
+    wasi->sockets.items = items;
+    wasi->sockets.items[wasi->sockets.len++] = (wasi_socket_grant){.host_fd = fd, .shared = shared};
+    return GBX_OK;
+}
+
+gbx_code
+gbx_wasi_listen(gbx_wasi *wasi, const char *address, char *bound, gbx_err *err)
+{
+    API_NEED(wasi, err);
+    API_NEED(address, err);
+    int fd;
+    GBX_TRY(gbx_wasi_listen_open(address, &fd, err));
+    if (bound) gbx_wasi_listen_name(fd, bound, GBX_ADDRESS_BYTES);
+    return api_wasi_add_socket(wasi, fd, false, err);
+}
+
+gbx_code
+gbx_wasi_socket(gbx_wasi *wasi, int host_fd, gbx_err *err)
+{
+    API_NEED(wasi, err);
+    int const fd = fcntl(host_fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0) {
+        return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "cannot grant descriptor %d: %s", host_fd,
+                                strerror(errno));
+    }
+    return api_wasi_add_socket(wasi, fd, true, err);
+}
+
+void
+gbx_store_stop_accepting(gbx_store *store)
+{
+    api_wasi_linked *const l = store ? gbx_runtime_store_wasi(store) : NULL;
+    if (l) gbx_wasi_stop_accepting(l->ctx);
+}
+
 gbx_code
 gbx_wasi_stdio(gbx_wasi *wasi, int guest_fd, int host_fd, gbx_err *err)
 {
@@ -231,6 +277,31 @@ gbx_wasi_inherit_stdio(gbx_wasi *wasi, gbx_err *err)
         GBX_TRY(gbx_wasi_stdio(wasi, i, i, err));
     }
     return GBX_OK;
+}
+
+void
+gbx_wasi_special_files(gbx_wasi *wasi, bool allowed)
+{
+    if (wasi) wasi->allow_special = allowed;
+}
+
+void
+gbx_wasi_raw_terminals(gbx_wasi *wasi, bool raw)
+{
+    if (wasi) wasi->raw = raw;
+}
+
+bool
+gbx_store_terminal_filtered(const gbx_store *store)
+{
+    const api_wasi_linked *const l = store ? gbx_runtime_store_wasi(store) : NULL;
+    return l && gbx_wasi_tty_filtered(l->ctx);
+}
+
+void
+gbx_wasi_broken_pipe_ends(gbx_wasi *wasi, bool ends)
+{
+    if (wasi) wasi->pipe_ends = ends;
 }
 
 void
@@ -278,6 +349,8 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
             .arg_count = w->args.len,
             .env = (const char *const *)w->env.items,
             .env_count = w->env.len,
+            .sockets = w->sockets.items,
+            .socket_count = w->sockets.len,
             .dirs = w->dirs.items,
             .dir_count = w->dirs.len,
             .stdio = {w->stdio[0], w->sinks[1].write ? -1 : w->stdio[1],
@@ -295,6 +368,9 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
             .seed = w->is_seeded ? &w->seed : NULL,
             .output_bytes = limits->output_bytes,
             .disk_bytes = limits->disk_bytes,
+            .allow_special = w->allow_special,
+            .raw = w->raw,
+            .pipe_ends = w->pipe_ends,
     };
     l->report = w->report;
     l->report_data = w->report_data;

@@ -18,8 +18,14 @@ typedef struct api_dirs {
     u32 len, cap;
 } api_dirs;
 
+typedef struct api_sockets {
+    wasi_socket_grant *items; /* host_fd owned */
+    u32 len, cap;
+} api_sockets;
+
 struct gbx_wasi {
     api_strings args, env;
+    api_sockets sockets;
     api_dirs dirs;
     int stdio[3];
     u64 (*clock_now)(void *data, u32 clock_id);
@@ -30,8 +36,10 @@ struct gbx_wasi {
     wasi_sink sinks[3];
     gbx_trace_report report;
     void *report_data;
-    bool still, is_seeded;
+    bool is_seeded;
     u64 seed;
+    bool still, raw, pipe_ends;
+    bool allow_special;
 };
 
 typedef struct api_wasi_linked {

@@ -7,6 +7,7 @@
 #include "base/os_mem.h"
 
 #define ALLOC_HUGE_BYTES ((size_t)2 << 20) /* what x86-64 and aarch64 systems have; others lose a hint */
+#define ALLOC_TAIL_BYTES (ALLOC_HUGE_BYTES / 4) /* of a huge page that is worth it for the end of a block */
 
 static atomic_bool alloc_fault_armed;
 static _Atomic u64 alloc_fault_nth;
@@ -63,8 +64,11 @@ gbx_base_alloc_large(size_t bytes)
 {
     void *p;
     if (bytes < ALLOC_HUGE_BYTES) return gbx_base_alloc(bytes, 1);
-    if (gbx_base_fault_hit() || posix_memalign(&p, ALLOC_HUGE_BYTES, bytes) != 0) return NULL;
-    gbx_base_os_huge_pages(p, bytes & ~(ALLOC_HUGE_BYTES - 1));
+    size_t const whole = bytes & ~(ALLOC_HUGE_BYTES - 1);
+    size_t const huge = bytes - whole < ALLOC_TAIL_BYTES ? whole : whole + ALLOC_HUGE_BYTES;
+    if (gbx_base_fault_hit() || posix_memalign(&p, ALLOC_HUGE_BYTES, huge < bytes ? bytes : huge) != 0)
+        return NULL;
+    gbx_base_os_huge_pages(p, huge);
     return p;
 }
 

@@ -11,7 +11,7 @@ GBX_MUST_USE void *gbx_base_alloc(size_t count, size_t bytes);
 GBX_MUST_USE void *gbx_base_alloc_zero(size_t count, size_t bytes);
 GBX_MUST_USE void *gbx_base_realloc(void *old, size_t count, size_t bytes);
 /* The same for one block that is filled from end to end at once, a module's bytes: in huge pages, where it is
- * large and the system has them. Nothing of a huge page is wasted. */
+ * large and the system has them. Of the last huge page at most three quarters are wasted. */
 GBX_MUST_USE void *gbx_base_alloc_large(size_t bytes);
 void gbx_base_free(void *p); /* NULL is fine */
 

@@ -118,6 +118,18 @@ account_functions(FILE *to, const cli_plan *plan, const gbx_module *module)
     fprintf(to, "%s]", listed ? "\n  " : "");
 }
 
+static void
+account_listeners(FILE *to, const cli_plan *plan)
+{
+    fprintf(to, ",\n  \"listening\": [");
+    for (int i = 0; i < plan->listener_count; i++) {
+        const cli_listener *const l = &plan->listeners[i];
+        fprintf(to, "%s", i ? ", " : "");
+        gbx_cli_json_string(to, l->fd < 0 ? l->bound : l->name ? l->name : "unknown");
+    }
+    fprintf(to, "]");
+}
+
 int
 gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest, const cli_clock *clock,
                       const char *ended, int status)
@@ -126,6 +138,7 @@ gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest, co
     fprintf(to, "{\n  \"glovebox\": \"%s\",\n  \"module\": ", gbx_version());
     gbx_cli_json_string(to, plan->program);
     fprintf(to, ",\n  \"ended\": \"%s\",\n  \"exit_code\": %d", ended, status);
+    account_listeners(to, plan);
     if (plan->is_seeded) fprintf(to, ",\n  \"seed\": %" PRIu64, plan->seed);
     if (plan->is_seeded && guest->instance)
         fprintf(to, ",\n  \"memory_hash\": \"%016" PRIx64 "\"", gbx_cli_memory_hash(guest->instance));

@@ -22,6 +22,11 @@ typedef enum cli_exit {
 #undef CLI_EXIT
 } cli_exit;
 
+/* ---- heap.c ---- */
+
+/* Where malloc takes memory from. Before the first allocation. */
+void gbx_cli_heap(void);
+
 /* ---- text.c: memory, strings, quoting ---- */
 
 /* Zeroed memory that lives until the process ends; never NULL (exits 125 when there is none). */
@@ -163,6 +168,37 @@ int gbx_cli_dir_parse(const cli_line *line, int given, cli_dir *out);
 /* `path` made absolute and clean ("." is "/", "a/../b/" is "/b"); NULL when it climbs above "/". */
 const char *gbx_cli_guest_path(const char *path);
 
+/* ---- listen.c: the sockets that are granted, and the end of a guest that has some ---- */
+
+typedef struct cli_listener {
+    int given;        /* index into cli_line.given; of an address alone */
+    int fd;           /* handed over by systemd; -1: an address */
+    const char *name; /* in LISTEN_FDNAMES; NULL: it has none */
+    char bound[GBX_ADDRESS_BYTES]; /* where an address listens, once it does */
+} cli_listener;
+
+typedef struct cli_plan cli_plan;
+
+/* Read one value of --listen, and see what systemd handed over. On a mistake says which and gives
+ * CLI_EXIT_SETUP. */
+int gbx_cli_listen_plan(cli_plan *plan, int given);
+size_t gbx_cli_listen_most(const cli_line *line); /* sockets that it can come to */
+/* Grant them all; likewise. */
+int gbx_cli_listen_open(const cli_plan *plan, gbx_wasi *wasi);
+gbx_code gbx_cli_listen_env(const cli_plan *plan, gbx_wasi *wasi, gbx_err *err);
+void gbx_cli_listen_tell(const cli_plan *plan); /* ports that were left open, on standard error */
+/* From here on the first signal that ends the command ends listening; and no longer. The latter gives the
+ * signal that the process is to die of, since one came and the guest has not ended well: else 0. */
+void gbx_cli_listen_begin(const cli_plan *plan, gbx_store *store);
+int gbx_cli_listen_end(int status);
+
+/* ---- main.c: signals ---- */
+
+/* SIGPIPE would have ended this process, but for us. */
+bool gbx_cli_pipe_ends(void);
+/* Die of a signal, so that whoever started us learns it. Async-signal-safe. */
+_Noreturn void gbx_cli_die_of(int number);
+
 /* ---- plan.c: a command line turned into what will be granted ---- */
 
 #define CLI_ROUNDS_MAX 10000
@@ -177,13 +213,16 @@ typedef struct cli_env {
     const char *name, *value;
 } cli_env;
 
-typedef struct cli_plan {
+struct cli_plan {
     const cli_line *line;
     const char *program; /* FILE */
     const char *argv0;
     const char *invoke; /* NULL: run _start */
     cli_dir *dirs;
     int dir_count;
+    bool special_files; /* devices and interfaces of the kernel are like other files */
+    cli_listener *listeners;
+    int listener_count;
     cli_env *env;
     int env_count;
     const char *pwd;         /* what the guest's PWD will be; NULL: unset */
@@ -196,6 +235,7 @@ typedef struct cli_plan {
     uint64_t memory_bytes; /* GBX_UNLIMITED: up to the module's own maximum, at most 4 GiB */
     uint64_t features_off; /* GBX_FEATURE_BITs */
     bool hints;
+    bool raw_tty;
     gbx_tier_mode tier;
     uint32_t symbols; /* GBX_SYMBOLS_ bits */
     const char *cache_dir; /* NULL: none */
@@ -209,7 +249,7 @@ typedef struct cli_plan {
     bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
     bool every_call;
     const char *report; /* NULL: none is written */
-} cli_plan;
+};
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */
 bool gbx_cli_feature_parse(const char *text, gbx_feature *feature, bool *is_on, const char **why);

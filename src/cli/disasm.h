@@ -1,5 +1,6 @@
 /* Machine code as text. disasm_zydis.c has it from Zydis, disasm_none.c stands in for it where the command is
- * built without; the Makefile takes one of them. The library needs neither. */
+ * built without; the Makefile takes one of them. The library needs neither. A command that is linked
+ * statically cannot have Zydis in itself: there glovebox-explore is the same command with it. */
 #ifndef GBX_CLI_DISASM_H
 #define GBX_CLI_DISASM_H
 

@@ -1,4 +1,4 @@
-/* The command is built without a disassembler; see disasm.h. */
+/* The command is built without a disassembler, or with one beside it; see disasm.h. */
 #include "cli/disasm.h"
 
 const char *const gbx_cli_disasm_missing = "apt-get install libzydis-dev && make";

@@ -361,6 +361,43 @@ hints_add_outside(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
     hints_add(list, &h);
 }
 
+static void
+hints_add_special(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
+{
+    cli_edit const edit = {.add = gbx_cli_options[CLI_OPT_ALLOW_SPECIAL_FILES].name};
+    hint const h = {
+            .rank = HINTS_OUTSIDE,
+            .key = "special-file",
+            .diag =
+                    {
+                            .slug = "special-file",
+                            .message = gbx_cli_format("the guest could not %s \"%s\"",
+                                                      hints_verb(r->call), r->path),
+                            .why = "it is a device or an interface of the kernel; who may use those can "
+                                   "do all that glovebox can",
+                            .fix = gbx_cli_line_command(plan->line, &edit),
+                    },
+    };
+    hints_add(list, &h);
+}
+
+static void
+hints_add_cache(hints_list *list, const gbx_refusal *r)
+{
+    hint const h = {
+            .rank = HINTS_OUTSIDE,
+            .key = "guest-in-cache",
+            .diag =
+                    {
+                            .slug = "guest-in-cache",
+                            .message = gbx_cli_format("the guest could not %s \"%s\"",
+                                                      hints_verb(r->call), r->path),
+                            .why = "glovebox keeps machine code there that it runs: no guest gets at it",
+                    },
+    };
+    hints_add(list, &h);
+}
+
 /* `--dir` with a directory of the host, or `--env` with an assignment, among the guest's words: they
  * were most likely meant for us. */
 static void
@@ -440,6 +477,10 @@ hints_collect(hints_list *list, const cli_plan *plan, const gbx_store *store)
             hints_add_read_only(list, plan, r);
         else if (strstr(r->reason, "outside"))
             hints_add_outside(list, plan, r);
+        else if (strstr(r->reason, "special"))
+            hints_add_special(list, plan, r);
+        else if (strstr(r->reason, "cache"))
+            hints_add_cache(list, r);
         else if (!hints_is_probe(r->path))
             hints_add_missing(list, plan, r);
     }

@@ -34,6 +34,14 @@ static const main_command main_commands[] = {
         {"version", main_version},
 };
 
+static bool main_pipe_ends;
+
+bool
+gbx_cli_pipe_ends(void)
+{
+    return main_pipe_ends;
+}
+
 static bool
 main_open_stdio(void)
 {
@@ -45,8 +53,8 @@ main_open_stdio(void)
 
 /* Die of the signal, so that a shell that runs us in a loop stops too. The first process of a
  * container cannot die so: the kernel spares it. */
-static void
-main_on_signal(int number)
+void
+gbx_cli_die_of(int number)
 {
     sigset_t set;
     signal(number, SIG_DFL);
@@ -64,12 +72,12 @@ static void
 main_set_signals(void)
 {
     static const int ends[] = {SIGINT, SIGTERM};
-    signal(SIGPIPE, SIG_IGN);
+    main_pipe_ends = signal(SIGPIPE, SIG_IGN) != SIG_IGN;
     signal(SIGXFSZ, SIG_IGN);
     for (size_t i = 0; i < CLI_LEN(ends); i++) {
         struct sigaction old;
         if (sigaction(ends[i], NULL, &old) || old.sa_handler != SIG_DFL) continue;
-        struct sigaction mine = {.sa_handler = main_on_signal};
+        struct sigaction mine = {.sa_handler = gbx_cli_die_of};
         sigemptyset(&mine.sa_mask);
         sigaction(ends[i], &mine, NULL);
     }
@@ -78,6 +86,7 @@ main_set_signals(void)
 int
 main(int argc, char **argv)
 {
+    gbx_cli_heap();
     if (!main_open_stdio()) return CLI_EXIT_SETUP;
     main_set_signals();
     if (argc < 2) {

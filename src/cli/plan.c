@@ -228,6 +228,10 @@ plan_set_names(cli_plan *plan)
     plan->hints = !hints || !strcmp(hints, "on");
     if (hints && !plan->hints && strcmp(hints, "off") != 0)
         return plan_bad_value(CLI_OPT_HINTS, hints, "it is on or off");
+    const char *const tty = gbx_cli_line_value(line, CLI_OPT_SANITIZE_TTY);
+    plan->raw_tty = tty && !strcmp(tty, "off");
+    if (tty && !plan->raw_tty && strcmp(tty, "on") != 0)
+        return plan_bad_value(CLI_OPT_SANITIZE_TTY, tty, "it is on or off");
     const char *const tier = gbx_cli_line_value(line, CLI_OPT_TIER);
     if (tier && !strcmp(tier, "interp")) plan->tier = GBX_TIER_INTERP;
     else if (tier && !strcmp(tier, "eager")) plan->tier = GBX_TIER_EAGER;
@@ -282,6 +286,8 @@ plan_apply(cli_plan *plan, int given)
     const char *const value = plan->line->given[given].value;
     switch (plan->line->given[given].id) {
     case CLI_OPT_DIR: return plan_add_dir(plan, given);
+    case CLI_OPT_ALLOW_SPECIAL_FILES: plan->special_files = true; break;
+    case CLI_OPT_LISTEN: return gbx_cli_listen_plan(plan, given);
     case CLI_OPT_ENV: return plan_add_env(plan, value);
     case CLI_OPT_TIMEOUT: return plan_set_timeout(plan, value);
     case CLI_OPT_MAX_MEMORY: return plan_set_memory(plan, value);
@@ -301,6 +307,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_ARGV0:
     case CLI_OPT_INVOKE:
     case CLI_OPT_HINTS:
+    case CLI_OPT_SANITIZE_TTY:
     case CLI_OPT_TIER:
     case CLI_OPT_CACHE:
     case CLI_OPT_CACHE_DIR:
@@ -327,6 +334,7 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
             .seed = 1,
             .rounds = 10,
             .dirs = gbx_cli_alloc(room, sizeof *plan->dirs),
+            .listeners = gbx_cli_alloc(gbx_cli_listen_most(line) + 1, sizeof *plan->listeners),
             .env = gbx_cli_alloc(room, sizeof *plan->env),
             .env_absent = gbx_cli_alloc(room, sizeof *plan->env_absent),
     };

@@ -2,6 +2,7 @@
  *
  * The order is the promise: a mistake in the options is reported before FILE is read, a FILE that
  * cannot run before any guest code does. The guest's exit code passes through unchanged. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@ typedef struct run_state {
     cli_guest guest;
     cli_clock clock;
     const char *ended; /* the slug of what ended it; NULL: an exit of its own */
+    bool pipe_broke;
 } run_state;
 
 void
@@ -29,6 +31,7 @@ gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err)
 {
     gbx_code code = gbx_wasi_arg(wasi, plan->argv0, err);
     const cli_line *const line = plan->line;
+    gbx_wasi_special_files(wasi, plan->special_files);
     for (int i = line->file + 1; code == GBX_OK && !plan->invoke && i < line->argc; i++)
         code = gbx_wasi_arg(wasi, line->argv[i], err);
     for (int i = 0; code == GBX_OK && i < plan->env_count; i++)
@@ -46,10 +49,12 @@ gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err)
 static gbx_code
 run_grant(cli_guest *guest, const cli_plan *plan, gbx_err *err)
 {
-    gbx_code code = gbx_wasi_new(&guest->wasi, err);
-    if (code == GBX_OK) code = gbx_wasi_inherit_stdio(guest->wasi, err);
+    gbx_code code = gbx_wasi_inherit_stdio(guest->wasi, err);
+    if (code == GBX_OK) code = gbx_cli_listen_env(plan, guest->wasi, err);
     if (code == GBX_OK) code = gbx_cli_run_grant(guest->wasi, plan, err);
     if (code == GBX_OK && plan->is_seeded) gbx_wasi_seed(guest->wasi, plan->seed);
+    gbx_wasi_raw_terminals(guest->wasi, plan->raw_tty);
+    gbx_wasi_broken_pipe_ends(guest->wasi, gbx_cli_pipe_ends());
     if (code == GBX_OK) code = gbx_linker_new(guest->store, &guest->linker, err);
     if (code == GBX_OK) code = gbx_wasi_link(guest->wasi, guest->linker, err);
     return code;
@@ -65,6 +70,24 @@ run_exports_func(const gbx_module *module, const char *name)
     return false;
 }
 
+/* A program that draws on the whole screen shows its sequences instead: say what would mend it. */
+static void
+run_tell_filtered(const cli_plan *plan, const gbx_store *store)
+{
+    if (!plan->hints || !gbx_store_terminal_filtered(store)) return;
+    cli_edit edit = {.add = gbx_cli_option_text(CLI_OPT_SANITIZE_TTY, "off")};
+    int const given = gbx_cli_line_find(plan->line, CLI_OPT_SANITIZE_TTY);
+    if (given >= 0) {
+        edit.skip = plan->line->given[given].word;
+        edit.skip_count = plan->line->given[given].words;
+    }
+    gbx_cli_diag(&(cli_diag){.kind = "note",
+                             .slug = "terminal-filtered",
+                             .message = "control sequences of the guest were shown, not done",
+                             .why = "they could do more to this terminal than text and colours on a line",
+                             .fix = gbx_cli_line_command(plan->line, &edit)});
+}
+
 /* The exit code for how a call ended, saying what there is to say. */
 static int
 run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
@@ -72,11 +95,16 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
     int status = CLI_EXIT_OK;
     if (trap->code == GBX_TRAP_EXIT)
         status = (int)((uint32_t)trap->exit_status & 0xff);
-    else if (trap->code != GBX_TRAP_NONE) {
+    else if (trap->code == GBX_TRAP_BROKEN_PIPE) {
+        run->pipe_broke = true;
+        run->ended = gbx_trap_slug(trap->code);
+        return gbx_trap_exit_code(trap->code);
+    } else if (trap->code != GBX_TRAP_NONE) {
         run->ended = gbx_trap_slug(trap->code);
         status = gbx_cli_report_trap(plan, trap);
     }
     fflush(stdout);
+    run_tell_filtered(plan, run->guest.store);
     if (plan->hints) gbx_cli_hints(plan, run->guest.store, status);
     if (plan->hints) gbx_cli_report_met(plan, run->guest.store, status);
     return status;
@@ -114,6 +142,8 @@ run_call(run_state *run, const cli_plan *plan)
 {
     static gbx_trap trap;
     cli_text results = {0};
+    gbx_cli_listen_tell(plan);
+    gbx_cli_listen_begin(plan, run->guest.store);
     int const status = gbx_cli_run_call(plan, &run->guest, &trap, &results, &run->ended, &run->clock);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_RUN);
     if (status != CLI_EXIT_OK) return status;
@@ -152,7 +182,14 @@ run_all(run_state *run, const cli_plan *plan)
     engine_opts.symbols = plan->symbols;
     engine_opts.cache_dir = plan->cache_dir;
     engine_opts.canonical_nans = plan->is_seeded;
-    gbx_code code = gbx_engine_new(&engine_opts, &guest->engine, &err);
+    gbx_code code = gbx_wasi_new(&guest->wasi, &err);
+    if (code == GBX_OK) {
+        int const status = gbx_cli_listen_open(plan, guest->wasi);
+        run->ended = gbx_code_slug(GBX_IO);
+        if (status != CLI_EXIT_OK) return status;
+        run->ended = NULL;
+        code = gbx_engine_new(&engine_opts, &guest->engine, &err);
+    }
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_ENGINE);
     if (code != GBX_OK) return run_no_setup(run, code, &err);
     gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
@@ -184,7 +221,9 @@ run_plan(const cli_plan *plan)
     }
     const char *const ended = run.ended ? run.ended : "exit";
     status = gbx_cli_account_close(account, plan, &run.guest, &run.clock, ended, status);
+    int const ending = gbx_cli_listen_end(status), number = run.pipe_broke ? SIGPIPE : ending;
     gbx_cli_guest_release(&run.guest);
+    if (number) gbx_cli_die_of(number);
     return status;
 }
 

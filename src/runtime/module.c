@@ -59,42 +59,87 @@ module_intern(gbx_module *m, gbx_err *err)
     return GBX_OK;
 }
 
+/* What decoding asks when it has come to the bodies. */
+typedef struct module_known {
+    gbx_module *m;
+    module_pieces *tagging; /* NULL: the verdict is what there is */
+    size_t len;
+    u8 *verdict; /* owned until it is asked for */
+    size_t verdict_len;
+} module_known;
+
+static u8 *
+module_verdict(void *data, size_t *len)
+{
+    module_known *const known = data;
+    gbx_module *const m = known->m;
+    const gbx_engine *const e = m->engine;
+    u64 const begun_ns = gbx_base_os_now_ns();
+    const mac_tag *const tags = known->tagging ? gbx_runtime_pieces_tags(known->tagging) : NULL;
+    if (tags)
+        gbx_runtime_cache_begin(&m->code.cache, &e->cache, tags, known->len, e->features_off,
+                                e->compiler.tune, &known->verdict, &known->verdict_len);
+    u8 *const verdict = known->verdict;
+    *len = known->verdict_len;
+    known->verdict = NULL;
+    m->lookup_ns += gbx_base_os_now_ns() - begun_ns;
+    return verdict;
+}
+
 static gbx_code
-module_decode(gbx_module *m, u8 *bytes, size_t len, const mac_tag *tags, shipped *with, gbx_err *err)
+module_decode(gbx_module *m, u8 *bytes, size_t len, module_pieces *tagging, shipped *with, gbx_err *err)
 {
     const gbx_engine *const e = m->engine;
     cache_entry *const cache = &m->code.cache;
-    u32 const tune = e->compiler.tune;
-    mac_tag *made = NULL;
-    u8 *verdict = NULL;
-    size_t verdict_len = 0;
+    module_known known = {.m = m, .len = len};
     u64 const begun_ns = gbx_base_os_now_ns();
     if (with->is_making || (with->is_one && !*with->why_not)) {
         cache_file *const part = with->is_making ? NULL : &with->part;
-        gbx_runtime_cache_begin_shipped(cache, part, &with->module, len, &with->code, e->features_off, tune,
-                                        &verdict, &verdict_len);
+        gbx_runtime_cache_begin_shipped(cache, part, &with->module, len, &with->code, e->features_off,
+                                        e->compiler.tune, &known.verdict, &known.verdict_len);
         with->part = (cache_file){.fd = -1}; /* the cache's */
     } else {
-        if (!tags && e->cache.is_open) made = gbx_base_alloc(gbx_runtime_pieces_count(len), sizeof *made);
-        if (made && gbx_runtime_pieces(&e->cache, e->threads, -1, bytes, 0, len, made)) tags = made;
-        if (tags)
-            gbx_runtime_cache_begin(cache, &e->cache, tags, len, e->features_off, tune, &verdict,
-                                    &verdict_len);
-        gbx_base_free(made);
         if (with->is_one) cache->file_why = with->why_not;
+        if (!tagging && e->cache.is_open)
+            tagging = gbx_runtime_pieces_begin(&e->cache, e->threads, -1, bytes, 0, len);
+        known.tagging = tagging;
     }
-    u64 const before = gbx_base_os_now_ns();
-    m->lookup_ns += before - begun_ns;
+    u64 const before = gbx_base_os_now_ns(), looked_ns = m->lookup_ns;
     gbx_code const code = gbx_wasm_module_open(bytes, len, e->features_off, e->threads,
-                                               (wasm_known){verdict, verdict_len}, &m->wasm, err);
-    m->decode_ns = gbx_base_os_now_ns() - before;
-    if (code == GBX_OK && tune & CODEGEN_CANONICAL_NANS) m->wasm->label_base = WASM_FUSE_SETS;
+                                               (wasm_known){module_verdict, &known}, &m->wasm, err);
+    m->decode_ns = gbx_base_os_now_ns() - before - (m->lookup_ns - looked_ns);
+    m->lookup_ns += before - begun_ns;
+    gbx_runtime_pieces_end(tagging);
+    gbx_base_free(known.verdict);
+    if (code == GBX_OK && e->compiler.tune & CODEGEN_CANONICAL_NANS) m->wasm->label_base = WASM_FUSE_SETS;
     if (code == GBX_OK) gbx_runtime_cache_opened(cache, m->wasm->verdict != NULL, m->decode_ns);
+    else gbx_base_free(bytes);
     return code;
 }
 
+/* The module as it is before it is decoded; NULL: not made. */
+static gbx_module *
+module_begin(gbx_engine *e, u8 *bytes, size_t len, const shipped *with, gbx_code *code, gbx_err *err)
+{
+    if (with->is_one && !with->is_making)
+        *code = gbx_runtime_shipped_check_module(with, e, bytes, len, err);
+    if (*code == GBX_OK) *code = gbx_runtime_sniff(bytes, len, "the module", err);
+    if (*code != GBX_OK) return NULL;
+    gbx_module *const m = gbx_base_alloc_zero(1, sizeof *m);
+    if (!m) {
+        *code = module_out_of_memory(err);
+        return NULL;
+    }
+    int const rc = pthread_mutex_init(&m->lock, NULL);
+    GBX_ASSERT(rc == 0);
+    atomic_init(&m->refs, 1);
+    m->engine = gbx_runtime_engine_retain(e);
+    m->idle = (pool_link){&m->idle, &m->idle};
+    return m;
+}
+
 gbx_code
-gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, const mac_tag *tags, shipped *with,
+gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagging, shipped *with,
                        gbx_module **out, gbx_err *err)
 {
     shipped none = {.part = {.fd = -1}};
@@ -102,22 +147,15 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, const mac_tag *tags
     *out = NULL;
     u64 const begun_ns = gbx_base_os_now_ns();
     gbx_code code = GBX_OK;
-    if (with->is_one && !with->is_making)
-        code = gbx_runtime_shipped_check_module(with, e, bytes, len, err);
-    if (code == GBX_OK) code = gbx_runtime_sniff(bytes, len, "the module", err);
-    gbx_module *const m = code == GBX_OK ? gbx_base_alloc_zero(1, sizeof *m) : NULL;
+    gbx_module *const m = module_begin(e, bytes, len, with, &code, err);
     if (!m) {
+        gbx_runtime_pieces_end(tagging);
         gbx_base_free(bytes);
         gbx_runtime_shipped_end(with);
-        return code != GBX_OK ? code : module_out_of_memory(err);
+        return code;
     }
-    int const rc = pthread_mutex_init(&m->lock, NULL);
-    GBX_ASSERT(rc == 0);
-    atomic_init(&m->refs, 1);
-    m->engine = gbx_runtime_engine_retain(e);
     m->lookup_ns = gbx_base_os_now_ns() - begun_ns;
-    m->idle = (pool_link){&m->idle, &m->idle};
-    code = module_decode(m, bytes, len, tags, with, err);
+    code = module_decode(m, bytes, len, tagging, with, err);
     gbx_runtime_shipped_end(with);
     if (code == GBX_OK) code = module_intern(m, err);
     if (code != GBX_OK) {

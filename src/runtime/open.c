@@ -145,7 +145,7 @@ typedef struct open_from {
 typedef struct open_buf {
     u8 *data;
     size_t len, cap;
-    mac_tag *tags; /* of the pieces of all bytes; NULL: not made */
+    module_pieces *pieces; /* of all bytes, owned; NULL: not begun */
 } open_buf;
 
 static gbx_code
@@ -209,7 +209,7 @@ open_stat(int fd, const char *what, u64 *size_out, gbx_err *err)
 static gbx_code
 open_fill_to(int fd, open_buf *b, u64 want, const char *what, bool *end, gbx_err *err)
 {
-    GBX_TRY(open_reserve(b, (size_t)want, what, err));
+    GBX_TRY(open_reserve(b, (size_t)want + WASM_PAD_BYTES, what, err));
     while (!*end && b->len < want) GBX_TRY(open_fill(fd, b, what, end, err));
     return GBX_OK;
 }
@@ -220,17 +220,16 @@ static bool
 open_read_pieces(const gbx_engine *e, int fd, open_buf *b, u64 size)
 {
     u8 more;
-    bool const wants_tags = e->cache.is_open;
-    mac_tag *const tags = wants_tags ? gbx_base_alloc(gbx_runtime_pieces_count(size), sizeof *tags) : NULL;
-    bool const ok = (tags || !wants_tags) &&
-                    gbx_runtime_pieces(&e->cache, e->threads, fd, b->data, b->len, (size_t)size, tags);
+    module_pieces *const p =
+            gbx_runtime_pieces_begin(&e->cache, e->threads, fd, b->data, b->len, (size_t)size);
+    bool const ok = p && gbx_runtime_pieces_read(p);
     if (ok && lseek(fd, (off_t)size, SEEK_SET) == (off_t)size && read(fd, &more, 1) == 0) {
-        b->tags = tags;
+        b->pieces = p;
         b->len = (size_t)size;
         return true;
     }
+    gbx_runtime_pieces_end(p);
     (void)lseek(fd, (off_t)b->len, SEEK_SET);
-    gbx_base_free(tags);
     return false;
 }
 
@@ -289,13 +288,26 @@ open_read_all(const open_from *from, open_buf *b, shipped *s, gbx_err *err)
     if (gbx_runtime_shipped_is(b->data, b->len)) return open_shipped(from, size, b, end, s, err);
     GBX_TRY(gbx_runtime_sniff(b->data, b->len, what, err));
     GBX_TRY(open_check_size(size, what, err));
-    /* One byte more than the size, so that the end is seen without growing. */
-    GBX_TRY(open_reserve(b, size + 1, what, err));
+    /* More than the size, so that the end is seen without growing. */
+    GBX_TRY(open_reserve(b, size + WASM_PAD_BYTES, what, err));
     if (!end && size > b->len) end = open_read_pieces(from->engine, fd, b, size);
     while (!end) {
         GBX_TRY(open_fill(fd, b, what, &end, err));
         GBX_TRY(open_check_size(b->len, what, err));
     }
+    return GBX_OK;
+}
+
+/* Room behind for what a module needs, and little more. */
+static gbx_code
+open_fit(open_buf *b, const char *what, gbx_err *err)
+{
+    size_t const want = b->len + WASM_PAD_BYTES;
+    if (b->pieces || (b->cap >= want && b->cap - want <= want / 8)) return GBX_OK;
+    u8 *const fit = gbx_base_realloc(b->data, want, 1);
+    if (!fit) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for %s", what);
+    b->data = fit;
+    b->cap = want;
     return GBX_OK;
 }
 
@@ -321,7 +333,8 @@ open_path(const gbx_engine *e, const char *path, gbx_trust trust, const char *wh
                                 strerror(errno));
     }
     open_from const from = {fd, e, trust, what};
-    gbx_code const code = open_read_all(&from, b, s, err);
+    gbx_code code = open_read_all(&from, b, s, err);
+    if (code == GBX_OK) code = open_fit(b, what, err);
     (void)close(fd);
     if (code == GBX_OK) return GBX_OK;
     gbx_runtime_shipped_end(s);
@@ -340,8 +353,7 @@ gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_trust trust, gbx_mo
     u64 const begun_ns = gbx_base_os_now_ns();
     GBX_TRY(open_path(e, path, trust, what, &b, &s, err));
     u64 const read_ns = gbx_base_os_now_ns() - begun_ns;
-    gbx_code const code = gbx_runtime_module_new(e, b.data, b.len, b.tags, &s, out, err);
-    gbx_base_free(b.tags);
+    gbx_code const code = gbx_runtime_module_new(e, b.data, b.len, b.pieces, &s, out, err);
     if (code != GBX_OK) return gbx_base_err_add(err, code, "while loading %s", what);
     (*out)->read_ns = read_ns;
     return GBX_OK;
@@ -361,7 +373,7 @@ open_copy(const gbx_engine *e, const u8 *bytes, size_t len, gbx_trust trust, ope
         if (!*s->why_not) GBX_TRY(open_keep_code(bytes + len, (size_t)s->part.len, s, what, err));
     }
     gbx_code code = open_check_size(len, what, err);
-    if (code == GBX_OK) code = open_reserve(b, max_u64(len, 1), what, err);
+    if (code == GBX_OK) code = open_reserve(b, len + WASM_PAD_BYTES, what, err);
     if (code != GBX_OK) {
         gbx_runtime_shipped_end(s);
         return code;
@@ -388,7 +400,7 @@ open_module_alone(const gbx_engine *e, open_buf *b, shipped *s, u8 **bytes, size
 {
     gbx_code code = s->is_one ? gbx_runtime_shipped_check_module(s, e, b->data, b->len, err) : GBX_OK;
     gbx_runtime_shipped_end(s);
-    gbx_base_free(b->tags);
+    gbx_runtime_pieces_end(b->pieces);
     if (code != GBX_OK) gbx_base_free(b->data);
     *bytes = code == GBX_OK ? b->data : NULL;
     *len = b->len;

@@ -47,10 +47,12 @@ void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 /* ---- module.c, open.c */
 
 typedef struct shipped shipped;
+typedef struct module_pieces module_pieces;
 
-/* Takes `bytes` over (from gbx_base_alloc), on failure too; and what `with` (may be NULL) holds, if they come
- * with code. `tags`: of their pieces (gbx_runtime_pieces), or NULL: not made yet. */
-GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, const mac_tag *tags,
+/* Takes `bytes` over (from gbx_base_alloc, with WASM_PAD_BYTES behind them), on failure too; and what `with`
+ * (may be NULL) holds, if they come with code. `tagging`: their pieces (pieces.c), which are ended here;
+ * NULL: not begun yet. */
+GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagging,
                                              shipped *with, gbx_module **out, gbx_err *err);
 /* From bytes of the caller's, or of a file; both may be a module with its code. */
 GBX_MUST_USE gbx_code gbx_runtime_module_copy(gbx_engine *e, const u8 *bytes, size_t len, gbx_trust trust,

@@ -206,11 +206,16 @@ bool gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx);
 #define RUNTIME_PIECE_BYTES ((size_t)256 << 10)
 
 u32 gbx_runtime_pieces_count(size_t len);
-/* Read `len` bytes of a file from its start, but the first `from`, which are there (fd -1: all are), and tag
- * their pieces for `d` (tags NULL: not). By `threads` at most, 0: as many as there are processors. False:
- * they cannot be read. */
-GBX_MUST_USE bool gbx_runtime_pieces(const cache_dir *d, u32 threads, int fd, u8 *bytes, size_t from,
-                                     size_t len, mac_tag *tags);
+/* Begin to read `len` bytes of a file from its start, but the first `from`, which are there (fd -1: all are),
+ * and to tag their pieces for `d` (not open: not). By `threads` at most, 0: as many as there are processors.
+ * Until the end nobody else writes to the bytes or frees them. NULL: memory is short. */
+GBX_MUST_USE module_pieces *gbx_runtime_pieces_begin(const cache_dir *d, u32 threads, int fd, u8 *bytes,
+                                                     size_t from, size_t len);
+/* All are there. False: they cannot be read. */
+GBX_MUST_USE bool gbx_runtime_pieces_read(module_pieces *p);
+/* Their tags, which live until the end. NULL: they cannot be read, or `d` is not open. */
+GBX_MUST_USE const mac_tag *gbx_runtime_pieces_tags(module_pieces *p);
+void gbx_runtime_pieces_end(module_pieces *p); /* NULL is fine */
 
 /* ---- pool.c: instances of released stores, kept for the next tenant */
 

@@ -7,12 +7,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/os_file.h"
 #include "base/os_scratch.h"
+#include "base/os_sync.h"
 
 /* ---- guest names of directories */
 
@@ -141,6 +144,8 @@ ctx_stdio(wasi_ctx *w, u32 guest_fd, int host_fd, gbx_err *err)
     }
     f.type = gbx_wasi_type_of_host(f.host, st.st_mode);
     f.rights = ctx_stdio_rights(guest_fd, &f, host_flags);
+    if (S_ISSOCK(st.st_mode)) f.inheriting = f.rights & ~RIGHT_SOCK_ACCEPT;
+    f.terminal = f.type == TYPE_CHARACTER_DEVICE && isatty(f.host);
     f.flags = host_flags & O_APPEND ? FDFLAG_APPEND : 0;
     return ctx_add(w, &f, err);
 }
@@ -156,6 +161,66 @@ ctx_scratch(wasi_ctx *w, const wasi_dir_grant *d, int *from, gbx_err *err)
                                 "file system (Linux 5.2, and the right to mount, or user namespaces): %s",
                                 d->guest_path, strerror(errno));
     w->scratches[w->scratch_count++] = *from;
+    return GBX_OK;
+}
+
+static gbx_code
+ctx_socket_refused(u32 guest_fd, const char *why, gbx_err *err)
+{
+    return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "the socket granted as descriptor %u %s",
+                            guest_fd, why);
+}
+
+/* What the host's descriptor is. Streams and datagrams only: preview 1 has no calls for the rest. */
+static gbx_code
+ctx_socket_look(wasi_file *f, u32 guest_fd, gbx_err *err)
+{
+    struct stat st;
+    int kind = 0, listens = 0;
+    socklen_t len = sizeof kind;
+    if (fstat(f->host, &st) || !S_ISSOCK(st.st_mode))
+        return ctx_socket_refused(guest_fd, "is no socket", err);
+    if (getsockopt(f->host, SOL_SOCKET, SO_TYPE, &kind, &len) || (kind != SOCK_STREAM && kind != SOCK_DGRAM))
+        return ctx_socket_refused(guest_fd, "is one of neither streams nor datagrams", err);
+    len = sizeof listens;
+    f->type = kind == SOCK_DGRAM ? TYPE_SOCKET_DGRAM : TYPE_SOCKET_STREAM;
+    f->listens = !getsockopt(f->host, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) && listens;
+    f->rights = gbx_wasi_rights_of(f->type, false);
+    f->inheriting = f->rights & ~RIGHT_SOCK_ACCEPT;
+    if (!f->listens) f->rights &= ~RIGHT_SOCK_ACCEPT;
+    return GBX_OK;
+}
+
+/* NONBLOCK is what the guest finds: GO: net/file_wasip1.go fileListener (1.26) does not set it, and a
+ * program whose listener blocks stands still. The host's listener has to have it too, even where it is
+ * shared: accept(2) has no other way not to wait, and every program that takes over such sockets sets it. */
+static gbx_code
+ctx_socket(wasi_ctx *w, const wasi_socket_grant *s, gbx_err *err)
+{
+    wasi_file f = {.kind = KIND_HOST, .flags = FDFLAG_NONBLOCK, .shared = s->shared};
+    f.host = fcntl(s->host_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (f.host < 0)
+        return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET,
+                                "the socket granted as descriptor %u cannot be used: %s", w->granted,
+                                strerror(errno));
+    gbx_code code = ctx_socket_look(&f, w->granted, err);
+    int const flags = fcntl(f.host, F_GETFL);
+    if (code == GBX_OK && f.listens && !(flags & O_NONBLOCK) && fcntl(f.host, F_SETFL, flags | O_NONBLOCK))
+        code = gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "a socket cannot be made non-blocking: %s",
+                                strerror(errno));
+    if (code == GBX_OK) return ctx_add(w, &f, err);
+    close(f.host);
+    return code;
+}
+
+static gbx_code
+ctx_sockets(wasi_ctx *w, const wasi_config *config, gbx_err *err)
+{
+    if (!config->socket_count) return GBX_OK;
+    w->end_fd = gbx_base_os_event_open();
+    if (w->end_fd < 0)
+        return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "no descriptor is left: %s", strerror(errno));
+    for (u32 i = 0; i < config->socket_count; i++) GBX_TRY(ctx_socket(w, &config->sockets[i], err));
     return GBX_OK;
 }
 
@@ -182,7 +247,7 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
                                 "the directory granted as %s is a code cache, which is the host's alone",
                                 d->guest_path);
     }
-    if (!gbx_wasi_policy_fs(fd)) {
+    if (!gbx_wasi_policy_fs(w, fd)) {
         close(fd);
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
                                 "the directory granted as %s is an interface of the kernel, not files",
@@ -195,7 +260,7 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
         return ctx_no_memory(err);
     }
     memcpy(name, d->guest_path, len);
-    w->preopens[w->preopen_count++] = name;
+    w->preopens[w->preopen_count++] = (wasi_preopen){name, st.st_dev, st.st_ino, d->read_only};
     u64 const rights = gbx_wasi_rights_of(TYPE_DIRECTORY, false);
     wasi_file const f = {.kind = KIND_HOST,
                          .host = fd,
@@ -203,10 +268,27 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
                          .read_only = d->read_only,
                          .scratch = d->scratch_bytes != 0,
                          .devices = !d->scratch_bytes && gbx_wasi_may_hold_devices(fd),
+                         .place = gbx_wasi_place_of(PLACE_ROOT, name),
                          .rights = rights,
                          .inheriting = rights | gbx_wasi_rights_of(TYPE_REGULAR_FILE, false),
                          .preopen = name};
     return ctx_add(w, &f, err);
+}
+
+/* A grant for writing keeps out of read-only ones that stand in it, as one file system does of another
+ * that is mounted there: by what they are, whatever name leads to them. */
+static void
+ctx_nest(wasi_ctx *w, u32 first_fd)
+{
+    for (u32 i = 0; i < w->preopen_count; i++) {
+        const char *const name = w->preopens[i].name;
+        size_t const len = name[1] ? strlen(name) : 0;
+        for (u32 k = 0; k < w->preopen_count; k++) {
+            const wasi_preopen *const p = &w->preopens[k];
+            if (p->read_only && strncmp(p->name, name, len) == 0 && p->name[len] == '/' && p->name[len + 1])
+                w->fds.files[first_fd + i].holds_read_only = true;
+        }
+    }
 }
 
 /* The kernel has openat2 and nothing forbids it to us. */
@@ -229,6 +311,9 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->still = config->still;
     w->output_left = config->output_bytes ? config->output_bytes : UINT64_MAX;
     w->disk_left = config->disk_bytes ? config->disk_bytes : UINT64_MAX;
+    w->special = config->allow_special;
+    w->raw = config->raw;
+    w->pipe_ends = config->pipe_ends;
     w->cache_dir = config->cache_dir ? *config->cache_dir : -1;
     memcpy(w->sinks, config->sinks, sizeof w->sinks);
     if (config->seed) GBX_TRY(gbx_wasi_seeded_new(w, *config->seed, err));
@@ -239,10 +324,13 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     GBX_TRY(ctx_strings(&w->args, config->args, config->arg_count, "arguments", err));
     GBX_TRY(ctx_strings(&w->env, config->env, config->env_count, "variables", err));
     for (u32 i = 0; i < 3; i++) GBX_TRY(ctx_stdio(w, i, config->stdio[i], err));
+    GBX_TRY(ctx_sockets(w, config, err));
     w->preopens = gbx_base_alloc_zero(config->dir_count, sizeof *w->preopens);
     w->scratches = gbx_base_alloc_zero(config->dir_count, sizeof *w->scratches);
     if (!w->preopens || !w->scratches) return ctx_no_memory(err);
+    u32 const first_fd = w->granted;
     for (u32 i = 0; i < config->dir_count; i++) GBX_TRY(ctx_dir(w, &config->dirs[i], err));
+    ctx_nest(w, first_fd);
     return GBX_OK;
 }
 
@@ -252,6 +340,7 @@ gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err)
     *out = NULL;
     wasi_ctx *const w = gbx_base_alloc_zero(1, sizeof *w);
     if (!w) return ctx_no_memory(err);
+    w->end_fd = -1;
     gbx_code const code = ctx_fill(w, config, err);
     if (code)
         gbx_wasi_ctx_free(w);
@@ -260,12 +349,26 @@ gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err)
     return code;
 }
 
+/* Colours that a guest leaves behind would be the next program's, the invisible one too. */
+static void
+ctx_reset_colours(wasi_ctx *w)
+{
+    for (u32 fd = 0; w->tty.coloured && fd < w->fds.len; fd++) {
+        struct pollfd p = {.fd = w->fds.files[fd].host, .events = POLLOUT};
+        if (!w->fds.files[fd].terminal || poll(&p, 1, 0) != 1) continue;
+        ssize_t const n = write(p.fd, "\x1b[0m", 4);
+        w->tty.coloured = n < 0;
+    }
+}
+
 void
 gbx_wasi_ctx_free(wasi_ctx *w)
 {
     if (!w) return;
+    ctx_reset_colours(w);
     gbx_wasi_fds_deinit(&w->fds);
-    for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i]);
+    gbx_base_os_event_close(w->end_fd);
+    for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i].name);
     gbx_base_free(w->preopens);
     for (u32 i = 0; i < w->scratch_count; i++) close(w->scratches[i]);
     gbx_base_free(w->scratches);
@@ -274,4 +377,12 @@ gbx_wasi_ctx_free(wasi_ctx *w)
     gbx_base_free(w->env.data);
     gbx_base_free(w->trace);
     gbx_base_free(w);
+}
+
+/* The flag first: whoever is woken finds it. */
+void
+gbx_wasi_stop_accepting(wasi_ctx *w)
+{
+    atomic_store(&w->ending, true);
+    gbx_base_os_event_set(w->end_fd);
 }

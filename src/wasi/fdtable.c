@@ -1,8 +1,13 @@
 /* The guest's descriptors: a table of our own, so that no number of the host's ever means anything to
- * a guest. Lowest free first (programs rely on it: close(0), open), capped. */
+ * a guest. Lowest free first (programs rely on it: close(0), open), capped.
+ *
+ * The process has a limit of its own, which all its guests share with the host. The last descriptors below
+ * it are the host's: Linux gives the lowest free number, so one this high says that all below are taken. */
 #include "wasi/wasi_int.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -35,6 +40,39 @@ gbx_wasi_fds_reserve(wasi_fds *t, u32 *fd)
     }
     *fd = i;
     return WASI_OK;
+}
+
+/* Is `fd` one of the last? Where the limit is so low that the reserve would leave little, a
+ * quarter is kept. */
+static bool
+fdtable_is_host_only(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit)) return false;
+    return (u64)fd >= limit.rlim_cur - min_u64(WASI_MAX_HOST_FDS, limit.rlim_cur / 4);
+}
+
+/* A look-up had others open when it opened this one: their numbers are free by now. */
+wasi_errno
+gbx_wasi_fds_host_keep(int *fd)
+{
+    if (!fdtable_is_host_only(*fd)) return WASI_OK;
+    int const lower = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(*fd);
+    *fd = lower;
+    if (lower < 0) return gbx_wasi_errno_of(errno);
+    if (!fdtable_is_host_only(lower)) return WASI_OK;
+    close(lower);
+    return WASI_MFILE;
+}
+
+wasi_errno
+gbx_wasi_fds_host_has_room(int host)
+{
+    int const fd = fcntl(host, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (fd < 0) return gbx_wasi_errno_of(errno);
+    close(fd);
+    return fdtable_is_host_only(fd) ? WASI_MFILE : WASI_OK;
 }
 
 void

@@ -22,12 +22,22 @@ gbx_wasi_fd_filestat_get(p1_call *c)
     return WASI_OK;
 }
 
+/* RULE: S2. A directory may have become the host's cache since the guest got hold of it. */
+static wasi_errno
+file_check_cache(const wasi_file *f)
+{
+    struct stat st;
+    if (f->type != TYPE_DIRECTORY) return WASI_OK;
+    if (fstat(f->host, &st)) return gbx_wasi_errno_of(errno);
+    return gbx_wasi_policy_cache(&st) ? WASI_PERM : WASI_OK;
+}
+
 /* The descriptor of a file that is about to be changed. */
 static wasi_errno
 file_to_change(p1_call *c, wasi_file **out)
 {
     WASI_TRY(gbx_wasi_file_get(c, guest_u32(c, 0), c->row->rights, out));
-    return (*out)->read_only ? WASI_ROFS : WASI_OK;
+    return (*out)->read_only ? WASI_ROFS : file_check_cache(*out);
 }
 
 wasi_errno
@@ -42,7 +52,8 @@ gbx_wasi_fd_filestat_set_times(p1_call *c)
     return WASI_OK;
 }
 
-/* Runs one call on the host that may meet RLIMIT_FSIZE, whose signal ends a process by default. */
+/* Sets the size to `len`, or allocates `len` bytes at `offset`: a call on the host that may meet
+ * RLIMIT_FSIZE, whose signal ends a process by default. */
 static wasi_errno
 file_grow(p1_call *c, wasi_file *f, u64 offset, u64 len, bool truncate)
 {
@@ -81,7 +92,8 @@ gbx_wasi_fd_filestat_set_size(p1_call *c)
     return file_grow_counted(c, f, 0, size, true);
 }
 
-/* Real allocation, where the file system has it; NOTSUP else, never a loop of writes. */
+/* Real allocation, where the file system has it; NOTSUP else, never a loop of writes. In one piece, so that
+ * what cannot be had takes nothing. */
 wasi_errno
 gbx_wasi_fd_allocate(p1_call *c)
 {
@@ -140,9 +152,10 @@ gbx_wasi_fd_readdir(p1_call *c)
     wasi_file *f = gbx_wasi_fds_find(&c->w->fds, guest_u32(c, 0));
     if (f && f->type != TYPE_DIRECTORY) return WASI_NOTDIR;
     WASI_TRY(gbx_wasi_file_get(c, guest_u32(c, 0), c->row->rights, &f));
+    WASI_TRY(file_check_cache(f));
     u32 used;
     if (c->w->seeded) WASI_TRY(gbx_wasi_sorted_read(c->w, f, c->arg[3], buf, len, &used));
-    else WASI_TRY(gbx_wasi_dir_read(f, c->arg[3], buf, len, &used));
+    else WASI_TRY(gbx_wasi_dir_read(c->x, f, c->arg[3], buf, len, &used));
     put_u32(out, used);
     return WASI_OK;
 }

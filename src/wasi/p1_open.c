@@ -1,12 +1,13 @@
 /* path_open.
  *
- * Rights decide how the host opens: FD_WRITE or FD_ALLOCATE for writing, else for reading. What the
- * file's type has no use for is dropped from the new descriptor's rights; what the directory does not
- * pass on is NOTCAPABLE.
+ * Rights decide how the host opens: FD_WRITE or FD_ALLOCATE for writing, and so FD_FILESTAT_SET_SIZE where
+ * nothing is to be read; else for reading. What the file's type has no use for is dropped from the new
+ * descriptor's rights; what the directory does not pass on is NOTCAPABLE.
  *
  * Everything is opened O_NONBLOCK, so that a FIFO without a peer cannot hang the host; what is regular
  * gets the flag taken off again, the rest is waited for in vfs_io.c. The descriptor's place in the
- * table is found before the file is opened: a full table must not create or truncate anything. */
+ * table is found before the file is opened, and room at the host before a file is made or cut: without a
+ * descriptor to give, nothing is created or truncated. */
 #include "wasi/p1_path.h"
 
 #include <errno.h>
@@ -26,22 +27,13 @@ typedef struct open_request {
     wasi_path path;
 } open_request;
 
-bool
-gbx_wasi_synthetic(const wasi_path *p, wasi_file *out)
+/* GO: syscall/fs_wasip1.go openat (1.26) asks for FD_FILESTAT_SET_SIZE with every file it only reads. Linux
+ * sets the size of what is open for writing, so whoever asks for that right and not to read gets it so. */
+static bool
+open_writes(u64 rights)
 {
-    static const struct {
-        const char *path;
-        wasi_kind kind;
-    } devices[] = {{"dev/null", KIND_NULL},
-                   {"dev/zero", KIND_ZERO},
-                   {"dev/urandom", KIND_RANDOM},
-                   {"dev/random", KIND_RANDOM}};
-    for (size_t i = 0; i < GBX_LEN(devices); i++) {
-        if (p->slash || strcmp(p->text, devices[i].path)) continue;
-        *out = (wasi_file){.kind = devices[i].kind, .host = -1, .type = TYPE_CHARACTER_DEVICE};
-        return true;
-    }
-    return false;
+    if (rights & (RIGHT_FD_WRITE | RIGHT_FD_ALLOCATE)) return true;
+    return rights & RIGHT_FD_FILESTAT_SET_SIZE && !(rights & (RIGHT_FD_READ | RIGHT_FD_READDIR));
 }
 
 /* Bits that say nothing about what path_open can open (sockets, bits of the future) are not asked for:
@@ -63,9 +55,21 @@ open_read(p1_call *c, open_request *r)
     if (r->oflags & OFLAG_CREAT && r->oflags & OFLAG_DIRECTORY) return WASI_INVAL;
     if (!(r->oflags & OFLAG_CREAT)) r->oflags &= ~(u32)OFLAG_EXCL;
     r->follow = lookup & LOOKUP_SYMLINK_FOLLOW && !(r->oflags & OFLAG_EXCL);
-    r->writes = r->rights & (RIGHT_FD_WRITE | RIGHT_FD_ALLOCATE);
+    r->writes = open_writes(r->rights);
     return WASI_OK;
 }
+
+/* What path_open needs besides PATH_OPEN, by what it is asked for; one of the rights of a row is enough. The
+ * text gives what concerns the open file to whoever may hand the right on. */
+static const struct {
+    u32 oflags, fdflags;
+    u64 base, inheriting;
+} open_needs[] = {
+        {OFLAG_CREAT, 0, RIGHT_PATH_CREATE_FILE, 0},
+        {OFLAG_TRUNC, 0, RIGHT_PATH_FILESTAT_SET_SIZE, 0},
+        {0, FDFLAG_DSYNC, RIGHT_FD_DATASYNC | RIGHT_FD_SYNC, RIGHT_FD_DATASYNC | RIGHT_FD_SYNC},
+        {0, FDFLAG_RSYNC | FDFLAG_SYNC, RIGHT_FD_SYNC, RIGHT_FD_SYNC},
+};
 
 /* The directory passes on what is asked for, and lets this be done with it.
  * GO: syscall/fs_wasip1.go openat (1.26) leaves PATH_FILESTAT_SET_SIZE out when it opens a directory,
@@ -75,9 +79,14 @@ static wasi_errno
 open_check_rights(const wasi_file *dir, const open_request *r)
 {
     if ((r->rights | r->inheriting) & ~dir->inheriting) return WASI_NOTCAPABLE;
-    if (r->oflags & OFLAG_CREAT && !(dir->rights & RIGHT_PATH_CREATE_FILE)) return WASI_NOTCAPABLE;
-    if (!(r->oflags & OFLAG_TRUNC) || dir->rights & RIGHT_PATH_FILESTAT_SET_SIZE) return WASI_OK;
-    return r->rights & RIGHT_FD_FILESTAT_SET_SIZE ? WASI_OK : WASI_NOTCAPABLE;
+    for (size_t i = 0; i < GBX_LEN(open_needs); i++) {
+        bool const asked = r->oflags & open_needs[i].oflags || r->fdflags & open_needs[i].fdflags;
+        bool const cuts = r->oflags & open_needs[i].oflags & OFLAG_TRUNC;
+        if (!asked || (cuts && r->rights & RIGHT_FD_FILESTAT_SET_SIZE)) continue;
+        if (!(dir->rights & open_needs[i].base) && !(dir->inheriting & open_needs[i].inheriting))
+            return WASI_NOTCAPABLE;
+    }
+    return WASI_OK;
 }
 
 static int
@@ -97,7 +106,8 @@ open_flags(const open_request *r)
 }
 
 /* Under a read-only grant: what a native program gets on a read-only file system. Opening for reading
- * goes on, without the flags that would make or change the file. */
+ * goes on, without the flags that would make or change the file; and so does opening one of the devices that
+ * are imitated. */
 static wasi_errno
 open_read_only(p1_call *c, const open_request *r, wasi_look *look)
 {
@@ -114,7 +124,8 @@ open_read_only(p1_call *c, const open_request *r, wasi_look *look)
         close(found.fd);
         if (r->oflags & OFLAG_EXCL) return WASI_EXIST;
         if (S_ISDIR(found.st.st_mode)) return WASI_ISDIR;
-        if (!changes) return WASI_OK;
+        if (S_ISLNK(found.st.st_mode)) return WASI_LOOP;
+        if (!changes || gbx_wasi_device_of(&found.st) != KIND_FREE) return WASI_OK;
     }
     gbx_wasi_refuse(c->w, r->path.text, WHY_READ_ONLY);
     return WASI_ROFS;
@@ -152,6 +163,7 @@ open_host(p1_call *c, const wasi_file *dir, const open_request *r, wasi_found *f
 {
     wasi_look look = {.base = dir->host,
                       .devices = dir->devices,
+                      .holds_read_only = dir->holds_read_only,
                       .follow = r->follow,
                       .flags = open_flags(r),
                       .mode = 0666};
@@ -165,13 +177,28 @@ open_host(p1_call *c, const wasi_file *dir, const open_request *r, wasi_found *f
     }
 }
 
-/* The guest's descriptor for what was opened. A directory passes on what the one above it does, not
- * what was asked for: Zig's library (0.15, fs/Dir.zig openDir) asks for a directory's own rights in both
- * places, and then reads and writes files beneath it. A guest gives rights up by fd_fdstat_set_rights. */
+/* A directory passes on what was asked for, but where that has none of the rights that only files have: such
+ * a request says nothing about files, and what the directory above passes on stays.
+ * Zig's library (0.15, fs/Dir.zig openDir) asks for a directory's own rights in both places, and then reads
+ * and writes files beneath it. */
+static u64
+open_inheriting(const wasi_file *dir, const open_request *r)
+{
+    u64 const of_files = gbx_wasi_rights_of(TYPE_REGULAR_FILE, false) &
+                         ~gbx_wasi_rights_of(TYPE_DIRECTORY, false);
+    return r->inheriting & of_files ? r->inheriting : dir->inheriting;
+}
+
+/* The guest's descriptor for what was opened. */
 static wasi_file
 open_file(const wasi_file *dir, const open_request *r, const wasi_found *found)
 {
     u8 const type = gbx_wasi_type_of(found->st.st_mode);
+    wasi_kind const device = gbx_wasi_device_of(&found->st);
+    if (device != KIND_FREE) {
+        close(found->fd);
+        return gbx_wasi_device_file(device, (u16)r->fdflags, r->rights);
+    }
     bool const terminal = type == TYPE_CHARACTER_DEVICE && isatty(found->fd);
     if (type == TYPE_REGULAR_FILE)
         fcntl(found->fd, F_SETFL, r->fdflags & FDFLAG_APPEND ? O_APPEND : 0);
@@ -179,27 +206,59 @@ open_file(const wasi_file *dir, const open_request *r, const wasi_found *found)
             .kind = KIND_HOST,
             .host = found->fd,
             .type = type,
-            .read_only = dir->read_only,
+            .terminal = terminal,
+            .read_only = dir->read_only || found->read_only,
             .scratch = dir->scratch,
+            .holds_read_only = dir->holds_read_only,
             .devices = found->crossed ? gbx_wasi_may_hold_devices(found->fd) : dir->devices,
+            .place = type == TYPE_DIRECTORY ? gbx_wasi_place_of(dir->place, r->path.text) : PLACE_ELSEWHERE,
             .flags = (u16)r->fdflags,
             .rights = r->rights & gbx_wasi_rights_of(type, terminal),
-            .inheriting = type == TYPE_DIRECTORY ? dir->inheriting : r->inheriting,
+            .inheriting = type == TYPE_DIRECTORY ? open_inheriting(dir, r) : r->inheriting,
     };
 }
 
-/* RULE: S17 as for other look-ups, but that the synthetic devices are found. */
+/* The device of the guest's tree that the path names, if it does: there is nothing to look up. */
 static wasi_errno
-open_unmatched(p1_call *c, const open_request *r, wasi_file *file)
+open_device(wasi_place from, const open_request *r, wasi_file *file)
+{
+    bool through;
+    wasi_kind const kind = gbx_wasi_device_at(from, &r->path, &through);
+    if (kind == KIND_FREE) return WASI_OK;
+    if (through) return WASI_NOTDIR;
+    if (r->oflags & OFLAG_EXCL) return WASI_EXIST;
+    if (r->oflags & OFLAG_DIRECTORY) return WASI_NOTDIR;
+    *file = gbx_wasi_device_file(kind, (u16)r->fdflags, r->rights);
+    return WASI_OK;
+}
+
+/* RULE: S17 as for other look-ups, but that the devices are found. */
+static wasi_errno
+open_unmatched(p1_call *c, const open_request *r, wasi_file *file, u32 *fd)
 {
     wasi_file *none;
     bool const changes = r->oflags & (OFLAG_CREAT | OFLAG_TRUNC);
-    if (!gbx_wasi_synthetic(&r->path, file))
-        return gbx_wasi_path_dir(c, UINT32_MAX, 0, &r->path, changes, &none);
-    if (r->oflags & OFLAG_EXCL) return WASI_EXIST;
-    if (r->oflags & OFLAG_DIRECTORY) return WASI_NOTDIR;
-    file->flags = (u16)r->fdflags;
-    file->rights = r->rights & gbx_wasi_rights_of(file->type, false);
+    WASI_TRY(open_device(PLACE_ROOT, r, file));
+    if (file->kind == KIND_FREE) return gbx_wasi_path_dir(c, UINT32_MAX, 0, &r->path, changes, &none);
+    return gbx_wasi_fds_reserve(&c->w->fds, fd);
+}
+
+/* Beneath a directory the guest has. */
+static wasi_errno
+open_beneath(p1_call *c, const open_request *r, wasi_file *file, u32 *fd)
+{
+    wasi_file *dir;
+    wasi_found found;
+    WASI_TRY(gbx_wasi_path_dir(c, guest_u32(c, 0), c->row->rights, &r->path, false, &dir));
+    WASI_TRY(open_check_rights(dir, r));
+    WASI_TRY(open_device(dir->place, r, file));
+    WASI_TRY(gbx_wasi_fds_reserve(&c->w->fds, fd));
+    if (file->kind != KIND_FREE) return WASI_OK;
+    dir = gbx_wasi_fds_find(&c->w->fds, guest_u32(c, 0)); /* the table may have moved */
+    if (r->oflags & (OFLAG_CREAT | OFLAG_TRUNC)) WASI_TRY(gbx_wasi_fds_host_has_room(dir->host));
+    WASI_TRY(open_host(c, dir, r, &found));
+    WASI_TRY(gbx_wasi_fds_host_keep(&found.fd));
+    *file = open_file(dir, r, &found);
     return WASI_OK;
 }
 
@@ -207,24 +266,15 @@ wasi_errno
 gbx_wasi_path_open(p1_call *c)
 {
     WASI_SCRATCH open_request r;
-    wasi_file file;
+    wasi_file file = {.kind = KIND_FREE};
     u32 fd;
     u8 *const out = guest_range(c, guest_u32(c, 8), 4);
     if (!out) return WASI_FAULT;
     WASI_TRY(open_read(c, &r));
-    if (guest_u32(c, 0) == UINT32_MAX) {
-        WASI_TRY(open_unmatched(c, &r, &file));
-        WASI_TRY(gbx_wasi_fds_reserve(&c->w->fds, &fd));
-    } else {
-        wasi_file *dir;
-        wasi_found found;
-        WASI_TRY(gbx_wasi_path_dir(c, guest_u32(c, 0), c->row->rights, &r.path, false, &dir));
-        WASI_TRY(open_check_rights(dir, &r));
-        WASI_TRY(gbx_wasi_fds_reserve(&c->w->fds, &fd));
-        dir = gbx_wasi_fds_find(&c->w->fds, guest_u32(c, 0)); /* the table may have moved */
-        WASI_TRY(open_host(c, dir, &r, &found));
-        file = open_file(dir, &r, &found);
-    }
+    if (guest_u32(c, 0) == UINT32_MAX)
+        WASI_TRY(open_unmatched(c, &r, &file, &fd));
+    else
+        WASI_TRY(open_beneath(c, &r, &file, &fd));
     gbx_wasi_fds_put(&c->w->fds, fd, &file);
     put_u32(out, fd);
     return WASI_OK;

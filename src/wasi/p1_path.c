@@ -81,13 +81,34 @@ path_leaf(wasi_path *p, const wasi_parent *at)
 typedef struct path_target {
     wasi_path path;
     wasi_parent at;
+    wasi_place from;  /* of the directory it is looked up in, where that was asked */
+    wasi_kind device; /* one that is imitated: then there is no `at` */
+    bool through;     /* and the path goes on behind it */
 } path_target;
 
 static wasi_errno
 path_target_read(p1_call *c, u32 path_idx, path_target *t)
 {
     t->at = (wasi_parent){.fd = -1};
+    t->from = PLACE_ELSEWHERE;
+    t->device = KIND_FREE;
     return gbx_wasi_path_read(c, guest_u32(c, path_idx), guest_u32(c, path_idx + 1), &t->path);
+}
+
+static void
+path_target_device(path_target *t, wasi_place from)
+{
+    t->from = from;
+    t->device = gbx_wasi_device_at(from, &t->path, &t->through);
+}
+
+/* What is to be changed lies in a read-only grant within the one that was named. */
+static wasi_errno
+path_target_refuse_change(p1_call *c, path_target *t)
+{
+    gbx_wasi_parent_deinit(&t->at);
+    gbx_wasi_refuse(c->w, t->path.text, WHY_READ_ONLY);
+    return WASI_ROFS;
 }
 
 static wasi_errno
@@ -95,20 +116,39 @@ path_target_find(p1_call *c, u32 fd_idx, u64 rights, bool changes, path_target *
 {
     wasi_file *dir;
     WASI_TRY(gbx_wasi_path_dir(c, guest_u32(c, fd_idx), rights, &t->path, changes, &dir));
-    return gbx_wasi_path_parent(c->w, dir, &t->path, &t->at);
+    path_target_device(t, dir->place);
+    if (t->device != KIND_FREE) return WASI_OK;
+    WASI_TRY(gbx_wasi_path_parent(c->w, dir, &t->path, &t->at));
+    return changes && t->at.read_only ? path_target_refuse_change(c, t) : WASI_OK;
 }
 
-/* RULE: S2. A name in a cache is refused by path.c, because its directory is; this is for the name of a
+/* What a call gets that would change the name of a device; `there` is for one that would make it. */
+static wasi_errno
+path_target_refuse_device(p1_call *c, const path_target *t, wasi_errno there)
+{
+    if (t->through) return WASI_NOTDIR;
+    if (there == WASI_PERM) gbx_wasi_refuse(c->w, t->path.text, WHY_SPECIAL);
+    return there;
+}
+
+/* What stands at the end of the path is not to be changed: the root of a read-only grant, the host's cache, a
+ * special file.
+ * RULE: S2. A name in a cache is refused by path.c, because its directory is; this is for the name of a
  * cache, and of what is linked to from elsewhere. `moves`: for directories that hold a cache, too. */
 static wasi_errno
-path_target_refuse_cache(p1_call *c, const path_target *t, bool moves)
+path_target_guard(p1_call *c, const path_target *t, bool moves)
 {
     struct stat st;
-    if (!t->at.leaf || fstatat(t->at.fd, t->at.leaf, &st, AT_SYMLINK_NOFOLLOW)) return WASI_OK;
-    if (!gbx_wasi_policy_cache(&st) &&
-        !(moves && S_ISDIR(st.st_mode) && gbx_wasi_policy_above_cache(c->w, &st)))
+    if (t->at.leaf ? fstatat(t->at.fd, t->at.leaf, &st, AT_SYMLINK_NOFOLLOW) : fstat(t->at.fd, &st))
         return WASI_OK;
-    gbx_wasi_refuse(c->w, t->path.text, WHY_CACHE);
+    if (t->at.holds_read_only && gbx_wasi_policy_is_read_only(c->w, &st)) {
+        gbx_wasi_refuse(c->w, t->path.text, WHY_READ_ONLY);
+        return WASI_ROFS;
+    }
+    bool const is_cache = gbx_wasi_policy_cache(&st) ||
+                          (moves && S_ISDIR(st.st_mode) && gbx_wasi_policy_above_cache(c->w, &st));
+    if (!is_cache && gbx_wasi_policy_name(c->w, &st)) return WASI_OK;
+    gbx_wasi_refuse(c->w, t->path.text, is_cache ? WHY_CACHE : WHY_SPECIAL);
     return WASI_PERM;
 }
 
@@ -116,7 +156,8 @@ path_target_refuse_cache(p1_call *c, const path_target *t, bool moves)
 typedef struct path_act {
     int (*act)(int dir, const char *leaf);
     wasi_errno dot, dots; /* for a path that ends in "." or ".." */
-    bool removes, adds; /* a name */
+    wasi_errno device;    /* for one of the devices that are imitated */
+    bool removes, adds;   /* a name */
 } path_act;
 
 static wasi_errno
@@ -125,8 +166,9 @@ path_change(p1_call *c, const path_act *how)
     WASI_SCRATCH path_target t;
     WASI_TRY(path_target_read(c, 1, &t));
     WASI_TRY(path_target_find(c, 0, c->row->rights, true, &t));
+    if (t.device != KIND_FREE) return path_target_refuse_device(c, &t, how->device);
     wasi_errno e = t.at.dots == 1 ? how->dot : how->dots;
-    if (t.at.leaf) e = how->removes ? path_target_refuse_cache(c, &t, false) : WASI_OK;
+    if (t.at.leaf) e = how->removes ? path_target_guard(c, &t, false) : WASI_OK;
     if (t.at.leaf && !e && how->adds) e = gbx_wasi_budget_has(c->w, WASI_MAX_ENTRY_BYTES);
     if (t.at.leaf && !e) {
         e = how->act(t.at.fd, path_leaf(&t.path, &t.at)) ? gbx_wasi_errno_of(errno) : WASI_OK;
@@ -158,21 +200,21 @@ path_unlink(int dir, const char *leaf)
 wasi_errno
 gbx_wasi_path_create_directory(p1_call *c)
 {
-    static const path_act how = {path_mkdir, WASI_EXIST, WASI_EXIST, false, true};
+    static const path_act how = {path_mkdir, WASI_EXIST, WASI_EXIST, WASI_EXIST, false, true};
     return path_change(c, &how);
 }
 
 wasi_errno
 gbx_wasi_path_remove_directory(p1_call *c)
 {
-    static const path_act how = {path_rmdir, WASI_INVAL, WASI_NOTEMPTY, true, false};
+    static const path_act how = {path_rmdir, WASI_INVAL, WASI_NOTEMPTY, WASI_NOTDIR, true, false};
     return path_change(c, &how);
 }
 
 wasi_errno
 gbx_wasi_path_unlink_file(p1_call *c)
 {
-    static const path_act how = {path_unlink, WASI_ISDIR, WASI_ISDIR, false, false};
+    static const path_act how = {path_unlink, WASI_ISDIR, WASI_ISDIR, WASI_PERM, true, false};
     return path_change(c, &how);
 }
 
@@ -186,9 +228,11 @@ gbx_wasi_path_rename(p1_call *c)
     WASI_TRY(path_target_read(c, 4, &to));
     wasi_errno e = path_target_find(c, 0, c->row->rights, true, &from);
     if (!e) e = path_target_find(c, 3, c->row->rights2, true, &to);
+    if (!e && from.device != KIND_FREE) e = path_target_refuse_device(c, &from, WASI_PERM);
+    if (!e && to.device != KIND_FREE) e = path_target_refuse_device(c, &to, WASI_PERM);
     if (!e && (!from.at.leaf || !to.at.leaf)) e = WASI_BUSY;
-    if (!e) e = path_target_refuse_cache(c, &from, true);
-    if (!e) e = path_target_refuse_cache(c, &to, false);
+    if (!e) e = path_target_guard(c, &from, true);
+    if (!e) e = path_target_guard(c, &to, false);
     if (!e && renameat(from.at.fd, path_leaf(&from.path, &from.at), to.at.fd,
                        path_leaf(&to.path, &to.at)))
         e = gbx_wasi_errno_of(errno);
@@ -222,8 +266,10 @@ gbx_wasi_path_link(p1_call *c)
     if (lookup) return WASI_INVAL;
     wasi_errno e = path_target_find(c, 0, c->row->rights, true, &from);
     if (!e) e = path_target_find(c, 4, c->row->rights2, true, &to);
+    if (!e && from.device != KIND_FREE) e = path_target_refuse_device(c, &from, WASI_PERM);
+    if (!e && to.device != KIND_FREE) e = path_target_refuse_device(c, &to, WASI_EXIST);
     if (!e && (!from.at.leaf || from.path.slash)) e = path_link_from_slash(&from);
-    if (!e) e = path_target_refuse_cache(c, &from, false);
+    if (!e) e = path_target_guard(c, &from, false);
     if (!e && !to.at.leaf) e = WASI_EXIST;
     if (!e) e = gbx_wasi_budget_has(c->w, WASI_MAX_ENTRY_BYTES);
     if (!e && linkat(from.at.fd, from.at.leaf, to.at.fd, path_leaf(&to.path, &to.at), 0))
@@ -248,6 +294,8 @@ gbx_wasi_path_symlink(p1_call *c)
     if (text.text[0] == '/') {
         gbx_wasi_refuse(c->w, text.text, WHY_OUTSIDE);
         e = WASI_PERM;
+    } else if (t.device != KIND_FREE) {
+        e = path_target_refuse_device(c, &t, WASI_EXIST);
     } else if (!t.at.leaf) {
         e = WASI_EXIST;
     } else {
@@ -259,8 +307,34 @@ gbx_wasi_path_symlink(p1_call *c)
     return e;
 }
 
+/* The directory that a look-up begins in, unless the path names a device. */
+static wasi_errno
+path_target_look(p1_call *c, bool changes, path_target *t, wasi_file **dir)
+{
+    u32 const fd = guest_u32(c, 0);
+    if (fd == UINT32_MAX && !changes) path_target_device(t, PLACE_ROOT);
+    if (t->device == KIND_FREE) {
+        WASI_TRY(gbx_wasi_path_dir(c, fd, c->row->rights, &t->path, changes, dir));
+        path_target_device(t, (*dir)->place);
+    }
+    return t->through ? WASI_NOTDIR : WASI_OK;
+}
+
 /* A buffer that is too short gets the beginning, and that is success. GO: os/file_unix.go readlink
  * (1.26) tries again with a larger one. */
+static wasi_errno
+path_read_link(const path_target *t, u8 *buf, u32 len, u8 *out)
+{
+    WASI_SCRATCH char text[WASI_MAX_PATH_BYTES + 1];
+    if (!t->at.leaf) return WASI_INVAL;
+    ssize_t const n = readlinkat(t->at.fd, t->at.leaf, text, sizeof text);
+    if (n < 0) return gbx_wasi_errno_of(errno);
+    u64 const take = min_u64((u64)n, len);
+    if (take) memcpy(buf, text, take);
+    put_u32(out, (u32)take);
+    return WASI_OK;
+}
+
 wasi_errno
 gbx_wasi_path_readlink(p1_call *c)
 {
@@ -271,31 +345,27 @@ gbx_wasi_path_readlink(p1_call *c)
     if (!buf || !out) return WASI_FAULT;
     WASI_TRY(path_target_read(c, 1, &t));
     wasi_file *dir;
-    WASI_TRY(gbx_wasi_path_dir(c, guest_u32(c, 0), c->row->rights, &t.path, false, &dir));
+    WASI_TRY(path_target_look(c, false, &t, &dir));
+    if (t.device != KIND_FREE) return WASI_INVAL;
     if (t.path.slash) {
         /* "link/" is what the link leads to, which is no link. */
-        wasi_look const look = {.base = dir->host, .follow = true, .flags = O_PATH | O_DIRECTORY};
+        wasi_look const look = {.base = dir->host,
+                                .holds_read_only = dir->holds_read_only,
+                                .follow = true,
+                                .flags = O_PATH | O_DIRECTORY};
         wasi_found found;
         WASI_TRY(gbx_wasi_path_find(c->w, &look, t.path.text, &found));
         close(found.fd);
         return WASI_INVAL;
     }
     WASI_TRY(gbx_wasi_path_parent(c->w, dir, &t.path, &t.at));
-    WASI_SCRATCH char text[WASI_MAX_PATH_BYTES + 1];
-    wasi_errno e = WASI_INVAL;
-    if (t.at.leaf) {
-        ssize_t const n = readlinkat(t.at.fd, t.at.leaf, text, sizeof text);
-        e = n < 0 ? gbx_wasi_errno_of(errno) : WASI_OK;
-        u64 const take = n < 0 ? 0 : min_u64((u64)n, len);
-        if (take) memcpy(buf, text, take);
-        if (!e) put_u32(out, (u32)take);
-    }
+    wasi_errno const e = path_read_link(&t, buf, len, out);
     gbx_wasi_parent_deinit(&t.at);
     return e;
 }
 
 /* What stat and set_times act on: a descriptor of the file itself (leaf NULL), or a name in a directory
- * that is not to be followed. As for a native lstat, "link/" is what the link leads to.
+ * that is not to be followed; or a device. As for a native lstat, "link/" is what the link leads to.
  * GO: os/stat_test.go TestSymlinkWithTrailingSlash. */
 static wasi_errno
 path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
@@ -303,24 +373,44 @@ path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
     WASI_TRY(path_target_read(c, 2, t));
     if (lookup & ~(u32)LOOKUP_SYMLINK_FOLLOW) return WASI_INVAL;
     wasi_file *dir;
-    WASI_TRY(gbx_wasi_path_dir(c, guest_u32(c, 0), c->row->rights, &t->path, changes, &dir));
-    if (!lookup && !t->path.slash) return gbx_wasi_path_parent(c->w, dir, &t->path, &t->at);
+    WASI_TRY(path_target_look(c, changes, t, &dir));
+    if (t->device != KIND_FREE) return WASI_OK;
+    bool const follows = lookup || t->path.slash;
+    if (!follows) WASI_TRY(gbx_wasi_path_parent(c->w, dir, &t->path, &t->at));
+    if (!follows) return changes && t->at.read_only ? path_target_refuse_change(c, t) : WASI_OK;
     wasi_look const look = {.base = dir->host,
+                            .holds_read_only = dir->holds_read_only,
                             .follow = true,
                             .flags = O_PATH | (t->path.slash ? O_DIRECTORY : 0)};
     wasi_found found;
     WASI_TRY(gbx_wasi_path_find(c->w, &look, t->path.text, &found));
     t->at.fd = found.fd;
     t->at.owned = true;
-    return WASI_OK;
+    return changes && found.read_only ? path_target_refuse_change(c, t) : WASI_OK;
 }
 
-/* The root of the guest's names is a directory also where it is not granted: only its grants stand in it.
- * GO: os/getwd.go Getwd (1.26) believes PWD only when "." can be looked at, and filepath.Abs asks it. */
+/* The directories that the guest's tree has although the host may have none there, or none is granted: the
+ * root, and the one of the devices. They are seen, and that is all.
+ * GO: os/getwd.go Getwd (1.26) believes PWD only when "." can be looked at, and filepath.Abs asks it;
+ * path/filepath/symlink.go walkSymlinks looks at each directory on the way to a file. */
 static bool
-path_is_root(const wasi_path *p)
+path_is_imitated(wasi_place from, const wasi_path *p, struct stat *st)
 {
-    return !strcmp(p->text, ".") || !strcmp(p->text, "/");
+    *st = (struct stat){.st_mode = S_IFDIR, .st_nlink = 1};
+    return gbx_wasi_place_of(from, p->text) != PLACE_ELSEWHERE;
+}
+
+static wasi_errno
+path_stat(const path_target *t, struct stat *st)
+{
+    wasi_kind device = t->device;
+    if (device == KIND_FREE) {
+        if (t->at.leaf ? fstatat(t->at.fd, t->at.leaf, st, AT_SYMLINK_NOFOLLOW) : fstat(t->at.fd, st))
+            return gbx_wasi_errno_of(errno);
+        device = gbx_wasi_device_of(st);
+    }
+    if (device != KIND_FREE) gbx_wasi_device_stat(device, st);
+    return WASI_OK;
 }
 
 wasi_errno
@@ -330,28 +420,37 @@ gbx_wasi_path_filestat_get(p1_call *c)
     struct stat st;
     u8 *const out = guest_range(c, guest_u32(c, 4), 64);
     if (!out) return WASI_FAULT;
-    wasi_file device;
     if (guest_u32(c, 0) == UINT32_MAX) {
         WASI_TRY(path_target_read(c, 2, &t));
-        if (gbx_wasi_synthetic(&t.path, &device)) {
-            WASI_TRY(gbx_wasi_vfs_stat(&device, &st));
-            gbx_wasi_put_filestat(out, &st, device.type);
-            return WASI_OK;
-        }
-        if (path_is_root(&t.path)) {
-            st = (struct stat){.st_mode = S_IFDIR, .st_nlink = 1};
+        if (path_is_imitated(PLACE_ROOT, &t.path, &st)) {
             gbx_wasi_put_filestat(out, &st, TYPE_DIRECTORY);
             return WASI_OK;
         }
     }
-    WASI_TRY(path_subject(c, false, guest_u32(c, 1), &t));
-    int const rc = t.at.leaf ? fstatat(t.at.fd, t.at.leaf, &st, AT_SYMLINK_NOFOLLOW)
-                             : fstat(t.at.fd, &st);
-    wasi_errno e = rc ? gbx_wasi_errno_of(errno) : WASI_OK;
-    if (!e) e = wasi_stat_shown(c->w, t.at.fd, t.at.leaf, &st);
+    wasi_errno e = path_subject(c, false, guest_u32(c, 1), &t);
+    if (!e) e = path_stat(&t, &st);
+    bool const is_imitated = e == WASI_NOENT && path_is_imitated(t.from, &t.path, &st);
+    if (is_imitated) e = WASI_OK;
+    else if (!e) e = wasi_stat_shown(c->w, t.at.fd, t.at.leaf, &st);
     if (!e) gbx_wasi_put_filestat(out, &st, gbx_wasi_type_of(st.st_mode));
     gbx_wasi_parent_deinit(&t.at);
     return e;
+}
+
+/* The name of a directory that another file system is mounted on is that one's, without a step into it: the
+ * last place where an interface of the kernel could be reached. */
+static wasi_errno
+path_guard_mount(p1_call *c, const path_target *t)
+{
+    struct stat above, st;
+    if (!t->at.leaf || fstat(t->at.fd, &above)) return WASI_OK;
+    int const fd = openat(t->at.fd, t->at.leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return WASI_OK;
+    bool const may = fstat(fd, &st) || st.st_dev == above.st_dev || gbx_wasi_policy_fs(c->w, fd);
+    close(fd);
+    if (may) return WASI_OK;
+    gbx_wasi_refuse(c->w, t->path.text, WHY_SPECIAL);
+    return WASI_PERM;
 }
 
 wasi_errno
@@ -361,7 +460,9 @@ gbx_wasi_path_filestat_set_times(p1_call *c)
     struct timespec times[2];
     WASI_TRY(gbx_wasi_times_of(c, c->arg[4], c->arg[5], guest_u32(c, 6), times));
     WASI_TRY(path_subject(c, true, guest_u32(c, 1), &t));
-    wasi_errno e = path_target_refuse_cache(c, &t, false);
+    if (t.device != KIND_FREE) return path_target_refuse_device(c, &t, WASI_PERM);
+    wasi_errno e = path_target_guard(c, &t, false);
+    if (!e) e = path_guard_mount(c, &t);
     if (!e && (t.at.leaf ? utimensat(t.at.fd, t.at.leaf, times, AT_SYMLINK_NOFOLLOW)
                          : utimensat(t.at.fd, "", times, AT_EMPTY_PATH)))
         e = gbx_wasi_errno_of(errno);

@@ -12,7 +12,4 @@ wasi_errno gbx_wasi_path_read(p1_call *c, u32 ptr, u32 len, wasi_path *out);
 wasi_errno gbx_wasi_path_dir(p1_call *c, u32 fd, u64 rights, const wasi_path *p, bool changes,
                              wasi_file **out);
 
-/* The devices every guest has, asked for by exact name on descriptor -1. False: not one of them. */
-bool gbx_wasi_synthetic(const wasi_path *p, wasi_file *out);
-
 #endif

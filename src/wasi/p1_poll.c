@@ -7,6 +7,8 @@
  * A subscription that cannot be waited for is an event with an error, never a failure of the call:
  * GO: runtime/netpoll_wasip1.go netpoll and os_wasip1.go usleep (1.26) throw when it fails.
  *
+ * A listener is ready too when nothing is accepted any more: sock_accept says so.
+ *
  * Time spent is linear in the subscriptions. Descriptors are polled once however often they are named,
  * so the host's poll never gets more than a guest may hold. */
 #include "wasi/guest.h"
@@ -53,9 +55,9 @@ typedef struct poll_wait {
     u32 count;
     u32 slots;
     u64 skipped; /* ns that the embedder was asked to sleep */
-    bool any_ready, wall_clock;
+    bool any_ready, wall_clock, listens;
     u16 slot_of[WASI_MAX_FDS]; /* slot + 1 by descriptor; 0: none yet */
-    struct pollfd fds[WASI_MAX_FDS + 1];
+    struct pollfd fds[WASI_MAX_FDS + 2]; /* and the end of listening, and what gbx_wasi_wait adds */
 } poll_wait;
 
 /* What deadlines are measured on: the host's steady clock, or only what was slept, where an embedder
@@ -93,6 +95,14 @@ poll_read_clock(poll_wait *p, poll_sub *s, const u8 *in)
     p->wall_clock |= s->absolute && id == CLOCK_ID_REALTIME && !p->c->w->clock_now;
 }
 
+/* A seeded guest is not told how fast others are: its reads wait instead (vfs_io.c). */
+static bool
+poll_is_unasked(const poll_wait *p, const wasi_file *f)
+{
+    return p->c->w->seeded && f->type != TYPE_REGULAR_FILE && f->type != TYPE_SOCKET_STREAM &&
+           f->type != TYPE_SOCKET_DGRAM;
+}
+
 /* The right to poll for reading comes with the right to read, and so for writing. */
 static void
 poll_read_fd(poll_wait *p, poll_sub *s, const u8 *in)
@@ -104,9 +114,8 @@ poll_read_fd(poll_wait *p, poll_sub *s, const u8 *in)
     s->error = gbx_wasi_file_get(
             p->c, s->fd, RIGHT_POLL_FD_READWRITE | (reads ? RIGHT_FD_READ : RIGHT_FD_WRITE), &f);
     if (s->error) return;
-    /* A seeded guest is not told how fast others are: its reads wait instead (vfs_io.c). */
-    bool const is_unasked = p->c->w->seeded && f->type != TYPE_SOCKET_STREAM && f->type != TYPE_SOCKET_DGRAM;
-    if (f->kind != KIND_HOST || f->type == TYPE_REGULAR_FILE || f->type == TYPE_BLOCK_DEVICE || is_unasked) {
+    if (f->kind != KIND_HOST || f->type == TYPE_REGULAR_FILE || f->type == TYPE_BLOCK_DEVICE ||
+        poll_is_unasked(p, f)) {
         s->ready = true;
         return;
     }
@@ -115,7 +124,8 @@ poll_read_fd(poll_wait *p, poll_sub *s, const u8 *in)
         p->slot_of[s->fd] = (u16)p->slots;
     }
     s->slot = (u16)(p->slot_of[s->fd] - 1);
-    p->fds[s->slot].events |= reads ? POLLIN : POLLOUT;
+    p->fds[s->slot].events |= reads ? POLLIN | POLLRDHUP : POLLOUT;
+    p->listens |= f->listens;
 }
 
 /* SAFETY: everything is copied out of guest memory before anything is written there, so events may
@@ -135,6 +145,7 @@ poll_read(poll_wait *p, const u8 *in)
         s->ready |= s->error != WASI_OK;
         p->any_ready |= s->ready;
     }
+    if (p->listens) p->fds[p->slots++] = (struct pollfd){.fd = p->c->w->end_fd, .events = POLLIN};
     return WASI_OK;
 }
 
@@ -192,6 +203,23 @@ poll_bytes(const wasi_file *f)
     return ioctl(f->host, FIONREAD, &n) || n < 0 ? 0 : (u64)n;
 }
 
+/* What the host's poll said of a descriptor, for one subscription; false: it is not ready. A peer that
+ * sends no more has hung up for a reader once everything is read, and not for a writer: it may still read.
+ * GO: runtime/netpoll_wasip1.go netpoll (1.26) wakes the writer too at a hang-up. */
+static bool
+poll_got(const poll_wait *p, const poll_sub *s, const wasi_file *f, u64 *bytes, u16 *flags,
+         wasi_errno *error)
+{
+    bool const reads = s->tag == EVENT_FD_READ;
+    bool const ended = f->listens && atomic_load(&p->c->w->ending);
+    int const got = p->fds[s->slot].revents | (ended ? POLLIN : 0);
+    if (!(got & ((reads ? POLLIN : POLLOUT) | POLLHUP | POLLERR | POLLNVAL))) return false;
+    *bytes = reads ? poll_bytes(f) : 1;
+    if (got & POLLHUP || (reads && got & POLLRDHUP && !*bytes)) *flags = EVENT_HANGUP;
+    if (got & POLLNVAL) *error = WASI_BADF;
+    return true;
+}
+
 /* Fills one event; false when the subscription is not ready. */
 static bool
 poll_event(poll_wait *p, const poll_sub *s, u64 now, u8 *out)
@@ -203,14 +231,8 @@ poll_event(poll_wait *p, const poll_sub *s, u64 now, u8 *out)
         if (!error && s->deadline > now) return false;
     } else if (!error) {
         const wasi_file *const f = gbx_wasi_fds_find(&p->c->w->fds, s->fd);
-        bool const reads = s->tag == EVENT_FD_READ;
-        if (!s->ready) {
-            int const got = p->fds[s->slot].revents;
-            if (!(got & ((reads ? POLLIN : POLLOUT) | POLLHUP | POLLERR | POLLNVAL))) return false;
-            if (got & POLLHUP) flags = EVENT_HANGUP;
-            if (got & POLLNVAL) error = WASI_BADF;
-        }
-        bytes = reads && !(p->c->w->seeded && f->type != TYPE_REGULAR_FILE) ? poll_bytes(f) : 1;
+        if (s->ready) bytes = s->tag == EVENT_FD_READ && !poll_is_unasked(p, f) ? poll_bytes(f) : 1;
+        else if (!poll_got(p, s, f, &bytes, &flags, &error)) return false;
     }
     memset(out, 0, EVENT_BYTES);
     put_u64(out, s->userdata);

@@ -1,10 +1,15 @@
 /* sock_accept, sock_recv, sock_send, sock_shutdown, on sockets the guest was given (a standard stream
  * may be one) and on those it accepted from them. A guest cannot make or connect a socket: preview 1
- * has no call for it. */
+ * has no call for it.
+ *
+ * A wait for a connection ends too when the host stops accepting (gbx_wasi_stop_accepting): from then on
+ * sock_accept gives CANCELED, on granted sockets only. */
 #include "wasi/guest.h"
 #include "wasi/wasi_int.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -30,15 +35,17 @@ sock_get(p1_call *c, wasi_file **out)
 }
 
 static wasi_errno
-sock_wait(p1_call *c, const wasi_file *f, short events)
+sock_wait(p1_call *c, const wasi_file *f)
 {
-    struct pollfd p[2] = {{.fd = f->host, .events = events}};
+    struct pollfd p[3] = {{.fd = f->host, .events = POLLIN},
+                          {.fd = f->listens ? c->w->end_fd : -1, .events = POLLIN}};
     u32 ready;
-    return gbx_wasi_wait(c->x, p, 1, WASI_FOREVER, &ready);
+    return gbx_wasi_wait(c->x, p, 2, WASI_FOREVER, &ready);
 }
 
-/* Accept without blocking: a listening socket that we share may block, so it is asked first. (Should the
- * client vanish between the question and the accept, the accept waits for the next one.) */
+/* Accept without blocking: a listening socket that is a standard stream may block, so it is asked first.
+ * (Should the client vanish between the question and the accept, the accept waits for the next one.)
+ * Connections of a socket that is ours inherit their options; see listen.c. */
 static int
 sock_accept_once(const wasi_file *f)
 {
@@ -47,7 +54,18 @@ sock_accept_once(const wasi_file *f)
         errno = EAGAIN;
         return -1;
     }
-    return gbx_base_os_fd_above_stdio(accept4(f->host, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    int const fd = gbx_base_os_fd_above_stdio(accept4(f->host, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    int const on = 1;
+    if (fd >= 0 && f->shared) (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
+/* Clients that come later are to be told by the kernel that nobody listens. */
+static wasi_errno
+sock_accept_ended(const wasi_file *f)
+{
+    if (!f->shared) (void)shutdown(f->host, SHUT_RD);
+    return WASI_CANCELED;
 }
 
 wasi_errno
@@ -62,19 +80,23 @@ gbx_wasi_sock_accept(p1_call *c)
     WASI_TRY(sock_get(c, &f));
     WASI_TRY(gbx_wasi_fds_reserve(&c->w->fds, &fd));
     f = gbx_wasi_fds_find(&c->w->fds, guest_u32(c, 0)); /* the table may have moved */
+    WASI_TRY(gbx_wasi_fds_host_has_room(f->host)); /* a client that is accepted is not sent away */
     int host;
-    while ((host = sock_accept_once(f)) < 0) {
+    for (;;) {
+        if (f->listens && atomic_load(&c->w->ending)) return sock_accept_ended(f);
+        host = sock_accept_once(f);
+        if (host >= 0) break;
         if (atomic_load(&c->x->stop)) return WASI_STOPPED;
         if (errno == EINTR) continue;
         if (errno != EAGAIN) return gbx_wasi_errno_of(errno);
         if (f->flags & FDFLAG_NONBLOCK) return WASI_AGAIN;
-        WASI_TRY(sock_wait(c, f, POLLIN));
+        WASI_TRY(sock_wait(c, f));
     }
     wasi_file const file = {.kind = KIND_HOST,
                             .host = host,
                             .type = f->type,
                             .flags = (u16)flags,
-                            .rights = gbx_wasi_rights_of(f->type, false) & ~RIGHT_SOCK_ACCEPT};
+                            .rights = f->inheriting};
     gbx_wasi_fds_put(&c->w->fds, fd, &file);
     put_u32(out, fd);
     return WASI_OK;
@@ -114,7 +136,7 @@ gbx_wasi_sock_recv(p1_call *c)
             return gbx_wasi_errno_of(errno);
         }
         if (f->flags & FDFLAG_NONBLOCK) return WASI_AGAIN;
-        WASI_TRY(sock_wait(c, f, POLLIN));
+        WASI_TRY(sock_wait(c, f));
     }
     put_u32(out_len, (u32)done);
     put_u16(out_flags, got_flags);

@@ -11,8 +11,9 @@
  * For what lies on another mount, and where device nodes may stand about, the file is first taken with
  * O_PATH, which has no effect on it, looked at, and only then opened.
  *
- * RULE: S2. What the cache of the host holds is told by its mode once it is open, so nothing is cut short in
- * opening it; and a file is made only in a directory that was looked at before.
+ * RULE: S2. What the cache of the host holds is told by its mode once it is open, so nothing is cut
+ * short in opening it; a file is made only in a directory that was looked at before; and so is the one
+ * a look-up begins in, which may have become a cache since the guest got hold of it.
  *
  * Calls that act on a name take the parent from here and give the kernel the last component: without
  * a slash, ".", or "..", and by calls that do not follow it. A trailing slash is given back to the
@@ -83,24 +84,44 @@ path_keep(wasi_ctx *w, const wasi_look *look, const char *path, int fd, bool cro
         close(fd);
         return path_refuse(w, look, path, WHY_CACHE);
     }
-    if ((crossed && !gbx_wasi_policy_fs(fd)) ||
-        (!(look->flags & O_PATH) && !gbx_wasi_policy_file(&out->st))) {
+    if ((crossed && !gbx_wasi_policy_fs(w, fd)) ||
+        (!(look->flags & O_PATH) && !gbx_wasi_policy_file(w, &out->st))) {
         close(fd);
         return path_refuse(w, look, path, WHY_SPECIAL);
     }
     out->fd = fd;
     out->crossed = crossed;
+    out->read_only = false;
     return WASI_OK;
 }
 
-/* Take the file with O_PATH, look, then open it, and make sure that it was the same one. */
+/* What was found was opened without O_TRUNC, which look->flags may have: it has been looked at now. */
+static wasi_errno
+path_cut(const wasi_look *look, const wasi_found *found)
+{
+    bool const cuts = look->flags & O_TRUNC && S_ISREG(found->st.st_mode);
+    if (!cuts || ftruncate(found->fd, 0) == 0) return WASI_OK;
+    int const e = errno;
+    close(found->fd);
+    return gbx_wasi_errno_of(e);
+}
+
+/* Take the file with O_PATH, look, then open it, and make sure that it was the same one. What cannot
+ * be found on another mount is left to our walker, which stops at one that policy forbids: no error
+ * tells what is there. */
 static wasi_errno
 path_careful(wasi_ctx *w, const wasi_look *look, const char *path, bool crossed, wasi_found *out)
 {
     wasi_look probe = *look;
     probe.flags = O_PATH | (look->flags & O_DIRECTORY);
     for (int i = 0; i < WASI_MAX_RETRIES; i++) {
-        int fd = path_openat2(&probe, path, probe.flags, PATH_BENEATH);
+        u64 resolve = PATH_BENEATH | (crossed ? 0 : RESOLVE_NO_XDEV);
+        int fd = path_openat2(&probe, path, probe.flags, resolve);
+        if (fd < 0 && errno == EXDEV && !crossed) {
+            crossed = true;
+            resolve = PATH_BENEATH;
+            fd = path_openat2(&probe, path, probe.flags, resolve);
+        }
         wasi_found seen = {.fd = -1};
         if (fd >= 0) {
             WASI_TRY(path_keep(w, &probe, path, fd, crossed, &seen));
@@ -111,45 +132,60 @@ path_careful(wasi_ctx *w, const wasi_look *look, const char *path, bool crossed,
             close(seen.fd);
             if (look->flags & O_EXCL) return WASI_EXIST;
             if (S_ISLNK(seen.st.st_mode)) return WASI_LOOP;
-            if (!gbx_wasi_policy_file(&seen.st)) return path_refuse(w, look, path, WHY_SPECIAL);
-        } else if (errno == ELOOP) {
+            if (!gbx_wasi_policy_file(w, &seen.st)) return path_refuse(w, look, path, WHY_SPECIAL);
+        } else if (errno == ELOOP || crossed) {
             return gbx_wasi_walk(w, look, path, out); /* a loop, or a link that is magic: who knows */
         } else if (errno != ENOENT || !(look->flags & O_CREAT)) {
             return path_errno(w, look, path, errno);
         }
-        fd = path_openat2(look, path, look->flags, PATH_BENEATH);
+        fd = path_openat2(look, path, look->flags & ~O_TRUNC, resolve);
         if (fd < 0) {
             if (errno == ENOENT && seen.fd >= 0) continue; /* removed meanwhile */
             return path_errno(w, look, path, errno);
         }
         WASI_TRY(path_keep(w, look, path, fd, crossed, out));
-        if (seen.fd < 0) return WASI_OK;
-        if (seen.st.st_dev == out->st.st_dev && seen.st.st_ino == out->st.st_ino) return WASI_OK;
+        if (seen.fd < 0) return path_cut(look, out);
+        if (seen.st.st_dev == out->st.st_dev && seen.st.st_ino == out->st.st_ino) return path_cut(look, out);
         close(out->fd);
     }
     return WASI_AGAIN;
 }
 
-/* `fd` was opened without O_TRUNC, which look->flags may have. */
-static wasi_errno
-path_keep_cut(wasi_ctx *w, const wasi_look *look, const char *path, int fd, wasi_found *out)
+/* Not what a look-up comes to, nor the making of a file: what a device said to being opened, which policy
+ * would not have asked. */
+static bool
+path_is_answer_of_device(int e)
 {
-    WASI_TRY(path_keep(w, look, path, fd, false, out));
-    if (!(look->flags & O_TRUNC) || !S_ISREG(out->st.st_mode) || ftruncate(out->fd, 0) == 0) return WASI_OK;
-    int const e = errno;
-    close(out->fd);
-    return gbx_wasi_errno_of(e);
+    switch (e) {
+    case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EISDIR:
+    case EEXIST:
+    case EROFS:
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EAGAIN: return false;
+    default: return true;
+    }
 }
 
 static wasi_errno
 path_by_kernel(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out)
 {
-    if (look->devices && !(look->flags & O_PATH)) return path_careful(w, look, path, true, out);
+    if (look->devices && !(look->flags & O_PATH)) return path_careful(w, look, path, false, out);
     int const fd = path_openat2(look, path, look->flags & ~O_TRUNC, PATH_BENEATH | RESOLVE_NO_XDEV);
-    if (fd >= 0) return path_keep_cut(w, look, path, fd, out);
-    /* On another mount; or what a device answers that policy would not have asked. */
-    if (errno == EXDEV || errno == ENXIO || errno == ENODEV || errno == EBUSY || errno == EIO)
-        return path_careful(w, look, path, true, out);
+    if (fd >= 0) {
+        WASI_TRY(path_keep(w, look, path, fd, false, out));
+        return path_cut(look, out);
+    }
+    if (errno == EXDEV || path_is_answer_of_device(errno))
+        return path_careful(w, look, path, errno == EXDEV, out);
     return gbx_wasi_errno_of(errno);
 }
 
@@ -160,6 +196,7 @@ path_head(wasi_ctx *w, const wasi_look *look, const char *path, size_t len, wasi
     WASI_SCRATCH char head[WASI_MAX_PATH_BYTES + 1];
     wasi_look const way = {.base = look->base,
                            .devices = look->devices,
+                           .holds_read_only = look->holds_read_only,
                            .follow = true,
                            .flags = O_PATH | O_DIRECTORY,
                            .shown = look->shown ? look->shown : path};
@@ -168,8 +205,8 @@ path_head(wasi_ctx *w, const wasi_look *look, const char *path, size_t len, wasi
     return gbx_wasi_path_find(w, &way, head, out);
 }
 
-/* Where a file may be made, the kernel takes only the last step, from a directory that is known, and along no
- * link: a link's way is walked. */
+/* Where a file may be made, the kernel takes only the last step, from a directory that is known, and
+ * along no link: a link's way is walked. */
 static wasi_errno
 path_create(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out)
 {
@@ -190,6 +227,32 @@ path_create(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *ou
     return e == WASI_LOOP && look->follow ? gbx_wasi_walk(w, look, path, out) : e;
 }
 
+/* RULE: S2. Nobody learns from an error what is in a cache: our walker does not step into one. */
+static wasi_errno
+path_by_kernel_quiet(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out)
+{
+    wasi_errno const e = path_by_kernel(w, look, path, out);
+    bool const is_one_step = !strchr(path, '/') && !look->follow;
+    if (!e || e == WASI_PERM || is_one_step || !gbx_wasi_policy_holds_cache(w)) return e;
+    wasi_look way = *look;
+    way.flags = O_PATH | (look->flags & O_DIRECTORY);
+    wasi_found found;
+    wasi_errno const seen = gbx_wasi_walk(w, &way, path, &found);
+    if (!seen) close(found.fd);
+    return seen == WASI_PERM ? seen : e;
+}
+
+/* RULE: S2. A directory that the guest has held since before it was a cache. */
+static wasi_errno
+path_check_base(wasi_ctx *w, int base, const char *shown)
+{
+    struct stat st;
+    if (fstat(base, &st)) return gbx_wasi_errno_of(errno);
+    if (!gbx_wasi_policy_cache(&st)) return WASI_OK;
+    gbx_wasi_refuse(w, shown, WHY_CACHE);
+    return WASI_PERM;
+}
+
 /* RULE: an answer of AGAIN from the kernel's resolver never reaches the guest, to whom it would mean
  * "wait": our own walker does not depend on what others rename. */
 wasi_errno
@@ -197,9 +260,11 @@ gbx_wasi_path_find(wasi_ctx *w, const wasi_look *look, const char *path, wasi_fo
 {
     out->fd = -1;
     if (path[0] == '/') return path_refuse(w, look, path, WHY_OUTSIDE);
-    if (w->walker) return gbx_wasi_walk(w, look, path, out);
+    WASI_TRY(path_check_base(w, look->base, look->shown ? look->shown : path));
+    if (w->walker || look->holds_read_only) return gbx_wasi_walk(w, look, path, out);
     bool const creates = look->flags & O_CREAT;
-    wasi_errno const e = creates ? path_create(w, look, path, out) : path_by_kernel(w, look, path, out);
+    wasi_errno const e =
+            creates ? path_create(w, look, path, out) : path_by_kernel_quiet(w, look, path, out);
     return e == WASI_AGAIN ? gbx_wasi_walk(w, look, path, out) : e;
 }
 
@@ -208,18 +273,22 @@ gbx_wasi_path_find(wasi_ctx *w, const wasi_look *look, const char *path, wasi_fo
 wasi_errno
 gbx_wasi_path_parent(wasi_ctx *w, const wasi_file *dir, wasi_path *p, wasi_parent *out)
 {
-    *out = (wasi_parent){.fd = -1};
+    *out = (wasi_parent){.fd = -1, .holds_read_only = dir->holds_read_only};
     if (p->text[0] == '/') {
         gbx_wasi_refuse(w, p->text, WHY_OUTSIDE);
         return WASI_PERM;
     }
     char *const slash = strrchr(p->text, '/');
     char *const leaf = slash ? slash + 1 : p->text;
-    wasi_look const look = {.base = dir->host, .devices = dir->devices, .shown = p->text};
+    wasi_look const look = {.base = dir->host,
+                            .devices = dir->devices,
+                            .holds_read_only = dir->holds_read_only,
+                            .shown = p->text};
     wasi_found found;
     if (!strcmp(leaf, ".") || !strcmp(leaf, "..")) {
         WASI_TRY(path_head(w, &look, p->text, p->len, &found));
         out->fd = found.fd;
+        out->read_only = found.read_only;
         out->owned = true;
         out->dots = leaf[1] ? 2 : 1;
         return WASI_OK;
@@ -227,10 +296,11 @@ gbx_wasi_path_parent(wasi_ctx *w, const wasi_file *dir, wasi_path *p, wasi_paren
     out->leaf = leaf;
     if (!slash) {
         out->fd = dir->host;
-        return WASI_OK;
+        return path_check_base(w, dir->host, p->text);
     }
     WASI_TRY(path_head(w, &look, p->text, (size_t)(slash - p->text), &found));
     out->fd = found.fd;
+    out->read_only = found.read_only;
     out->owned = true;
     return WASI_OK;
 }

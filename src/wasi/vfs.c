@@ -99,12 +99,11 @@ gbx_wasi_put_filestat(u8 *out, const struct stat *st, u8 type)
     put_u64(out + 56, vfs_ns(st->st_ctim));
 }
 
-/* The synthetic devices are told apart by inode, on a device number that no file system has. */
 wasi_errno
 gbx_wasi_vfs_stat(const wasi_file *f, struct stat *st)
 {
     if (f->kind == KIND_HOST) return fstat(f->host, st) ? gbx_wasi_errno_of(errno) : WASI_OK;
-    *st = (struct stat){.st_ino = (ino_t)f->kind, .st_mode = S_IFCHR | 0666, .st_nlink = 1};
+    gbx_wasi_device_stat(f->kind, st);
     return WASI_OK;
 }
 

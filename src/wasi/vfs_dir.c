@@ -77,13 +77,14 @@ dir_at(wasi_file *f, u64 cookie)
 /* SAFETY: `len` bytes at buf are the guest's and were checked; an entry that does not fit is cut there,
  * which is how preview 1 says "there is more". All 24 bytes of the head are written. */
 wasi_errno
-gbx_wasi_dir_read(wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used)
+gbx_wasi_dir_read(gbx_exec *x, wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used)
 {
     *used = 0;
     if (!f->dir) f->dir = gbx_base_alloc_zero(1, sizeof *f->dir);
     if (!f->dir) return WASI_NOMEM;
     wasi_dir *const d = f->dir;
     while (*used < len) {
+        if (atomic_load(&x->stop)) return WASI_STOPPED;
         /* Fewer bytes than asked for mean the end, so an error may not be put off to a next call. */
         WASI_TRY(dir_at(f, cookie));
         if (d->pos == d->len) break;

@@ -36,6 +36,7 @@ typedef struct walk {
     int cur;          /* the directory reached; look->base is borrowed */
     dev_t dev;        /* its device: a change is a mount that was crossed */
     bool crossed;
+    bool read_only;   /* in a read-only grant within that of the base */
     bool must_be_dir; /* what is left ended in a slash: a link's text may */
     u32 links, steps;
     u32 done_len;
@@ -56,6 +57,14 @@ walk_refuse(walk *k, const char *why)
     return WASI_PERM;
 }
 
+/* What a native program gets on a read-only file system that is mounted here. */
+static wasi_errno
+walk_refuse_change(walk *k)
+{
+    gbx_wasi_refuse(k->w, k->path, WHY_READ_ONLY);
+    return WASI_ROFS;
+}
+
 static int
 walk_open(walk *k, int at, const char *name, int flags, mode_t mode)
 {
@@ -73,9 +82,24 @@ walk_look(walk *k, int fd, struct stat *st)
     if (fstat(fd, st)) return gbx_wasi_errno_of(errno);
     if (gbx_wasi_policy_cache(st)) return walk_refuse(k, WHY_CACHE);
     if (st->st_dev == k->dev) return WASI_OK;
-    if (!gbx_wasi_policy_fs(fd)) return walk_refuse(k, WHY_SPECIAL);
+    if (!gbx_wasi_policy_fs(k->w, fd)) return walk_refuse(k, WHY_SPECIAL);
     k->crossed = true;
     return WASI_OK;
+}
+
+static bool
+walk_is_read_only(const walk *k, const struct stat *st)
+{
+    return k->look->holds_read_only && gbx_wasi_policy_is_read_only(k->w, st);
+}
+
+/* `fd` is the directory reached. */
+static void
+walk_stand(walk *k, int fd, const struct stat *st)
+{
+    k->cur = fd;
+    k->dev = st->st_dev;
+    k->read_only = k->read_only || walk_is_read_only(k, st);
 }
 
 /* Step into directory `fd` called name[0..len), which becomes the walk's. */
@@ -91,8 +115,7 @@ walk_enter(walk *k, int fd, const struct stat *st, const char *name, size_t len)
     k->done[k->done_len++] = '/';
     k->done[k->done_len] = 0;
     walk_drop(k, k->cur);
-    k->cur = fd;
-    k->dev = st->st_dev;
+    walk_stand(k, fd, st);
     return WASI_OK;
 }
 
@@ -106,6 +129,7 @@ walk_up(walk *k)
     k->done[k->done_len] = 0;
     walk_drop(k, k->cur);
     k->cur = k->look->base;
+    k->read_only = false;
     struct stat st;
     if (fstat(k->cur, &st)) return gbx_wasi_errno_of(errno);
     k->dev = st.st_dev;
@@ -119,7 +143,7 @@ walk_up(walk *k)
         walk_drop(k, k->cur);
         k->cur = fd;
         WASI_TRY(walk_look(k, fd, &st));
-        k->dev = st.st_dev;
+        walk_stand(k, fd, &st);
         at = (u32)(end - k->done) + 1;
     }
     return WASI_OK;
@@ -149,7 +173,8 @@ walk_give(walk *k, int fd, const struct stat *st, wasi_found *out)
 {
     fd = gbx_base_os_fd_above_stdio(fd);
     if (fd < 0) return gbx_wasi_errno_of(errno);
-    *out = (wasi_found){.fd = fd, .crossed = k->crossed, .st = *st};
+    bool const read_only = k->read_only || walk_is_read_only(k, st);
+    *out = (wasi_found){.fd = fd, .crossed = k->crossed, .read_only = read_only, .st = *st};
     return WASI_OK;
 }
 
@@ -159,6 +184,7 @@ walk_create(walk *k, const char *name, wasi_found *out, bool *again)
 {
     const wasi_look *const look = k->look;
     if (!(look->flags & O_CREAT)) return WASI_NOENT;
+    if (k->read_only) return walk_refuse_change(k);
     int const fd = walk_open(k, k->cur, name,
                              look->flags | O_NOFOLLOW | O_EXCL | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
                              look->mode);
@@ -188,8 +214,11 @@ walk_last(walk *k, const char *name, int probe, const struct stat *st, wasi_foun
         return fd < 0 ? gbx_wasi_errno_of(errno) : walk_give(k, fd, st, out);
     }
     if (S_ISLNK(st->st_mode)) return WASI_LOOP;
-    if (!gbx_wasi_policy_file(st)) return walk_refuse(k, WHY_SPECIAL);
+    if (!gbx_wasi_policy_file(k->w, st)) return walk_refuse(k, WHY_SPECIAL);
     if (S_ISDIR(st->st_mode) && look->flags & O_CREAT) return WASI_ISDIR;
+    bool const changes = (look->flags & O_ACCMODE) != O_RDONLY || look->flags & O_TRUNC;
+    if (k->read_only && changes && !S_ISDIR(st->st_mode) && gbx_wasi_device_of(st) == KIND_FREE)
+        return walk_refuse_change(k);
     int const flags = look->flags & ~(O_CREAT | O_EXCL);
     int const fd = walk_open(k, k->cur, name,
                              flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);

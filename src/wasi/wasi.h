@@ -15,6 +15,12 @@ typedef struct wasi_dir_grant {
     u64 scratch_bytes; /* not 0: host_fd is not looked at, a scratch directory of that size is made */
 } wasi_dir_grant;
 
+/* A socket of the host: a listening one, a connected one, or one of datagrams; duplicated by ctx_new. */
+typedef struct wasi_socket_grant {
+    int host_fd;
+    bool shared; /* others have it too: neither its options nor its state are ours to change */
+} wasi_socket_grant;
+
 /* Told of every call when it is over; see gbx/unstable/trace.h. */
 typedef struct wasi_traced {
     u64 number;
@@ -39,7 +45,9 @@ typedef struct wasi_config {
     u32 arg_count;
     const char *const *env; /* "NAME=value" */
     u32 env_count;
-    const wasi_dir_grant *dirs; /* become descriptors 3, 4, ... in this order */
+    const wasi_socket_grant *sockets; /* become descriptors 3, 4, ... in this order */
+    u32 socket_count;
+    const wasi_dir_grant *dirs; /* those after them */
     u32 dir_count;
     int stdio[3];   /* host descriptors, duplicated; -1: reads as empty, swallows output */
     u64 (*clock_now)(void *data, u32 clock_id); /* NULL: the host's clocks */
@@ -56,17 +64,27 @@ typedef struct wasi_config {
     u64 disk_bytes;   /* that may be written to files; 0: no bound */
     const u64 *seed; /* not NULL: all that the guest is told is drawn from it (seeded.c), but for clocks and
                         randomness that are replaced above */
-    bool force_walker; /* resolve paths without openat2: tests, and kernels that lack it */
+    bool allow_special;   /* kernel interfaces and devices are like other files */
+    bool raw;             /* what is written to terminals is not filtered: tty.c */
+    bool pipe_ends;       /* who writes on to a standard stream that nobody reads is ended */
+    bool force_walker;    /* resolve paths without openat2: tests, and kernels that lack it */
 } wasi_config;
 
 /* GBX_NO_MEMORY; GBX_UNSUPPORTED: this system gives no scratch directory; GBX_IO: a descriptor cannot be
- * used; GBX_ARGUMENT: more grants than a guest can hold, or one of a kernel interface (procfs, sysfs, …)
- * instead of files.
+ * used; GBX_ARGUMENT: more grants than a guest can hold, one of a kernel interface (procfs, sysfs, …) instead
+ * of files, unless those are allowed, or of a socket that a guest has no calls for.
  * Signals: a guest's writes raise neither SIGPIPE nor SIGXFSZ. Where the process ignores both when the
  * context is made, nothing is done about them later, so it must go on ignoring them. */
 gbx_code gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err);
 /* Closes all descriptors; NULL is fine. */
 void gbx_wasi_ctx_free(wasi_ctx *w);
+
+/* From now on sock_accept fails with ECANCELED on sockets that were granted, and whoever waits for one to be
+ * ready is woken: how a guest learns that it is to end. Thread-safe and async-signal-safe. */
+void gbx_wasi_stop_accepting(wasi_ctx *w);
+
+/* Something was written to a terminal that did not pass; tty.c. */
+bool gbx_wasi_tty_filtered(const wasi_ctx *w);
 
 /* What a guest may know of its context, for a snapshot of it; imprint.c. GBX_SNAPSHOT: its descriptors are
  * not those it was granted; GBX_NO_MEMORY. */
@@ -85,6 +103,13 @@ extern const runtime_host_set gbx_wasi_p1;
  * "./a/../b/" -> "/b". Writes a NUL-terminated string of at most cap bytes; GBX_ARGUMENT where it is
  * too long, climbs above the root, or contains a NUL (cannot in C strings) or a control character. */
 gbx_code gbx_wasi_guest_path(const char *given, char *out, size_t cap, gbx_err *err);
+
+/* Listen on HOST:PORT, [IPV6]:PORT or unix:PATH; see listen.c. *fd is the caller's. GBX_ARGUMENT: the text is
+ * no such address; GBX_IO: the host does not let us. */
+gbx_code gbx_wasi_listen_open(const char *text, int *fd, gbx_err *err);
+/* The address of a socket in the same form, so that it can be listened on or connected to; "" where there is
+ * none. cap >= 4. */
+void gbx_wasi_listen_name(int fd, char *out, size_t cap);
 
 #define WASI_REFUSALS_MAX 64
 

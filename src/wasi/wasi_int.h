@@ -121,7 +121,16 @@ enum {
 };
 
 /* What stands behind a descriptor. The synthetic ones need nothing from the host. */
-typedef enum wasi_kind { KIND_FREE, KIND_HOST, KIND_NULL, KIND_ZERO, KIND_RANDOM } wasi_kind;
+typedef enum wasi_kind {
+    KIND_FREE,
+    KIND_HOST,
+#define WASI_DEVICE(kind, name, minor) KIND_##kind,
+#include "wasi/devices.def"
+#undef WASI_DEVICE
+} wasi_kind;
+
+/* Which directory of the guest's tree a descriptor is: those in which the synthetic devices are found. */
+typedef enum wasi_place { PLACE_ELSEWHERE, PLACE_ROOT, PLACE_DEV } wasi_place;
 
 /* Directory entries read ahead; vfs_dir.c. */
 typedef struct wasi_dir wasi_dir;
@@ -141,8 +150,14 @@ typedef struct wasi_file {
     bool inherited;
     bool no_nowait; /* the host refused RWF_NOWAIT here once */
     bool read_only; /* beneath a read-only grant; what is opened through it is too */
+    bool holds_read_only; /* beneath a grant that a read-only one stands in: a look-up may lead into that */
+    bool terminal;  /* what is written is filtered, unless wasi_ctx.raw */
+    bool broken;    /* the guest was told that nobody reads */
+    bool listens;   /* a granted socket that accepts connections */
+    bool shared;    /* a granted socket that others have too: see wasi_socket_grant */
     bool scratch;   /* lies in a scratch directory */
     bool devices;   /* directory of a file system that may hold device nodes: look before opening */
+    wasi_place place;
     u16 flags;      /* FDFLAG_… as the guest sees them */
     u64 rights, inheriting;
     const wasi_sink *sink; /* KIND_NULL: gets what is written; NULL: nobody does */
@@ -160,6 +175,15 @@ typedef struct wasi_fds {
     bool was_full; /* one more was refused once */
 } wasi_fds;
 
+/* Where the output to the terminal stands in a sequence of its; tty.c. Zeroed: nowhere. */
+enum { TTY_HELD = 32, TTY_MOST = 8 }; /* bytes held back; that one more can become, beside them */
+typedef struct wasi_tty {
+    u8 mode, left, low, high; /* of UTF-8: continuation bytes to come, and bounds of the next one */
+    u8 held_len, held[TTY_HELD];
+    bool coloured; /* colours were set and not reset */
+    bool shown;    /* something was not passed on */
+} wasi_tty;
+
 /* NUL-terminated strings, one after the other. */
 typedef struct wasi_strings {
     char *data;
@@ -168,6 +192,14 @@ typedef struct wasi_strings {
 
 /* Of a traced context; trace.c. */
 typedef struct wasi_trace wasi_trace;
+
+/* A granted directory: its name in the guest's tree, and which one it is. */
+typedef struct wasi_preopen {
+    char *name;
+    dev_t dev;
+    ino_t ino;
+    bool read_only;
+} wasi_preopen;
 
 struct wasi_ctx {
     wasi_fds fds;
@@ -179,14 +211,21 @@ struct wasi_ctx {
     void *random_data;
     bool walker; /* resolve paths ourselves */
     bool quiet;  /* writes need os_quiet */
+    bool raw;    /* terminals get what the guest writes */
+    bool pipe_ends; /* see wasi_config */
+    wasi_tty tty;
     bool still;  /* access times are those of modification */
+    bool special; /* special files are like others */
     int cache_dir; /* borrowed; -1: there is no code cache */
+    int end_fd;    /* an event, set with `ending`; -1: no socket was granted */
+    _Atomic bool ending; /* nothing is accepted any more */
     wasi_sink sinks[3];
     wasi_trace *trace; /* NULL: calls are not traced */
     wasi_seeded *seeded; /* NULL: it is told what is */
     const char *call; /* name of the call in progress: what a refusal is filed under */
-    char **preopens;
+    wasi_preopen *preopens;
     u32 preopen_count;
+    u8 holds_cache; /* a granted directory does: 0 is not known, 1 no, 2 yes */
     u32 granted; /* descriptors it began with: 0, 1, … */
     int *scratches; /* roots of scratch directories, which live as long as these are open */
     u32 scratch_count;
@@ -262,14 +301,19 @@ u8 *gbx_wasi_trace_range(wasi_trace *t, u32 ptr, u64 len);
 u64 gbx_wasi_rights_of(u8 type, bool terminal);
 u8 gbx_wasi_type_of(mode_t mode);           /* sockets: stream */
 u8 gbx_wasi_type_of_host(int fd, mode_t mode); /* looks at the socket */
-/* May files be opened that lie on this file system, or are of this kind? */
-bool gbx_wasi_policy_fs(int fd);
-bool gbx_wasi_policy_file(const struct stat *st);
+/* May files be used that lie on this file system? May one of this kind be opened, may its name be changed? */
+bool gbx_wasi_policy_fs(const wasi_ctx *w, int fd);
+bool gbx_wasi_policy_file(const wasi_ctx *w, const struct stat *st);
+bool gbx_wasi_policy_name(const wasi_ctx *w, const struct stat *st);
 /* RULE: S2. The directory of a code cache, its key or an entry: the one is not opened for a guest, nor a name
  * in it made or changed, nor its own; no byte of the others is given to one. Under any grant. */
 bool gbx_wasi_policy_cache(const struct stat *st);
 /* A directory that the cache in use lies in, at any depth: it is not moved away from under it. */
+/* A directory that was granted read-only. */
+bool gbx_wasi_policy_is_read_only(const wasi_ctx *w, const struct stat *st);
 bool gbx_wasi_policy_above_cache(const wasi_ctx *w, const struct stat *st);
+/* The cache in use lies in a granted directory, so names in it are not told either. */
+bool gbx_wasi_policy_holds_cache(wasi_ctx *w);
 bool gbx_wasi_may_hold_devices(int fd);
 /* Remember that the call in progress was refused `path`; equal ones once. */
 void gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason);
@@ -305,6 +349,11 @@ wasi_file *gbx_wasi_fds_find(wasi_fds *t, u32 fd); /* NULL where nothing is open
 /* Make room for one more and say where it will go. Nothing else may be added before the put. */
 wasi_errno gbx_wasi_fds_reserve(wasi_fds *t, u32 *fd);
 void gbx_wasi_fds_put(wasi_fds *t, u32 fd, const wasi_file *file);
+/* MFILE when descriptor `*fd` of the process is one of those that guests leave to the host: it is closed.
+ * Otherwise it is open, under a lower number where there is one by now. */
+wasi_errno gbx_wasi_fds_host_keep(int *fd);
+/* The same before there is one: for what cannot be undone. `host` is any open descriptor. */
+wasi_errno gbx_wasi_fds_host_has_room(int host);
 wasi_errno gbx_wasi_fds_close(wasi_fds *t, u32 fd);         /* must be open */
 void gbx_wasi_fds_move(wasi_fds *t, u32 from, u32 to);      /* both open, different */
 void gbx_wasi_fds_deinit(wasi_fds *t);
@@ -322,6 +371,7 @@ typedef struct wasi_path {
 typedef struct wasi_look {
     int base;
     bool devices; /* of the directory at base */
+    bool holds_read_only; /* likewise */
     bool follow;  /* a symbolic link in last place */
     int flags;    /* of open; O_CLOEXEC and so on are added */
     mode_t mode;
@@ -331,6 +381,7 @@ typedef struct wasi_look {
 typedef struct wasi_found {
     int fd;
     bool crossed; /* lies on another mount than base */
+    bool read_only; /* in a read-only grant within that of base */
     struct stat st;
 } wasi_found;
 
@@ -346,11 +397,24 @@ wasi_errno gbx_wasi_budget_find(wasi_ctx *w, const wasi_look *look, const char *
 typedef struct wasi_parent {
     int fd;
     bool owned; /* fd is to be closed */
+    bool read_only, holds_read_only; /* as for wasi_found and wasi_look */
     const char *leaf;
     u8 dots;
 } wasi_parent;
 wasi_errno gbx_wasi_path_parent(wasi_ctx *w, const wasi_file *dir, wasi_path *p, wasi_parent *out);
 void gbx_wasi_parent_deinit(wasi_parent *p);
+
+/* ---- device.c */
+
+/* The device that a path names from a directory at `from`; KIND_FREE: none. `through`: as if it were a
+ * directory, by what follows its name. */
+wasi_kind gbx_wasi_device_at(wasi_place from, const wasi_path *p, bool *through);
+/* The device that is an imitation of what the host has. */
+wasi_kind gbx_wasi_device_of(const struct stat *st);
+void gbx_wasi_device_stat(wasi_kind kind, struct stat *st);
+wasi_file gbx_wasi_device_file(wasi_kind kind, u16 flags, u64 rights);
+/* Where a directory is that was opened as `path` from one at `from`. */
+wasi_place gbx_wasi_place_of(wasi_place from, const char *path);
 
 /* ---- vfs.c, vfs_io.c, vfs_dir.c: effects. Waits end with WASI_STOPPED when x->stop is set. */
 
@@ -389,7 +453,11 @@ wasi_stat_shown(wasi_ctx *w, int fd, const char *leaf, struct stat *st)
 void gbx_wasi_put_filestat(u8 *out, const struct stat *st, u8 type);
 wasi_errno gbx_wasi_times_of(p1_call *c, u64 atim, u64 mtim, u32 fstflags, struct timespec out[2]);
 
-wasi_errno gbx_wasi_dir_read(wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
+/* tty.c: what of in[0..len) may be written to a terminal, into out[0..cap), cap at least TTY_HELD + TTY_MOST;
+ * *taken says how much of `in` that was. */
+size_t gbx_wasi_tty_filter(wasi_tty *t, const u8 *in, size_t len, u8 *out, size_t cap, size_t *taken);
+
+wasi_errno gbx_wasi_dir_read(gbx_exec *x, wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
 void gbx_wasi_dir_free(wasi_dir *d);
 
 u64 gbx_wasi_now(wasi_ctx *w, u32 clock_id);

@@ -16,7 +16,6 @@
 #include "wasm/opcodes.h"
 #include "wasm/wasm_int.h"
 
-#define DECODE_PAD 32u /* zero bytes behind the module, so that a body's last immediates can be read */
 
 enum {
     SEC_CUSTOM,
@@ -653,10 +652,10 @@ decode_finish(decoder *d)
                                 "data count and data section have inconsistent lengths: %u and %u",
                                 d->data_count, m->data_count);
     gbx_wasm_index_names(m);
-    if (d->known.verdict && gbx_wasm_verdict_restore(m, d->known.verdict, d->known.len)) {
-        d->known.verdict = NULL;
-        return GBX_OK;
-    }
+    size_t verdict_len = 0;
+    u8 *const verdict = d->known.verdict ? d->known.verdict(d->known.data, &verdict_len) : NULL;
+    if (verdict && gbx_wasm_verdict_restore(m, verdict, verdict_len)) return GBX_OK;
+    gbx_base_free(verdict);
     GBX_TRY_IN(gbx_wasm_validate_bodies(d), d->err, "in the code section");
     if (d->uses_data_idx && !d->has_data_count)
         return gbx_base_err_set(d->err, GBX_MALFORMED, m->len, "data count section required");
@@ -690,25 +689,26 @@ decode_preamble(const wasm_module *m, gbx_err *err)
 gbx_code
 gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out, gbx_err *err)
 {
-    return gbx_wasm_module_open(bytes, len, features_off, 1, (wasm_known){NULL, 0}, out, err);
+    *out = NULL;
+    gbx_code code = GBX_NO_MEMORY;
+    u8 *const padded = gbx_base_realloc(bytes, len + WASM_PAD_BYTES, 1);
+    if (padded) code = gbx_wasm_module_open(padded, len, features_off, 1, (wasm_known){NULL, NULL}, out, err);
+    else (void)gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "out of memory");
+    if (code != GBX_OK) gbx_base_free(padded ? padded : bytes);
+    return code;
 }
 
+/* The bytes behind are zero, so that a body's last immediates can be read. */
 gbx_code
 gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads, wasm_known known,
                      wasm_module **out, gbx_err *err)
 {
     *out = NULL;
     wasm_module *m = gbx_base_alloc_zero(1, sizeof *m);
-    u8 *const padded = m ? gbx_base_realloc(bytes, len + DECODE_PAD, 1) : NULL;
     gbx_code code;
-    if (!padded) {
-        gbx_base_free(bytes);
-        gbx_base_free(known.verdict);
-        gbx_base_free(m);
-        return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "out of memory");
-    }
-    memset(padded + len, 0, DECODE_PAD);
-    m->bytes = padded;
+    if (!m) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "out of memory");
+    memset(bytes + len, 0, WASM_PAD_BYTES);
+    m->bytes = bytes;
     m->len = len;
     m->features_off = features_off;
     decoder d = {.m = m, .err = err, .threads = threads, .known = known};
@@ -720,13 +720,13 @@ gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads, wasm_
     if (code == GBX_OK) code = decode_sections(&d);
     if (code == GBX_OK) code = decode_finish(&d);
 out:
-    gbx_base_free(d.known.verdict);
-    if (code != GBX_OK) {
-        gbx_wasm_module_free(m);
-        return code;
+    if (code == GBX_OK) {
+        *out = m;
+        return GBX_OK;
     }
-    *out = m;
-    return GBX_OK;
+    m->bytes = NULL;
+    gbx_wasm_module_free(m);
+    return code;
 }
 
 void

@@ -263,14 +263,20 @@ typedef struct wasm_module {
  * err says what, at which offset, in which section and function. Thread-safe. */
 GBX_MUST_USE gbx_code gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out,
                                           gbx_err *err);
-/* A verdict, which is taken over (allocated by gbx_base_alloc; NULL: there is none) and which the caller
- * vouches for: bodies are not validated. One that does not fit the module is not used. */
+/* Asked once, when all sections have been decoded: a verdict, which is taken over (allocated by
+ * gbx_base_alloc; NULL: there is none) and which the caller vouches for: bodies are not validated. One that
+ * does not fit the module is not used. `verdict` NULL: not asked. */
 typedef struct wasm_known {
-    u8 *verdict;
-    size_t len;
+    u8 *(*verdict)(void *data, size_t *len);
+    void *data;
 } wasm_known;
 
-/* The same by so many threads at most, the calling one included; 0: as many as there are processors. */
+/* Behind the bytes of a module: so many more that may be written to. */
+#define WASM_PAD_BYTES 32u
+
+/* The same where `bytes` have WASM_PAD_BYTES behind them and stay where they are: they are taken over on
+ * success alone, and not written to until `known` was asked. By so many threads at most, the calling one
+ * included; 0: as many as there are processors. */
 GBX_MUST_USE gbx_code gbx_wasm_module_open(u8 *bytes, size_t len, u64 features_off, u32 threads,
                                            wasm_known known, wasm_module **out, gbx_err *err);
 void gbx_wasm_module_free(wasm_module *m); /* NULL is fine */

@@ -28,7 +28,7 @@
  * The walk itself, and the instructions that are only types, are in walk.c; blocks and branches in control.c.
  *
  * SAFETY: `pc` is compared with the body's end before each instruction; immediates may be read past
- * it, by at most DECODE_PAD bytes (LEB128 readers stop at 10), and are refused at the next
+ * it, by at most WASM_PAD_BYTES bytes (LEB128 readers stop at 10), and are refused at the next
  * comparison. Indices are compared with their space before use. The operand stack has room for one
  * push more than there are, and is grown before anything pushes several.
  * SPEC: core/appendix/algorithm.html, core/valid/instructions.html */

@@ -14,7 +14,7 @@ typedef struct decoder {
     bool uses_data_idx;   /* a body names a data segment, which asks for a data count section */
     wasm_valtype const_types[1024]; /* pending in the constant expression being read; CONST_EXPR_STACK */
     u32 const_len;
-    wasm_known known;     /* to be restored in place of validating bodies */
+    wasm_known known;     /* may have what is restored in place of validating bodies */
     u32 threads;          /* that may validate; 0: as many as there are processors */
     u8 *func_refs;        /* by function index: 1 where ref.func may name it; module arena */
 } decoder;

@@ -1,5 +1,6 @@
 /* Go programs under the API's WASI builder: what is granted arrives, what is not does not, and waits
  * end with their call. What each call does in detail is tested in test/wasi/. */
+#include <dirent.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -191,6 +192,36 @@ test_dirs(void **state)
     snprintf(path, sizeof path, "%s/in.txt", dir);
     unlink(path);
     rmdir(dir);
+}
+
+/* Of the whole machine, read-only, a guest gets files and the devices that every guest has; the rest where the host
+ * says so. */
+static void
+test_special_files(void **state)
+{
+    (void)state;
+    run here, *const r = &here;
+    for (int allowed = 0; allowed < 2; allowed++) {
+        run_open(r, 0, ARGS("cat", "/proc/self/status", "/dev/null", "/etc/hostname"));
+        RUN_OK(gbx_wasi_dir(r->wasi, "/", "/", GBX_READ_ONLY, &r->err));
+        gbx_wasi_special_files(r->wasi, true);
+        gbx_wasi_special_files(r->wasi, allowed);
+        run_go(r);
+        assert_int_equal(strstr(r->text, "VmRSS") != NULL, allowed);
+        assert_int_equal(strstr(r->text, "open /proc/self/status: ") != NULL, !allowed);
+        assert_null(strstr(r->text, "/dev/null"));
+        const gbx_refusal *refused;
+        size_t const count = gbx_store_refusals(r->store, &refused);
+        assert_int_equal(count, !allowed);
+        if (count) assert_string_equal(refused[0].reason, "special file");
+        assert_int_equal(gbx_wasi_dir(r->wasi, "/proc", "/p", GBX_READ_ONLY, &r->err), GBX_OK);
+        gbx_linker *linker;
+        RUN_OK(gbx_linker_new(r->store, &linker, &r->err));
+        assert_int_equal(gbx_wasi_link(r->wasi, linker, &r->err), allowed ? GBX_OK : GBX_ARGUMENT);
+        gbx_linker_release(linker);
+        run_close(r);
+    }
+    gbx_wasi_special_files(NULL, true);
 }
 
 /* Two instances of one module, side by side, each with what was granted to it. */
@@ -423,16 +454,71 @@ test_arguments(void **state)
     run_close(r);
 }
 
+static int
+open_descriptors(void)
+{
+    int n = 0;
+    DIR *const d = opendir("/proc/self/fd");
+    assert_non_null(d);
+    while (readdir(d)) n++;
+    closedir(d);
+    return n;
+}
+
+/* Sockets: what is refused says why and changes nothing, what is granted is closed with its builder. */
+static void
+test_sockets(void **state)
+{
+    (void)state;
+    gbx_wasi *w;
+    gbx_err err;
+    char bound[GBX_ADDRESS_BYTES] = "";
+    int p[2];
+    assert_int_equal(pipe(p), 0);
+    int const before = open_descriptors();
+    assert_int_equal(gbx_wasi_new(&w, &err), GBX_OK);
+    assert_int_equal(gbx_wasi_listen(NULL, "127.0.0.1:0", NULL, &err), GBX_ARGUMENT);
+    assert_int_equal(gbx_wasi_listen(w, NULL, NULL, &err), GBX_ARGUMENT);
+    assert_int_equal(gbx_wasi_listen(w, ":80", bound, &err), GBX_ARGUMENT);
+    assert_non_null(strstr(err.text, "the host is missing"));
+    assert_int_equal(gbx_wasi_listen(w, "192.0.2.1:80", bound, &err), GBX_IO);
+    assert_int_equal(gbx_wasi_socket(w, -1, &err), GBX_IO);
+    assert_int_equal(open_descriptors(), before);
+    assert_string_equal(bound, "");
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(gbx_wasi_listen(w, "127.0.0.1:0", bound, &err), GBX_OK);
+        assert_int_equal(strncmp(bound, "127.0.0.1:", 10), 0);
+    }
+    assert_int_equal(gbx_wasi_listen(w, bound, NULL, &err), GBX_IO);
+    /* What is no socket is found when it is linked. */
+    gbx_store *store;
+    gbx_linker *linker;
+    assert_int_equal(gbx_store_new(engine, NULL, &store, &err), GBX_OK);
+    assert_int_equal(gbx_linker_new(store, &linker, &err), GBX_OK);
+    assert_int_equal(gbx_wasi_link(w, linker, &err), GBX_OK);
+    assert_int_equal(gbx_wasi_socket(w, p[0], &err), GBX_OK);
+    assert_int_equal(gbx_wasi_link(w, linker, &err), GBX_ARGUMENT);
+    assert_non_null(strstr(err.text, "descriptor 8 is no socket"));
+    gbx_store_stop_accepting(store);
+    gbx_store_stop_accepting(NULL);
+    gbx_wasi_release(w);
+    gbx_linker_release(linker);
+    gbx_store_release(store);
+    assert_int_equal(open_descriptors(), before);
+    close(p[0]);
+    close(p[1]);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_address_space), /* first: it forks, and later ones start a thread */
             cmocka_unit_test(test_args_env),    cmocka_unit_test(test_exit),
-            cmocka_unit_test(test_dirs),        cmocka_unit_test(test_two_tenants),
+            cmocka_unit_test(test_dirs), cmocka_unit_test(test_special_files),        cmocka_unit_test(test_two_tenants),
             cmocka_unit_test(test_deadline),    cmocka_unit_test(test_cancel),
             cmocka_unit_test(test_stdin),       cmocka_unit_test(test_injected),
-            cmocka_unit_test(test_arguments),
+            cmocka_unit_test(test_arguments),   cmocka_unit_test(test_sockets),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

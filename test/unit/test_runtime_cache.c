@@ -488,10 +488,13 @@ static mac_tag
 id_of(const mac_key *key, cache_terms terms, const u8 *text, size_t len)
 {
     cache_dir const d = {.is_open = true, .key = *key};
-    mac_tag tags[16];
-    assert_in_range(gbx_runtime_pieces_count(len), 1, GBX_LEN(tags));
-    assert_true(gbx_runtime_pieces(&d, 1, -1, (u8 *)(uintptr_t)text, 0, len, tags));
-    return gbx_runtime_cache_id(key, terms, tags, len);
+    module_pieces *const p = gbx_runtime_pieces_begin(&d, 1, -1, (u8 *)(uintptr_t)text, 0, len);
+    assert_non_null(p);
+    const mac_tag *const tags = gbx_runtime_pieces_tags(p);
+    assert_non_null(tags);
+    mac_tag const id = gbx_runtime_cache_id(key, terms, tags, len);
+    gbx_runtime_pieces_end(p);
+    return id;
 }
 
 /* Each part of it alone makes another entry: another processor, features, tuning, bytes, key. */

@@ -16,16 +16,33 @@ verdict_of(const wasm_module *m, const u8 *keep, size_t *len)
     return bytes;
 }
 
+typedef struct verdict_given {
+    u8 *bytes;
+    size_t len;
+    u32 asked;
+} verdict_given;
+
+static u8 *
+verdict_give(void *data, size_t *len)
+{
+    verdict_given *const given = data;
+    given->asked++;
+    *len = given->len;
+    return given->bytes;
+}
+
 static wasm_module *
 verdict_module(const u8 *raw, size_t len, u8 *verdict, size_t verdict_len)
 {
     wasm_module *m;
     gbx_err err;
-    u8 *const copy = gbx_base_alloc(len, 1);
+    u8 *const copy = gbx_base_alloc(len + WASM_PAD_BYTES, 1);
     assert_non_null(copy);
     memcpy(copy, raw, len);
-    if (gbx_wasm_module_open(copy, len, 0, 1, (wasm_known){verdict, verdict_len}, &m, &err) != GBX_OK)
+    verdict_given given = {verdict, verdict_len, 0};
+    if (gbx_wasm_module_open(copy, len, 0, 1, (wasm_known){verdict_give, &given}, &m, &err) != GBX_OK)
         fail_msg("%s", err.text);
+    assert_int_equal(given.asked, 1);
     return m;
 }
 

@@ -63,6 +63,15 @@ rig_host_path(const rig *r, const char *name)
     return p;
 }
 
+/* "grant/name", for the functions below. */
+static inline const char *
+rig_grant_name(const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "grant/%s", name);
+    return path;
+}
+
 static inline void
 host_file(const rig *r, const char *name, const char *text)
 {
@@ -181,6 +190,8 @@ rig_set_u64(rig *r, u32 at, u64 v)
     memcpy(r->mem.base + at, &v, sizeof v);
 }
 
+static size_t rig_nul; /* not 0: the first path of a call gets a NUL there */
+
 /* Put a text into guest memory; as two arguments of a call: address and length. */
 static inline u32
 rig_text(rig *r, u32 at, const char *text)
@@ -188,6 +199,7 @@ rig_text(rig *r, u32 at, const char *text)
     size_t const len = strlen(text);
     assert_true(len <= 0x1800);
     memcpy(r->mem.base + at, text, len);
+    if (rig_nul && rig_nul < len) r->mem.base[at + rig_nul] = 0;
     return at;
 }
 #define P(r, text)  rig_text((r), RIG_PATH, (text)), strlen(text)
@@ -321,7 +333,7 @@ rig_teardown(void **state)
     close(r->dir.host_fd);
     gbx_base_os_event_close(r->x.stop_fd);
     free(r->mem.base);
-    nftw(r->host, rig_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    nftw(r->host, rig_remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
     free(r);
     return 0;
 }

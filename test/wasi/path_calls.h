@@ -1,5 +1,5 @@
-/* Every call that takes a path, in each of its ways, for tests that hold a path against all of them. The grant has
- * a file "in", and nothing called "fresh". */
+/* Every call that takes a path, in each of its ways, for tests that hold a path against all of them.
+ * The grant has a file "in", and nothing called "fresh". */
 #ifndef GBX_TEST_WASI_PATH_CALLS_H
 #define GBX_TEST_WASI_PATH_CALLS_H
 
@@ -9,6 +9,7 @@
 typedef struct path_call {
     const char *name;
     u32 (*call)(rig *r, const char *path);
+    bool opens; /* RIG_OUT is a new descriptor */
 } path_call;
 
 static u32
@@ -139,28 +140,76 @@ call_symlink(rig *r, const char *path)
     return CALL(r, "path_symlink", P(r, "in"), RIG_FD, P2(r, path));
 }
 
+/* What a listing of the directory says; its descriptor is closed again. */
+static u32
+call_list(rig *r, const char *path)
+{
+    u32 const e = CALL(r, "path_open", RIG_FD, 1, P(r, path), OFLAG_DIRECTORY, RIGHT_FD_READDIR, 0, 0, RIG_OUT);
+    if (e) return e;
+    u32 const fd = rig_u32(r, RIG_OUT);
+    u32 const listed = CALL(r, "fd_readdir", fd, RIG_BUF, 4096, 0, RIG_OUT);
+    OK(r, "fd_close", fd);
+    return listed;
+}
+
 static const path_call path_calls[] = {
-        {"open", call_open},
-        {"open nofollow", call_open_nofollow},
-        {"open directory", call_open_dir},
-        {"open directory nofollow", call_open_dir_nofollow},
-        {"open for writing", call_open_write},
-        {"create", call_create},
-        {"create exclusive", call_create_exclusive},
-        {"truncate", call_truncate},
-        {"stat", call_stat},
-        {"lstat", call_lstat},
-        {"set times", call_times},
-        {"set times of link", call_link_times},
-        {"mkdir", call_mkdir},
-        {"rmdir", call_rmdir},
-        {"unlink", call_unlink},
-        {"readlink", call_readlink},
-        {"link from", call_link_from},
-        {"link to", call_link_to},
-        {"rename from", call_rename_from},
-        {"rename to", call_rename_to},
-        {"symlink", call_symlink},
+        {"open", call_open, true},
+        {"open nofollow", call_open_nofollow, true},
+        {"open directory", call_open_dir, true},
+        {"open directory nofollow", call_open_dir_nofollow, true},
+        {"open for writing", call_open_write, true},
+        {"create", call_create, true},
+        {"create exclusive", call_create_exclusive, true},
+        {"truncate", call_truncate, true},
+        {"stat", call_stat, false},
+        {"lstat", call_lstat, false},
+        {"set times", call_times, false},
+        {"set times of link", call_link_times, false},
+        {"mkdir", call_mkdir, false},
+        {"rmdir", call_rmdir, false},
+        {"unlink", call_unlink, false},
+        {"readlink", call_readlink, false},
+        {"link from", call_link_from, false},
+        {"link to", call_link_to, false},
+        {"rename from", call_rename_from, false},
+        {"rename to", call_rename_to, false},
+        {"symlink", call_symlink, false},
+        {"list", call_list, false},
 };
+
+/* One call, whose descriptor, if it opens one, is closed again. */
+static inline u32
+path_call_run(rig *r, const path_call *c, const char *path)
+{
+    u32 const e = c->call(r, path);
+    if (!e && c->opens) OK(r, "fd_close", rig_u32(r, RIG_OUT));
+    return e;
+}
+
+/* Calls that look at what a link in last place leads to. */
+static inline bool
+path_call_follows(const path_call *c)
+{
+    return c->call == call_open || c->call == call_open_dir || c->call == call_open_write ||
+           c->call == call_truncate || c->call == call_stat || c->call == call_times ||
+           c->call == call_create || c->call == call_list;
+}
+
+/* Calls that make a name, which must not be there, or replace one. */
+static inline bool
+path_call_makes(const path_call *c)
+{
+    return c->call == call_create || c->call == call_create_exclusive || c->call == call_mkdir ||
+           c->call == call_link_to || c->call == call_rename_to || c->call == call_symlink;
+}
+
+/* Calls that change nothing, whatever they are given. */
+static inline bool
+path_call_looks(const path_call *c)
+{
+    return c->call == call_open || c->call == call_open_nofollow || c->call == call_open_dir ||
+           c->call == call_open_dir_nofollow || c->call == call_stat || c->call == call_lstat ||
+           c->call == call_readlink || c->call == call_list;
+}
 
 #endif

@@ -76,7 +76,8 @@ test_names_in_it(void **state)
             u32 const e = c->call(r, path);
             if (e == WASI_OK) fail_msg("%s \"%s\": OK", c->name, path);
             bool const is_there = !strstr(path, "new") && path[strlen(path) - 1] != '/';
-            bool const is_dir = c->call == call_open_dir || c->call == call_open_dir_nofollow;
+            bool const is_dir = c->call == call_open_dir || c->call == call_open_dir_nofollow ||
+                                c->call == call_list;
             bool const is_plain = is_there && !is_dir && path[strlen(path) - 1] != '.';
             if (is_plain && e != WASI_PERM) fail_msg("%s \"%s\": %u, not PERM", c->name, path, e);
             cache_is_untouched(r, c->name, path);
@@ -160,7 +161,8 @@ test_links_to_it(void **state)
     cache_is_untouched(r, "a hard link", "hard");
 }
 
-/* No directory above the cache in use is moved; others are, and so is one above a cache that is not in use. */
+/* No directory above the cache in use is moved; others are, and so is one above a cache that is not in
+ * use. */
 static void
 test_what_it_lies_in(void **state)
 {
@@ -183,6 +185,76 @@ test_what_it_lies_in(void **state)
     assert_int_equal(call_open(r, "elsewhere/cache/key"), WASI_PERM);
     assert_int_equal(call_create(r, "elsewhere/cache/new"), WASI_PERM);
     assert_int_equal(close(fd), 0);
+}
+
+/* In the cache in use nothing is told by an error either: what is there and what is not are refused alike. */
+static void
+test_names_are_not_told(void **state)
+{
+    static const char *const names[] = {"above/cache/key",     "above/cache/new",   "above/cache/key/x",
+                                        "above/cache/new/x",   "link/key",          "link/new",
+                                        "chain/new",           "above/cache/none/", "above/d/../cache/new",
+                                        "above/cache/../cache/new"};
+    rig *const r = *state;
+    cache_make(r);
+    host_link(r, "above/cache/key", "grant/there");
+    host_link(r, "above/cache/none", "grant/absent");
+    int const fd = open(rig_host_path(r, "grant/above/cache"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    r->config.cache_dir = &fd;
+    rig_restart(r);
+    for (const path_call *c = path_calls; c < GBX_END(path_calls); c++) {
+        for (size_t i = 0; i < GBX_LEN(names); i++) {
+            u32 const e = path_call_run(r, c, names[i]);
+            if (e != WASI_PERM) fail_msg("%s \"%s\": %u, not PERM", c->name, names[i], e);
+        }
+        if (path_call_follows(c)) {
+            bool const dir = c->call == call_open_dir || c->call == call_list;
+            u32 const there = path_call_run(r, c, "there"), absent = path_call_run(r, c, "absent");
+            if (!dir && there != absent) fail_msg("%s: %u where there is a key, %u else", c->name, there, absent);
+        }
+        cache_is_untouched(r, c->name, "names");
+    }
+    assert_int_equal(close(fd), 0);
+}
+
+/* A directory, and one above it, that the guest has held since before the host made it a cache. */
+static void
+test_held_since_before(void **state)
+{
+    rig *const r = *state;
+    host_file(r, "grant/in", "in");
+    host_mkdir(r, "grant/above");
+    host_mkdir(r, "grant/above/cache");
+    u64 const all = RIG_RIGHTS_FILE & ~RIGHT_FD_WRITE & ~RIGHT_FD_ALLOCATE;
+    u32 const held = rig_open(r, "above/cache", OFLAG_DIRECTORY, all);
+    OK(r, "path_create_directory", held, P(r, "mine"));
+    OK(r, "fd_readdir", held, RIG_BUF, 4096, 0, RIG_OUT);
+    assert_int_equal(rmdir(rig_host_path(r, "grant/above/cache/mine")), 0);
+    for (const cache_part *p = cache_parts; p < GBX_END(cache_parts); p++) {
+        if (p->text) host_file(r, p->path, p->text);
+        assert_int_equal(chmod(rig_host_path(r, p->path), p->mode), 0);
+        assert_int_equal(utimensat(AT_FDCWD, rig_host_path(r, p->path), cache_long_ago, 0), 0);
+    }
+    FAILS(r, PERM, "path_open", held, 1, P(r, "key"), 0, RIGHT_FD_READ, 0, 0, RIG_OUT);
+    FAILS(r, PERM, "path_open", held, 1, P(r, "none"), 0, RIGHT_FD_READ, 0, 0, RIG_OUT);
+    FAILS(r, PERM, "path_open", held, 1, P(r, "new"), OFLAG_CREAT, RIGHT_FD_WRITE, 0, 0, RIG_OUT);
+    FAILS(r, PERM, "path_open", held, 1, P(r, "."), OFLAG_DIRECTORY, 0, 0, 0, RIG_OUT);
+    FAILS(r, PERM, "path_filestat_get", held, 0, P(r, "key"), RIG_OUT);
+    FAILS(r, PERM, "path_filestat_get", held, 0, P(r, "none"), RIG_OUT);
+    FAILS(r, PERM, "path_filestat_set_times", held, 0, P(r, "key"), 1, 1, FST_MTIM);
+    FAILS(r, PERM, "path_create_directory", held, P(r, "new"));
+    FAILS(r, PERM, "path_remove_directory", held, P(r, "none"));
+    FAILS(r, PERM, "path_unlink_file", held, P(r, "key"));
+    FAILS(r, PERM, "path_readlink", held, P(r, "key"), RIG_BUF, 64, RIG_OUT);
+    FAILS(r, PERM, "path_symlink", P(r, "in"), held, P2(r, "new"));
+    FAILS(r, PERM, "path_link", held, 0, P(r, "key"), RIG_FD, P2(r, "fresh"));
+    FAILS(r, PERM, "path_link", RIG_FD, 0, P(r, "in"), held, P2(r, "new"));
+    FAILS(r, PERM, "path_rename", held, P(r, "key"), RIG_FD, P2(r, "fresh"));
+    FAILS(r, PERM, "path_rename", RIG_FD, P(r, "in"), held, P2(r, "new"));
+    FAILS(r, PERM, "fd_readdir", held, RIG_BUF, 4096, 0, RIG_OUT);
+    FAILS(r, PERM, "fd_filestat_set_times", held, 1, 1, FST_MTIM);
+    cache_is_untouched(r, "what was held", "above/cache");
 }
 
 /* What looks like it and is not: sticky, but open to others; ours, but not sticky. */
@@ -212,6 +284,8 @@ main(void)
     const struct CMUnitTest tests[] = {
             RIG_TEST(test_names_in_it),     RIG_TEST(test_itself),          RIG_TEST(test_links_to_it),
             RIG_TEST(test_what_it_lies_in), RIG_TEST(test_others_are_none), RIG_TEST(test_as_a_grant),
+            RIG_TEST(test_what_it_lies_in), RIG_TEST(test_others_are_none), RIG_TEST(test_names_are_not_told),
+            RIG_TEST(test_held_since_before),
     };
     RIG_RUN_BOTH(tests);
 }

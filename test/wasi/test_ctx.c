@@ -160,38 +160,12 @@ test_out_of_memory(void **state)
     assert_int_equal(rig_u32(r, RIG_OUT), 16);
 }
 
-/* A60 */
-static void
-test_many_arguments(void **state)
-{
-    enum { COUNT = 20000 };
-    rig *const r = *state;
-    static char text[COUNT][12];
-    static const char *args[COUNT];
-    for (int i = 0; i < COUNT; i++) {
-        snprintf(text[i], sizeof text[0], "%d", i);
-        args[i] = text[i];
-    }
-    r->config.args = args;
-    r->config.arg_count = COUNT;
-    rig_restart(r);
-    OK(r, "args_sizes_get", RIG_OUT, RIG_OUT + 4);
-    assert_int_equal(rig_u32(r, RIG_OUT), COUNT);
-    u32 const bytes = rig_u32(r, RIG_OUT + 4);
-    assert_int_equal(bytes, 10 * 2 + 90 * 3 + 900 * 4 + 9000 * 5 + 10000 * 6);
-    OK(r, "args_get", 0, COUNT * 4);
-    assert_int_equal(rig_u32(r, 4 * (COUNT - 1)), COUNT * 4 + bytes - 6);
-    assert_string_equal((const char *)r->mem.base + rig_u32(r, 4 * 12345), "12345");
-    FAILS(r, FAULT, "args_get", 0, RIG_MEM_BYTES - bytes + 1);
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_guest_path), RIG_TEST(test_grants),
             RIG_TEST(test_bad_configurations), RIG_TEST(test_out_of_memory),
-            RIG_TEST(test_many_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,129 +120,6 @@ test_fdstat_flags(void **state)
     assert_int_equal(r->mem.base[RIG_OUT], TYPE_DIRECTORY);
 }
 
-/* A76: rights shrink and never grow, however they are passed on. */
-static void
-test_rights(void **state)
-{
-    rig *const r = *state;
-    u32 const fd = rig_open(r, "f", OFLAG_CREAT,
-                            RIGHT_FD_READ | RIGHT_FD_WRITE | RIGHT_FD_SEEK | RIGHT_FD_TELL);
-    rig_write(r, fd, "data");
-    OK(r, "fd_fdstat_get", fd, RIG_OUT);
-    assert_int_equal(rig_u64(r, RIG_OUT + 8),
-                     RIGHT_FD_READ | RIGHT_FD_WRITE | RIGHT_FD_SEEK | RIGHT_FD_TELL);
-    FAILS(r, NOTCAPABLE, "fd_filestat_get", fd, RIG_OUT);
-    FAILS(r, NOTCAPABLE, "fd_sync", fd);
-    FAILS(r, NOTCAPABLE, "fd_datasync", fd);
-    FAILS(r, NOTCAPABLE, "fd_advise", fd, 0, 0, 0);
-    FAILS(r, NOTCAPABLE, "fd_allocate", fd, 0, 1);
-    FAILS(r, NOTCAPABLE, "fd_filestat_set_size", fd, 0);
-    FAILS(r, NOTCAPABLE, "fd_filestat_set_times", fd, 0, 0, FST_MTIM);
-    FAILS(r, NOTCAPABLE, "fd_fdstat_set_rights", fd, RIGHT_FD_READ | RIGHT_FD_SYNC, 0);
-    FAILS(r, NOTCAPABLE, "fd_fdstat_set_rights", fd, RIGHT_FD_READ | RIGHT(40), 0);
-    FAILS(r, NOTCAPABLE, "fd_fdstat_set_rights", fd, 0, RIGHT(40));
-    OK(r, "fd_fdstat_set_rights", fd, RIGHT_FD_SEEK, 0);
-    FAILS(r, BADF, "fd_read", fd, IOV(r, 4), RIG_OUT);
-    FAILS(r, BADF, "fd_write", fd, IOV(r, 4), RIG_OUT);
-    OK(r, "fd_tell", fd, RIG_OUT); /* seeking includes it */
-    FAILS(r, NOTCAPABLE, "fd_fdstat_set_rights", fd, RIGHT_FD_READ | RIGHT_FD_SEEK, 0);
-    OK(r, "fd_fdstat_set_rights", fd, 0, 0);
-    FAILS(r, NOTCAPABLE, "fd_seek", fd, 1, WHENCE_CUR, RIG_OUT);
-    FAILS(r, NOTCAPABLE, "fd_tell", fd, RIG_OUT);
-    FAILS(r, BADF, "fd_fdstat_set_rights", 99, 0, 0);
-
-    /* Telling is not seeking. */
-    u32 const tells = rig_open(r, "f", 0, RIGHT_FD_READ | RIGHT_FD_TELL);
-    OK(r, "fd_seek", tells, 0, WHENCE_CUR, RIG_OUT);
-    FAILS(r, NOTCAPABLE, "fd_seek", tells, 0, WHENCE_SET, RIG_OUT);
-
-    /* Renumbering keeps the smaller set. */
-    u32 const other = rig_open(r, "f", 0, RIG_RIGHTS_FILE);
-    OK(r, "fd_renumber", tells, other);
-    FAILS(r, BADF, "fd_write", other, IOV(r, 4), RIG_OUT);
-
-    /* What a directory does not pass on. */
-    OK(r, "fd_fdstat_get", RIG_FD, RIG_OUT);
-    u64 const base = rig_u64(r, RIG_OUT + 8), inheriting = rig_u64(r, RIG_OUT + 16);
-    assert_int_equal(base & (RIGHT_FD_SEEK | RIGHT_FD_FILESTAT_SET_SIZE | RIGHT_FD_READ), 0);
-    assert_int_equal(inheriting & base, base);
-    OK(r, "fd_fdstat_set_rights", RIG_FD, base, inheriting & ~RIGHT_FD_WRITE);
-    u32 none;
-    assert_int_equal(rig_open_with(r, "f", 0, 0, RIGHT_FD_READ, 0, &none), WASI_NOTCAPABLE);
-    FAILS(r, NOTCAPABLE, "path_open", RIG_FD, 0, P(r, "f"), 0, RIGHT_FD_WRITE, 0, 0, RIG_OUT);
-    OK(r, "path_open", RIG_FD, 0, P(r, "f"), 0, RIGHT_FD_READ, 0, 0, RIG_OUT);
-    FAILS(r, NOTCAPABLE, "path_open", RIG_FD, 0, P(r, "f"), 0, 0, RIGHT_FD_WRITE, 0, RIG_OUT);
-}
-
-/* Each path call asks for its right. */
-static void
-test_directory_rights(void **state)
-{
-    rig *const r = *state;
-    host_file(r, "grant/f", "");
-    host_mkdir(r, "grant/d");
-    OK(r, "fd_fdstat_set_rights", RIG_FD, 0, 0);
-    FAILS(r, NOTCAPABLE, "path_open", RIG_FD, 0, P(r, "f"), 0, 0, 0, 0, RIG_OUT);
-    FAILS(r, NOTCAPABLE, "path_create_directory", RIG_FD, P(r, "n"));
-    FAILS(r, NOTCAPABLE, "path_filestat_get", RIG_FD, 0, P(r, "f"), RIG_OUT);
-    FAILS(r, NOTCAPABLE, "path_filestat_set_times", RIG_FD, 0, P(r, "f"), 0, 0, FST_MTIM);
-    FAILS(r, NOTCAPABLE, "path_link", RIG_FD, 0, P(r, "f"), RIG_FD, P2(r, "n"));
-    FAILS(r, NOTCAPABLE, "path_readlink", RIG_FD, P(r, "f"), RIG_BUF, 64, RIG_OUT);
-    FAILS(r, NOTCAPABLE, "path_remove_directory", RIG_FD, P(r, "d"));
-    FAILS(r, NOTCAPABLE, "path_rename", RIG_FD, P(r, "f"), RIG_FD, P2(r, "n"));
-    FAILS(r, NOTCAPABLE, "path_symlink", P(r, "f"), RIG_FD, P2(r, "n"));
-    FAILS(r, NOTCAPABLE, "path_unlink_file", RIG_FD, P(r, "f"));
-    FAILS(r, NOTCAPABLE, "fd_readdir", RIG_FD, RIG_BUF, 64, 0, RIG_OUT);
-    FAILS(r, NOTCAPABLE, "fd_filestat_get", RIG_FD, RIG_OUT);
-    rig_restart(r);
-    OK(r, "fd_fdstat_set_rights", RIG_FD,
-       RIGHT_PATH_OPEN | RIGHT_PATH_LINK_SOURCE | RIGHT_PATH_RENAME_SOURCE, 0);
-    FAILS(r, NOTCAPABLE, "path_open", RIG_FD, 0, P(r, "n"), OFLAG_CREAT, 0, 0, 0, RIG_OUT);
-    FAILS(r, NOTCAPABLE, "path_open", RIG_FD, 0, P(r, "f"), OFLAG_TRUNC, 0, 0, 0, RIG_OUT);
-    FAILS(r, NOTCAPABLE, "path_link", RIG_FD, 0, P(r, "f"), RIG_FD, P2(r, "n"));
-    FAILS(r, NOTCAPABLE, "path_rename", RIG_FD, P(r, "f"), RIG_FD, P2(r, "n"));
-    assert_false(host_exists(r, "grant/n"));
-}
-
-static void
-test_close_and_renumber(void **state)
-{
-    rig *const r = *state;
-    int const before = host_open_fds();
-    host_file(r, "grant/a", "a");
-    host_file(r, "grant/b", "b");
-    u32 const a = rig_open(r, "a", 0, RIG_RIGHTS_FILE), b = rig_open(r, "b", 0, RIG_RIGHTS_FILE);
-    OK(r, "fd_renumber", a, b);
-    FAILS(r, BADF, "fd_close", a);
-    rig_expect_read(r, b, "a");
-    OK(r, "fd_renumber", b, b);
-    FAILS(r, BADF, "fd_renumber", b, a);
-    FAILS(r, BADF, "fd_renumber", a, b);
-    FAILS(r, BADF, "fd_renumber", b, 0xffffffff);
-    FAILS(r, BADF, "fd_renumber", 0xffffffff, b);
-    OK(r, "fd_close", b);
-    FAILS(r, BADF, "fd_close", b);
-    FAILS(r, BADF, "fd_close", 0xffffffff);
-    assert_int_equal(host_open_fds(), before);
-
-    /* A83: the lowest free one is given again. */
-    for (u32 i = 0; i < 5; i++) assert_int_equal(rig_open(r, "a", 0, RIG_RIGHTS_FILE), 4 + i);
-    OK(r, "fd_close", 6);
-    OK(r, "fd_close", 5);
-    assert_int_equal(rig_open(r, "a", 0, RIG_RIGHTS_FILE), 5);
-    assert_int_equal(rig_open(r, "a", 0, RIG_RIGHTS_FILE), 6);
-    assert_int_equal(rig_open(r, "a", 0, RIG_RIGHTS_FILE), 9);
-    OK(r, "fd_renumber", 9, 0); /* a standard stream, closed by it */
-    rig_expect_read(r, 0, "a");
-    OK(r, "fd_close", 0);
-    assert_int_equal(rig_open(r, "a", 0, RIG_RIGHTS_FILE), 0);
-    for (u32 i = 0; i < 10000; i++) {
-        OK(r, "fd_renumber", 4, 5);
-        assert_int_equal(rig_open(r, "a", 0, RIG_RIGHTS_FILE), 4);
-    }
-    assert_int_equal(host_open_fds(), before + 6);
-}
-
 /* A75: a grant that was closed or replaced is gone. */
 static void
 test_preopens(void **state)
@@ -273,7 +150,7 @@ test_preopens(void **state)
 }
 
 static void
-test_size_and_space(void **state)
+a57_sizes_and_space(void **state)
 {
     rig *const r = *state;
     u32 const fd = rig_open(r, "f", OFLAG_CREAT, RIG_RIGHTS_FILE);
@@ -320,7 +197,7 @@ test_size_and_space(void **state)
 
 /* A57: no SIGXFSZ, whether the host ignores it or not. */
 static void
-test_file_size_limit(void **state)
+a57_the_limit_on_file_sizes(void **state)
 {
     rig *const r = *state;
     struct rlimit old, small = {.rlim_max = RLIM_INFINITY, .rlim_cur = 64};
@@ -354,7 +231,7 @@ test_file_size_limit(void **state)
 
 /* A58 */
 static void
-test_times(void **state)
+a58_times(void **state)
 {
     rig *const r = *state;
     u32 const fd = rig_open(r, "f", OFLAG_CREAT, RIG_RIGHTS_FILE);
@@ -391,43 +268,6 @@ test_times(void **state)
     assert_true(rig_u64(r, RIG_OUT + 48) == UINT64_MAX);
 }
 
-/* A81: the table's own limit, then the host's, each with its errno, and then all back. */
-static void
-test_descriptor_limits(void **state)
-{
-    rig *const r = *state;
-    int const before = host_open_fds();
-    struct rlimit old, low;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-    low = old;
-    low.rlim_cur = (rlim_t)before + 20;
-    host_file(r, "grant/f", "");
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-    u32 e = WASI_OK, fd, opened = 0;
-    while (!(e = rig_open_with(r, "f", 0, 0, 0, 0, &fd))) opened++;
-    u32 const made = CALL(r, "path_open", RIG_FD, 0, P(r, "new"), OFLAG_CREAT, 0, 0, 0, RIG_OUT);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-    assert_int_equal(e, WASI_MFILE);
-    assert_int_equal(made, WASI_MFILE);
-    assert_false(host_exists(r, "grant/new"));
-    for (u32 i = 0; i < opened; i++) OK(r, "fd_close", 4 + i);
-    assert_int_equal(host_open_fds(), before);
-
-    low.rlim_cur = old.rlim_max < 4096 ? old.rlim_max : 4096;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-    for (opened = 0; !(e = rig_open_with(r, "f", 0, 0, 0, 0, &fd)); opened++)
-        assert_int_equal(fd, 4 + opened);
-    assert_int_equal(e, WASI_MFILE);
-    assert_int_equal(opened + 4, WASI_MAX_FDS);
-    FAILS(r, MFILE, "path_open", RIG_FD, 0, P(r, "new"), OFLAG_CREAT, 0, 0, 0, RIG_OUT);
-    assert_false(host_exists(r, "grant/new")); /* a full table makes nothing */
-    OK(r, "fd_close", 77);
-    assert_int_equal(rig_open(r, "f", 0, 0), 77);
-    for (u32 i = 4; i < WASI_MAX_FDS; i++) OK(r, "fd_close", i);
-    assert_int_equal(host_open_fds(), before);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-}
-
 /* No descriptor of the host is a guest's unless it was given (A78). */
 static void
 test_no_host_descriptors(void **state)
@@ -445,14 +285,10 @@ main(void)
             RIG_TEST(test_pread_pwrite),
             RIG_TEST(test_append),
             RIG_TEST(test_fdstat_flags),
-            RIG_TEST(test_rights),
-            RIG_TEST(test_directory_rights),
-            RIG_TEST(test_close_and_renumber),
             RIG_TEST(test_preopens),
-            RIG_TEST(test_size_and_space),
-            RIG_TEST(test_file_size_limit),
-            RIG_TEST(test_times),
-            RIG_TEST(test_descriptor_limits),
+            RIG_TEST(a57_sizes_and_space),
+            RIG_TEST(a57_the_limit_on_file_sizes),
+            RIG_TEST(a58_times),
             RIG_TEST(test_no_host_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

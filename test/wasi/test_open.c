@@ -254,88 +254,6 @@ test_descriptor_minus_one(void **state)
     assert_string_equal(got[0].path, "data/in");
 }
 
-/* A73: read-only is read-only, in words a Go program understands. */
-static void
-test_read_only_grant(void **state)
-{
-    rig *const r = *state;
-    host_mkdir(r, "grant/d");
-    host_file(r, "grant/f", "text");
-    host_link(r, "f", "grant/l");
-    r->dir.read_only = true;
-    rig_restart(r);
-    OPENS("f", 1, 0, NO_WRITE);
-    OPENS("f", 1, OFLAG_CREAT, READ);
-    OPENS("d", 1, OFLAG_DIRECTORY, 0);
-    REFUSES(ROFS, "f", 1, 0, READ | WRITE);
-    REFUSES(ROFS, "l", 1, 0, WRITE);
-    REFUSES(ROFS, "f", 1, OFLAG_TRUNC, READ);
-    REFUSES(ROFS, "f", 1, OFLAG_CREAT | OFLAG_TRUNC, WRITE);
-    REFUSES(ROFS, "new", 1, OFLAG_CREAT, READ);
-    REFUSES(ROFS, "new", 1, OFLAG_CREAT | OFLAG_EXCL, WRITE);
-    REFUSES(ROFS, "f", 1, 0, RIGHT_FD_ALLOCATE);
-    REFUSES(EXIST, "f", 1, OFLAG_CREAT | OFLAG_EXCL, WRITE);
-    REFUSES(EXIST, "l", 1, OFLAG_CREAT | OFLAG_EXCL, WRITE);
-    REFUSES(NOENT, "new", 1, 0, WRITE);
-    REFUSES(ISDIR, "d", 1, 0, WRITE);
-    REFUSES(PERM, "../secret", 1, OFLAG_CREAT, WRITE);
-    FAILS(r, ROFS, "path_create_directory", RIG_FD, P(r, "new"));
-    FAILS(r, ROFS, "path_remove_directory", RIG_FD, P(r, "d"));
-    FAILS(r, ROFS, "path_unlink_file", RIG_FD, P(r, "f"));
-    FAILS(r, ROFS, "path_rename", RIG_FD, P(r, "f"), RIG_FD, P2(r, "g"));
-    FAILS(r, ROFS, "path_symlink", P(r, "f"), RIG_FD, P2(r, "new"));
-    FAILS(r, ROFS, "path_link", RIG_FD, 0, P(r, "f"), RIG_FD, P2(r, "new"));
-    FAILS(r, ROFS, "path_filestat_set_times", RIG_FD, 1, P(r, "f"), 1, 1, FST_MTIM);
-    u32 const f = rig_open(r, "f", 0, NO_WRITE), d = rig_open(r, "d", OFLAG_DIRECTORY, NO_WRITE);
-    FAILS(r, ROFS, "fd_filestat_set_times", f, 1, 1, FST_MTIM);
-    FAILS(r, ROFS, "fd_filestat_set_size", f, 0);
-    FAILS(r, ROFS, "fd_filestat_set_times", RIG_FD, 1, 1, FST_MTIM);
-    FAILS(r, BADF, "fd_write", f, IOV(r, 4), RIG_OUT);
-    /* What is opened below is read-only too. */
-    FAILS(r, ROFS, "path_open", d, 1, P(r, "new"), OFLAG_CREAT, 0, 0, 0, RIG_OUT);
-    FAILS(r, ROFS, "path_create_directory", d, P(r, "new"));
-    OK(r, "path_filestat_get", RIG_FD, 0, P(r, "f"), RIG_OUT);
-    OK(r, "path_readlink", RIG_FD, P(r, "l"), RIG_BUF, 16, RIG_OUT);
-    OK(r, "fd_readdir", RIG_FD, RIG_BUF, 256, 0, RIG_OUT);
-    assert_string_equal(host_text(r, "grant/f"), "text");
-    assert_false(host_exists(r, "grant/new") || host_exists(r, "grant/g"));
-    u32 count;
-    const wasi_refusal *const got = gbx_wasi_refusals(r->w, &count);
-    bool seen = false;
-    for (u32 i = 0; i < count; i++) seen |= !strcmp(got[i].reason, "read-only grant");
-    assert_true(seen);
-}
-
-/* A74: nothing gets from a read-only grant into a writable one, whichever holds the other. */
-static void
-test_two_grants(void **state)
-{
-    rig *const r = *state;
-    host_mkdir(r, "grant/ro");
-    host_file(r, "grant/ro/f", "text");
-    host_file(r, "grant/w", "");
-    wasi_dir_grant const dirs[2] = {
-            {.host_fd = r->dir.host_fd, .guest_path = "/"},
-            {.host_fd = open(rig_host_path(r, "grant/ro"), O_PATH | O_DIRECTORY | O_CLOEXEC),
-             .guest_path = "/ro",
-             .read_only = true}};
-    gbx_wasi_ctx_free(r->w);
-    r->config.dirs = dirs;
-    r->config.dir_count = 2;
-    assert_int_equal(gbx_wasi_ctx_new(&r->config, &r->w, NULL), GBX_OK);
-    FAILS(r, ROFS, "path_link", 4, 0, P(r, "f"), 3, P2(r, "stolen"));
-    FAILS(r, ROFS, "path_rename", 4, P(r, "f"), 3, P2(r, "stolen"));
-    FAILS(r, ROFS, "path_rename", 3, P(r, "w"), 4, P2(r, "w"));
-    FAILS(r, ROFS, "path_link", 3, 0, P(r, "w"), 4, P2(r, "w"));
-    FAILS(r, PERM, "path_open", 4, 1, P(r, "../w"), 0, 0, 0, 0, RIG_OUT);
-    OK(r, "fd_prestat_get", 4, RIG_OUT);
-    assert_int_equal(rig_u32(r, RIG_OUT + 4), 3);
-    OK(r, "fd_prestat_dir_name", 4, RIG_BUF, 3);
-    assert_memory_equal(r->mem.base + RIG_BUF, "/ro", 3);
-    assert_false(host_exists(r, "grant/stolen"));
-    close(dirs[1].host_fd);
-}
-
 int
 main(void)
 {
@@ -343,7 +261,6 @@ main(void)
             RIG_TEST(test_flags),           RIG_TEST(test_directory),
             RIG_TEST(test_links),           RIG_TEST(test_truncate),
             RIG_TEST(test_access),          RIG_TEST(test_descriptor_minus_one),
-            RIG_TEST(test_read_only_grant), RIG_TEST(test_two_grants),
             RIG_TEST(test_inheriting),
     };
     RIG_RUN_BOTH(tests);

@@ -59,7 +59,7 @@ row_fails(rig *r, const path_row *row, u32 fd, const void *path, u32 len, u32 er
 
 /* A55: lengths, bytes, and descriptors that are none, for each call. */
 static void
-test_common_errors(void **state)
+a55_paths_of_every_length(void **state)
 {
     rig *const r = *state;
     static char text[5000];
@@ -473,7 +473,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-            RIG_TEST(test_common_errors),
+            RIG_TEST(a55_paths_of_every_length),
             RIG_TEST(test_directories),
             RIG_TEST(test_unlink),
             RIG_TEST(test_rename),

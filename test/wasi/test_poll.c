@@ -2,6 +2,8 @@
  * compared the safe way round: never "not later than". */
 #include "wasi/harness.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -269,7 +271,7 @@ test_errors_are_events(void **state)
 
 /* A50: counts, and events that are written over the subscriptions. */
 static void
-test_counts(void **state)
+a50_counts_and_overlaps(void **state)
 {
     rig *const r = *state;
     FAILS(r, INVAL, "poll_oneoff", RIG_BUF, EVENTS, 0, RIG_OUT);
@@ -406,6 +408,215 @@ test_sockets_and_fifos(void **state)
     close(w);
 }
 
+/* ---- sockets */
+
+static int
+poll_listener(struct sockaddr_in *a)
+{
+    socklen_t len = sizeof *a;
+    *a = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int const fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)a, sizeof *a), 0);
+    assert_int_equal(listen(fd, 1024), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)a, &len), 0);
+    return fd;
+}
+
+static int
+poll_client(const struct sockaddr_in *a)
+{
+    int const fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)a, sizeof *a), 0);
+    return fd;
+}
+
+/* A guest with a listener at 3; gives what connects to it. */
+static void
+poll_grant_listener(rig *r, int *listener, struct sockaddr_in *a)
+{
+    static wasi_socket_grant granted;
+    *listener = poll_listener(a);
+    granted = (wasi_socket_grant){.host_fd = *listener};
+    r->config.sockets = &granted;
+    r->config.socket_count = 1;
+    rig_restart(r);
+}
+
+static u32
+poll_accept(rig *r)
+{
+    OK(r, "sock_accept", 3, FDFLAG_NONBLOCK, RIG_OUT);
+    return rig_u32(r, RIG_OUT);
+}
+
+/* Level-triggered; bytes; hang-ups, which are the reader's until nothing is left to read, and the writer's when
+ * both directions are gone. */
+static void
+test_sockets(void **state)
+{
+    rig *const r = *state;
+    int listener;
+    struct sockaddr_in a;
+    poll_grant_listener(r, &listener, &a);
+    sub_clock(r, 0, 1, 1, 0, 0);
+    sub_fd(r, 1, 2, READS, 3);
+    assert_int_equal(poll_subs(r, 2), 1);
+    event_is(r, 0, 1, 0, CLOCK);
+    int const c = poll_client(&a);
+    sub_clock(r, 0, 1, 1, UINT64_MAX, 0);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(poll_subs(r, 2), 1);
+        event_is(r, 0, 2, 0, READS);
+        assert_int_equal(event_flags(r, 0), 0);
+    }
+    u32 const s = poll_accept(r);
+    sub_clock(r, 0, 1, 1, 0, 0);
+    assert_int_equal(poll_subs(r, 2), 1); /* nobody else waits */
+    event_is(r, 0, 1, 0, CLOCK);
+    sub_fd(r, 0, 1, READS, s);
+    sub_fd(r, 1, 2, WRITES, s);
+    assert_int_equal(poll_subs(r, 2), 1);
+    event_is(r, 0, 2, 0, WRITES);
+    assert_int_equal(write(c, "12345", 5), 5);
+    sub_clock(r, 1, 2, 1, UINT64_MAX, 0);
+    assert_int_equal(poll_subs(r, 2), 1);
+    event_is(r, 0, 1, 0, READS);
+    assert_int_equal(event_bytes(r, 0), 5);
+    /* The client sends no more, and still reads. */
+    assert_int_equal(shutdown(c, SHUT_WR), 0);
+    sub_fd(r, 1, 2, WRITES, s);
+    assert_int_equal(poll_subs(r, 2), 2);
+    assert_int_equal(event_bytes(r, 0), 5);
+    assert_int_equal(event_flags(r, 0), 0);
+    assert_int_equal(event_flags(r, 1), 0);
+    rig_expect_read(r, s, "12345");
+    sub_fd(r, 0, 1, READS, s);
+    sub_fd(r, 1, 2, WRITES, s);
+    assert_int_equal(poll_subs(r, 2), 2);
+    event_is(r, 0, 1, 0, READS);
+    assert_int_equal(event_bytes(r, 0), 0);
+    assert_int_equal(event_flags(r, 0), 1);
+    event_is(r, 1, 2, 0, WRITES);
+    assert_int_equal(event_flags(r, 1), 0);
+    rig_expect_read(r, s, "");
+    rig_write(r, s, "answer");
+    /* A writer whose client reads nothing is not ready for that the client hung up. */
+    while (CALL(r, "fd_write", s, IOV(r, RIG_BUF_BYTES), RIG_OUT) == WASI_OK) {}
+    sub_fd(r, 0, 1, WRITES, s);
+    sub_clock(r, 1, 2, 1, 1000000, 0);
+    assert_int_equal(poll_subs(r, 2), 1);
+    event_is(r, 0, 2, 0, CLOCK);
+    /* The client is gone altogether. */
+    struct linger const reset = {.l_onoff = 1};
+    assert_int_equal(setsockopt(c, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+    close(c);
+    sub_clock(r, 1, 2, 1, UINT64_MAX, 0);
+    sub_fd(r, 2, 3, READS, s);
+    assert_int_equal(poll_subs(r, 3), 2);
+    event_is(r, 0, 1, 0, WRITES);
+    assert_int_equal(event_flags(r, 0), 1);
+    event_is(r, 1, 3, 0, READS);
+    assert_int_equal(event_flags(r, 1), 1);
+    close(listener);
+}
+
+static void *
+late_end(void *data)
+{
+    usleep(30000);
+    gbx_wasi_stop_accepting(((rig *)data)->w);
+    return NULL;
+}
+
+/* Whoever waits for a client learns that none will come; what else it waits for is as it was. */
+static void
+test_stop_accepting(void **state)
+{
+    rig *const r = *state;
+    int listener;
+    struct sockaddr_in a;
+    poll_grant_listener(r, &listener, &a);
+    int const c = poll_client(&a);
+    u32 const s = poll_accept(r);
+    pthread_t t;
+    assert_int_equal(pthread_create(&t, NULL, late_end, r), 0);
+    sub_clock(r, 0, 1, 1, UINT64_MAX, 0);
+    sub_fd(r, 1, 2, READS, s);
+    sub_fd(r, 2, 3, READS, 3);
+    assert_int_equal(poll_subs(r, 3), 1);
+    event_is(r, 0, 3, 0, READS);
+    pthread_join(t, NULL);
+    FAILS(r, CANCELED, "sock_accept", 3, 0, RIG_OUT);
+    OK(r, "fd_close", 3);
+    sub_clock(r, 0, 1, 1, 1000000, 0);
+    assert_int_equal(poll_subs(r, 2), 1); /* and no more of it once the listener is closed */
+    event_is(r, 0, 1, 0, CLOCK);
+    close(c);
+    close(listener);
+}
+
+/* As Go polls at 400 connections: every one twice, with files, pipes and a clock. All that is ready is told, and
+ * nothing else. */
+static void
+test_many_of_all_kinds(void **state)
+{
+    enum { MANY = 400 };
+    rig *const r = *state;
+    int listener, clients[MANY], p[2];
+    u32 sockets[MANY];
+    struct sockaddr_in a;
+    assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+    r->config.stdio[0] = p[0];
+    poll_grant_listener(r, &listener, &a);
+    host_file(r, "grant/f", "123");
+    OK(r, "path_open", 4, 0, P(r, "f"), 0, RIG_RIGHTS_FILE, 0, 0, RIG_OUT);
+    u32 const file = rig_u32(r, RIG_OUT);
+    for (u32 i = 0; i < MANY; i++) {
+        clients[i] = poll_client(&a);
+        sockets[i] = poll_accept(r);
+        if (i % 7 == 0) assert_int_equal(write(clients[i], "abc", i % 3 + 1), i % 3 + 1);
+    }
+    free(r->mem.base);
+    r->mem.bytes = 0x100000;
+    r->mem.base = calloc(1, r->mem.bytes);
+    assert_non_null(r->mem.base);
+    u32 n = 0, const_ready = 0;
+    sub_clock(r, n++, 0, 1, UINT64_MAX, 0);
+    for (u32 round = 0; round < 2; round++)
+        for (u32 i = 0; i < MANY; i++) sub_fd(r, n++, 1000 + i, READS, sockets[i]);
+    sub_fd(r, n++, 1, READS, 3);
+    sub_fd(r, n++, 2, READS, 0);
+    u32 const out = 0x80000;
+    assert_true(RIG_BUF + n * SUB < out && out + n * EVENT < r->mem.bytes);
+    OK(r, "poll_oneoff", RIG_BUF, out, n, RIG_OUT);
+    const_ready = 2 * ((MANY + 6) / 7);
+    assert_int_equal(rig_u32(r, RIG_OUT), const_ready);
+    for (u32 k = 0; k < const_ready; k++) {
+        u64 const who = rig_u64(r, out + k * EVENT);
+        assert_true(who >= 1000 && (who - 1000) % 7 == 0);
+        assert_int_equal(rig_u64(r, out + k * EVENT + 16), (who - 1000) % 3 + 1);
+    }
+    assert_int_equal(write(p[1], "xy", 2), 2);
+    int const more = poll_client(&a);
+    sub_fd(r, n++, 3, READS, file);
+    sub_fd(r, n++, 4, WRITES, sockets[5]);
+    OK(r, "poll_oneoff", RIG_BUF, out, n, RIG_OUT);
+    assert_int_equal(rig_u32(r, RIG_OUT), const_ready + 4);
+    for (u32 k = 0; k < 4; k++) {
+        u32 const at = out + (const_ready + k) * EVENT;
+        assert_int_equal(rig_u64(r, at), k + 1);
+        static const u64 bytes[] = {0, 2, 3};
+        if (k < 3) assert_int_equal(rig_u64(r, at + 16), bytes[k]);
+    }
+    close(more);
+    for (u32 i = 0; i < MANY; i++) close(clients[i]);
+    close(p[0]);
+    close(p[1]);
+    close(listener);
+}
+
 int
 main(void)
 {
@@ -416,9 +627,12 @@ main(void)
             RIG_TEST(test_broken_writer),
             RIG_TEST(test_files_are_ready),
             RIG_TEST(test_errors_are_events),
-            RIG_TEST(test_counts),
+            RIG_TEST(a50_counts_and_overlaps),
             RIG_TEST(test_injected_sleep),
             RIG_TEST(test_sockets_and_fifos),
+            RIG_TEST(test_sockets),
+            RIG_TEST(test_stop_accepting),
+            RIG_TEST(test_many_of_all_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,7 +98,7 @@ test_entries(void **state)
 
 /* A53: every length gives as much of the same bytes as fits. */
 static void
-test_buffer_lengths(void **state)
+a53_every_buffer_length(void **state)
 {
     rig *const r = *state;
     static u8 all[512];
@@ -129,7 +129,7 @@ test_buffer_lengths(void **state)
 }
 
 static void
-test_many(void **state)
+a53_many_entries_and_removal(void **state)
 {
     enum { COUNT = 10000 };
     rig *const r = *state;
@@ -196,7 +196,7 @@ test_rewind(void **state)
 
 /* A53: cookies nobody gave out. Whatever comes back is well-formed and inside the buffer. */
 static void
-test_invented_cookies(void **state)
+a53_invented_cookies(void **state)
 {
     rig *const r = *state;
     char name[32];
@@ -252,8 +252,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-            RIG_TEST(test_entries), RIG_TEST(test_buffer_lengths),   RIG_TEST(test_many),
-            RIG_TEST(test_rewind),  RIG_TEST(test_invented_cookies), RIG_TEST(test_errors),
+            RIG_TEST(test_entries), RIG_TEST(a53_every_buffer_length),   RIG_TEST(a53_many_entries_and_removal),
+            RIG_TEST(test_rewind),  RIG_TEST(a53_invented_cookies), RIG_TEST(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

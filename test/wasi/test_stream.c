@@ -375,7 +375,7 @@ test_synthetic_devices(void **state)
     FAILS(r, EXIST, "path_open", none, 1, P(r, "dev/null"), OFLAG_CREAT | OFLAG_EXCL, 0, 0, 0,
           RIG_OUT);
     FAILS(r, NOENT, "path_open", none, 1, P(r, "dev/sda"), 0, 0, 0, 0, RIG_OUT);
-    FAILS(r, NOENT, "path_open", none, 1, P(r, "dev/null/"), 0, 0, 0, 0, RIG_OUT);
+    FAILS(r, NOTDIR, "path_open", none, 1, P(r, "dev/null/"), 0, 0, 0, 0, RIG_OUT);
     FAILS(r, NOTDIR, "path_open", null, 1, P(r, "x"), 0, 0, 0, 0, RIG_OUT);
     FAILS(r, NOTDIR, "fd_readdir", null, RIG_BUF, 64, 0, RIG_OUT);
     OK(r, "fd_close", null);

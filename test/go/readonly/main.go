@@ -9,6 +9,38 @@ import (
 	"time"
 )
 
+// byRoot goes to the directory by a descriptor of the guest's root, which is granted for writing.
+func byRoot(try func(string, error)) {
+	root, err := os.OpenRoot("/")
+	try("root", err)
+	dir := os.Args[1][1:]
+	open := func(name string, flags int) error {
+		f, err := root.OpenFile(name, flags, 0o644)
+		if err == nil {
+			f.Close()
+		}
+		return err
+	}
+	try("root create", open(dir+"/new.txt", os.O_CREATE|os.O_WRONLY))
+	try("root create through link", open(dir+"/dl/new.txt", os.O_CREATE|os.O_WRONLY))
+	try("root write", open(dir+"/f.txt", os.O_RDWR))
+	try("root truncate", open(dir+"/f.txt", os.O_RDWR|os.O_TRUNC))
+	try("root mkdir", root.Mkdir(dir+"/new", 0o755))
+	try("root remove", root.Remove(dir+"/f.txt"))
+	try("root rename", root.Rename(dir+"/f.txt", "g.txt"))
+	try("root rename into it", root.Rename("own.txt", dir+"/own.txt"))
+	try("root rename it", root.Rename(dir, "elsewhere"))
+	try("root link", root.Link(dir+"/f.txt", "h.txt"))
+	try("root symlink", root.Symlink("f.txt", dir+"/s"))
+	try("root chtimes", root.Chtimes(dir+"/f.txt", time.Now(), time.Now()))
+	try("root read", open(dir+"/f.txt", os.O_RDONLY))
+	try("root write beside it", open("own.txt", os.O_RDWR|os.O_TRUNC))
+	below, err := root.OpenRoot(dir + "/d")
+	try("root below", err)
+	_, err = below.Create("new.txt")
+	try("root create below", err)
+}
+
 func main() {
 	os.Chdir(os.Args[1])
 	b, err := os.ReadFile("f.txt")
@@ -56,7 +88,9 @@ func main() {
 	try("chtimes", os.Chtimes("f.txt", time.Now(), time.Now()))
 	try("create below", os.WriteFile("d/new.txt", nil, 0o644))
 	try("create through link", os.WriteFile("dl/new.txt", nil, 0o644))
-	if len(os.Args) > 2 {
+	if len(os.Args) > 2 && os.Args[2] == "-root" {
+		byRoot(try)
+	} else if len(os.Args) > 2 {
 		try("rename into writable", os.Rename("f.txt", os.Args[2]+"/f.txt"))
 		try("rename from writable", os.Rename(os.Args[2]+"/w.txt", "w.txt"))
 		try("link into writable", os.Link("f.txt", os.Args[2]+"/f.txt"))

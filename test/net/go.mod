@@ -1,0 +1,3 @@
+module glovebox.test/net
+
+go 1.24

@@ -1,0 +1,3 @@
+module glovebox.test/streams
+
+go 1.24
