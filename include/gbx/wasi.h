@@ -57,6 +57,9 @@ GBX_API gbx_code gbx_wasi_listen(gbx_wasi *wasi, const char *address, char *boun
 /* Grant a socket of the host's, which is duplicated: one that listens (it is made non-blocking), or one that
  * is connected, or one of datagrams. Whether it is one is found at gbx_wasi_link. GBX_IO: not open. */
 GBX_API gbx_code gbx_wasi_socket(gbx_wasi *wasi, int host_fd, gbx_err *err);
+/* Whether guests of the last gbx_wasi_link in this store have asked for a connection on any socket. One that
+ * has not, though it was granted a listener, may have used what looks like listening (Go's net.Listen). */
+GBX_API bool gbx_store_accepts(const gbx_store *store);
 /* From now on guests of the last gbx_wasi_link in this store accept no connections on granted sockets: their
  * sock_accept fails with ECANCELED, at once where they wait, and sockets of gbx_wasi_listen refuse clients
  * from then on. Connections that are open stay so: a server has the time to answer before it ends.

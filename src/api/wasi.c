@@ -243,6 +243,13 @@ gbx_wasi_socket(gbx_wasi *wasi, int host_fd, gbx_err *err)
     return api_wasi_add_socket(wasi, fd, true, err);
 }
 
+bool
+gbx_store_accepts(const gbx_store *store)
+{
+    const api_wasi_linked *const l = store ? gbx_runtime_store_wasi(store) : NULL;
+    return l && gbx_wasi_accepts(l->ctx);
+}
+
 void
 gbx_store_stop_accepting(gbx_store *store)
 {

@@ -186,6 +186,8 @@ size_t gbx_cli_listen_most(const cli_line *line); /* sockets that it can come to
 /* Grant them all; likewise. */
 int gbx_cli_listen_open(const cli_plan *plan, gbx_wasi *wasi);
 gbx_code gbx_cli_listen_env(const cli_plan *plan, gbx_wasi *wasi, gbx_err *err);
+/* A guest that failed and never asked for a client: say how it would. */
+void gbx_cli_listen_hint(const cli_plan *plan, const gbx_store *store, int status);
 void gbx_cli_listen_tell(const cli_plan *plan); /* ports that were left open, on standard error */
 /* From here on the first signal that ends the command ends listening; and no longer. The latter gives the
  * signal that the process is to die of, since one came and the guest has not ended well: else 0. */

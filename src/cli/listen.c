@@ -192,6 +192,19 @@ gbx_cli_listen_tell(const cli_plan *plan)
     }
 }
 
+/* GO: net/net_fake.go (1.26): what net.Listen makes for WASI connects the module with itself. */
+void
+gbx_cli_listen_hint(const cli_plan *plan, const gbx_store *store, int status)
+{
+    if (!plan->listener_count || !plan->hints || status == CLI_EXIT_OK || gbx_store_accepts(store)) return;
+    gbx_cli_diag(&(cli_diag){
+            .kind = "note",
+            .slug = "never-accepted",
+            .message = "the guest was granted a socket and never asked for a client",
+            .why = "net.Listen and http.ListenAndServe do not leave the module; the socket is descriptor 3",
+            .fix = "l, err := net.FileListener(os.NewFile(3, \"\")); err = http.Serve(l, handler)"});
+}
+
 /* ---- the end */
 
 /* Async-signal-safe, as all that it calls. */

@@ -105,6 +105,7 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
     }
     fflush(stdout);
     run_tell_filtered(plan, run->guest.store);
+    gbx_cli_listen_hint(plan, run->guest.store, status);
     if (plan->hints) gbx_cli_hints(plan, run->guest.store, status);
     if (plan->hints) gbx_cli_report_met(plan, run->guest.store, status);
     return status;

@@ -260,7 +260,8 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
         return ctx_no_memory(err);
     }
     memcpy(name, d->guest_path, len);
-    w->preopens[w->preopen_count++] = (wasi_preopen){name, st.st_dev, st.st_ino, d->read_only};
+    w->preopens[w->preopen_count++] = (wasi_preopen){
+            .name = name, .dev = st.st_dev, .ino = st.st_ino, .read_only = d->read_only};
     u64 const rights = gbx_wasi_rights_of(TYPE_DIRECTORY, false);
     wasi_file const f = {.kind = KIND_HOST,
                          .host = fd,
@@ -275,20 +276,36 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
     return ctx_add(w, &f, err);
 }
 
+/* The read-only grant `p` is what the guest finds below `dir` under the rest of its name, too. */
+static bool
+ctx_stands_in(wasi_ctx *w, const wasi_file *dir, const char *rest, const wasi_preopen *p)
+{
+    wasi_look const look = {.base = dir->host, .follow = true, .flags = O_PATH | O_DIRECTORY};
+    wasi_found found;
+    if (gbx_wasi_path_find(w, &look, rest, &found)) return false;
+    close(found.fd);
+    return found.st.st_dev == p->dev && found.st.st_ino == p->ino;
+}
+
 /* A grant for writing keeps out of read-only ones that stand in it, as one file system does of another
- * that is mounted there: by what they are, whatever name leads to them. */
+ * that is mounted there: from now on by what they are, whatever name leads to them. */
 static void
 ctx_nest(wasi_ctx *w, u32 first_fd)
 {
     for (u32 i = 0; i < w->preopen_count; i++) {
+        wasi_file *const dir = &w->fds.files[first_fd + i];
         const char *const name = w->preopens[i].name;
         size_t const len = name[1] ? strlen(name) : 0;
         for (u32 k = 0; k < w->preopen_count; k++) {
-            const wasi_preopen *const p = &w->preopens[k];
-            if (p->read_only && strncmp(p->name, name, len) == 0 && p->name[len] == '/' && p->name[len + 1])
-                w->fds.files[first_fd + i].holds_read_only = true;
+            wasi_preopen *const p = &w->preopens[k];
+            bool const below = !strncmp(p->name, name, len) && p->name[len] == '/' && p->name[len + 1];
+            if (!p->read_only || !below) continue;
+            if (!ctx_stands_in(w, dir, p->name + len + 1, p)) continue;
+            p->within = true;
+            dir->holds_read_only = true;
         }
     }
+    w->refusal_count = 0; /* nothing of this was asked for by the guest */
 }
 
 /* The kernel has openat2 and nothing forbids it to us. */

@@ -131,10 +131,10 @@ path_target_refuse_device(p1_call *c, const path_target *t, wasi_errno there)
     return there;
 }
 
-/* What stands at the end of the path is not to be changed: the root of a read-only grant, the host's cache, a
- * special file.
- * RULE: S2. A name in a cache is refused by path.c, because its directory is; this is for the name of a
- * cache, and of what is linked to from elsewhere. `moves`: for directories that hold a cache, too. */
+/* What stands at the end of the path is not to be changed: the root of a read-only grant, the host's
+ * cache, a special file. RULE: S2. A name in a cache is refused by path.c, because its directory is;
+ * this is for the name of a cache, and of what is linked to from elsewhere. `moves`: for directories
+ * that hold a cache, too. */
 static wasi_errno
 path_target_guard(p1_call *c, const path_target *t, bool moves)
 {
@@ -389,10 +389,10 @@ path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
     return changes && found.read_only ? path_target_refuse_change(c, t) : WASI_OK;
 }
 
-/* The directories that the guest's tree has although the host may have none there, or none is granted: the
- * root, and the one of the devices. They are seen, and that is all.
- * GO: os/getwd.go Getwd (1.26) believes PWD only when "." can be looked at, and filepath.Abs asks it;
- * path/filepath/symlink.go walkSymlinks looks at each directory on the way to a file. */
+/* The directories that the guest's tree has although the host may have none there, or none is granted:
+ * the root, and the one of the devices. They are seen, and that is all. GO: os/getwd.go Getwd (1.26)
+ * believes PWD only when "." can be looked at, and filepath.Abs asks it; path/filepath/symlink.go
+ * walkSymlinks looks at each directory on the way to a file. */
 static bool
 path_is_imitated(wasi_place from, const wasi_path *p, struct stat *st)
 {
@@ -437,8 +437,8 @@ gbx_wasi_path_filestat_get(p1_call *c)
     return e;
 }
 
-/* The name of a directory that another file system is mounted on is that one's, without a step into it: the
- * last place where an interface of the kernel could be reached. */
+/* The name of a directory that another file system is mounted on is that one's, without a step into
+ * it: the last place where an interface of the kernel could be reached. */
 static wasi_errno
 path_guard_mount(p1_call *c, const path_target *t)
 {
@@ -453,6 +453,18 @@ path_guard_mount(p1_call *c, const path_target *t)
     return WASI_PERM;
 }
 
+/* By the descriptor itself; before Linux 5.8 that went by its name in procfs only, which leads to the
+ * very file. */
+static int
+path_touch(int fd, const struct timespec times[2])
+{
+    char name[32];
+    if (!utimensat(fd, "", times, AT_EMPTY_PATH)) return 0;
+    if (errno != EINVAL) return -1;
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    return utimensat(AT_FDCWD, name, times, 0);
+}
+
 wasi_errno
 gbx_wasi_path_filestat_set_times(p1_call *c)
 {
@@ -464,7 +476,7 @@ gbx_wasi_path_filestat_set_times(p1_call *c)
     wasi_errno e = path_target_guard(c, &t, false);
     if (!e) e = path_guard_mount(c, &t);
     if (!e && (t.at.leaf ? utimensat(t.at.fd, t.at.leaf, times, AT_SYMLINK_NOFOLLOW)
-                         : utimensat(t.at.fd, "", times, AT_EMPTY_PATH)))
+                         : path_touch(t.at.fd, times)))
         e = gbx_wasi_errno_of(errno);
     if (!e) gbx_wasi_seeded_set_times(c->w, t.at.fd, t.at.leaf, times);
     gbx_wasi_parent_deinit(&t.at);

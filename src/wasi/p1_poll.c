@@ -212,8 +212,9 @@ poll_got(const poll_wait *p, const poll_sub *s, const wasi_file *f, u64 *bytes, 
 {
     bool const reads = s->tag == EVENT_FD_READ;
     bool const ended = f->listens && atomic_load(&p->c->w->ending);
-    int const got = p->fds[s->slot].revents | (ended ? POLLIN : 0);
-    if (!(got & ((reads ? POLLIN : POLLOUT) | POLLHUP | POLLERR | POLLNVAL))) return false;
+    int const got = p->fds[s->slot].revents | (ended ? POLLIN | POLLOUT : 0);
+    int const wanted = reads ? POLLIN | POLLRDHUP : POLLOUT;
+    if (!(got & (wanted | POLLHUP | POLLERR | POLLNVAL))) return false;
     *bytes = reads ? poll_bytes(f) : 1;
     if (got & POLLHUP || (reads && got & POLLRDHUP && !*bytes)) *flags = EVENT_HANGUP;
     if (got & POLLNVAL) *error = WASI_BADF;

@@ -43,14 +43,15 @@ sock_wait(p1_call *c, const wasi_file *f)
     return gbx_wasi_wait(c->x, p, 2, WASI_FOREVER, &ready);
 }
 
-/* Accept without blocking: a listening socket that is a standard stream may block, so it is asked first.
- * (Should the client vanish between the question and the accept, the accept waits for the next one.)
+/* Accept without blocking: a listening socket that is a standard stream may block, and others may have made
+ * one that they share block again, so these are asked first. (Should the client vanish between the question
+ * and the accept, the accept waits for the next one.)
  * Connections of a socket that is ours inherit their options; see listen.c. */
 static int
 sock_accept_once(const wasi_file *f)
 {
     struct pollfd p = {.fd = f->host, .events = POLLIN};
-    if (f->inherited && poll(&p, 1, 0) == 0) {
+    if ((f->inherited || f->shared) && poll(&p, 1, 0) == 0) {
         errno = EAGAIN;
         return -1;
     }
@@ -77,6 +78,7 @@ gbx_wasi_sock_accept(p1_call *c)
     if (flags & ~(u32)FDFLAG_NONBLOCK) return WASI_INVAL;
     wasi_file *f;
     u32 fd;
+    c->w->accepts = true;
     WASI_TRY(sock_get(c, &f));
     WASI_TRY(gbx_wasi_fds_reserve(&c->w->fds, &fd));
     f = gbx_wasi_fds_find(&c->w->fds, guest_u32(c, 0)); /* the table may have moved */
@@ -173,4 +175,10 @@ gbx_wasi_sock_shutdown(p1_call *c)
     WASI_TRY(sock_get(c, &f));
     if (!how || how >= GBX_LEN(hows)) return WASI_INVAL;
     return shutdown(f->host, hows[how]) ? gbx_wasi_errno_of(errno) : WASI_OK;
+}
+
+bool
+gbx_wasi_accepts(const wasi_ctx *w)
+{
+    return w->accepts;
 }

@@ -134,7 +134,7 @@ gbx_wasi_policy_is_read_only(const wasi_ctx *w, const struct stat *st)
 {
     for (u32 i = 0; i < w->preopen_count; i++) {
         const wasi_preopen *const p = &w->preopens[i];
-        if (p->read_only && p->dev == st->st_dev && p->ino == st->st_ino) return true;
+        if (p->read_only && p->within && p->dev == st->st_dev && p->ino == st->st_ino) return true;
     }
     return false;
 }

@@ -83,6 +83,8 @@ void gbx_wasi_ctx_free(wasi_ctx *w);
  * ready is woken: how a guest learns that it is to end. Thread-safe and async-signal-safe. */
 void gbx_wasi_stop_accepting(wasi_ctx *w);
 
+/* The guest has called sock_accept, be it in vain. */
+bool gbx_wasi_accepts(const wasi_ctx *w);
 /* Something was written to a terminal that did not pass; tty.c. */
 bool gbx_wasi_tty_filtered(const wasi_ctx *w);
 

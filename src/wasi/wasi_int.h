@@ -199,6 +199,7 @@ typedef struct wasi_preopen {
     dev_t dev;
     ino_t ino;
     bool read_only;
+    bool within; /* another grant, at the place that its name says */
 } wasi_preopen;
 
 struct wasi_ctx {
@@ -218,6 +219,7 @@ struct wasi_ctx {
     bool special; /* special files are like others */
     int cache_dir; /* borrowed; -1: there is no code cache */
     int end_fd;    /* an event, set with `ending`; -1: no socket was granted */
+    bool accepts;  /* the guest has asked for a connection */
     _Atomic bool ending; /* nothing is accepted any more */
     wasi_sink sinks[3];
     wasi_trace *trace; /* NULL: calls are not traced */
@@ -309,7 +311,7 @@ bool gbx_wasi_policy_name(const wasi_ctx *w, const struct stat *st);
  * in it made or changed, nor its own; no byte of the others is given to one. Under any grant. */
 bool gbx_wasi_policy_cache(const struct stat *st);
 /* A directory that the cache in use lies in, at any depth: it is not moved away from under it. */
-/* A directory that was granted read-only. */
+/* A directory that was granted read-only, within another grant. */
 bool gbx_wasi_policy_is_read_only(const wasi_ctx *w, const struct stat *st);
 bool gbx_wasi_policy_above_cache(const wasi_ctx *w, const struct stat *st);
 /* The cache in use lies in a granted directory, so names in it are not told either. */

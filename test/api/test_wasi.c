@@ -499,6 +499,7 @@ test_sockets(void **state)
     assert_int_equal(gbx_wasi_socket(w, p[0], &err), GBX_OK);
     assert_int_equal(gbx_wasi_link(w, linker, &err), GBX_ARGUMENT);
     assert_non_null(strstr(err.text, "descriptor 8 is no socket"));
+    assert_false(gbx_store_accepts(store));
     gbx_store_stop_accepting(store);
     gbx_store_stop_accepting(NULL);
     gbx_wasi_release(w);

@@ -617,6 +617,11 @@ a62_host_work_ends_with_the_deadline(void **state)
     assert_int_equal(r->mem.base[PLACE], 1);
     assert_int_equal(CALL(r, "fd_read", fd, RIG_BUF, IOVS, RIG_OUT), UINT32_MAX);
     assert_int_equal(lseek(f->host, 0, SEEK_CUR), WASI_MAX_IO_PIECE);
+    iov_set(r, RIG_BUF, 0, PLACE, 1000); /* a piece ends within a buffer */
+    assert_int_equal(lseek(f->host, 0, SEEK_SET), 0);
+    assert_int_equal(CALL(r, "fd_read", fd, RIG_BUF, IOVS, RIG_OUT), UINT32_MAX);
+    assert_int_equal(lseek(f->host, 0, SEEK_CUR), WASI_MAX_IO_PIECE);
+    iov_set(r, RIG_BUF, 0, PLACE, ROOM);
     assert_int_equal(CALL(r, "fd_pread", fd, RIG_BUF, IOVS, 0, RIG_OUT), UINT32_MAX);
     assert_int_equal(CALL(r, "fd_write", fd, RIG_BUF, IOVS, RIG_OUT), UINT32_MAX);
     assert_int_equal(CALL(r, "fd_pwrite", fd, RIG_BUF, IOVS, bytes, RIG_OUT), UINT32_MAX);

@@ -82,6 +82,7 @@ test_append(void **state)
     memcpy(r->mem.base + RIG_BUF, "xy", 2);
     OK(r, "fd_pwrite", fd, IOV(r, 2), 0, RIG_OUT);
     assert_string_equal(host_text(r, "grant/f"), "xy3456");
+    OK(r, "fd_seek", fd, 0, WHENCE_SET, RIG_OUT);
     rig_write(r, fd, "7");
     assert_string_equal(host_text(r, "grant/f"), "xy34567");
     OK(r, "fd_fdstat_get", fd, RIG_OUT);

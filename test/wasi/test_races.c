@@ -1,4 +1,4 @@
-/* A68, A69: the host renames while the guest looks up. Each test counts swaps and wants zero escapes;
+/* A68, A69, A70: the host renames while the guest looks up. Each test counts swaps and wants zero escapes;
  * both sides of each race must have been met, or nothing was tested.
  *
  *   test_races               20,000 swaps
@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/sysmacros.h>
 
 static u32 races_swaps = 20000;
 
@@ -162,6 +163,41 @@ a68_directory_becomes_a_link(void **state)
     assert_int_equal(host_open_fds(), before);
 }
 
+/* A link to the file outside comes and goes where the guest is about to make a file. */
+static bool
+a68_come_and_go(const rig *r)
+{
+    return race_rename(r, "grant/link", "grant/new", 0) && race_rename(r, "grant/new", "grant/link", 0);
+}
+
+static void
+a68_link_where_a_file_is_made(void **state)
+{
+    rig *const r = *state;
+    struct stat secret;
+    race_secret(r, &secret);
+    host_mkdir(r, "grant/d");
+    host_link(r, "../out/secret", "grant/link");
+    int const before = host_open_fds();
+    racer race = {0};
+    u32 made = 0, met = 0;
+    race_begin(&race, r, a68_come_and_go);
+    for (u32 i = 0; atomic_load(&race.swaps) < races_swaps; i++) {
+        u32 const flags = OFLAG_CREAT | (i & 1 ? OFLAG_TRUNC : 0) | (i & 2 ? OFLAG_EXCL : 0);
+        const char *const path = i & 4 ? "new" : "d/../new";
+        u32 const e = CALL(r, "path_open", RIG_FD, i >> 3 & 1, P(r, path), flags, RIGHT_FD_WRITE, 0, 0, RIG_OUT);
+        race_check_open(r, e, path, &secret);
+        assert_int_not_equal(e, WASI_AGAIN);
+        made += !e;
+        met += e == WASI_PERM || e == WASI_LOOP || e == WASI_EXIST;
+        if (i % 64 == 0) race_outside(r, &secret);
+    }
+    race_end(&race);
+    race_outside(r, &secret);
+    assert_true(made > 0 && met > 0);
+    assert_int_equal(host_open_fds(), before);
+}
+
 /* ---- A69: a directory that a path goes through, or that the guest holds, is moved out of the grant
  * and back */
 
@@ -230,11 +266,48 @@ a69_directory_is_moved_out(void **state)
     assert_int_equal(host_open_fds(), before);
 }
 
+/* ---- A70: a file and the node of a device change places, where nodes are looked for and where they are not */
+
+static bool
+a70_swap(const rig *r)
+{
+    return race_rename(r, "grant/file", "grant/node", RENAME_EXCHANGE);
+}
+
+static void
+a70_file_becomes_a_device(void **state)
+{
+    rig *const r = *state;
+    host_file(r, "grant/file", "inside");
+    if (mknod(rig_host_path(r, "grant/node"), S_IFBLK | 0666, makedev(7, 0)) != 0) skip(); /* not root */
+    int const before = host_open_fds();
+    racer race = {0};
+    u32 opened = 0, refused = 0;
+    race_begin(&race, r, a70_swap);
+    for (u32 i = 0; atomic_load(&race.swaps) < races_swaps; i++) {
+        r->w->fds.files[RIG_FD].devices = i & 1;
+        u32 const e = CALL(r, "path_open", RIG_FD, i >> 1 & 1, P(r, i & 4 ? "file" : "node"), 0,
+                           RIGHT_FD_READ | RIGHT_FD_WRITE, 0, 0, RIG_OUT);
+        refused += e == WASI_PERM;
+        if (e) continue;
+        struct stat st;
+        assert_int_equal(fstat(gbx_wasi_fds_find(&r->w->fds, rig_u32(r, RIG_OUT))->host, &st), 0);
+        if (!S_ISREG(st.st_mode)) fail_msg("a device was opened");
+        OK(r, "fd_close", rig_u32(r, RIG_OUT));
+        opened++;
+    }
+    race_end(&race);
+    assert_true(opened > 0 && refused > 0);
+    assert_int_equal(host_open_fds(), before);
+}
+
 int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {RIG_TEST(a68_directory_becomes_a_link),
-                                       RIG_TEST(a69_directory_is_moved_out)};
+                                       RIG_TEST(a68_link_where_a_file_is_made),
+                                       RIG_TEST(a69_directory_is_moved_out),
+                                       RIG_TEST(a70_file_becomes_a_device)};
     if (argc == 3 && !strcmp(argv[1], "--swaps")) races_swaps = (u32)strtoul(argv[2], NULL, 10);
     if (argc != 1 && (argc != 3 || !races_swaps)) {
         fprintf(stderr, "usage: test_races [--swaps N]\n");

@@ -388,6 +388,11 @@ a74_writable_within_read_only(void **state)
     readonly_two(r, two, "grant/ro", "/w", "/r");
     OK(r, "path_create_directory", RIG_FD, P(r, "ro/new"));
     FAILS(r, ROFS, "path_remove_directory", RO, P(r, "new"));
+    /* Within the guest's tree, but at another place than on the host. */
+    readonly_two(r, two, "grant/ro", "/", "/etc/app");
+    OK(r, "path_create_directory", RIG_FD, P(r, "ro/new4"));
+    FAILS(r, ROFS, "path_create_directory", RO, P(r, "new5"));
+    assert_int_equal(rig_refusals(r), 1);
     readonly_two(r, two, "grant", "/w", "/w/same");
     OK(r, "path_create_directory", RIG_FD, P(r, "ro/new2"));
     FAILS(r, ROFS, "path_create_directory", RO, P(r, "new3"));

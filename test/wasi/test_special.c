@@ -166,7 +166,7 @@ a70_grant_of_everything(void **state)
         assert_int_not_equal(call_open_nofollow(r, unopened[i]), WASI_OK);
         assert_int_not_equal(call_list(r, unopened[i]), WASI_OK);
     }
-    assert_true(present > 8);
+    assert_true(present > 5);
     assert_int_equal(call_open(r, "etc/passwd"), WASI_OK);
 }
 
@@ -236,8 +236,9 @@ special_nodes_refused(rig *r, const char *in)
                                   c->call == call_truncate || c->call == call_unlink || c->call == call_times ||
                                   c->call == call_rename_from || c->call == call_rename_to ||
                                   c->call == call_link_from || c->call == call_link_times;
-            /* Outside devpts the kernel itself finds no terminal behind it. */
-            bool const is_absent = !strcmp(n->name, "ptmx") && e == WASI_NOENT;
+            /* Outside devpts the kernel itself finds no terminal behind it, where it is asked. */
+            bool const asks = !rig_walker && !*in && !r->w->fds.files[RIG_FD].devices;
+            bool const is_absent = asks && !strcmp(n->name, "ptmx") && e == WASI_NOENT;
             if (is_exact && e != WASI_PERM && !is_absent) fail_msg("%s \"%s\": %u, not PERM", c->name, path, e);
             assert_int_equal(lstat(rig_host_path(r, rig_grant_name(path)), &after), 0);
             assert_int_equal(before.st_ino, after.st_ino);

@@ -291,7 +291,7 @@ test_regular_files_as_streams(void **state)
 
 /* A79: streams closed at the start; nothing the guest opens comes to stand there. */
 static void
-test_closed_streams(void **state)
+a79_closed_streams(void **state)
 {
     rig *const r = *state;
     int const saved = dup(0);
@@ -312,7 +312,7 @@ test_closed_streams(void **state)
 
 /* A72: neither end of a FIFO hangs the host; the guest waits as a native program would. */
 static void
-test_fifo(void **state)
+a72_fifo(void **state)
 {
     rig *const r = *state;
     u32 fd;
@@ -395,8 +395,8 @@ main(void)
             RIG_TEST(test_full_device),
             RIG_TEST(test_terminal),
             RIG_TEST(test_regular_files_as_streams),
-            RIG_TEST(test_closed_streams),
-            RIG_TEST(test_fifo),
+            RIG_TEST(a79_closed_streams),
+            RIG_TEST(a72_fifo),
             RIG_TEST(test_synthetic_devices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,7 @@ test_text_passes(void **state)
 }
 
 static void
-test_a80_the_rest_is_shown(void **state)
+a80_the_rest_is_shown(void **state)
 {
     (void)state;
     becomes("\x1b]0;title\a", "^[]0;title\a");
@@ -87,7 +87,7 @@ static void
 test_any_bytes(void **state)
 {
     (void)state;
-    static const char pieces[][6] = {"\x1b", "[",    "1",    ";",    ":",    "m", "K",    "J",    "A",
+    static const char parts[][6] = {"\x1b", "[",    "1",    ";",    ":",    "m", "K",    "J",    "A",
                                      "]",    "\x9b", "\xc2", "\xe2", "\x82", "?", "\xac", "\xf0", "\x9f",
                                      "\x07", "\n",   "x",    "\xed", "\xa0", "é", "\x1b["};
     u32 seed = 12345;
@@ -96,7 +96,7 @@ test_any_bytes(void **state)
         u8 whole[2048], cut[2048];
         for (int i = 0; i < 12; i++) {
             seed = seed * 1664525 + 1013904223;
-            strcat(in, pieces[(seed >> 16) % GBX_LEN(pieces)]);
+            strcat(in, parts[(seed >> 16) % GBX_LEN(parts)]);
         }
         size_t const n = filter(in, strlen(in), sizeof in, whole, sizeof whole);
         assert_int_equal(filter(in, strlen(in), 1 + (seed >> 20) % 3, cut, sizeof cut), n);
@@ -110,6 +110,31 @@ test_any_bytes(void **state)
             assert_true(whole[i] >= 0x20 || strchr("\a\b\t\n\r", whole[i]));
             if (i) assert_false(whole[i - 1] == 0xc2 && whole[i] >= 0x80 && whole[i] < 0xa0);
         }
+    }
+}
+
+/* In the least room there may be: nothing is written beyond it, and it goes on where it stopped. */
+static void
+test_least_room(void **state)
+{
+    (void)state;
+    static const char in[] = "\x1b[11111111111111111111111111111111m\x1b[11111111111111111111111111111111\x1b"
+                             "\x1b[2222222222222222222222222222222\x9b plain text and more of it \x9b\x9b\x9b\x9b";
+    u8 whole[1024], got[1024], room[TTY_HELD + TTY_MOST + 16];
+    size_t const len = sizeof in - 1, want = filter(in, len, len, whole, sizeof whole);
+    for (size_t cap = TTY_HELD + TTY_MOST; cap < TTY_HELD + TTY_MOST + 16; cap++) {
+        wasi_tty t = {0};
+        size_t n = 0, taken;
+        for (size_t at = 0; at < len; at += taken) {
+            memset(room, 0xaa, sizeof room);
+            size_t const some = gbx_wasi_tty_filter(&t, (const u8 *)in + at, len - at, room, cap, &taken);
+            assert_true(some <= cap && (taken > 0 || some > 0));
+            for (size_t i = cap; i < sizeof room; i++) assert_int_equal(room[i], 0xaa);
+            memcpy(got + n, room, some);
+            n += some;
+        }
+        assert_int_equal(n, want);
+        assert_memory_equal(got, whole, n);
     }
 }
 
@@ -227,9 +252,10 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_text_passes),
-            cmocka_unit_test(test_a80_the_rest_is_shown),
+            cmocka_unit_test(a80_the_rest_is_shown),
             cmocka_unit_test(test_nul),
             cmocka_unit_test(test_any_bytes),
+            cmocka_unit_test(test_least_room),
             RIG_TEST(test_streams_share_a_terminal),
             RIG_TEST(test_pipes_get_every_byte),
             RIG_TEST(test_broken_pipe_ends),

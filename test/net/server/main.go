@@ -3,6 +3,7 @@
 //	server            serves until its listener fails, and then says why and exits 1
 //	server busy       goes on accepting whatever the listener says
 //	server check      says which of its descriptors are sockets, and ends
+//	server fake       listens as it would natively, and reaches nobody
 //	server talk       echoes lines on descriptor 3, which is connected
 package main
 
@@ -73,6 +74,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "talk" {
 		talk()
 		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "fake" {
+		log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
 	}
 	l, err := findListener()
 	if err != nil {
