@@ -11,6 +11,7 @@
 #   make headers    every header compiled alone
 #   make quick      ./check quick: style, release build, unit tests, command line; under 60 s
 #   make fuzz       look for disagreements between tiers and engines until Ctrl-C; FUZZ_ARGS='--seed N'
+#   make mutants    take each guard away in turn: a test must notice; MUTANTS='PATTERN...' for some
 #   make races      a million swaps of directories and links under a guest that looks them up; some minutes
 #   make tidy       clang-tidy over all sources
 #   make bless      write what is generated and kept: docs/, goldens; review with git diff
@@ -82,8 +83,9 @@ HEADERS := $(wildcard include/gbx/*.h include/gbx/unstable/*.h src/*/*.h)
 # Unit tests: test/unit/test_x.c links the library and cmocka, and becomes $(OUT)/test/unit/test_x.
 UNIT_SRC := $(wildcard test/unit/test_*.c test/wasi/test_*.c test/api/test_*.c)
 UNIT_BIN := $(UNIT_SRC:%.c=$(OUT)/%)
+TEST_BIN := $(UNIT_BIN) $(OUT)/test/spec/driver
 
-.PHONY: all lib units unity headers tidy quick fuzz fuzz-target races bless install clean
+.PHONY: all lib units unity headers tidy quick mutants fuzz fuzz-target races bless install clean
 all: $(OUT)/glovebox $(if $(BESIDE),$(OUT)/glovebox-explore)
 lib: $(OUT)/libgbx.a
 units: $(UNIT_BIN)
@@ -113,9 +115,9 @@ $(OUT)/glovebox-explore: $(CLI_OBJ) $(OUT)/libgbx.a
 # Tests that look at machine code read it with Zydis.
 $(OUT)/test/unit/test_codegen_asm $(OUT)/test/unit/test_codegen_golden: LDLIBS += -lZydis
 
-$(OUT)/test/%: test/%.c $(OUT)/libgbx.a
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itest $(CFLAGS_ALL) -MMD -MP $< $(OUT)/libgbx.a $(LDFLAGS_ALL) -lcmocka $(LDLIBS_ALL) -o $@
+$(OUT)/test/%.o: CPPFLAGS += -Itest
+$(TEST_BIN): $(OUT)/test/%: $(OUT)/test/%.o $(OUT)/libgbx.a
+	$(CC) $(CFLAGS_ALL) $(filter %.o %.a,$^) $(LDFLAGS_ALL) -lcmocka $(LDLIBS_ALL) -o $@
 
 # libFuzzer's targets: clang, sanitizers and coverage in all of the library but the interpreter, which is
 # what the compiler is held against here and takes the time of all else together if it has them.
@@ -154,6 +156,9 @@ tidy:
 quick:
 	./check quick
 
+mutants:
+	python3 tools/mutants.py $(MUTANTS)
+
 bless: $(OUT)/test/unit/test_codegen_golden
 	python3 tools/gendocs.py --write
 	$< --write
@@ -170,4 +175,4 @@ install: all lib
 clean:
 	rm -rf build
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT_BIN:=.d) $(OUT)/all.d $(HEADERS:%=$(OUT)/headers/%.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d) $(OUT)/all.d $(HEADERS:%=$(OUT)/headers/%.d)

@@ -3,7 +3,7 @@
 
 usage: ./check [all | quick | SUITE | SUITE/TEST]...
 
-Suites: build, style, docs, examples, unit-release, unit-san, and every test/DIR that has a file
+Suites: build, style, docs, examples, mutants, unit-release, unit-san, and every test/DIR that has a file
 `run`. Each prints lines `PASS name`, `FAIL name`, `SKIP name reason`; a failing test is followed by
 the command that repeats it. Full output: build/check/SUITE.log.
 
@@ -206,6 +206,8 @@ def suites():
         "unit-release": lambda r, log, n: suite_units(r, log, n, RELEASE, {}),
         "unit-san": lambda r, log, n: suite_units(r, log, n, SANITIZED, SAN_ENV),
         "examples": suite_examples,
+        "mutants": lambda r, log, n: suite_lines(
+            r, log, ["python3", "tools/mutants.py", *(t.split("/", 1)[1] for t in n)]),
     }
     for runner in sorted(glob.glob("test/*/run", root_dir=ROOT)):
         name = runner.split("/")[1]

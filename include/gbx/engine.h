@@ -44,6 +44,9 @@ typedef struct gbx_engine_opts {
                                 next that instantiate their modules: so many, of all modules, those that
                                 were idle longest going first. 0: 64; GBX_POOL_OFF: none */
     uint64_t pool_bytes;     /* that they may take in all. 0: 256 MiB */
+    uint32_t canonical_nans; /* not 0: a NaN that is computed is the positive one without payload, in every
+                                tier and on every processor, so that runs can be repeated to the bit.
+                                0: whichever the processor gives */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 

@@ -33,6 +33,13 @@ typedef enum gbx_access { GBX_READ_ONLY, GBX_READ_WRITE } gbx_access;
 GBX_API gbx_code gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path,
                               gbx_access access, gbx_err *err);
 
+/* Grant a directory of the guest's own as `guest_path`, in the order of gbx_wasi_dir: empty at each
+ * gbx_wasi_link, in memory, under no name on the host, holding at most `bytes` (whole pages count; and a
+ * file for each 4,096 of them, and 16), then "no space left on device"; gone with the store, or however the
+ * process ends. GBX_ARGUMENT (0 bytes too). Where the kernel gives no such directory, gbx_wasi_link is
+ * GBX_UNSUPPORTED. */
+GBX_API gbx_code gbx_wasi_scratch(gbx_wasi *wasi, const char *guest_path, uint64_t bytes, gbx_err *err);
+
 /* What is no file but looks like one stays out of reach beneath every grant, also one of "/":
  * interfaces of the kernel (procfs, sysfs, cgroups and their like, whose directories cannot be granted
  * either) and devices, but for the controlling terminal. true: they are like other files. Whoever can
@@ -84,10 +91,18 @@ GBX_API void gbx_wasi_clock(gbx_wasi *wasi, uint64_t (*now)(void *data, uint32_t
 GBX_API void gbx_wasi_random(gbx_wasi *wasi, bool (*fill)(void *data, uint8_t *buf, size_t len),
                              void *data);
 
+/* Let a run be repeated: all that the guest is told is drawn from `seed`, in each gbx_wasi_link from its
+ * beginning. Random numbers (ChaCha20); clocks, which begin at 2026-01-01, go on by a microsecond at each
+ * look and jump over waits; inode numbers and times of files; the order of directories. Pipes are waited
+ * for and read until the buffer is full; terminals and sockets give what they give. What gbx_wasi_clock
+ * and gbx_wasi_random set counts before it. For the same bits in memory too, use
+ * gbx_engine_opts.canonical_nans. Not for secrets: who knows the seed knows the random numbers. */
+GBX_API void gbx_wasi_seed(gbx_wasi *wasi, uint64_t seed);
+
 /* Define all calls of wasi_snapshot_preview1 in `linker`. Each call of this function makes one set of
  * descriptors, shared by the instances linked from then on; it lives with the linker's store, and the
  * builder may be changed, used again or released afterwards.
- * GBX_NO_MEMORY, GBX_IO (no descriptors left), GBX_ARGUMENT. */
+ * GBX_NO_MEMORY, GBX_IO (no descriptors left), GBX_UNSUPPORTED (gbx_wasi_scratch), GBX_ARGUMENT. */
 GBX_API gbx_code gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err);
 
 /* A path the guest asked for and was refused, for diagnosis. */
@@ -101,6 +116,17 @@ typedef struct gbx_refusal {
 /* The refusals met so far by guests of the last gbx_wasi_link in this store: their number, at most 64,
  * and in *out the rows, oldest first, borrowed until guest code runs or this is called again. */
 GBX_API size_t gbx_store_refusals(const gbx_store *store, const gbx_refusal **out);
+
+/* A limit that a guest met. */
+typedef struct gbx_met {
+    const char *slug;   /* "disk-limit" */
+    const char *text;   /* what happened */
+    const char *option; /* of the command, that raises it; "": none does */
+} gbx_met;
+
+/* The limits that guests of the last gbx_wasi_link in this store have met, each once; as
+ * gbx_store_refusals. */
+GBX_API size_t gbx_store_met(const gbx_store *store, const gbx_met **out);
 
 GBX_DECLS_END
 

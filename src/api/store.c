@@ -6,6 +6,8 @@
 
 #define API_STORE_TIMEOUT_NS ((u64)30 * 1000000000u)
 #define API_STORE_MEMORY_BYTES ((u64)256 << 20)
+#define API_STORE_OUTPUT_BYTES ((u64)1 << 30)
+#define API_STORE_DISK_BYTES ((u64)1 << 30)
 #define API_STORE_WASM_PAGE ((u64)65536)
 #define API_STORE_MEMORY_MOST max_u64(WASM_MAX_MEMORY_PAGES * API_STORE_WASM_PAGE, WASM_MAX_MEMORY64_BYTES)
 #define API_STORE_STACK_LEAST ((u64)64 << 20)
@@ -40,6 +42,8 @@ gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts, gbx_store **out, g
             .stack_bytes = max_u64(min_u64(stack, WASM_MAX_GUEST_STACK_BYTES),
                                    RUNTIME_STACK_LEAST_BYTES),
             .table_elems = o.table_elems ? o.table_elems : WASM_MAX_TABLE_ELEMS,
+            .output_bytes = o.output_bytes ? o.output_bytes : API_STORE_OUTPUT_BYTES,
+            .disk_bytes = o.disk_bytes ? o.disk_bytes : API_STORE_DISK_BYTES,
             .huge_pages = o.huge_pages != 0,
     };
     return gbx_runtime_store_new(engine, &limits, out, err);

@@ -157,6 +157,28 @@ api_wasi_check_dir(const gbx_wasi *wasi, const char *guest, gbx_err *err)
     return GBX_OK;
 }
 
+/* Complete `dir` and append it. host_path NULL: nothing of the host's. */
+static gbx_code
+api_wasi_add_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path, wasi_dir_grant dir,
+                 gbx_err *err)
+{
+    char guest[PATH_MAX];
+    GBX_TRY(gbx_wasi_guest_path(guest_path, guest, sizeof guest, err));
+    GBX_TRY(api_wasi_check_dir(wasi, guest, err));
+    if (host_path) GBX_TRY(api_wasi_open_dir(host_path, &dir.host_fd, err));
+    dir.guest_path = api_wasi_join(guest, "", "");
+    void *items = wasi->dirs.items;
+    if (!dir.guest_path ||
+        !api_wasi_room(&items, wasi->dirs.len, &wasi->dirs.cap, sizeof(wasi_dir_grant))) {
+        gbx_base_free((void *)(uintptr_t)dir.guest_path);
+        api_wasi_close(dir.host_fd);
+        return api_wasi_out_of_memory(err);
+    }
+    wasi->dirs.items = items;
+    wasi->dirs.items[wasi->dirs.len++] = dir;
+    return GBX_OK;
+}
+
 gbx_code
 gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path, gbx_access access,
              gbx_err *err)
@@ -167,22 +189,21 @@ gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path, gbx_
     if (access != GBX_READ_ONLY && access != GBX_READ_WRITE) {
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "%d is no access", (int)access);
     }
-    char guest[PATH_MAX];
-    GBX_TRY(gbx_wasi_guest_path(guest_path, guest, sizeof guest, err));
-    GBX_TRY(api_wasi_check_dir(wasi, guest, err));
-    int fd;
-    GBX_TRY(api_wasi_open_dir(host_path, &fd, err));
-    char *const copy = api_wasi_join(guest, "", "");
-    void *items = wasi->dirs.items;
-    if (!copy || !api_wasi_room(&items, wasi->dirs.len, &wasi->dirs.cap, sizeof(wasi_dir_grant))) {
-        gbx_base_free(copy);
-        api_wasi_close(fd);
-        return api_wasi_out_of_memory(err);
+    wasi_dir_grant const dir = {.host_fd = -1, .read_only = access == GBX_READ_ONLY};
+    return api_wasi_add_dir(wasi, host_path, guest_path, dir, err);
+}
+
+gbx_code
+gbx_wasi_scratch(gbx_wasi *wasi, const char *guest_path, uint64_t bytes, gbx_err *err)
+{
+    API_NEED(wasi, err);
+    API_NEED(guest_path, err);
+    if (bytes == 0 || bytes > INT64_MAX) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "a scratch directory holds at least a byte, and fewer than 2^63");
     }
-    wasi->dirs.items = items;
-    wasi->dirs.items[wasi->dirs.len++] = (wasi_dir_grant){
-            .host_fd = fd, .guest_path = copy, .read_only = access == GBX_READ_ONLY};
-    return GBX_OK;
+    return api_wasi_add_dir(wasi, NULL, guest_path, (wasi_dir_grant){.host_fd = -1, .scratch_bytes = bytes},
+                            err);
 }
 
 /* The list owns `fd` in every case. */
@@ -308,6 +329,14 @@ gbx_wasi_random(gbx_wasi *wasi, bool (*fill)(void *data, uint8_t *buf, size_t le
     wasi->random_data = data;
 }
 
+void
+gbx_wasi_seed(gbx_wasi *wasi, uint64_t seed)
+{
+    if (!wasi) return;
+    wasi->is_seeded = true;
+    wasi->seed = seed;
+}
+
 static void
 api_wasi_free_linked(void *obj)
 {
@@ -321,6 +350,7 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
 {
     api_wasi_linked *const l = gbx_base_alloc_zero(1, sizeof *l);
     if (!l) return api_wasi_out_of_memory(err);
+    const runtime_limits *const limits = gbx_runtime_store_limits(store);
     wasi_config const config = {
             .args = (const char *const *)w->args.items,
             .arg_count = w->args.len,
@@ -342,6 +372,9 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
             .trace_data = l,
             .cache_dir = gbx_runtime_engine_cache_dir(gbx_runtime_store_engine(store)),
             .still = w->still,
+            .seed = w->is_seeded ? &w->seed : NULL,
+            .output_bytes = limits->output_bytes,
+            .disk_bytes = limits->disk_bytes,
             .allow_special = w->allow_special,
             .raw = w->raw,
             .pipe_ends = w->pipe_ends,
@@ -388,5 +421,25 @@ gbx_store_refusals(const gbx_store *store, const gbx_refusal **out)
                 .call = refusals[i].call, .path = refusals[i].path, .reason = refusals[i].reason};
     }
     if (out) *out = l->rows;
+    return count;
+}
+
+size_t
+gbx_store_met(const gbx_store *store, const gbx_met **out)
+{
+    static const gbx_met all[] = {
+#define WASI_MET(name, slug, option, text) {slug, text, option},
+#include "wasi/met.def"
+#undef WASI_MET
+    };
+    if (out) *out = NULL;
+    api_wasi_linked *const l = store ? gbx_runtime_store_wasi(store) : NULL;
+    if (!l) return 0;
+    u32 const memory = gbx_runtime_store_memory_refused(store) ? 1u << WASI_MET_MEMORY : 0;
+    u32 const bits = gbx_wasi_met_bits(l->ctx) | memory;
+    size_t count = 0;
+    for (u32 i = 0; i < WASI_MET_COUNT; i++)
+        if (bits & 1u << i) l->met[count++] = all[i];
+    if (out) *out = l->met;
     return count;
 }

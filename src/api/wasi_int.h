@@ -36,6 +36,8 @@ struct gbx_wasi {
     wasi_sink sinks[3];
     gbx_trace_report report;
     void *report_data;
+    bool is_seeded;
+    u64 seed;
     bool still, raw, pipe_ends;
     bool allow_special;
 };
@@ -46,6 +48,7 @@ typedef struct api_wasi_linked {
     void *report_data;
     bool is_again; /* another one was linked in this store before */
     gbx_refusal rows[WASI_REFUSALS_MAX]; /* as they were last asked for */
+    gbx_met met[WASI_MET_COUNT];         /* likewise */
 } api_wasi_linked;
 
 /* The wasi_trace_report of a context whose calls the host wants to know of; `data` is an api_wasi_linked. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <gbx/unstable/compiled.h>
+#include <gbx/unstable/trace.h>
 
 #include "cli/cli.h"
 
@@ -67,6 +68,17 @@ gbx_cli_account_open(const cli_plan *plan, int *status)
     return to;
 }
 
+uint64_t
+gbx_cli_memory_hash(const gbx_instance *instance)
+{
+    const uint8_t *data;
+    size_t bytes;
+    uint64_t h = 0;
+    for (size_t i = 0; gbx_trace_memory(instance, i, &data, &bytes); i++)
+        h = gbx_trace_hash(h ^ bytes, data, bytes);
+    return h;
+}
+
 static void
 account_functions(FILE *to, const cli_plan *plan, const gbx_module *module)
 {
@@ -119,7 +131,7 @@ account_listeners(FILE *to, const cli_plan *plan)
 }
 
 int
-gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const cli_clock *clock,
+gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest, const cli_clock *clock,
                       const char *ended, int status)
 {
     if (!to) return status;
@@ -127,9 +139,12 @@ gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, 
     gbx_cli_json_string(to, plan->program);
     fprintf(to, ",\n  \"ended\": \"%s\",\n  \"exit_code\": %d", ended, status);
     account_listeners(to, plan);
-    if (module) {
-        account_functions(to, plan, module);
-        gbx_cli_clock_print(to, clock, module);
+    if (plan->is_seeded) fprintf(to, ",\n  \"seed\": %" PRIu64, plan->seed);
+    if (plan->is_seeded && guest->instance)
+        fprintf(to, ",\n  \"memory_hash\": \"%016" PRIx64 "\"", gbx_cli_memory_hash(guest->instance));
+    if (guest->module) {
+        account_functions(to, plan, guest->module);
+        gbx_cli_clock_print(to, clock, guest->module);
     }
     fprintf(to, "\n}\n");
     bool const is_bad = ferror(to) != 0;

@@ -205,6 +205,12 @@ _Noreturn void gbx_cli_die_of(int number);
 
 #define CLI_ROUNDS_MAX 10000
 
+typedef struct cli_scratch {
+    const char *guest; /* absolute and clean */
+    uint64_t bytes;
+    int given; /* index into cli_line.given */
+} cli_scratch;
+
 typedef struct cli_env {
     const char *name, *value;
 } cli_env;
@@ -225,6 +231,9 @@ struct cli_plan {
     const char **env_absent; /* --env NAME with no NAME on the host */
     int env_absent_count;
     uint64_t timeout_ns;   /* GBX_UNLIMITED: none */
+    uint64_t output_bytes, disk_bytes; /* GBX_UNLIMITED: none */
+    cli_scratch *scratches;
+    int scratch_count;
     uint64_t memory_bytes; /* GBX_UNLIMITED: up to the module's own maximum, at most 4 GiB */
     uint64_t features_off; /* GBX_FEATURE_BITs */
     bool hints;
@@ -237,7 +246,8 @@ struct cli_plan {
     const char *out;  /* of compile; NULL: none was given */
     uint32_t rounds;  /* of measure */
     bool json;
-    uint64_t seed;    /* of diff: randomness */
+    uint64_t seed;    /* of diff: randomness; of run: all of the guest's world, where is_seeded */
+    bool is_seeded;
     bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
     bool every_call;
     const char *report; /* NULL: none is written */
@@ -248,8 +258,8 @@ bool gbx_cli_feature_parse(const char *text, gbx_feature *feature, bool *is_on, 
 
 /* Interpret all options. On a mistake says which and gives CLI_EXIT_SETUP. */
 int gbx_cli_plan_make(cli_plan *plan, const cli_line *line);
-/* The line and its plan, of a command that takes FILE. CLI_EXIT_OK; or CLI_ANSWERED: what was asked for, help
- * or the version, is printed; or the exit code of a mistake, which was reported. */
+/* The line and its plan, of a command that takes FILE. CLI_EXIT_OK; or CLI_ANSWERED: what was asked for,
+ * help or the version, is printed; or the exit code of a mistake, which was reported. */
 #define CLI_ANSWERED (-1)
 int gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, char **argv, int first);
 
@@ -270,6 +280,8 @@ int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_cod
 /* If the imports tell that the module was built for something else, say so; false when they do not. */
 bool gbx_cli_report_foreign(const cli_plan *plan, const gbx_module *module);
 int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
+/* Name the limits that the guest, which ended with `status`, has met. store may be NULL. */
+void gbx_cli_report_met(const cli_plan *plan, const gbx_store *store, int status);
 
 /* clock.c: where the time of a run went. */
 
@@ -302,15 +314,8 @@ void gbx_cli_clock_print(FILE *to, const cli_clock *clock, const gbx_module *mod
 /* account.c: --report. Opened before the guest runs, which might be granted what stands at the name later;
  * NULL where none was asked for or none can be written, and then *status is CLI_EXIT_SETUP. */
 FILE *gbx_cli_account_open(const cli_plan *plan, int *status);
-/* Write it all and close: `ended` is "exit" or the slug of what ended the run, `module` NULL where there is
- * none. The exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
 /* As a string of JSON, whatever bytes it has. */
 void gbx_cli_json_string(FILE *to, const char *text);
-int gbx_cli_account_close(FILE *to, const cli_plan *plan, const gbx_module *module, const cli_clock *clock,
-                          const char *ended, int status);
-
-/* run.c: the command `run`. `first` is the index of its first word. */
-int gbx_cli_run(int argc, char **argv, int first);
 
 /* What a guest needs, and all that is to be released. Zeroed: nothing. */
 typedef struct cli_guest {
@@ -321,6 +326,16 @@ typedef struct cli_guest {
     gbx_wasi *wasi;
     gbx_instance *instance;
 } cli_guest;
+
+/* Of all the memories of an instance. */
+uint64_t gbx_cli_memory_hash(const gbx_instance *instance);
+/* Write it all and close: `ended` is "exit" or the slug of what ended the run, `guest` what there is of
+ * it. The exit code is `status`, or CLI_EXIT_SETUP where it cannot be written. NULL for `to` is fine. */
+int gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest, const cli_clock *clock,
+                          const char *ended, int status);
+
+/* run.c: the command `run`. `first` is the index of its first word. */
+int gbx_cli_run(int argc, char **argv, int first);
 
 void gbx_cli_guest_release(cli_guest *guest);
 /* Of all commands that run FILE: arguments, variables and directories of the plan; and the guest from its

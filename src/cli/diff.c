@@ -43,17 +43,6 @@ typedef struct diff_run {
 
 /* ---- One run */
 
-static uint64_t
-diff_memory_hash(const gbx_instance *instance)
-{
-    const uint8_t *data;
-    size_t bytes;
-    uint64_t h = 0;
-    for (size_t i = 0; gbx_trace_memory(instance, i, &data, &bytes); i++)
-        h = gbx_trace_hash(h ^ bytes, data, bytes);
-    return h;
-}
-
 /* The guest's frames during a call, one a line. */
 static const char *
 diff_callers(const gbx_trace_call *call)
@@ -76,7 +65,7 @@ diff_on_call(void *data, const gbx_trace_call *call)
 {
     diff_run *const r = data;
     if (r->found.what) return;
-    uint64_t const memory = r->plan->every_call ? diff_memory_hash(r->guest.instance) : 0;
+    uint64_t const memory = r->plan->every_call ? gbx_cli_memory_hash(r->guest.instance) : 0;
     r->count = call->number;
     if (r->is_first) {
         gbx_cli_diff_calls_keep(r->calls, call, memory);
@@ -95,6 +84,8 @@ diff_open(diff_run *r, int input, gbx_err *err)
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = plan->timeout_ns;
     opts.memory_bytes = plan->memory_bytes;
+    opts.output_bytes = plan->output_bytes;
+    opts.disk_bytes = plan->disk_bytes;
     gbx_code code = gbx_store_new(r->guest.engine, &opts, &r->guest.store, err);
     if (code == GBX_OK) code = gbx_wasi_new(&r->guest.wasi, err);
     if (code == GBX_OK) code = gbx_cli_diff_world(&r->world, plan, input, r->guest.wasi, err);
@@ -320,7 +311,7 @@ diff_say_same(const diff_run *a, const diff_run *compiled)
     if (a->trap.code == GBX_TRAP_STACK_EXHAUSTED)
         printf("; how deep it got and what it left in memory is not compared");
     else if (instance)
-        printf(", memory of %s %016" PRIx64 ", %s", diff_plural(total, "byte"), diff_memory_hash(instance),
+        printf(", memory of %s %016" PRIx64 ", %s", diff_plural(total, "byte"), gbx_cli_memory_hash(instance),
                diff_plural(gbx_trace_global_count(instance), "global"));
     else
         printf("; there is no instance whose memory could be compared");

@@ -126,6 +126,8 @@ measure_open(const measure_state *m, gbx_engine *engine, const gbx_module *modul
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = m->plan->timeout_ns;
     opts.memory_bytes = m->plan->memory_bytes;
+    opts.output_bytes = m->plan->output_bytes;
+    opts.disk_bytes = m->plan->disk_bytes;
     *t = (measure_tenant){0};
     gbx_code code = gbx_store_new(engine, &opts, &t->store, err);
     if (code == GBX_OK) code = gbx_linker_new(t->store, &linker, err);

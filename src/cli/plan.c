@@ -47,6 +47,47 @@ plan_add_dir(cli_plan *plan, int given)
     return CLI_EXIT_OK;
 }
 
+#define PLAN_SCRATCH_BYTES ((uint64_t)64 << 20)
+
+/* GUEST may hold a `=`: what stands behind the last one is the size. */
+static int
+plan_add_scratch(cli_plan *plan, int given)
+{
+    const char *const value = plan->line->given[given].value;
+    const char *const equals = strrchr(value, '=');
+    const char *const name = equals ? gbx_cli_copy(value, (size_t)(equals - value)) : value;
+    cli_scratch s = {.guest = gbx_cli_guest_path(name), .bytes = PLAN_SCRATCH_BYTES, .given = given};
+    const char *why = "it is a path in the guest's own tree, which starts at /";
+    if (!*name || !s.guest) return plan_bad_value(CLI_OPT_SCRATCH, value, why);
+    if (equals && !gbx_cli_parse_size(equals + 1, &s.bytes, &why))
+        return plan_bad_value(CLI_OPT_SCRATCH, value, why);
+    if (!s.bytes || s.bytes > INT64_MAX)
+        return plan_bad_value(CLI_OPT_SCRATCH, value, "it holds at least a byte, and fewer than 2^63");
+    bool is_taken = false;
+    for (int i = 0; i < plan->scratch_count; i++)
+        is_taken = is_taken || !strcmp(plan->scratches[i].guest, s.guest);
+    for (int i = 0; i < plan->dir_count; i++) is_taken = is_taken || !strcmp(plan->dirs[i].guest, s.guest);
+    if (is_taken) {
+        cli_edit const edit = {.skip = plan->line->given[given].word,
+                               .skip_count = plan->line->given[given].words};
+        return gbx_cli_usage_error("dir-twice",
+                                   gbx_cli_format("two directories are granted as %s",
+                                                  gbx_cli_quote(s.guest)),
+                                   "the guest could never see one of them",
+                                   gbx_cli_line_command(plan->line, &edit));
+    }
+    plan->scratches[plan->scratch_count++] = s;
+    return CLI_EXIT_OK;
+}
+
+static int
+plan_set_bytes(cli_option_id id, const char *text, uint64_t *bytes)
+{
+    const char *why;
+    if (!gbx_cli_parse_size(text, bytes, &why)) return plan_bad_value(id, text, why);
+    return *bytes ? CLI_EXIT_OK : plan_bad_value(id, text, "the least is 1");
+}
+
 static void
 plan_set_env(cli_plan *plan, const char *name, const char *value)
 {
@@ -224,6 +265,7 @@ plan_set_seed(cli_plan *plan, const char *text)
     if (!gbx_cli_parse_value(text, GBX_I64, &v))
         return plan_bad_value(CLI_OPT_SEED, text, "it is a number of 64 bits");
     plan->seed = (uint64_t)v.of.i64;
+    plan->is_seeded = true;
     return CLI_EXIT_OK;
 }
 
@@ -249,6 +291,8 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_ENV: return plan_add_env(plan, value);
     case CLI_OPT_TIMEOUT: return plan_set_timeout(plan, value);
     case CLI_OPT_MAX_MEMORY: return plan_set_memory(plan, value);
+    case CLI_OPT_MAX_OUTPUT: return plan_set_bytes(CLI_OPT_MAX_OUTPUT, value, &plan->output_bytes);
+    case CLI_OPT_MAX_DISK: return plan_set_bytes(CLI_OPT_MAX_DISK, value, &plan->disk_bytes);
     case CLI_OPT_WASM_FEATURE: return plan_set_feature(plan, value);
     case CLI_OPT_JIT_SYMBOLS: return plan_set_symbols(plan, value);
     case CLI_OPT_GRANTS: return plan_set_grants(plan, value);
@@ -258,6 +302,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_OUT: plan->out = value; break;
     case CLI_OPT_ROUNDS: return plan_set_rounds(plan, value);
     case CLI_OPT_JSON: plan->json = true; break;
+    case CLI_OPT_SCRATCH: /* after all --dir */
     case CLI_OPT_CWD: /* after all --env */
     case CLI_OPT_ARGV0:
     case CLI_OPT_INVOKE:
@@ -283,6 +328,9 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
             .line = line,
             .timeout_ns = GBX_UNLIMITED,
             .memory_bytes = GBX_UNLIMITED,
+            .output_bytes = GBX_UNLIMITED,
+            .disk_bytes = GBX_UNLIMITED,
+            .scratches = gbx_cli_alloc(room, sizeof *plan->scratches),
             .seed = 1,
             .rounds = 10,
             .dirs = gbx_cli_alloc(room, sizeof *plan->dirs),
@@ -294,6 +342,8 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
     if (status == CLI_EXIT_OK && line->command & (CLI_RUN | CLI_COMPILE)) status = plan_set_cache(plan);
     for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++)
         status = plan_apply(plan, i);
+    for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++)
+        if (line->given[i].id == CLI_OPT_SCRATCH) status = plan_add_scratch(plan, i);
     const char *const cwd = gbx_cli_line_value(line, CLI_OPT_CWD);
     if (status == CLI_EXIT_OK && cwd) status = plan_set_cwd(plan, cwd);
     bool relative = false;

@@ -231,10 +231,27 @@ report_frames(const gbx_trap *trap)
     return gbx_cli_text_get(&t);
 }
 
+/* The whole command with ten times the bound; NULL where there is none to raise. */
+static const char *
+report_raised(const cli_plan *plan, cli_option_id id, uint64_t bytes)
+{
+    int const at = gbx_cli_line_find(plan->line, id);
+    if (at < 0) return NULL;
+    const cli_given *const given = &plan->line->given[at];
+    const char *more = gbx_cli_format("%" PRIu64, bytes < UINT64_MAX / 10 ? bytes * 10 : UINT64_MAX);
+    if (id == CLI_OPT_SCRATCH)
+        more = gbx_cli_format("%s=%s", plan->scratches[plan->scratch_count - 1].guest, more);
+    return gbx_cli_line_command(plan->line, &(cli_edit){.skip = given->word,
+                                                        .skip_count = given->words,
+                                                        .add = gbx_cli_option_text(id, more)});
+}
+
 static const char *
 report_trap_fix(const cli_plan *plan, const gbx_trap *trap)
 {
     int const timeout = gbx_cli_line_find(plan->line, CLI_OPT_TIMEOUT);
+    if (trap->code == GBX_TRAP_OUTPUT_LIMIT)
+        return report_raised(plan, CLI_OPT_MAX_OUTPUT, plan->output_bytes);
     if (trap->code != GBX_TRAP_DEADLINE || timeout < 0) return gbx_trap_remedy(trap->code);
     const cli_given *const given = &plan->line->given[timeout];
     uint64_t const longer = plan->timeout_ns < INT64_MAX / 10 ? plan->timeout_ns * 10 : INT64_MAX;
@@ -244,6 +261,32 @@ report_trap_fix(const cli_plan *plan, const gbx_trap *trap)
             .add = gbx_cli_option_text(CLI_OPT_TIMEOUT, gbx_cli_format_duration(longer)),
     };
     return gbx_cli_line_command(plan->line, &edit);
+}
+
+/* Limits that no option raises are worth a note only where the guest failed. */
+void
+gbx_cli_report_met(const cli_plan *plan, const gbx_store *store, int status)
+{
+    const gbx_met *met;
+    size_t const count = gbx_store_met(store, &met);
+    for (size_t i = 0; i < count; i++) {
+        cli_option_id const id = *met[i].option ? gbx_cli_option_find(met[i].option) : CLI_OPT_COUNT;
+        bool const is_told = id == CLI_OPT_MAX_DISK || id == CLI_OPT_SCRATCH;
+        if ((!is_told && status == 0) || id == CLI_OPT_MAX_OUTPUT) continue;
+        uint64_t const bytes = id == CLI_OPT_MAX_DISK   ? plan->disk_bytes
+                               : id == CLI_OPT_MAX_MEMORY ? plan->memory_bytes
+                               : id == CLI_OPT_SCRATCH ? plan->scratches[plan->scratch_count - 1].bytes
+                                                       : 0;
+        gbx_cli_diag(&(cli_diag){
+                .kind = "note",
+                .slug = met[i].slug,
+                .message = gbx_cli_format("%s: %s", gbx_cli_quote(plan->program), met[i].text),
+                .why = bytes && bytes != GBX_UNLIMITED
+                               ? gbx_cli_format("%s is %" PRIu64 " bytes", met[i].option, bytes)
+                               : NULL,
+                .fix = id == CLI_OPT_COUNT ? NULL : report_raised(plan, id, bytes),
+        });
+    }
 }
 
 int

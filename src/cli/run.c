@@ -41,6 +41,8 @@ gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err)
         code = gbx_wasi_dir(wasi, dir->host, dir->guest, dir->read_only ? GBX_READ_ONLY : GBX_READ_WRITE,
                             err);
     }
+    for (int i = 0; code == GBX_OK && i < plan->scratch_count; i++)
+        code = gbx_wasi_scratch(wasi, plan->scratches[i].guest, plan->scratches[i].bytes, err);
     return code;
 }
 
@@ -50,6 +52,7 @@ run_grant(cli_guest *guest, const cli_plan *plan, gbx_err *err)
     gbx_code code = gbx_wasi_inherit_stdio(guest->wasi, err);
     if (code == GBX_OK) code = gbx_cli_listen_env(plan, guest->wasi, err);
     if (code == GBX_OK) code = gbx_cli_run_grant(guest->wasi, plan, err);
+    if (code == GBX_OK && plan->is_seeded) gbx_wasi_seed(guest->wasi, plan->seed);
     gbx_wasi_raw_terminals(guest->wasi, plan->raw_tty);
     gbx_wasi_broken_pipe_ends(guest->wasi, gbx_cli_pipe_ends());
     if (code == GBX_OK) code = gbx_linker_new(guest->store, &guest->linker, err);
@@ -104,6 +107,7 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
     run_tell_filtered(plan, run->guest.store);
     gbx_cli_listen_hint(plan, run->guest.store, status);
     if (plan->hints) gbx_cli_hints(plan, run->guest.store, status);
+    if (plan->hints) gbx_cli_report_met(plan, run->guest.store, status);
     return status;
 }
 
@@ -170,12 +174,15 @@ run_all(run_state *run, const cli_plan *plan)
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = plan->timeout_ns;
     opts.memory_bytes = plan->memory_bytes;
+    opts.output_bytes = plan->output_bytes;
+    opts.disk_bytes = plan->disk_bytes;
     opts.huge_pages = 1;
     gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
     engine_opts.features_off = plan->features_off;
     engine_opts.tier = plan->tier;
     engine_opts.symbols = plan->symbols;
     engine_opts.cache_dir = plan->cache_dir;
+    engine_opts.canonical_nans = plan->is_seeded;
     gbx_code code = gbx_wasi_new(&guest->wasi, &err);
     if (code == GBX_OK) {
         int const status = gbx_cli_listen_open(plan, guest->wasi);
@@ -214,7 +221,7 @@ run_plan(const cli_plan *plan)
         gbx_cli_clock_explain(&run.clock, run.guest.module);
     }
     const char *const ended = run.ended ? run.ended : "exit";
-    status = gbx_cli_account_close(account, plan, run.guest.module, &run.clock, ended, status);
+    status = gbx_cli_account_close(account, plan, &run.guest, &run.clock, ended, status);
     int const ending = gbx_cli_listen_end(status), number = run.pipe_broke ? SIGPIPE : ending;
     gbx_cli_guest_release(&run.guest);
     if (number) gbx_cli_die_of(number);

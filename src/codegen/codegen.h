@@ -39,6 +39,10 @@ enum {
 #define CODEGEN_TUNE_BIT(name) (1u << CODEGEN_TUNE_AT_##name)
 #define CODEGEN_TUNE_ALL ((1u << CODEGEN_TUNE_COUNT) - 1)
 
+/* Beside them in codegen_env.tune: a NaN that is computed is the one that is positive and has no payload. */
+#define CODEGEN_CANONICAL_NANS (1u << 31)
+_Static_assert(CODEGEN_TUNE_COUNT < 31, "its bit is free");
+
 #define CODEGEN_PINS 2u
 
 /* What all functions of a module are compiled against. Fixed before the first. */

@@ -96,7 +96,8 @@ interp_access(const gbx_instance *inst, const u8 *pc, gbx_slot *sp)
 /* The vector instruction `sub`, `pc` behind its number; operands as above, the high half of the one at slot p
  * in p[x->high]. */
 __attribute__((noinline)) static interp_step
-interp_vector(const gbx_exec *x, const gbx_instance *inst, u32 sub, const u8 *pc, gbx_slot *sp)
+interp_vector(const gbx_exec *x, const gbx_instance *inst, u32 sub, bool is_canonical, const u8 *pc,
+              gbx_slot *sp)
 {
     const simd_row *const row = &gbx_interp_simd_rows[sub];
     gbx_v128 args[3];
@@ -113,6 +114,7 @@ interp_vector(const gbx_exec *x, const gbx_instance *inst, u32 sub, const u8 *pc
         mem = at.mem;
     }
     gbx_interp_simd(sub, pc, mem, args);
+    if (is_canonical) gbx_interp_simd_canonical(sub, args);
     pc += row->imm_bytes;
     if (!row->gives) return (interp_step){pc, base - 1};
     base[0] = args[0].lo;

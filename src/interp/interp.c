@@ -169,7 +169,7 @@ static const struct {
     do {                                              \
         inst = (instance);                            \
         mem = interp_mem_of(inst);                    \
-        labels = label_sets[inst->module->fuse_set];  \
+        labels = label_sets[inst->module->fuse_set + inst->module->label_base]; \
     } while (0)
 #define TRAP(what)               \
     do {                         \
@@ -268,51 +268,29 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
 #define FUSE_NO_LABEL(number, name, count, seq)
 #define FUSE_FIRST(number, name, first) [number] = &&CASE(name),
 #define LABELS_OF_ALL                                     \
-    [OP_PREFIX_FC] = &&CASE(FC),                          \
-    [OP_PREFIX_FD] = &&CASE(FD),                          \
     [OP_RETURN_HOST] = &&CASE(RETURN_HOST),               \
-    [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),
-    static const void *const label_sets[WASM_FUSE_SETS][256] = {
-        [WASM_FUSE_NONE] = {
-            [0 ... 255] = &&CASE(BAD),
-#include "wasm/opcodes.def"
-#define FUSE_WIDE FUSE_NO_LABEL
-#define FUSE_NARROW FUSE_NO_LABEL
-#define FUSE_BOTH FUSE_NO_LABEL
-#include "wasm/fuse.def"
-#undef FUSE_BOTH
-#undef FUSE_WIDE
-#undef FUSE_NARROW
-            [OP_I32_LOAD ... OP_I64_STORE32] = &&CASE(ACCESS),
-            LABELS_OF_ALL
-        },
-        [WASM_FUSE_WIDE] = {
-            [0 ... 255] = &&CASE(BAD),
-#include "wasm/opcodes.def"
-#define FUSE_WIDE FUSE_LABEL
-#define FUSE_NARROW FUSE_NO_LABEL
-#define FUSE_BOTH FUSE_LABEL
-#include "wasm/fuse.def"
-#undef FUSE_WIDE
-#undef FUSE_NARROW
-            LABELS_OF_ALL
-        },
-        [WASM_FUSE_NARROW] = {
-            [0 ... 255] = &&CASE(BAD),
-#include "wasm/opcodes.def"
-#define FUSE_WIDE FUSE_NO_LABEL
-#define FUSE_NARROW FUSE_LABEL
-#include "wasm/fuse.def"
-#undef FUSE_WIDE
-#undef FUSE_NARROW
-            LABELS_OF_ALL
-        },
+    [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),       \
+    [OP_PREFIX_FC] = &&CASE(FC),
+#define UN(name, in, out, expr) [OP_##name] = &&LABELS_FLOAT(name),
+#define BIN(name, in, out, expr) [OP_##name] = &&LABELS_FLOAT(name),
+    static const void *const label_sets[2 * WASM_FUSE_SETS][256] = {
+#define LABELS_AT(set) (set)
+#define LABELS_FLOAT(name) CASE(name)
+#include "interp/labels.inc"
+#undef LABELS_AT
+#undef LABELS_FLOAT
+#define LABELS_AT(set) (WASM_FUSE_SETS + (set))
+#define LABELS_FLOAT(name) CASE(name##_CANON)
+#include "interp/labels.inc"
+#undef LABELS_AT
+#undef LABELS_FLOAT
+#undef UN
+#undef BIN
     };
 #undef OP
 #undef OP_FC
 #undef FUSE_LABEL
 #undef FUSE_NO_LABEL
-#undef FUSE_BOTH
 #undef FUSE_FIRST
 #undef LABELS_OF_ALL
     gbx_instance *inst;
@@ -792,6 +770,7 @@ tail_calling_native: {
 #include "interp/fused.inc"
 #include "interp/fused_narrow.inc"
 #include "interp/general.inc"
+#include "interp/canon.inc"
 
     CASE(FC) : {
         READ_U32(sub)

@@ -104,6 +104,21 @@ interp_max64(f64 a, f64 b)
     return a > b ? a : b;
 }
 
+/* Any NaN as the one that is positive and has no payload. */
+static inline f32
+interp_canon32(f32 v)
+{
+    return v != v ? interp_to_f32(0x7fc00000u) : v;
+}
+
+static inline f64
+interp_canon64(f64 v)
+{
+    return v != v ? interp_to_f64(0x7ff8000000000000u) : v;
+}
+#define INTERP_CANON_f32 interp_canon32
+#define INTERP_CANON_f64 interp_canon64
+
 /* trunc_sat: NaN gives 0, what is out of range the nearest value in it. An f32 is exact as an f64. */
 static inline i32
 interp_sat_i32(f64 v)

@@ -378,3 +378,26 @@ const simd_row gbx_interp_simd_rows[OP_FD_COUNT] = {
 #include "wasm/opcodes_fd.def"
 #undef OP_FD
 };
+
+/* Bytes of a lane of what computes with floats; 0: nothing else makes a NaN. */
+static const u8 simd_nan_bytes[OP_FD_COUNT] = {
+#define UN(name, in, out, expr)          [OP_FD_##name] = sizeof(out),
+#define BIN(name, in, out, expr)         [OP_FD_##name] = sizeof(out),
+#define MADD(name, type, sign)           [OP_FD_##name] = sizeof(type),
+#define WIDEN(name, in, out, from, expr) [OP_FD_##name] = sizeof(out),
+#define HALVE(name, in, out, expr)       [OP_FD_##name] = sizeof(out),
+#include "interp/simd_float.def"
+#undef UN
+#undef BIN
+#undef MADD
+#undef WIDEN
+#undef HALVE
+};
+
+void
+gbx_interp_simd_canonical(u32 sub, gbx_v128 *result)
+{
+    u32 const bytes = simd_nan_bytes[sub];
+    for (u32 i = 0; bytes == sizeof(f32) && i < 4; i++) result->f32[i] = interp_canon32(result->f32[i]);
+    for (u32 i = 0; bytes == sizeof(f64) && i < 2; i++) result->f64[i] = interp_canon64(result->f64[i]);
+}

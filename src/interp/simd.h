@@ -42,6 +42,9 @@ typedef struct simd_row {
 /* By the number behind the prefix: what opcodes_fd.def says, as calling needs it. */
 extern const simd_row gbx_interp_simd_rows[OP_FD_COUNT];
 
+/* Lanes of the result that are NaNs become the canonical one, where `sub` computes with floats. */
+void gbx_interp_simd_canonical(u32 sub, gbx_v128 *result);
+
 /* `sub` is the number of an instruction. */
 static inline void
 gbx_interp_simd(u32 sub, const u8 *imm, u8 *mem, gbx_v128 *args)

@@ -18,6 +18,7 @@ gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *e
     gbx_runtime_watcher_init(&e->watcher);
     gbx_runtime_lanes_init(&e->lanes);
     gbx_runtime_compiler_init(&e->compiler, opts->tier);
+    if (opts->canonical_nans) e->compiler.tune |= CODEGEN_CANONICAL_NANS;
     gbx_runtime_pool_init(&e->pool, opts->pool_instances, opts->pool_bytes);
     gbx_code const code = gbx_runtime_published_open(&e->compiler.published, opts->symbols, err);
     if (code != GBX_OK) {

@@ -111,6 +111,7 @@ module_decode(gbx_module *m, u8 *bytes, size_t len, module_pieces *tagging, ship
     m->lookup_ns += before - begun_ns;
     gbx_runtime_pieces_end(tagging);
     gbx_base_free(known.verdict);
+    if (code == GBX_OK && e->compiler.tune & CODEGEN_CANONICAL_NANS) m->wasm->label_base = WASM_FUSE_SETS;
     if (code == GBX_OK) gbx_runtime_cache_opened(cache, m->wasm->verdict != NULL, m->decode_ns);
     else gbx_base_free(bytes);
     return code;

@@ -100,6 +100,7 @@ typedef struct runtime_limits {
     u64 memory_bytes; /* of each memory, a multiple of 64 KiB */
     u64 stack_bytes;  /* at least RUNTIME_STACK_LEAST_BYTES */
     u64 table_elems;  /* of all tables together */
+    u64 output_bytes, disk_bytes; /* that may be written, for wasi/; UINT64_MAX: no bound */
     bool huge_pages;  /* behind memories */
 } runtime_limits;
 
@@ -109,6 +110,9 @@ GBX_MUST_USE gbx_code gbx_runtime_store_new(gbx_engine *e, const runtime_limits 
                                             gbx_store **out, gbx_err *err);
 void gbx_runtime_store_free(gbx_store *s); /* NULL is fine; not while a call runs in it */
 gbx_engine *gbx_runtime_store_engine(const gbx_store *s);
+const runtime_limits *gbx_runtime_store_limits(const gbx_store *s);
+/* A guest's memory could once not grow as far as it wanted. */
+bool gbx_runtime_store_memory_refused(const gbx_store *s);
 void gbx_runtime_store_cancel(gbx_store *s);
 /* Call free_obj(obj) when the store dies, newest first, after its instances. False: no memory, and
  * then obj stays the caller's. */

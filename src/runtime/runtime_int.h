@@ -521,6 +521,7 @@ struct gbx_store {
     runtime_lane *lane; /* of the running call */
     u64 started_ns;
     u32 depth; /* calls now nested */
+    bool memory_was_refused; /* one could not grow as far as a guest wanted */
     bool has_ended; /* a call did, by a trap or an exit: somewhere guest state may be half made */
     bool has_code;        /* of some instance: functions may be compiled */
     bool is_thread_ready; /* for faults, in the running call */

@@ -63,6 +63,18 @@ gbx_runtime_store_engine(const gbx_store *s)
     return s->engine;
 }
 
+const runtime_limits *
+gbx_runtime_store_limits(const gbx_store *s)
+{
+    return &s->limits;
+}
+
+bool
+gbx_runtime_store_memory_refused(const gbx_store *s)
+{
+    return s->memory_was_refused;
+}
+
 /* The stop word first, then the event: who waits looks at the word after the event, who runs looks at
  * the word. A call that begins now has either set stop_fd before, and gets the event, or looks at the
  * word after. Atomic operations and write(2) alone: async-signal-safe. */

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/os_file.h"
+#include "base/os_scratch.h"
 #include "base/os_sync.h"
 
 /* ---- guest names of directories */
@@ -149,6 +150,20 @@ ctx_stdio(wasi_ctx *w, u32 guest_fd, int host_fd, gbx_err *err)
     return ctx_add(w, &f, err);
 }
 
+/* Made anew for each context, so that there is nothing in it: none is ever used again. */
+static gbx_code
+ctx_scratch(wasi_ctx *w, const wasi_dir_grant *d, int *from, gbx_err *err)
+{
+    *from = gbx_base_os_scratch(d->scratch_bytes, d->scratch_bytes / WASI_MAX_SCRATCH_FILE_BYTES + 16);
+    if (*from < 0)
+        return gbx_base_err_set(err, GBX_UNSUPPORTED, GBX_NO_OFFSET,
+                                "no scratch directory for %s: this system does not let us make a "
+                                "file system (Linux 5.2, and the right to mount, or user namespaces): %s",
+                                d->guest_path, strerror(errno));
+    w->scratches[w->scratch_count++] = *from;
+    return GBX_OK;
+}
+
 static gbx_code
 ctx_socket_refused(u32 guest_fd, const char *why, gbx_err *err)
 {
@@ -215,8 +230,10 @@ static gbx_code
 ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
 {
     struct stat st;
-    int fd = openat(d->host_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES) fd = openat(d->host_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int from = d->host_fd;
+    if (d->scratch_bytes) GBX_TRY(ctx_scratch(w, d, &from, err));
+    int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES) fd = openat(from, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     fd = gbx_base_os_fd_above_stdio(fd);
     if (fd < 0 || fstat(fd, &st)) {
         int const e = errno;
@@ -250,7 +267,8 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
                          .host = fd,
                          .type = TYPE_DIRECTORY,
                          .read_only = d->read_only,
-                         .devices = gbx_wasi_may_hold_devices(fd),
+                         .scratch = d->scratch_bytes != 0,
+                         .devices = !d->scratch_bytes && gbx_wasi_may_hold_devices(fd),
                          .place = gbx_wasi_place_of(PLACE_ROOT, name),
                          .rights = rights,
                          .inheriting = rights | gbx_wasi_rights_of(TYPE_REGULAR_FILE, false),
@@ -308,11 +326,14 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->random_fill = config->random_fill;
     w->random_data = config->random_data;
     w->still = config->still;
+    w->output_left = config->output_bytes ? config->output_bytes : UINT64_MAX;
+    w->disk_left = config->disk_bytes ? config->disk_bytes : UINT64_MAX;
     w->special = config->allow_special;
     w->raw = config->raw;
     w->pipe_ends = config->pipe_ends;
     w->cache_dir = config->cache_dir ? *config->cache_dir : -1;
     memcpy(w->sinks, config->sinks, sizeof w->sinks);
+    if (config->seed) GBX_TRY(gbx_wasi_seeded_new(w, *config->seed, err));
     if (config->trace) GBX_TRY(gbx_wasi_trace_new(w, config->trace, config->trace_data, err));
     /* Without a directory no path is ever looked up. */
     w->walker = config->force_walker || (config->dir_count && !ctx_has_openat2());
@@ -322,7 +343,8 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     for (u32 i = 0; i < 3; i++) GBX_TRY(ctx_stdio(w, i, config->stdio[i], err));
     GBX_TRY(ctx_sockets(w, config, err));
     w->preopens = gbx_base_alloc_zero(config->dir_count, sizeof *w->preopens);
-    if (!w->preopens) return ctx_no_memory(err);
+    w->scratches = gbx_base_alloc_zero(config->dir_count, sizeof *w->scratches);
+    if (!w->preopens || !w->scratches) return ctx_no_memory(err);
     u32 const first_fd = w->granted;
     for (u32 i = 0; i < config->dir_count; i++) GBX_TRY(ctx_dir(w, &config->dirs[i], err));
     ctx_nest(w, first_fd);
@@ -365,6 +387,9 @@ gbx_wasi_ctx_free(wasi_ctx *w)
     gbx_base_os_event_close(w->end_fd);
     for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i].name);
     gbx_base_free(w->preopens);
+    for (u32 i = 0; i < w->scratch_count; i++) close(w->scratches[i]);
+    gbx_base_free(w->scratches);
+    gbx_wasi_seeded_free(w->seeded);
     gbx_base_free(w->args.data);
     gbx_base_free(w->env.data);
     gbx_base_free(w->trace);

@@ -26,7 +26,10 @@ gbx_wasi_fds_reserve(wasi_fds *t, u32 *fd)
     u32 i = t->lowest;
     while (i < t->len && t->files[i].kind != KIND_FREE) i++;
     t->lowest = i;
-    if (i >= WASI_MAX_FDS) return WASI_MFILE;
+    if (i >= WASI_MAX_FDS) {
+        t->was_full = true;
+        return WASI_MFILE;
+    }
     if (i == t->len) {
         u32 const len = t->len ? (u32)min_u64(2 * (u64)t->len, WASI_MAX_FDS) : FDTABLE_FIRST;
         wasi_file *const grown = gbx_base_realloc(t->files, len, sizeof *grown);
@@ -88,6 +91,7 @@ fdtable_release(wasi_fds *t, u32 fd)
     /* Linux frees the descriptor whatever close answers; EINTR says nothing about the data. */
     if (f->host >= 0 && close(f->host) && errno != EINTR) e = errno;
     gbx_wasi_dir_free(f->dir);
+    gbx_wasi_sorted_free(f->sorted);
     *f = (wasi_file){.host = -1};
     return e ? gbx_wasi_errno_of(e) : WASI_OK;
 }

@@ -59,7 +59,10 @@ gbx_wasi_iovs_read(p1_call *c, u32 ptr, u32 count, p1_iovs *out)
 {
     const u8 *const in = guest_range(c, ptr, (u64)count * 8);
     if (!in) return WASI_FAULT;
-    if (count > WASI_MAX_IOVS) return WASI_INVAL;
+    if (count > WASI_MAX_IOVS) {
+        gbx_wasi_met(c->w, WASI_MET_IOVS);
+        return WASI_INVAL;
+    }
     u64 total = 0;
     for (u32 i = 0; i < count; i++) {
         u32 const len = get_u32(in + 8 * (size_t)i + 4);

@@ -17,7 +17,7 @@ gbx_wasi_fd_filestat_get(p1_call *c)
     WASI_TRY(gbx_wasi_file_get(c, guest_u32(c, 0), c->row->rights, &f));
     struct stat st;
     WASI_TRY(gbx_wasi_vfs_stat(f, &st));
-    wasi_stat_still(c->w, &st);
+    if (f->kind == KIND_HOST) WASI_TRY(wasi_stat_shown(c->w, f->host, NULL, &st));
     gbx_wasi_put_filestat(out, &st, f->type);
     return WASI_OK;
 }
@@ -47,7 +47,9 @@ gbx_wasi_fd_filestat_set_times(p1_call *c)
     WASI_TRY(gbx_wasi_times_of(c, c->arg[1], c->arg[2], guest_u32(c, 3), times));
     wasi_file *f;
     WASI_TRY(file_to_change(c, &f));
-    return futimens(f->host, times) ? gbx_wasi_errno_of(errno) : WASI_OK;
+    if (futimens(f->host, times)) return gbx_wasi_errno_of(errno);
+    gbx_wasi_seeded_set_times(c->w, f->host, NULL, times);
+    return WASI_OK;
 }
 
 /* Sets the size to `len`, or allocates `len` bytes at `offset`: a call on the host that may meet
@@ -67,6 +69,19 @@ file_grow(p1_call *c, wasi_file *f, u64 offset, u64 len, bool truncate)
     return errno == EINTR ? WASI_STOPPED : gbx_wasi_errno_of(errno);
 }
 
+static wasi_errno
+file_grow_counted(p1_call *c, wasi_file *f, u64 offset, u64 len, bool truncate)
+{
+    bool const is_bounded = c->w->disk_left != UINT64_MAX;
+    u64 const more = !is_bounded ? 0 : truncate ? gbx_wasi_budget_growth(f, len) : len;
+    WASI_TRY(gbx_wasi_budget_has(c->w, more));
+    wasi_errno const e = file_grow(c, f, offset, len, truncate);
+    if (!e) gbx_wasi_budget_take(c->w, more);
+    if (!e) gbx_wasi_seeded_written(c->w, f);
+    if (e == WASI_NOSPC && f->scratch) gbx_wasi_met(c->w, WASI_MET_SCRATCH);
+    return e;
+}
+
 wasi_errno
 gbx_wasi_fd_filestat_set_size(p1_call *c)
 {
@@ -74,7 +89,7 @@ gbx_wasi_fd_filestat_set_size(p1_call *c)
     wasi_file *f;
     WASI_TRY(file_to_change(c, &f));
     if (size > INT64_MAX) return WASI_FBIG;
-    return file_grow(c, f, 0, size, true);
+    return file_grow_counted(c, f, 0, size, true);
 }
 
 /* Real allocation, where the file system has it; NOTSUP else, never a loop of writes. In one piece, so that
@@ -87,7 +102,7 @@ gbx_wasi_fd_allocate(p1_call *c)
     WASI_TRY(file_to_change(c, &f));
     if (!len) return WASI_INVAL;
     if (offset > INT64_MAX || len > INT64_MAX - offset) return WASI_FBIG;
-    return file_grow(c, f, offset, len, false);
+    return file_grow_counted(c, f, offset, len, false);
 }
 
 wasi_errno
@@ -139,7 +154,8 @@ gbx_wasi_fd_readdir(p1_call *c)
     WASI_TRY(gbx_wasi_file_get(c, guest_u32(c, 0), c->row->rights, &f));
     WASI_TRY(file_check_cache(f));
     u32 used;
-    WASI_TRY(gbx_wasi_dir_read(c->x, f, c->arg[3], buf, len, &used));
+    if (c->w->seeded) WASI_TRY(gbx_wasi_sorted_read(c->w, f, c->arg[3], buf, len, &used));
+    else WASI_TRY(gbx_wasi_dir_read(c->x, f, c->arg[3], buf, len, &used));
     put_u32(out, used);
     return WASI_OK;
 }

@@ -170,7 +170,8 @@ open_host(p1_call *c, const wasi_file *dir, const open_request *r, wasi_found *f
     if (dir->read_only) WASI_TRY(open_read_only(c, r, &look));
     if (look.flags & O_CREAT && look.flags & O_DIRECTORY) return open_create_slash(c, dir, r);
     for (;;) {
-        wasi_errno const e = gbx_wasi_path_find(c->w, &look, r->path.text, found);
+        wasi_errno const e = gbx_wasi_budget_find(c->w, &look, r->path.text, found);
+        if (e == WASI_NOSPC && dir->scratch) gbx_wasi_met(c->w, WASI_MET_SCRATCH);
         if (e != WASI_NXIO) return e;
         WASI_TRY(open_wait_for_reader(c, &look, r));
     }
@@ -208,6 +209,7 @@ open_file(const wasi_file *dir, const open_request *r, const wasi_found *found)
             .terminal = terminal,
             .read_only = dir->read_only || found->read_only,
             .holds_read_only = dir->holds_read_only,
+            .scratch = dir->scratch,
             .devices = found->crossed ? gbx_wasi_may_hold_devices(found->fd) : dir->devices,
             .place = type == TYPE_DIRECTORY ? gbx_wasi_place_of(dir->place, r->path.text) : PLACE_ELSEWHERE,
             .flags = (u16)r->fdflags,

@@ -23,7 +23,10 @@ gbx_wasi_text_read(p1_call *c, u32 ptr, u32 len, wasi_path *out)
     const u8 *const in = guest_range(c, ptr, len);
     if (!in) return WASI_FAULT;
     if (!len) return WASI_NOENT;
-    if (len > WASI_MAX_PATH_BYTES) return WASI_NAMETOOLONG;
+    if (len > WASI_MAX_PATH_BYTES) {
+        gbx_wasi_met(c->w, WASI_MET_PATH_BYTES);
+        return WASI_NAMETOOLONG;
+    }
     if (memchr(in, 0, len)) return WASI_INVAL;
     if (!gbx_base_utf8_check(in, len)) return WASI_ILSEQ;
     memcpy(out->text, in, len);
@@ -154,7 +157,7 @@ typedef struct path_act {
     int (*act)(int dir, const char *leaf);
     wasi_errno dot, dots; /* for a path that ends in "." or ".." */
     wasi_errno device;    /* for one of the devices that are imitated */
-    bool removes;
+    bool removes, adds;   /* a name */
 } path_act;
 
 static wasi_errno
@@ -166,8 +169,11 @@ path_change(p1_call *c, const path_act *how)
     if (t.device != KIND_FREE) return path_target_refuse_device(c, &t, how->device);
     wasi_errno e = t.at.dots == 1 ? how->dot : how->dots;
     if (t.at.leaf) e = how->removes ? path_target_guard(c, &t, false) : WASI_OK;
-    if (t.at.leaf && !e)
+    if (t.at.leaf && !e && how->adds) e = gbx_wasi_budget_has(c->w, WASI_MAX_ENTRY_BYTES);
+    if (t.at.leaf && !e) {
         e = how->act(t.at.fd, path_leaf(&t.path, &t.at)) ? gbx_wasi_errno_of(errno) : WASI_OK;
+        if (!e && how->adds) gbx_wasi_budget_take(c->w, WASI_MAX_ENTRY_BYTES);
+    }
     gbx_wasi_parent_deinit(&t.at);
     return e;
 }
@@ -194,21 +200,21 @@ path_unlink(int dir, const char *leaf)
 wasi_errno
 gbx_wasi_path_create_directory(p1_call *c)
 {
-    static const path_act how = {path_mkdir, WASI_EXIST, WASI_EXIST, WASI_EXIST, false};
+    static const path_act how = {path_mkdir, WASI_EXIST, WASI_EXIST, WASI_EXIST, false, true};
     return path_change(c, &how);
 }
 
 wasi_errno
 gbx_wasi_path_remove_directory(p1_call *c)
 {
-    static const path_act how = {path_rmdir, WASI_INVAL, WASI_NOTEMPTY, WASI_NOTDIR, true};
+    static const path_act how = {path_rmdir, WASI_INVAL, WASI_NOTEMPTY, WASI_NOTDIR, true, false};
     return path_change(c, &how);
 }
 
 wasi_errno
 gbx_wasi_path_unlink_file(p1_call *c)
 {
-    static const path_act how = {path_unlink, WASI_ISDIR, WASI_ISDIR, WASI_PERM, true};
+    static const path_act how = {path_unlink, WASI_ISDIR, WASI_ISDIR, WASI_PERM, true, false};
     return path_change(c, &how);
 }
 
@@ -265,8 +271,10 @@ gbx_wasi_path_link(p1_call *c)
     if (!e && (!from.at.leaf || from.path.slash)) e = path_link_from_slash(&from);
     if (!e) e = path_target_guard(c, &from, false);
     if (!e && !to.at.leaf) e = WASI_EXIST;
+    if (!e) e = gbx_wasi_budget_has(c->w, WASI_MAX_ENTRY_BYTES);
     if (!e && linkat(from.at.fd, from.at.leaf, to.at.fd, path_leaf(&to.path, &to.at), 0))
         e = gbx_wasi_errno_of(errno);
+    if (!e) gbx_wasi_budget_take(c->w, WASI_MAX_ENTRY_BYTES);
     gbx_wasi_parent_deinit(&from.at);
     gbx_wasi_parent_deinit(&to.at);
     return e;
@@ -290,8 +298,10 @@ gbx_wasi_path_symlink(p1_call *c)
         e = path_target_refuse_device(c, &t, WASI_EXIST);
     } else if (!t.at.leaf) {
         e = WASI_EXIST;
-    } else if (symlinkat(text.text, t.at.fd, path_leaf(&t.path, &t.at))) {
-        e = gbx_wasi_errno_of(errno);
+    } else {
+        e = gbx_wasi_budget_has(c->w, WASI_MAX_ENTRY_BYTES + text.len);
+        if (!e && symlinkat(text.text, t.at.fd, path_leaf(&t.path, &t.at))) e = gbx_wasi_errno_of(errno);
+        if (!e) gbx_wasi_budget_take(c->w, WASI_MAX_ENTRY_BYTES + text.len);
     }
     gbx_wasi_parent_deinit(&t.at);
     return e;
@@ -419,8 +429,9 @@ gbx_wasi_path_filestat_get(p1_call *c)
     }
     wasi_errno e = path_subject(c, false, guest_u32(c, 1), &t);
     if (!e) e = path_stat(&t, &st);
-    if (e == WASI_NOENT && path_is_imitated(t.from, &t.path, &st)) e = WASI_OK;
-    if (!e) wasi_stat_still(c->w, &st);
+    bool const is_imitated = e == WASI_NOENT && path_is_imitated(t.from, &t.path, &st);
+    if (is_imitated) e = WASI_OK;
+    else if (!e) e = wasi_stat_shown(c->w, t.at.fd, t.at.leaf, &st);
     if (!e) gbx_wasi_put_filestat(out, &st, gbx_wasi_type_of(st.st_mode));
     gbx_wasi_parent_deinit(&t.at);
     return e;
@@ -467,6 +478,7 @@ gbx_wasi_path_filestat_set_times(p1_call *c)
     if (!e && (t.at.leaf ? utimensat(t.at.fd, t.at.leaf, times, AT_SYMLINK_NOFOLLOW)
                          : path_touch(t.at.fd, times)))
         e = gbx_wasi_errno_of(errno);
+    if (!e) gbx_wasi_seeded_set_times(c->w, t.at.fd, t.at.leaf, times);
     gbx_wasi_parent_deinit(&t.at);
     return e;
 }

@@ -95,6 +95,14 @@ poll_read_clock(poll_wait *p, poll_sub *s, const u8 *in)
     p->wall_clock |= s->absolute && id == CLOCK_ID_REALTIME && !p->c->w->clock_now;
 }
 
+/* A seeded guest is not told how fast others are: its reads wait instead (vfs_io.c). */
+static bool
+poll_is_unasked(const poll_wait *p, const wasi_file *f)
+{
+    return p->c->w->seeded && f->type != TYPE_REGULAR_FILE && f->type != TYPE_SOCKET_STREAM &&
+           f->type != TYPE_SOCKET_DGRAM;
+}
+
 /* The right to poll for reading comes with the right to read, and so for writing. */
 static void
 poll_read_fd(poll_wait *p, poll_sub *s, const u8 *in)
@@ -106,7 +114,8 @@ poll_read_fd(poll_wait *p, poll_sub *s, const u8 *in)
     s->error = gbx_wasi_file_get(
             p->c, s->fd, RIGHT_POLL_FD_READWRITE | (reads ? RIGHT_FD_READ : RIGHT_FD_WRITE), &f);
     if (s->error) return;
-    if (f->kind != KIND_HOST || f->type == TYPE_REGULAR_FILE || f->type == TYPE_BLOCK_DEVICE) {
+    if (f->kind != KIND_HOST || f->type == TYPE_REGULAR_FILE || f->type == TYPE_BLOCK_DEVICE ||
+        poll_is_unasked(p, f)) {
         s->ready = true;
         return;
     }
@@ -223,7 +232,7 @@ poll_event(poll_wait *p, const poll_sub *s, u64 now, u8 *out)
         if (!error && s->deadline > now) return false;
     } else if (!error) {
         const wasi_file *const f = gbx_wasi_fds_find(&p->c->w->fds, s->fd);
-        if (s->ready) bytes = s->tag == EVENT_FD_READ ? poll_bytes(f) : 1;
+        if (s->ready) bytes = s->tag == EVENT_FD_READ && !poll_is_unasked(p, f) ? poll_bytes(f) : 1;
         else if (!poll_got(p, s, f, &bytes, &flags, &error)) return false;
     }
     memset(out, 0, EVENT_BYTES);
@@ -257,6 +266,7 @@ gbx_wasi_poll_oneoff(p1_call *c)
     u8 *const out = guest_range(c, guest_u32(c, 1), (u64)count * EVENT_BYTES);
     u8 *const out_count = guest_range(c, guest_u32(c, 3), 4);
     if (!in || !out || !out_count) return WASI_FAULT;
+    if (count > WASI_MAX_SUBS) gbx_wasi_met(c->w, WASI_MET_SUBS);
     if (!count || count > WASI_MAX_SUBS) return WASI_INVAL;
     poll_sub few[POLL_FEW];
     poll_sub *const subs = count <= POLL_FEW ? few : gbx_base_alloc(count, sizeof *subs);

@@ -174,13 +174,11 @@ io_read_once(wasi_file *f, p1_iovs *v)
     return -1;
 }
 
-wasi_errno
-gbx_wasi_vfs_read(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
+static wasi_errno
+io_read_some(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
 {
-    if (f->kind != KIND_HOST) return io_read_synthetic(c, f, v, done);
-    if (!v->total) return io_done(0, done);
     if (io_is_storage(f)) return io_move_all(c, io_readv_here, true, f->host, v, 0, done);
-    bool const waits = !(f->flags & FDFLAG_NONBLOCK);
+    bool const waits = !(f->flags & FDFLAG_NONBLOCK) || (c->w->seeded && !io_is_socket(f));
     /* A FIFO that nobody has opened for writing yet reads as ended at once, but natively its open would
      * have waited; poll tells the two apart. */
     if (waits && !f->inherited && f->type == TYPE_UNKNOWN) WASI_TRY(io_wait(c, f, POLLIN));
@@ -193,6 +191,37 @@ gbx_wasi_vfs_read(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
         if (!waits) return WASI_AGAIN;
         WASI_TRY(io_wait(c, f, POLLIN));
     }
+}
+
+/* A pipe, of a seeded context: as much as there is room for, or up to its end, in however many pieces it
+ * came. */
+static wasi_errno
+io_read_all(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
+{
+    u64 const want = v->total;
+    *done = 0;
+    for (u32 at = 0; *done < want;) {
+        u64 n;
+        WASI_SCRATCH p1_iovs rest;
+        rest.count = v->count - at;
+        rest.total = want - *done;
+        memcpy(rest.v, v->v + at, rest.count * sizeof rest.v[0]);
+        wasi_errno const e = io_read_some(c, f, &rest, &n);
+        if (e) return *done && e != WASI_STOPPED ? WASI_OK : e;
+        if (!n) break;
+        *done += n;
+        gbx_wasi_iovs_advance(v, &at, n);
+    }
+    return WASI_OK;
+}
+
+wasi_errno
+gbx_wasi_vfs_read(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
+{
+    if (f->kind != KIND_HOST) return io_read_synthetic(c, f, v, done);
+    if (!v->total) return io_done(0, done);
+    if (c->w->seeded && f->type == TYPE_UNKNOWN) return io_read_all(c, f, v, done);
+    return io_read_some(c, f, v, done);
 }
 
 /* ---- writing */
@@ -253,6 +282,13 @@ io_write_synthetic(const wasi_file *f, const p1_iovs *v, u64 *done)
     return WASI_OK;
 }
 
+static wasi_errno
+io_written(const p1_call *c, const wasi_file *f, wasi_errno e)
+{
+    if (e == WASI_NOSPC && f->scratch) gbx_wasi_met(c->w, WASI_MET_SCRATCH);
+    return e;
+}
+
 /* The guest is told once that nobody reads a standard stream any more. One that writes on would do so for
  * ever, where a native program had been ended by SIGPIPE at once.
  * GO: runtime/os_wasm.go os_sigpipe (1.26) does nothing. */
@@ -311,8 +347,8 @@ io_write_terminal(p1_call *c, wasi_file *f, const p1_iovs *v, u64 *done)
 
 /* Everything is written before this returns, unless the guest asked not to wait or an error comes after
  * the first byte: then the count says how far it got, and the next call meets the error. */
-wasi_errno
-gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
+static wasi_errno
+io_write_all(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
 {
     if (f->kind != KIND_HOST) return io_write_synthetic(f, v, done);
     if (f->terminal && !c->w->raw) return io_write_terminal(c, f, v, done);
@@ -336,6 +372,16 @@ gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
     return WASI_OK;
 }
 
+wasi_errno
+gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
+{
+    wasi_budget b;
+    WASI_TRY(gbx_wasi_budget_begin(c, f, v, WASI_HERE, &b));
+    wasi_errno const e = io_write_all(c, f, v, done);
+    if (!e) gbx_wasi_seeded_written(c->w, f);
+    return gbx_wasi_budget_end(c, &b, io_written(c, f, e), *done);
+}
+
 /* ---- at an offset */
 
 wasi_errno
@@ -348,11 +394,9 @@ gbx_wasi_vfs_pread(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
 
 /* Linux appends even where an offset is given; preview 1, as POSIX, does not. The description is ours
  * alone (never an inherited one), so its flag may be off for a moment. */
-wasi_errno
-gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
+static wasi_errno
+io_pwrite(p1_call *c, const wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
 {
-    if (f->kind != KIND_HOST) return io_write_synthetic(f, v, done);
-    if (offset > INT64_MAX) return WASI_INVAL;
     bool const append = f->flags & FDFLAG_APPEND && !f->inherited;
     int const flags = append ? fcntl(f->host, F_GETFL) : 0;
     os_quiet q;
@@ -362,4 +406,17 @@ gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
     if (c->w->quiet) gbx_base_os_quiet_end(&q);
     if (append) fcntl(f->host, F_SETFL, flags);
     return e;
+}
+
+wasi_errno
+gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
+{
+    wasi_budget b;
+    *done = 0;
+    if (f->kind != KIND_HOST) return io_write_synthetic(f, v, done);
+    if (offset > INT64_MAX) return WASI_INVAL;
+    WASI_TRY(gbx_wasi_budget_begin(c, f, v, offset, &b));
+    wasi_errno const e = io_pwrite(c, f, v, offset, done);
+    if (!e) gbx_wasi_seeded_written(c->w, f);
+    return gbx_wasi_budget_end(c, &b, io_written(c, f, e), *done);
 }

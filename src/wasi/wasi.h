@@ -12,6 +12,7 @@ typedef struct wasi_dir_grant {
     int host_fd;            /* O_PATH|O_DIRECTORY descriptor of the host; duplicated by ctx_new */
     const char *guest_path; /* absolute and clean: see gbx_wasi_guest_path */
     bool read_only;
+    u64 scratch_bytes; /* not 0: host_fd is not looked at, a scratch directory of that size is made */
 } wasi_dir_grant;
 
 /* A socket of the host: a listening one, a connected one, or one of datagrams; duplicated by ctx_new. */
@@ -59,15 +60,19 @@ typedef struct wasi_config {
     void *trace_data;
     const int *cache_dir; /* the directory of the code cache, open for as long as the context; NULL: none */
     bool still;           /* files count as last read when they were last changed */
+    u64 output_bytes; /* that may be written to streams, pipes and sockets; 0: no bound */
+    u64 disk_bytes;   /* that may be written to files; 0: no bound */
+    const u64 *seed; /* not NULL: all that the guest is told is drawn from it (seeded.c), but for clocks and
+                        randomness that are replaced above */
     bool allow_special;   /* kernel interfaces and devices are like other files */
     bool raw;             /* what is written to terminals is not filtered: tty.c */
     bool pipe_ends;       /* who writes on to a standard stream that nobody reads is ended */
     bool force_walker;    /* resolve paths without openat2: tests, and kernels that lack it */
 } wasi_config;
 
-/* GBX_NO_MEMORY; GBX_IO: a descriptor cannot be used; GBX_ARGUMENT: more grants than a guest can hold, one
- * of a kernel interface (procfs, sysfs, …) instead of files, unless those are allowed, or of a socket that a
- * guest has no calls for.
+/* GBX_NO_MEMORY; GBX_UNSUPPORTED: this system gives no scratch directory; GBX_IO: a descriptor cannot be
+ * used; GBX_ARGUMENT: more grants than a guest can hold, one of a kernel interface (procfs, sysfs, …) instead
+ * of files, unless those are allowed, or of a socket that a guest has no calls for.
  * Signals: a guest's writes raise neither SIGPIPE nor SIGXFSZ. Where the process ignores both when the
  * context is made, nothing is done about them later, so it must go on ignoring them. */
 gbx_code gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err);
@@ -117,5 +122,14 @@ typedef struct wasi_refusal {
     char path[256];     /* escaped, cut, NUL-terminated */
 } wasi_refusal;
 const wasi_refusal *gbx_wasi_refusals(const wasi_ctx *w, u32 *count);
+
+/* Limits that a guest has met, and what is said of them. */
+typedef enum wasi_met {
+#define WASI_MET(name, slug, option, text) WASI_MET_##name,
+#include "wasi/met.def"
+#undef WASI_MET
+    WASI_MET_COUNT
+} wasi_met;
+u32 gbx_wasi_met_bits(const wasi_ctx *w); /* bit 1 << wasi_met */
 
 #endif

@@ -3,6 +3,7 @@
  * A call goes down one way only:
  *   p1_*.c     guest ABI: all pointers and flags are checked before anything happens
  *   policy.c   capability: rights, read-only grants, special files, what is remembered of refusals
+ *   budget.c   capability: how much may still be written
  *   fdtable.c  capability: the guest's descriptors
  *   path.c     capability: paths beneath a directory (walk.c where the kernel cannot)
  *   vfs*.c     effects: reads, writes, waits, directories, metadata
@@ -134,6 +135,10 @@ typedef enum wasi_place { PLACE_ELSEWHERE, PLACE_ROOT, PLACE_DEV } wasi_place;
 /* Directory entries read ahead; vfs_dir.c. */
 typedef struct wasi_dir wasi_dir;
 
+/* A listing of a seeded context; sorted.c. And what it knows of files; seeded.c. */
+typedef struct wasi_sorted wasi_sorted;
+typedef struct wasi_seeded wasi_seeded;
+
 /* One descriptor of the guest. Rights only ever shrink. */
 typedef struct wasi_file {
     wasi_kind kind;
@@ -150,6 +155,7 @@ typedef struct wasi_file {
     bool broken;    /* the guest was told that nobody reads */
     bool listens;   /* a granted socket that accepts connections */
     bool shared;    /* a granted socket that others have too: see wasi_socket_grant */
+    bool scratch;   /* lies in a scratch directory */
     bool devices;   /* directory of a file system that may hold device nodes: look before opening */
     wasi_place place;
     u16 flags;      /* FDFLAG_… as the guest sees them */
@@ -158,6 +164,7 @@ typedef struct wasi_file {
     const char *preopen; /* guest path of a granted directory, owned by the context; else NULL */
     u32 granted; /* 1 + the number it was granted under; 0: the guest opened it */
     wasi_dir *dir;       /* NULL until the first fd_readdir */
+    wasi_sorted *sorted; /* likewise, of a seeded context */
 } wasi_file;
 
 /* The guest's descriptors: lowest free first, at most WASI_MAX_FDS. Zeroed: empty. */
@@ -165,6 +172,7 @@ typedef struct wasi_fds {
     wasi_file *files;
     u32 len;    /* entries in files, free ones included */
     u32 lowest; /* no entry below is free */
+    bool was_full; /* one more was refused once */
 } wasi_fds;
 
 /* Where the output to the terminal stands in a sequence of its; tty.c. Zeroed: nowhere. */
@@ -215,11 +223,16 @@ struct wasi_ctx {
     _Atomic bool ending; /* nothing is accepted any more */
     wasi_sink sinks[3];
     wasi_trace *trace; /* NULL: calls are not traced */
+    wasi_seeded *seeded; /* NULL: it is told what is */
     const char *call; /* name of the call in progress: what a refusal is filed under */
     wasi_preopen *preopens;
     u32 preopen_count;
     u8 holds_cache; /* a granted directory does: 0 is not known, 1 no, 2 yes */
     u32 granted; /* descriptors it began with: 0, 1, … */
+    int *scratches; /* roots of scratch directories, which live as long as these are open */
+    u32 scratch_count;
+    u64 output_left, disk_left; /* bytes; UINT64_MAX: no bound */
+    u32 met; /* 1 << wasi_met */
     wasi_refusal refusals[WASI_REFUSALS_MAX];
     u32 refusal_count;
 };
@@ -312,6 +325,26 @@ void gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason);
 #define WHY_SPECIAL "special file"
 #define WHY_CACHE "the host's code cache"
 
+/* ---- budget.c */
+
+void gbx_wasi_met(wasi_ctx *w, wasi_met met);
+
+/* A write in progress. */
+typedef struct wasi_budget {
+    u64 *left;   /* NULL: without a bound */
+    u64 hole;    /* bytes in front of what is written that are new, too */
+    bool is_cut; /* more was asked for than there is left */
+} wasi_budget;
+#define WASI_HERE UINT64_MAX /* at the descriptor's own position */
+/* Before a write at `at`: cuts the buffers to what may be written; NOSPC. And after it: `e` and `done` are
+ * how it went. */
+wasi_errno gbx_wasi_budget_begin(p1_call *c, const wasi_file *f, p1_iovs *v, u64 at, wasi_budget *b);
+wasi_errno gbx_wasi_budget_end(p1_call *c, const wasi_budget *b, wasi_errno e, u64 done);
+/* What takes room in files otherwise: asked before (NOSPC), taken when it was done. */
+wasi_errno gbx_wasi_budget_has(wasi_ctx *w, u64 bytes);
+void gbx_wasi_budget_take(wasi_ctx *w, u64 bytes);
+u64 gbx_wasi_budget_growth(const wasi_file *f, u64 size);
+
 /* ---- fdtable.c */
 
 wasi_file *gbx_wasi_fds_find(wasi_fds *t, u32 fd); /* NULL where nothing is open */
@@ -358,6 +391,8 @@ typedef struct wasi_found {
  * is remembered as a refusal. */
 wasi_errno gbx_wasi_path_find(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out);
 wasi_errno gbx_wasi_walk(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out);
+/* gbx_wasi_path_find; a file that it makes counts (budget.c). */
+wasi_errno gbx_wasi_budget_find(wasi_ctx *w, const wasi_look *look, const char *path, wasi_found *out);
 
 /* The directory that holds the last component, and that component: for calls that act on a name.
  * `leaf` is NULL when the path ends in "." or ".."; `dots` says which (1 or 2). */
@@ -397,11 +432,25 @@ wasi_errno gbx_wasi_vfs_pread(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, 
 wasi_errno gbx_wasi_vfs_pwrite(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done);
 wasi_errno gbx_wasi_vfs_random(wasi_ctx *w, gbx_exec *x, u8 *buf, u64 len);
 wasi_errno gbx_wasi_vfs_stat(const wasi_file *f, struct stat *st);
-/* Metadata as this guest is to see it. */
-static inline void
-wasi_stat_still(const wasi_ctx *w, struct stat *st)
+/* ---- seeded.c, sorted.c */
+
+gbx_code gbx_wasi_seeded_new(wasi_ctx *w, u64 seed, gbx_err *err); /* GBX_NO_MEMORY */
+void gbx_wasi_seeded_free(wasi_seeded *s);                         /* NULL is fine */
+/* Of `leaf` in the directory fd, or where it is NULL of what is behind fd: *st as a seeded guest sees it. */
+wasi_errno gbx_wasi_seeded_show(wasi_ctx *w, int fd, const char *leaf, struct stat *st);
+wasi_errno gbx_wasi_seeded_ino(wasi_ctx *w, int fd, const char *leaf, u64 *ino);
+/* The guest wrote to the file; or set these times. Nothing where the context is not seeded. */
+void gbx_wasi_seeded_written(wasi_ctx *w, const wasi_file *f);
+void gbx_wasi_seeded_set_times(wasi_ctx *w, int fd, const char *leaf, const struct timespec times[2]);
+wasi_errno gbx_wasi_sorted_read(wasi_ctx *w, wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
+void gbx_wasi_sorted_free(wasi_sorted *s);
+
+/* Metadata of a file as this guest is to see it. */
+static inline wasi_errno
+wasi_stat_shown(wasi_ctx *w, int fd, const char *leaf, struct stat *st)
 {
     if (w->still) st->st_atim = st->st_mtim;
+    return w->seeded ? gbx_wasi_seeded_show(w, fd, leaf, st) : WASI_OK;
 }
 void gbx_wasi_put_filestat(u8 *out, const struct stat *st, u8 type);
 wasi_errno gbx_wasi_times_of(p1_call *c, u64 atim, u64 mtim, u32 fstflags, struct timespec out[2]);

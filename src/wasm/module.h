@@ -240,6 +240,7 @@ typedef struct wasm_module {
     wasm_custom *customs;
 
     u64 code_bytes; /* size of the code section */
+    u32 label_base; /* of the interpreter: 0, or WASM_FUSE_SETS where NaNs are canonical */
     wasm_fuse_set fuse_set;
 
     u64 features_off; /* GBX_FEATURE_BITs that were switched off */

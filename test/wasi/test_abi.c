@@ -40,6 +40,27 @@ test_no_memory(void **state)
     assert_int_equal(slots[0], WASI_FAULT);
 }
 
+/* A buffer that faults faults before anything is done with those in front of it. */
+static void
+test_iovecs_fault_first(void **state)
+{
+    rig *const r = *state;
+    host_file(r, "grant/f", "abc");
+    u32 const fd = rig_open(r, "f", 0, RIG_RIGHTS_FILE);
+    rig_set_u32(r, RIG_IOVS, RIG_BUF);
+    rig_set_u32(r, RIG_IOVS + 4, 2);
+    for (u32 len = 0; len < 3; len++) {
+        rig_set_u32(r, RIG_IOVS + 8, (u32)RIG_MEM_BYTES - len + 1);
+        rig_set_u32(r, RIG_IOVS + 12, len);
+        FAILS(r, FAULT, "fd_read", fd, RIG_IOVS, 2, RIG_OUT);
+        FAILS(r, FAULT, "fd_write", fd, RIG_IOVS, 2, RIG_OUT);
+        FAILS(r, FAULT, "fd_pread", fd, RIG_IOVS, 2, 0, RIG_OUT);
+        FAILS(r, FAULT, "fd_pwrite", fd, RIG_IOVS, 2, 0, RIG_OUT);
+    }
+    rig_expect_read(r, fd, "abc");
+    assert_string_equal(host_text(r, "grant/f"), "abc");
+}
+
 static void
 test_args_and_environ(void **state)
 {
@@ -180,7 +201,7 @@ main(void)
             cmocka_unit_test(test_table),    RIG_TEST(test_no_memory),
             RIG_TEST(test_args_and_environ), RIG_TEST(test_clocks),
             RIG_TEST(test_random),           RIG_TEST(test_proc),
-            cmocka_unit_test(test_errno_table),
+            RIG_TEST(test_iovecs_fault_first), cmocka_unit_test(test_errno_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

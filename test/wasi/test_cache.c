@@ -112,6 +112,24 @@ test_itself(void **state)
     assert_int_equal(call_create(r, "empty/new"), WASI_PERM);
 }
 
+/* Not even as a grant of its own. */
+static void
+test_as_a_grant(void **state)
+{
+    rig *const r = *state;
+    gbx_err err;
+    wasi_ctx *w;
+    cache_make(r);
+    int const before = host_open_fds();
+    wasi_dir_grant const grant = {.host_fd = open(rig_host_path(r, "grant/above/cache"), O_PATH | O_DIRECTORY),
+                                  .guest_path = "/c"};
+    wasi_config const config = {.stdio = {-1, -1, -1}, .dirs = &grant, .dir_count = 1};
+    assert_int_equal(gbx_wasi_ctx_new(&config, &w, &err), GBX_ARGUMENT);
+    assert_null(w);
+    assert_int_equal(close(grant.host_fd), 0);
+    assert_int_equal(host_open_fds(), before);
+}
+
 /* Links to it in the last place: those that are followed lead to nothing, also where nothing is yet. */
 static void
 test_links_to_it(void **state)
@@ -285,6 +303,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
             RIG_TEST(test_names_in_it),     RIG_TEST(test_itself),          RIG_TEST(test_links_to_it),
+            RIG_TEST(test_what_it_lies_in), RIG_TEST(test_others_are_none), RIG_TEST(test_as_a_grant),
             RIG_TEST(test_what_it_lies_in), RIG_TEST(test_others_are_none), RIG_TEST(test_names_are_not_told),
             RIG_TEST(test_held_since_before), RIG_TEST(test_granted),
     };

@@ -94,6 +94,9 @@ a55_paths_of_every_length(void **state)
         for (size_t i = 1; i < sizeof text; i += 2) text[i] = '/';
         row_fails(r, row, RIG_FD, text, 4095, WASI_NOENT); /* 2,048 components */
         memset(text, '.', sizeof text);
+        for (size_t i = 1; i < sizeof text; i += 2) text[i] = '/';
+        row_fails(r, row, RIG_FD, text, 4096, WASI_NAMETOOLONG); /* however short its components */
+        memset(text, '.', sizeof text);
         for (size_t i = 2; i < sizeof text; i += 3) text[i] = '/';
         row_fails(r, row, RIG_FD, text, 4094, WASI_PERM); /* 1,365 times ".." */
     }

@@ -23,6 +23,25 @@ float_ucomi(x64_ctx *c, u32 x, u32 y, bool is_64)
     x64_sse(c->b, is_64 ? 0x66 : 0, 0x2e, x, y);
 }
 
+/* A result that is pushed: where NaNs are canonical, any other becomes that one. All ones, cut to the
+ * exponent and the quiet bit, and moved there; the bits of an f32's register beyond it stay zero. */
+static void
+float_push(x64_ctx *c, u32 xmm, u32 local, bool is_64)
+{
+    x64_buf *const buf = c->b;
+    if (c->env->tune & CODEGEN_CANONICAL_NANS) {
+        float_ucomi(c, xmm, xmm, is_64);
+        u32 const number = x64_jcc_short(buf, CC_NP);
+        x64_sse(buf, 0x66, 0x76, xmm, xmm); /* pcmpeqd */
+        x64_rr(buf, X64_F(0x66, 0x73), 2, xmm, X64_32); /* psrlq */
+        x64_u8(buf, is_64 ? 52 : 55);
+        x64_rr(buf, X64_F(0x66, 0x73), 6, xmm, X64_32); /* psllq */
+        x64_u8(buf, is_64 ? 51 : 22);
+        x64_bind_short(buf, number);
+    }
+    x64_push_xmm(c, xmm, local, is_64);
+}
+
 /* A copy of a, to be worked on: where the next instruction wants it, unless that is b. */
 static u32
 float_target(x64_ctx *c, x64_val *a, const x64_val *b, u32 *local)
@@ -50,7 +69,7 @@ float_arith(x64_ctx *c, u32 which, bool is_64)
         x64_sse(c->b, float_prefix(is_64), float_ops[which], dst, rb);
     }
     gbx_x64_drop(c, &b);
-    x64_push_xmm(c, dst, local, is_64);
+    float_push(c, dst, local, is_64);
 }
 
 /* minsd and maxsd give their second operand for zeros and NaNs: both are seen to first. */
@@ -74,7 +93,7 @@ float_min_max(x64_ctx *c, bool is_max, bool is_64)
     x64_bind_short(buf, done0);
     x64_bind_short(buf, done1);
     gbx_x64_drop(c, &b);
-    x64_push_xmm(c, dst, X64_NO_LOCAL, is_64);
+    float_push(c, dst, X64_NO_LOCAL, is_64);
 }
 
 /* xmm = the sign bit, or all others of the float's width. */
@@ -146,7 +165,7 @@ float_round(x64_ctx *c, u32 mode, bool is_64)
         x64_sse(c->b, float_prefix(is_64), 0x51, dst, src);
     }
     gbx_x64_drop(c, &a);
-    x64_push_xmm(c, dst, local, is_64);
+    float_push(c, dst, local, is_64);
 }
 
 static void
@@ -352,7 +371,7 @@ float_convert(x64_ctx *c, bool is_promote)
     u32 const dst = float_fresh(c, &a, &local);
     x64_sse(c->b, is_promote ? 0xf3 : 0xf2, 0x5a, dst, src);
     gbx_x64_drop(c, &a);
-    x64_push_xmm(c, dst, local, is_promote);
+    float_push(c, dst, local, is_promote);
 }
 
 static void

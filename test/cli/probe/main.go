@@ -2,6 +2,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
@@ -73,6 +74,32 @@ func main() {
 			n, err := strconv.Atoi(next())
 			check(err)
 			os.Exit(n)
+		case "spew": // lines without end
+			for {
+				fmt.Println("one more line")
+			}
+		case "fill": // a file, as far as it goes
+			f, err := os.Create(next())
+			check(err)
+			for {
+				_, err := f.Write(make([]byte, 4096))
+				check(err)
+			}
+		case "open": // again and again
+			name := next()
+			for {
+				_, err := os.Open(name)
+				check(err)
+			}
+		case "deep": // goroutine stacks, as far as they go
+			var down func(n int) int
+			down = func(n int) int { return down(n+1) + n }
+			fmt.Println(down(0))
+		case "random": // MiB
+			n, err := strconv.Atoi(next())
+			check(err)
+			_, err = rand.Read(make([]byte, n<<20))
+			check(err)
 		case "alloc": // MiB
 			n, err := strconv.Atoi(next())
 			check(err)
