@@ -168,7 +168,7 @@ int gbx_cli_dir_parse(const cli_line *line, int given, cli_dir *out);
 /* `path` made absolute and clean ("." is "/", "a/../b/" is "/b"); NULL when it climbs above "/". */
 const char *gbx_cli_guest_path(const char *path);
 
-/* ---- listen.c: the sockets that are granted, and the end of a guest that has some ---- */
+/* ---- serve.c: the sockets that are granted, and the end of a guest that has some ---- */
 
 typedef struct cli_listener {
     int given;        /* index into cli_line.given; of an address alone */

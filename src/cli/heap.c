@@ -19,20 +19,25 @@
 
 #define HEAP_HUGE_BYTES ((uintptr_t)2 << 20)
 #define HEAP_GROW_BYTES (6 << 20) /* what the heap grows by at least: address space, until it is used */
-#define HEAP_SLACK      ((uintptr_t)4096) /* malloc's own, before and behind a block */
+#define HEAP_BEGUN      ((uintptr_t)256 << 10) /* more than malloc has asked for by now */
+#define HEAP_SLACK      ((uintptr_t)4096) /* malloc writes behind a block: that page is a small one */
+
+/* Never touched and never freed: what comes next begins at the border of a huge page. */
+static void *volatile heap_filler[2];
 
 void
 gbx_cli_heap(void)
 {
-    (void)mallopt(M_MMAP_THRESHOLD, (int)HEAP_HUGE_BYTES);
+    (void)mallopt(M_MMAP_THRESHOLD, (int)HEAP_HUGE_BYTES * 2); /* the filler is of the heap */
     (void)mallopt(M_TRIM_THRESHOLD, INT32_MAX);
     (void)mallopt(M_ARENA_MAX, 1);
     (void)mallopt(M_TOP_PAD, HEAP_GROW_BYTES);
-    static void *first, *filler; /* never freed: what comes next begins at the border */
-    first = malloc(1);
-    uintptr_t const start = (uintptr_t)first + HEAP_SLACK;
-    uintptr_t const border = (start + HEAP_HUGE_BYTES - 1) & ~(HEAP_HUGE_BYTES - 1);
-    if (first && border > start) filler = malloc(border - start);
+    void *const first = heap_filler[0] = malloc(1);
+    uintptr_t const start = (uintptr_t)first;
+    uintptr_t const border = (start + HEAP_BEGUN + HEAP_HUGE_BYTES - 1) & ~(HEAP_HUGE_BYTES - 1);
+    if (!first) return;
+    void *const filler = heap_filler[1] = malloc(border - start - HEAP_SLACK);
     uintptr_t const end = (uintptr_t)sbrk(0) & ~(HEAP_HUGE_BYTES - 1);
     if (filler && end > border) (void)madvise((void *)border, end - border, MADV_HUGEPAGE);
+    (void)mallopt(M_MMAP_THRESHOLD, (int)HEAP_HUGE_BYTES);
 }

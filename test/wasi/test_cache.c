@@ -187,6 +187,26 @@ test_what_it_lies_in(void **state)
     assert_int_equal(close(fd), 0);
 }
 
+/* It cannot be granted itself, under whatever name. */
+static void
+test_granted(void **state)
+{
+    rig *const r = *state;
+    cache_make(r);
+    gbx_err err;
+    wasi_ctx *w = NULL;
+    wasi_dir_grant const dir = {
+            .host_fd = open(rig_host_path(r, "grant/link"), O_PATH | O_DIRECTORY | O_CLOEXEC), .guest_path = "/c"};
+    assert_true(dir.host_fd >= 0);
+    wasi_config config = r->config;
+    config.dirs = &dir;
+    assert_int_equal(gbx_wasi_ctx_new(&config, &w, &err), GBX_ARGUMENT);
+    assert_null(w);
+    assert_non_null(strstr(err.text, "code cache"));
+    close(dir.host_fd);
+    cache_is_untouched(r, "a grant", "/c");
+}
+
 /* In the cache in use nothing is told by an error either: what is there and what is not are refused alike. */
 static void
 test_names_are_not_told(void **state)
@@ -285,7 +305,7 @@ main(void)
             RIG_TEST(test_names_in_it),     RIG_TEST(test_itself),          RIG_TEST(test_links_to_it),
             RIG_TEST(test_what_it_lies_in), RIG_TEST(test_others_are_none), RIG_TEST(test_as_a_grant),
             RIG_TEST(test_what_it_lies_in), RIG_TEST(test_others_are_none), RIG_TEST(test_names_are_not_told),
-            RIG_TEST(test_held_since_before),
+            RIG_TEST(test_held_since_before), RIG_TEST(test_granted),
     };
     RIG_RUN_BOTH(tests);
 }

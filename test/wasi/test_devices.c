@@ -163,6 +163,8 @@ test_without_a_grant(void **state)
     FAILS(r, NOENT, "path_open", NO_FD, 1, P(r, "null"), 0, 0, 0, 0, RIG_OUT);
     FAILS(r, NOENT, "path_open", NO_FD, 1, P(r, "dev/nullx"), 0, 0, 0, 0, RIG_OUT);
     FAILS(r, NOENT, "path_open", NO_FD, 1, P(r, "x/../dev/null"), 0, 0, 0, 0, RIG_OUT);
+    FAILS(r, NOENT, "path_open", NO_FD, 1, P(r, "dev/../null"), 0, 0, 0, 0, RIG_OUT);
+    FAILS(r, NOENT, "path_open", NO_FD, 1, P(r, "../dev/null"), 0, 0, 0, 0, RIG_OUT);
     assert_int_equal(host_open_fds(), before);
     /* They are told apart, and none is a granted directory. */
     u64 seen = 0;
@@ -192,6 +194,8 @@ test_beneath_the_root(void **state)
     assert_int_equal(r->mem.base[RIG_OUT + 16], TYPE_DIRECTORY);
     FAILS(r, NOENT, "path_filestat_get", RIG_FD, 1, P(r, "dev/dev"), RIG_OUT);
     FAILS(r, NOENT, "path_filestat_get", RIG_FD, 1, P(r, "device"), RIG_OUT);
+    FAILS(r, PERM, "path_open", RIG_FD, 1, P(r, "../dev/null"), 0, 0, 0, 0, RIG_OUT);
+    FAILS(r, NOENT, "path_open", RIG_FD, 1, P(r, "dev/../null"), 0, 0, 0, 0, RIG_OUT);
     r->dir.read_only = true;
     rig_restart(r);
     devices_below(r, RIG_FD, "dev/", true);

@@ -196,6 +196,25 @@ a57_sizes_and_space(void **state)
     FAILS(r, INVAL, "fd_filestat_set_size", reads, 0);
 }
 
+/* A57: positions beyond what can be said, from each place to count from; the position stays. */
+static void
+a57_seeking_too_far(void **state)
+{
+    rig *const r = *state;
+    static const u64 far[] = {INT64_MAX, INT64_MAX - 10, (u64)INT64_MIN, (u64)INT64_MIN + 1, (u64)-1000};
+    host_file(r, "grant/f", "text");
+    u32 const fd = rig_open(r, "f", 0, RIG_RIGHTS_FILE);
+    OK(r, "fd_seek", fd, 50, WHENCE_SET, RIG_OUT);
+    for (u32 whence = WHENCE_CUR; whence <= WHENCE_END; whence++) {
+        for (size_t i = 0; i < GBX_LEN(far); i++) {
+            u32 const e = CALL(r, "fd_seek", fd, far[i], whence, RIG_OUT);
+            assert_true(e == WASI_INVAL || e == WASI_OVERFLOW);
+            OK(r, "fd_tell", fd, RIG_OUT);
+            assert_int_equal(rig_u64(r, RIG_OUT), 50);
+        }
+    }
+}
+
 /* A57: no SIGXFSZ, whether the host ignores it or not. */
 static void
 a57_the_limit_on_file_sizes(void **state)
@@ -288,6 +307,7 @@ main(void)
             RIG_TEST(test_fdstat_flags),
             RIG_TEST(test_preopens),
             RIG_TEST(a57_sizes_and_space),
+            RIG_TEST(a57_seeking_too_far),
             RIG_TEST(a57_the_limit_on_file_sizes),
             RIG_TEST(a58_times),
             RIG_TEST(test_no_host_descriptors),

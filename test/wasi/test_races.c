@@ -1,4 +1,4 @@
-/* A68, A69, A70: the host renames while the guest looks up. Each test counts swaps and wants zero escapes;
+/* A68 to A73: the host renames while the guest looks up. Each test counts swaps and wants zero escapes;
  * both sides of each race must have been met, or nothing was tested.
  *
  *   test_races               20,000 swaps
@@ -301,13 +301,47 @@ a70_file_becomes_a_device(void **state)
     assert_int_equal(host_open_fds(), before);
 }
 
+/* ---- A73: in a read-only grant a file comes and goes that the guest opens with CREAT: it makes none */
+
+static bool
+a73_swap(const rig *r)
+{
+    return race_rename(r, "grant/in", "out/in", 0) && race_rename(r, "out/in", "grant/in", 0);
+}
+
+static void
+a73_file_comes_and_goes(void **state)
+{
+    rig *const r = *state;
+    struct stat mine, st;
+    host_file(r, "grant/in", "in");
+    assert_int_equal(lstat(rig_host_path(r, "grant/in"), &mine), 0);
+    r->dir.read_only = true;
+    rig_restart(r);
+    racer race = {0};
+    u32 opened = 0, refused = 0;
+    race_begin(&race, r, a73_swap);
+    while (atomic_load(&race.swaps) < races_swaps) {
+        u32 const e = CALL(r, "path_open", RIG_FD, 1, P(r, "in"), OFLAG_CREAT, RIGHT_FD_READ, 0, 0, RIG_OUT);
+        refused += e != WASI_OK;
+        if (e) continue;
+        assert_int_equal(fstat(gbx_wasi_fds_find(&r->w->fds, rig_u32(r, RIG_OUT))->host, &st), 0);
+        if (st.st_ino != mine.st_ino) fail_msg("a file was made");
+        OK(r, "fd_close", rig_u32(r, RIG_OUT));
+        opened++;
+    }
+    race_end(&race);
+    assert_true(opened > 0 && refused > 0);
+}
+
 int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {RIG_TEST(a68_directory_becomes_a_link),
                                        RIG_TEST(a68_link_where_a_file_is_made),
                                        RIG_TEST(a69_directory_is_moved_out),
-                                       RIG_TEST(a70_file_becomes_a_device)};
+                                       RIG_TEST(a70_file_becomes_a_device),
+                                       RIG_TEST(a73_file_comes_and_goes)};
     if (argc == 3 && !strcmp(argv[1], "--swaps")) races_swaps = (u32)strtoul(argv[2], NULL, 10);
     if (argc != 1 && (argc != 3 || !races_swaps)) {
         fprintf(stderr, "usage: test_races [--swaps N]\n");

@@ -6,7 +6,7 @@
  * granted unless --listen systemd says so.
  *
  * Preview 1 has no signals, so the first SIGINT or SIGTERM ends listening, not the guest: its accept fails,
- * it answers what it has begun to answer, and ends. A second one, or LISTEN_GRACE_S, ends the process.
+ * it answers what it has begun to answer, and ends. A second one, or SERVE_GRACE_S, ends the process.
  *
  * SAFETY: what LISTEN_FDS says is believed only where LISTEN_PID is this process, and only of descriptors
  * that are sockets; they are looked at while nothing else of ours is one. */
@@ -20,20 +20,20 @@
 
 #include "cli/cli.h"
 
-#define LISTEN_SYSTEMD  "systemd"
-#define LISTEN_FIRST_FD 3
-#define LISTEN_FDS_MAX  1000
+#define SERVE_SYSTEMD  "systemd"
+#define SERVE_FIRST_FD 3
+#define SERVE_FDS_MAX  1000
 /* GO: syscall/syscall_wasip1.go Getpid (1.26): what LISTEN_PID is compared with. */
-#define LISTEN_GUEST_PID "3"
-#define LISTEN_GRACE_S   10
+#define SERVE_GUEST_PID "3"
+#define SERVE_GRACE_S   10
 
-static gbx_store *_Atomic listen_store;
-static atomic_int listen_signal; /* the first one that came; 0: none */
+static gbx_store *_Atomic serve_store;
+static atomic_int serve_signal; /* the first one that came; 0: none */
 
 /* ---- what is asked for */
 
 static int
-listen_refuse(const cli_plan *plan, int given, const char *why, const char *right)
+serve_refuse(const cli_plan *plan, int given, const char *why, const char *right)
 {
     const cli_given *const g = &plan->line->given[given];
     cli_edit const edit = {.skip = g->word,
@@ -46,7 +46,7 @@ listen_refuse(const cli_plan *plan, int given, const char *why, const char *righ
 }
 
 static int
-listen_no_systemd(const char *why)
+serve_no_systemd(const char *why)
 {
     return gbx_cli_usage_error(
             "listen-systemd", "no socket was handed over by systemd", why,
@@ -55,7 +55,7 @@ listen_no_systemd(const char *why)
 
 /* The name of socket `i` in LISTEN_FDNAMES, whose fields are separated by colons; NULL: it has none. */
 static const char *
-listen_name_of(const char *names, int i)
+serve_name_of(const char *names, int i)
 {
     for (; names && i; i--) {
         names = strchr(names, ':');
@@ -66,32 +66,32 @@ listen_name_of(const char *names, int i)
 
 /* SPEC: sd_listen_fds(3) */
 static int
-listen_from_systemd(cli_plan *plan, const char *wanted)
+serve_from_systemd(cli_plan *plan, const char *wanted)
 {
     const char *const pid = getenv("LISTEN_PID"), *const fds = getenv("LISTEN_FDS");
     const char *const names = getenv("LISTEN_FDNAMES");
     gbx_val n;
     bool found = false;
-    if (!pid || !fds) return listen_no_systemd("LISTEN_FDS and LISTEN_PID are not set");
+    if (!pid || !fds) return serve_no_systemd("LISTEN_FDS and LISTEN_PID are not set");
     if (strcmp(pid, gbx_cli_format("%ld", (long)getpid())) != 0)
-        return listen_no_systemd(
+        return serve_no_systemd(
                 gbx_cli_format("LISTEN_PID is %s, and this process is %ld: is there a shell between?",
                                gbx_cli_quote(pid), (long)getpid()));
-    if (!gbx_cli_parse_value(fds, GBX_I32, &n) || n.of.i32 < 1 || n.of.i32 > LISTEN_FDS_MAX)
-        return listen_no_systemd(gbx_cli_format("LISTEN_FDS is %s", gbx_cli_quote(fds)));
+    if (!gbx_cli_parse_value(fds, GBX_I32, &n) || n.of.i32 < 1 || n.of.i32 > SERVE_FDS_MAX)
+        return serve_no_systemd(gbx_cli_format("LISTEN_FDS is %s", gbx_cli_quote(fds)));
     for (int i = 0; i < n.of.i32; i++) {
-        int const fd = LISTEN_FIRST_FD + i;
-        const char *const name = listen_name_of(names, i);
+        int const fd = SERVE_FIRST_FD + i;
+        const char *const name = serve_name_of(names, i);
         struct stat st;
         if (fstat(fd, &st) || !S_ISSOCK(st.st_mode))
-            return listen_no_systemd(gbx_cli_format("descriptor %d is no socket", fd));
+            return serve_no_systemd(gbx_cli_format("descriptor %d is no socket", fd));
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
         if (wanted && (!name || strcmp(name, wanted) != 0)) continue;
         found = true;
         plan->listeners[plan->listener_count++] = (cli_listener){.fd = fd, .name = name};
     }
     if (found) return CLI_EXIT_OK;
-    return listen_no_systemd(gbx_cli_format("none is named %s; LISTEN_FDNAMES is %s", gbx_cli_quote(wanted),
+    return serve_no_systemd(gbx_cli_format("none is named %s; LISTEN_FDNAMES is %s", gbx_cli_quote(wanted),
                                             names ? gbx_cli_quote(names) : "not set"));
 }
 
@@ -99,11 +99,11 @@ int
 gbx_cli_listen_plan(cli_plan *plan, int given)
 {
     const char *const value = plan->line->given[given].value;
-    size_t const len = strlen(LISTEN_SYSTEMD);
-    if (!strncmp(value, LISTEN_SYSTEMD, len) && (!value[len] || value[len] == ':')) {
+    size_t const len = strlen(SERVE_SYSTEMD);
+    if (!strncmp(value, SERVE_SYSTEMD, len) && (!value[len] || value[len] == ':')) {
         if (value[len] && !value[len + 1])
-            return listen_refuse(plan, given, "the name is missing", LISTEN_SYSTEMD);
-        return listen_from_systemd(plan, value[len] ? value + len + 1 : NULL);
+            return serve_refuse(plan, given, "the name is missing", SERVE_SYSTEMD);
+        return serve_from_systemd(plan, value[len] ? value + len + 1 : NULL);
     }
     plan->listeners[plan->listener_count++] = (cli_listener){.fd = -1, .given = given};
     return CLI_EXIT_OK;
@@ -115,7 +115,7 @@ gbx_cli_listen_most(const cli_line *line)
     size_t n = 0;
     for (int i = 0; i < line->given_count; i++)
         if (line->given[i].id == CLI_OPT_LISTEN)
-            n += strncmp(line->given[i].value, LISTEN_SYSTEMD, strlen(LISTEN_SYSTEMD)) ? 1 : LISTEN_FDS_MAX;
+            n += strncmp(line->given[i].value, SERVE_SYSTEMD, strlen(SERVE_SYSTEMD)) ? 1 : SERVE_FDS_MAX;
     return n;
 }
 
@@ -123,7 +123,7 @@ gbx_cli_listen_most(const cli_line *line)
 
 /* ":8080" and "8080" are what people write who mean this machine. */
 static const char *
-listen_guess(const char *value)
+serve_guess(const char *value)
 {
     const char *const port = value + (value[0] == ':');
     gbx_val n;
@@ -133,10 +133,10 @@ listen_guess(const char *value)
 }
 
 static int
-listen_failed(const cli_plan *plan, const cli_listener *l, gbx_code code, const gbx_err *err)
+serve_failed(const cli_plan *plan, const cli_listener *l, gbx_code code, const gbx_err *err)
 {
     const char *const value = plan->line->given[l->given].value;
-    if (code == GBX_ARGUMENT) return listen_refuse(plan, l->given, err->text, listen_guess(value));
+    if (code == GBX_ARGUMENT) return serve_refuse(plan, l->given, err->text, serve_guess(value));
     return gbx_cli_usage_error("listen-failed", err->text,
                                "another process listens there, or the address is not for this user", NULL);
 }
@@ -150,7 +150,7 @@ gbx_cli_listen_open(const cli_plan *plan, gbx_wasi *wasi)
         if (l->fd < 0) {
             const char *const value = plan->line->given[l->given].value;
             gbx_code const code = gbx_wasi_listen(wasi, value, l->bound, &err);
-            if (code != GBX_OK) return listen_failed(plan, l, code, &err);
+            if (code != GBX_OK) return serve_failed(plan, l, code, &err);
             continue;
         }
         gbx_code const code = gbx_wasi_socket(wasi, l->fd, &err);
@@ -169,7 +169,7 @@ gbx_cli_listen_env(const cli_plan *plan, gbx_wasi *wasi, gbx_err *err)
     for (int i = 0; i < plan->listener_count; i++)
         gbx_cli_text_printf(&names, "%s%s", i ? ":" : "",
                             plan->listeners[i].name ? plan->listeners[i].name : "unknown");
-    gbx_code code = gbx_wasi_env(wasi, "LISTEN_PID", LISTEN_GUEST_PID, err);
+    gbx_code code = gbx_wasi_env(wasi, "LISTEN_PID", SERVE_GUEST_PID, err);
     if (code == GBX_OK)
         code = gbx_wasi_env(wasi, "LISTEN_FDS", gbx_cli_format("%d", plan->listener_count), err);
     if (code == GBX_OK) code = gbx_wasi_env(wasi, "LISTEN_FDNAMES", gbx_cli_text_get(&names), err);
@@ -188,7 +188,7 @@ gbx_cli_listen_tell(const cli_plan *plan)
         gbx_cli_diag(&(cli_diag){.kind = "note",
                                  .slug = "listening",
                                  .message = gbx_cli_format("the guest's descriptor %d listens on %s",
-                                                           LISTEN_FIRST_FD + i, l->bound)});
+                                                           SERVE_FIRST_FD + i, l->bound)});
     }
 }
 
@@ -209,14 +209,14 @@ gbx_cli_listen_hint(const cli_plan *plan, const gbx_store *store, int status)
 
 /* Async-signal-safe, as all that it calls. */
 static void
-listen_on_signal(int number)
+serve_on_signal(int number)
 {
     int first = 0;
-    gbx_store *const store = atomic_load(&listen_store);
-    if (!store || !atomic_compare_exchange_strong(&listen_signal, &first, number))
+    gbx_store *const store = atomic_load(&serve_store);
+    if (!store || !atomic_compare_exchange_strong(&serve_signal, &first, number))
         gbx_cli_die_of(number == SIGALRM && first ? first : number);
     gbx_store_stop_accepting(store);
-    alarm(LISTEN_GRACE_S);
+    alarm(SERVE_GRACE_S);
 }
 
 void
@@ -224,9 +224,9 @@ gbx_cli_listen_begin(const cli_plan *plan, gbx_store *store)
 {
     static const int ends[] = {SIGINT, SIGTERM, SIGALRM};
     if (!plan->listener_count) return;
-    atomic_store(&listen_store, store);
+    atomic_store(&serve_store, store);
     for (size_t i = 0; i < CLI_LEN(ends); i++) {
-        struct sigaction old, mine = {.sa_handler = listen_on_signal};
+        struct sigaction old, mine = {.sa_handler = serve_on_signal};
         sigemptyset(&mine.sa_mask);
         if (!sigaction(ends[i], NULL, &old) && old.sa_handler != SIG_IGN) sigaction(ends[i], &mine, NULL);
     }
@@ -235,8 +235,8 @@ gbx_cli_listen_begin(const cli_plan *plan, gbx_store *store)
 int
 gbx_cli_listen_end(int status)
 {
-    atomic_store(&listen_store, NULL);
+    atomic_store(&serve_store, NULL);
     alarm(0);
-    int const number = atomic_load(&listen_signal);
+    int const number = atomic_load(&serve_signal);
     return status != CLI_EXIT_OK ? number : 0;
 }
