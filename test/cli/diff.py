@@ -128,4 +128,4 @@ def diff_mistakes():
     expect(Run("diff", guest("import")), 126, out="", slug="unknown-import")
     page = expect(Run("diff", "--help"), 0, silent=True).out
     assert page == Run("help", "diff").out and "--seed NUMBER" in page and "--tier" not in page, page
-    assert "--seed" not in Run("help", "run").out
+    assert "--every-call" not in Run("help", "run").out and "--seed NUMBER" in Run("help", "run").out
