@@ -117,7 +117,7 @@ def diff_mistakes():
     refused("diff", slug="no-file")
     refused("diff", "--tier", "eager", PROBE, slug="unknown-option", say="diff has no option --tier", works=True)
     refused("diff", "--hints=off", PROBE, slug="unknown-option", works=True)
-    refused("run", "--seed", "3", PROBE, slug="unknown-option", say="run has no option --seed", works=True)
+    refused("run", "--grants", "ro", PROBE, slug="unknown-option", say="run has no option --grants", works=True)
     refused("diff", "--sed", "3", PROBE, slug="unknown-option", say="did you mean --seed?", works=True)
     refused("diff", "--grants", "both", PROBE, slug="bad-value")
     refused("diff", "--seed", "x", PROBE, slug="bad-value")
@@ -128,4 +128,4 @@ def diff_mistakes():
     expect(Run("diff", guest("import")), 126, out="", slug="unknown-import")
     page = expect(Run("diff", "--help"), 0, silent=True).out
     assert page == Run("help", "diff").out and "--seed NUMBER" in page and "--tier" not in page, page
-    assert "--seed" not in Run("help", "run").out
+    assert "--every-call" not in Run("help", "run").out and "--seed NUMBER" in Run("help", "run").out
