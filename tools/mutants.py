@@ -17,7 +17,7 @@ and replace. caught_by names test programs (test/DIR/test_x.c as "DIR/test_x") a
 "DIR", one test of it as "DIR/NAME"). `sanitize = true` builds with the sanitizers, for a guard whose want only
 they see.
 
-A test that exits other than 0, crashes, or does not end in SECONDS catches its mutant; a mutant that does not
+A test that exits other than 0, crashes, or takes far longer than it did before catches its mutant; a mutant that does not
 build is an error, and so is a test that fails before anything was taken away. PATTERN picks mutants by name
 (`fdtable-*`) or by file (`fdtable.toml`). --list names them and ends; --check only looks whether each can be
 applied.
@@ -44,6 +44,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRATCH = os.path.join(ROOT, "build/mutants")
 OWN = ("src", "include")  # copied, as they are changed; all else is linked
 SECONDS = 90
+# A test of a mutant has so many seconds, and so many times what it takes without one.
+LEAST_SECONDS, TIMES = 10, 4
 BUILD_SECONDS = 600
 # Speed of the tested code does not matter here, that of the compiler does.
 FLAGS = {False: ["CC=gcc", "OPT=-O1", "CFLAGS=-g0 -w", "OUT=build/tested"],
@@ -178,7 +180,7 @@ def build(where, sanitize, tests, jobs):
         raise Broken(f"it does not build\n{output[-3000:]}")
 
 
-def passes(where, sanitize, test, scratch):
+def passes(where, sanitize, test, scratch, seconds=SECONDS):
     """(does the test pass, how it ended, what it said)"""
     env = {"TMPDIR": scratch, "GLOVEBOX": f"{where}/build/tested/glovebox",
            "XDG_CACHE_HOME": f"{where}/build/check/caches", **(SAN_ENV if sanitize else {})}
@@ -188,8 +190,8 @@ def passes(where, sanitize, test, scratch):
         if not os.path.isfile(f"{ROOT}/test/{suite}/run"):
             raise Broken(f"there is no test {test}")
         command = [f"test/{suite}/run", *([one] if one else [])]
-    status, output = run(command, where, SECONDS, env)
-    how = f"{SECONDS} s" if status is None else f"signal {-status}" if status < 0 else f"exit code {status}"
+    status, output = run(command, where, seconds, env)
+    how = f"{seconds:.0f} s" if status is None else f"signal {-status}" if status < 0 else f"exit code {status}"
     if status == 0 and not program(test) and "PASS" not in output:
         raise Broken(f"{test} ran no test\n{output[-1000:]}")
     return status == 0, how, output
@@ -198,8 +200,8 @@ def passes(where, sanitize, test, scratch):
 # ---- mutants
 
 
-def judge(mutant, where, scratch):
-    """None, or what is wrong: it survives, or cannot be tried."""
+def judge(mutant, where, scratch, took):
+    """None, or what is wrong: it survives, or cannot be tried. `took`: seconds of tests when they pass."""
     name, sanitize = mutant["name"], mutant["sanitize"]
     place = os.path.join(where, name)
     try:
@@ -209,7 +211,8 @@ def judge(mutant, where, scratch):
                 f.write(text)
         build(place, sanitize, mutant["caught_by"], 1)
         for test in mutant["caught_by"]:
-            good, how, _ = passes(place, sanitize, test, scratch)
+            seconds = min(SECONDS, LEAST_SECONDS + TIMES * took[sanitize, test])
+            good, how, _ = passes(place, sanitize, test, scratch, seconds)
             if not good:
                 return None, f"{test}: {how}"
         return f"survives {', '.join(mutant['caught_by'])}\n{difference(mutant)}", ""
@@ -220,19 +223,21 @@ def judge(mutant, where, scratch):
 
 
 def baseline(chosen, jobs, scratch):
-    """Build what is not mutated; every named test must pass there. False: one does not."""
-    good = True
+    """Build what is not mutated; every named test must pass there: how long each takes. None: one does not."""
+    good, took = True, {}
     for sanitize in sorted({m["sanitize"] for m in chosen}):
         where = os.path.join(SCRATCH, VARIANT[sanitize])
         tree(where)
         tests = sorted({t for m in chosen if m["sanitize"] == sanitize for t in m["caught_by"]})
         build(where, sanitize, tests, jobs)
         for test in tests:
+            begun = time.time()
             passed, how, output = passes(where, sanitize, test, scratch)
+            took[sanitize, test] = time.time() - begun
             if not passed:
                 print(f"{output[-3000:]}\nFAIL mutants/unchanged/{test} {how}")
                 good = False
-    return good
+    return took if good else None
 
 
 def chosen_by(patterns):
@@ -274,7 +279,8 @@ def main():
         return 0
     started, survivors, workers = time.time(), [], queue.Queue()
     with tempfile.TemporaryDirectory(prefix="mutants-") as scratch:
-        if not baseline(chosen, args.jobs, scratch):
+        took = baseline(chosen, args.jobs, scratch)
+        if took is None:
             return 1
         ready = time.time()
         for i in range(args.jobs):
@@ -286,7 +292,7 @@ def main():
         def one(mutant):
             place = workers.get()
             try:
-                return mutant, *judge(mutant, place, scratch)
+                return mutant, *judge(mutant, place, scratch, took)
             finally:
                 workers.put(place)
 
