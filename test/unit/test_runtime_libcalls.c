@@ -311,8 +311,10 @@ test_memory_grow(void **state)
     assert_int_equal(lib->memory_grow(&w.x, &w.inst.abi, 1, 2, &old), GBX_TRAP_NONE);
     assert_int_equal(old, 1);
     assert_int_equal(w.mem[1].bytes, 3 * MEMORY_PAGE_BYTES);
+    assert_false(w.store.memory_was_refused);
     assert_int_equal(lib->memory_grow(&w.x, &w.inst.abi, 1, 65534, &old), GBX_TRAP_NONE);
     assert_int_equal(old, UINT64_MAX);
+    assert_true(w.store.memory_was_refused);
     close_world(&w);
 }
 
