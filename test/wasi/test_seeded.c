@@ -111,6 +111,38 @@ test_metadata(void **state)
     for (int at = 40; at < 64; at += 8) assert_int_equal(rig_u64(r, (u32)(RIG_OUT + at)), 1767225600000000000u);
 }
 
+static ino_t
+host_ino(rig *r, const char *name)
+{
+    struct stat st;
+    assert_int_equal(stat(rig_host_path(r, name), &st), 0);
+    return st.st_ino;
+}
+
+static u64
+guest_ino(rig *r, const char *name)
+{
+    OK(r, "path_filestat_get", RIG_FD, 0, P(r, name), RIG_OUT);
+    return rig_u64(r, RIG_OUT + 8);
+}
+
+/* A file system may give the inode of a file that is gone to the next one: it is another file all the same. */
+static void
+test_inodes_given_again(void **state)
+{
+    rig *const r = *state;
+    host_file(r, "grant/first", "");
+    seeded_start(r);
+    u64 const first = guest_ino(r, "first");
+    assert_int_equal(guest_ino(r, "first"), first);
+    ino_t const host = host_ino(r, "grant/first");
+    assert_int_equal(unlink(rig_host_path(r, "grant/first")), 0);
+    usleep(20000); /* the clock of a file system goes by ticks */
+    host_file(r, "grant/next", "");
+    u64 const next = guest_ino(r, "next");
+    if (host_ino(r, "grant/next") == host) assert_int_not_equal(next, first); /* ext4; tmpfs counts on */
+}
+
 /* Cookies that a guest invents, and entries that are gone. */
 static void
 test_listing(void **state)
@@ -145,7 +177,7 @@ main(void)
     const struct CMUnitTest tests[] = {
             RIG_TEST(test_pipe_is_waited_for), RIG_TEST(test_pipe_fills_the_buffer),
             RIG_TEST(test_stop_ends_the_wait), RIG_TEST(test_metadata),
-            RIG_TEST(test_listing),
+            RIG_TEST(test_listing), RIG_TEST(test_inodes_given_again),
     };
     RIG_RUN_BOTH(tests);
 }

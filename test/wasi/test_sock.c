@@ -396,6 +396,8 @@ a98_addresses(void **state)
         assert_int_equal(fd, -1);
         assert_non_null(strstr(err.text, " is no address to listen on: "));
     }
+    assert_int_equal(gbx_wasi_listen_open(":80", &fd, &err), GBX_ARGUMENT);
+    assert_non_null(strstr(err.text, "127.0.0.1 for this machine alone, 0.0.0.0 for the network"));
     char far[200];
     snprintf(far, sizeof far, "unix:%0150d", 0);
     assert_int_equal(gbx_wasi_listen_open(far, &fd, &err), GBX_ARGUMENT);
