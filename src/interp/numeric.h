@@ -71,11 +71,32 @@ interp_quiet64(f64 v)
     return v + 0.0 == v ? v : v + v;
 }
 
+/* Sums and products. Of two NaNs the first is the result, as in compiled code: C would let its compiler turn the
+ * operands round. */
+#if defined(__x86_64__)
+#define INTERP_ORDERED(name, type, op, insn)                   \
+    static inline type name(type a, type b)                    \
+    {                                                          \
+        __asm__(insn " %1, %0" : "+x"(a) : "x"(b));            \
+        return a;                                              \
+    }
+#else
+#define INTERP_ORDERED(name, type, op, insn)                   \
+    static inline type name(type a, type b)                    \
+    {                                                          \
+        return a op b;                                         \
+    }
+#endif
+INTERP_ORDERED(interp_add32, f32, +, "addss")
+INTERP_ORDERED(interp_mul32, f32, *, "mulss")
+INTERP_ORDERED(interp_add64, f64, +, "addsd")
+INTERP_ORDERED(interp_mul64, f64, *, "mulsd")
+
 /* A NaN wins; -0 is below +0. */
 static inline f32
 interp_min32(f32 a, f32 b)
 {
-    if (a != a || b != b) return a + b;
+    if (a != a || b != b) return interp_add32(a, b);
     if (a == b) return signbit(a) ? a : b;
     return a < b ? a : b;
 }
@@ -83,7 +104,7 @@ interp_min32(f32 a, f32 b)
 static inline f32
 interp_max32(f32 a, f32 b)
 {
-    if (a != a || b != b) return a + b;
+    if (a != a || b != b) return interp_add32(a, b);
     if (a == b) return signbit(a) ? b : a;
     return a > b ? a : b;
 }
@@ -91,7 +112,7 @@ interp_max32(f32 a, f32 b)
 static inline f64
 interp_min64(f64 a, f64 b)
 {
-    if (a != a || b != b) return a + b;
+    if (a != a || b != b) return interp_add64(a, b);
     if (a == b) return signbit(a) ? a : b;
     return a < b ? a : b;
 }
@@ -99,7 +120,7 @@ interp_min64(f64 a, f64 b)
 static inline f64
 interp_max64(f64 a, f64 b)
 {
-    if (a != a || b != b) return a + b;
+    if (a != a || b != b) return interp_add64(a, b);
     if (a == b) return signbit(a) ? b : a;
     return a > b ? a : b;
 }
