@@ -71,8 +71,8 @@ interp_quiet64(f64 v)
     return v + 0.0 == v ? v : v + v;
 }
 
-/* Sums and products. Of two NaNs the first is the result, as in compiled code: C would let its compiler turn the
- * operands round. */
+/* Sums and products. Of two NaNs the first is the result, as in compiled code: C would let its compiler turn
+ * the operands round. */
 #if defined(__x86_64__)
 #define INTERP_ORDERED(name, type, op, insn)                   \
     static inline type name(type a, type b)                    \
