@@ -361,41 +361,36 @@ hints_add_outside(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
     hints_add(list, &h);
 }
 
+/* What no grant of a directory opens; said once of each kind. */
 static void
-hints_add_special(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
+hints_add_barred(hints_list *list, const gbx_refusal *r, const char *slug, const char *why, const char *fix)
 {
-    cli_edit const edit = {.add = gbx_cli_options[CLI_OPT_ALLOW_SPECIAL_FILES].name};
     hint const h = {
             .rank = HINTS_OUTSIDE,
-            .key = "special-file",
-            .diag =
-                    {
-                            .slug = "special-file",
-                            .message = gbx_cli_format("the guest could not %s \"%s\"",
-                                                      hints_verb(r->call), r->path),
-                            .why = "it is a device or an interface of the kernel; who may use those can "
-                                   "do all that glovebox can",
-                            .fix = gbx_cli_line_command(plan->line, &edit),
-                    },
+            .key = slug,
+            .diag = {.slug = slug,
+                     .message = gbx_cli_format("the guest could not %s \"%s\"", hints_verb(r->call), r->path),
+                     .why = why,
+                     .fix = fix},
     };
     hints_add(list, &h);
 }
 
 static void
+hints_add_special(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
+{
+    cli_edit const edit = {.add = gbx_cli_options[CLI_OPT_ALLOW_SPECIAL_FILES].name};
+    hints_add_barred(
+            list, r, "special-file",
+            "it is a device or an interface of the kernel; who may use those can do all that glovebox can",
+            gbx_cli_line_command(plan->line, &edit));
+}
+
+static void
 hints_add_cache(hints_list *list, const gbx_refusal *r)
 {
-    hint const h = {
-            .rank = HINTS_OUTSIDE,
-            .key = "guest-in-cache",
-            .diag =
-                    {
-                            .slug = "guest-in-cache",
-                            .message = gbx_cli_format("the guest could not %s \"%s\"",
-                                                      hints_verb(r->call), r->path),
-                            .why = "glovebox keeps machine code there that it runs: no guest gets at it",
-                    },
-    };
-    hints_add(list, &h);
+    hints_add_barred(list, r, "guest-in-cache",
+                     "glovebox keeps machine code there that it runs: no guest gets at it", NULL);
 }
 
 /* `--dir` with a directory of the host, or `--env` with an assignment, among the guest's words: they

@@ -20,6 +20,17 @@ plan_bad_value(cli_option_id id, const char *value, const char *why)
             gbx_cli_format("%s %s", gbx_cli_options[id].name, gbx_cli_options[id].argument));
 }
 
+/* The grant of `guest` stands already: without this one the command works. */
+static int
+plan_refuse_twice(const cli_plan *plan, int given, const char *guest, const char *why)
+{
+    cli_edit const edit = {.skip = plan->line->given[given].word,
+                           .skip_count = plan->line->given[given].words};
+    return gbx_cli_usage_error(
+            "dir-twice", gbx_cli_format("two directories are granted as %s", gbx_cli_quote(guest)), why,
+            gbx_cli_line_command(plan->line, &edit));
+}
+
 static int
 plan_add_dir(cli_plan *plan, int given)
 {
@@ -33,15 +44,10 @@ plan_add_dir(cli_plan *plan, int given)
         if (!stat(old->host, &a) && !stat(dir.host, &b) && a.st_dev == b.st_dev &&
             a.st_ino == b.st_ino && old->read_only == dir.read_only)
             return CLI_EXIT_OK;
-        cli_edit const edit = {.skip = plan->line->given[given].word,
-                               .skip_count = plan->line->given[given].words};
-        return gbx_cli_usage_error(
-                "dir-twice",
-                gbx_cli_format("two directories are granted as %s", gbx_cli_quote(dir.guest)),
-                gbx_cli_format("%s and %s; the guest could never see one of them",
-                               gbx_cli_quote(plan->line->given[old->given].value),
-                               gbx_cli_quote(plan->line->given[given].value)),
-                gbx_cli_line_command(plan->line, &edit));
+        return plan_refuse_twice(plan, given, dir.guest,
+                                 gbx_cli_format("%s and %s; the guest could never see one of them",
+                                                gbx_cli_quote(plan->line->given[old->given].value),
+                                                gbx_cli_quote(plan->line->given[given].value)));
     }
     plan->dirs[plan->dir_count++] = dir;
     return CLI_EXIT_OK;
@@ -67,15 +73,7 @@ plan_add_scratch(cli_plan *plan, int given)
     for (int i = 0; i < plan->scratch_count; i++)
         is_taken = is_taken || !strcmp(plan->scratches[i].guest, s.guest);
     for (int i = 0; i < plan->dir_count; i++) is_taken = is_taken || !strcmp(plan->dirs[i].guest, s.guest);
-    if (is_taken) {
-        cli_edit const edit = {.skip = plan->line->given[given].word,
-                               .skip_count = plan->line->given[given].words};
-        return gbx_cli_usage_error("dir-twice",
-                                   gbx_cli_format("two directories are granted as %s",
-                                                  gbx_cli_quote(s.guest)),
-                                   "the guest could never see one of them",
-                                   gbx_cli_line_command(plan->line, &edit));
-    }
+    if (is_taken) return plan_refuse_twice(plan, given, s.guest, "the guest could never see one of them");
     plan->scratches[plan->scratch_count++] = s;
     return CLI_EXIT_OK;
 }

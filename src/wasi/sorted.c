@@ -14,9 +14,6 @@
 #include "base/alloc.h"
 #include "base/os_file.h"
 
-#define SORTED_ENTRY_BYTES 24 /* SPEC: WASI preview 1, `dirent` */
-#define SORTED_NAME_AT 19     /* in what getdents64 writes */
-
 typedef struct sorted_name {
     char *text;
     u8 type;
@@ -64,14 +61,6 @@ sorted_add(wasi_ctx *w, wasi_sorted *s, const char *name, u8 type)
     return WASI_OK;
 }
 
-static u8
-sorted_type(const wasi_file *f, u8 type, const char *name)
-{
-    struct stat st;
-    if (type != DT_UNKNOWN) return gbx_wasi_type_of(DTTOIF((mode_t)type));
-    return fstatat(f->host, name, &st, AT_SYMLINK_NOFOLLOW) ? TYPE_UNKNOWN : gbx_wasi_type_of(st.st_mode);
-}
-
 static wasi_errno
 sorted_read_all(wasi_ctx *w, const wasi_file *f, wasi_sorted *s)
 {
@@ -82,10 +71,10 @@ sorted_read_all(wasi_ctx *w, const wasi_file *f, wasi_sorted *s)
         if (n < 0) return gbx_wasi_errno_of(errno);
         if (n == 0) break;
         for (i64 at = 0; at < n;) {
-            u16 const len = get_u16(buf + at + 16);
-            const char *const name = (const char *)buf + at + SORTED_NAME_AT;
-            WASI_TRY(sorted_add(w, s, name, sorted_type(f, buf[at + 18], name)));
-            at += len;
+            u16 bytes;
+            wasi_entry const e = gbx_wasi_dir_entry(f, buf + at, &bytes);
+            WASI_TRY(sorted_add(w, s, e.name, e.type));
+            at += bytes;
         }
     }
     if (s->count) qsort(s->names, s->count, sizeof *s->names, sorted_compare);
@@ -114,20 +103,9 @@ gbx_wasi_sorted_read(wasi_ctx *w, wasi_file *f, u64 cookie, u8 *buf, u32 len, u3
     const wasi_sorted *const s = f->sorted;
     for (u64 i = cookie; i < s->count && *used < len; i++) {
         const sorted_name *const n = &s->names[i];
-        u32 const name_len = (u32)strlen(n->text);
-        u64 ino = 0; /* the parent's is not the guest's to know */
-        u8 out[SORTED_ENTRY_BYTES] = {0};
-        if (strcmp(n->text, "..") != 0) WASI_TRY(gbx_wasi_seeded_ino(w, f->host, n->text, &ino));
-        put_u64(out, i + 1);
-        put_u64(out + 8, ino);
-        put_u32(out + 16, name_len);
-        out[20] = n->type;
-        u32 const head_take = (u32)min_u64(sizeof out, len - *used);
-        memcpy(buf + *used, out, head_take);
-        *used += head_take;
-        u32 const name_take = (u32)min_u64(name_len, len - *used);
-        memcpy(buf + *used, n->text, name_take);
-        *used += name_take;
+        wasi_entry e = {.name = n->text, .next = i + 1, .type = n->type};
+        if (strcmp(n->text, "..") != 0) WASI_TRY(gbx_wasi_seeded_ino(w, f->host, n->text, &e.ino));
+        (void)gbx_wasi_dir_put(&e, buf, len, used);
     }
     return WASI_OK;
 }

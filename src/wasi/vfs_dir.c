@@ -52,6 +52,40 @@ dir_type(const wasi_file *f, u8 type, const char *name)
                                                             : gbx_wasi_type_of(st.st_mode);
 }
 
+wasi_entry
+gbx_wasi_dir_entry(const wasi_file *f, const u8 *at, u16 *bytes)
+{
+    dir_entry head;
+    memcpy(&head, at, DIR_NAME_AT);
+    const char *const name = (const char *)at + DIR_NAME_AT;
+    /* At a grant's root it lies outside. */
+    bool const up = !strcmp(name, "..");
+    *bytes = head.reclen;
+    return (wasi_entry){.name = name,
+                        .ino = up ? 0 : head.ino,
+                        .next = (u64)head.off,
+                        .type = dir_type(f, head.type, name)};
+}
+
+/* SAFETY: all 24 bytes of the head are written, as far as they fit. */
+bool
+gbx_wasi_dir_put(const wasi_entry *e, u8 *buf, u32 len, u32 *used)
+{
+    size_t const name_len = strlen(e->name);
+    u8 out[DIR_ENTRY_BYTES] = {0};
+    put_u64(out, e->next);
+    put_u64(out + 8, e->ino);
+    put_u32(out + 16, (u32)name_len);
+    out[20] = e->type;
+    u32 const head_take = (u32)min_u64(sizeof out, len - *used);
+    memcpy(buf + *used, out, head_take);
+    *used += head_take;
+    u32 const name_take = (u32)min_u64(name_len, len - *used);
+    memcpy(buf + *used, e->name, name_take);
+    *used += name_take;
+    return head_take == sizeof out && name_take == name_len;
+}
+
 /* Make the buffer stand at `cookie`, with at least one entry unless the directory has ended. */
 static wasi_errno
 dir_at(wasi_file *f, u64 cookie)
@@ -74,8 +108,7 @@ dir_at(wasi_file *f, u64 cookie)
     return gbx_wasi_errno_of(errno);
 }
 
-/* SAFETY: `len` bytes at buf are the guest's and were checked; an entry that does not fit is cut there,
- * which is how preview 1 says "there is more". All 24 bytes of the head are written. */
+/* SAFETY: `len` bytes at buf are the guest's and were checked. */
 wasi_errno
 gbx_wasi_dir_read(gbx_exec *x, wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used)
 {
@@ -88,26 +121,11 @@ gbx_wasi_dir_read(gbx_exec *x, wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *
         /* Fewer bytes than asked for mean the end, so an error may not be put off to a next call. */
         WASI_TRY(dir_at(f, cookie));
         if (d->pos == d->len) break;
-        dir_entry head;
-        memcpy(&head, d->buf + d->pos, DIR_NAME_AT);
-        const char *const name = (const char *)d->buf + d->pos + DIR_NAME_AT;
-        size_t const name_len = strlen(name);
-        /* The parent's inode is not the guest's to know: at a grant's root it lies outside. */
-        bool const up = name_len == 2 && name[0] == '.' && name[1] == '.';
-        u8 out[DIR_ENTRY_BYTES] = {0};
-        put_u64(out, (u64)head.off);
-        put_u64(out + 8, up ? 0 : head.ino);
-        put_u32(out + 16, (u32)name_len);
-        out[20] = dir_type(f, head.type, name);
-        u32 const head_take = (u32)min_u64(sizeof out, len - *used);
-        memcpy(buf + *used, out, head_take);
-        *used += head_take;
-        u32 const name_take = (u32)min_u64(name_len, len - *used);
-        memcpy(buf + *used, name, name_take);
-        *used += name_take;
-        if (head_take < sizeof out || name_take < name_len) break;
-        d->pos += head.reclen;
-        d->cookie = cookie = (u64)head.off;
+        u16 bytes;
+        wasi_entry const e = gbx_wasi_dir_entry(f, d->buf + d->pos, &bytes);
+        if (!gbx_wasi_dir_put(&e, buf, len, used)) break;
+        d->pos += bytes;
+        d->cookie = cookie = e.next;
     }
     return WASI_OK;
 }

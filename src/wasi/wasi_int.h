@@ -459,6 +459,16 @@ wasi_errno gbx_wasi_times_of(p1_call *c, u64 atim, u64 mtim, u32 fstflags, struc
  * *taken says how much of `in` that was. */
 size_t gbx_wasi_tty_filter(wasi_tty *t, const u8 *in, size_t len, u8 *out, size_t cap, size_t *taken);
 
+/* An entry of a directory. The parent's inode is 0: it is not the guest's to know. */
+typedef struct wasi_entry {
+    const char *name;
+    u64 ino, next; /* cookie of the one behind it */
+    u8 type;
+} wasi_entry;
+/* The one that getdents64 left at `at` for the directory `f`; *bytes: what it takes there. */
+wasi_entry gbx_wasi_dir_entry(const wasi_file *f, const u8 *at, u16 *bytes);
+/* Write it to buf[*used..len) as preview 1 has it. False: it was cut there, which says "there is more". */
+bool gbx_wasi_dir_put(const wasi_entry *e, u8 *buf, u32 len, u32 *used);
 wasi_errno gbx_wasi_dir_read(gbx_exec *x, wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
 void gbx_wasi_dir_free(wasi_dir *d);
 

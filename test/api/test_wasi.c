@@ -1,12 +1,12 @@
 /* Go programs under the API's WASI builder: what is granted arrives, what is not does not, and waits
  * end with their call. What each call does in detail is tested in test/wasi/. */
-#include <dirent.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "api/guest.h"
+#include "host.h"
 
 static gbx_bytes guest_wasm;
 static gbx_engine *engine;
@@ -454,17 +454,6 @@ test_arguments(void **state)
     run_close(r);
 }
 
-static int
-open_descriptors(void)
-{
-    int n = 0;
-    DIR *const d = opendir("/proc/self/fd");
-    assert_non_null(d);
-    while (readdir(d)) n++;
-    closedir(d);
-    return n;
-}
-
 /* Sockets: what is refused says why and changes nothing, what is granted is closed with its builder. */
 static void
 test_sockets(void **state)
@@ -475,7 +464,7 @@ test_sockets(void **state)
     char bound[GBX_ADDRESS_BYTES] = "";
     int p[2];
     assert_int_equal(pipe(p), 0);
-    int const before = open_descriptors();
+    int const before = host_open_fds();
     assert_int_equal(gbx_wasi_new(&w, &err), GBX_OK);
     assert_int_equal(gbx_wasi_listen(NULL, "127.0.0.1:0", NULL, &err), GBX_ARGUMENT);
     assert_int_equal(gbx_wasi_listen(w, NULL, NULL, &err), GBX_ARGUMENT);
@@ -483,7 +472,7 @@ test_sockets(void **state)
     assert_non_null(strstr(err.text, "the host is missing"));
     assert_int_equal(gbx_wasi_listen(w, "192.0.2.1:80", bound, &err), GBX_IO);
     assert_int_equal(gbx_wasi_socket(w, -1, &err), GBX_IO);
-    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(host_open_fds(), before);
     assert_string_equal(bound, "");
     for (int i = 0; i < 5; i++) {
         assert_int_equal(gbx_wasi_listen(w, "127.0.0.1:0", bound, &err), GBX_OK);
@@ -505,7 +494,7 @@ test_sockets(void **state)
     gbx_wasi_release(w);
     gbx_linker_release(linker);
     gbx_store_release(store);
-    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(host_open_fds(), before);
     close(p[0]);
     close(p[1]);
 }

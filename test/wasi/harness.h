@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/os_sync.h"
+#include "host.h"
 #include "wasi/wasi_int.h"
 
 #define RIG_MEM_BYTES   ((u64)4 << 16)
@@ -109,17 +109,6 @@ host_text(const rig *r, const char *name)
     text[fread(text, 1, sizeof text - 1, f)] = 0;
     fclose(f);
     return text;
-}
-
-static inline int
-host_open_fds(void)
-{
-    int n = 0;
-    DIR *const d = opendir("/proc/self/fd");
-    assert_non_null(d);
-    while (readdir(d)) n++;
-    closedir(d);
-    return n;
 }
 
 static inline int
@@ -296,6 +285,15 @@ rig_restart(rig *r)
 {
     gbx_wasi_ctx_free(r->w);
     rig_start(r);
+}
+
+/* For a thread: nothing is accepted any more, a moment from now. */
+static inline void *
+rig_end_late(void *data)
+{
+    usleep(30000);
+    gbx_wasi_stop_accepting(((rig *)data)->w);
+    return NULL;
 }
 
 static inline int

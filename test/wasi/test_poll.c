@@ -522,14 +522,6 @@ test_sockets(void **state)
     close(listener);
 }
 
-static void *
-late_end(void *data)
-{
-    usleep(30000);
-    gbx_wasi_stop_accepting(((rig *)data)->w);
-    return NULL;
-}
-
 /* Whoever waits for a client learns that none will come; what else it waits for is as it was. */
 static void
 test_stop_accepting(void **state)
@@ -541,7 +533,7 @@ test_stop_accepting(void **state)
     int const c = poll_client(&a);
     u32 const s = poll_accept(r);
     pthread_t t;
-    assert_int_equal(pthread_create(&t, NULL, late_end, r), 0);
+    assert_int_equal(pthread_create(&t, NULL, rig_end_late, r), 0);
     sub_clock(r, 0, 1, 1, UINT64_MAX, 0);
     sub_fd(r, 1, 2, READS, s);
     sub_fd(r, 2, 3, READS, 3);

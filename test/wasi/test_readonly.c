@@ -90,6 +90,16 @@ readonly_make(const rig *r, const char *below)
     assert_int_equal(mkfifo(rig_host_path(r, at), 0666), 0);
 }
 
+/* A tree in a grant that is read-only from now on, and how it looks. */
+static void
+readonly_begin(rig *r, readonly_tree *before)
+{
+    readonly_make(r, "grant");
+    r->dir.read_only = true;
+    rig_restart(r);
+    readonly_look(r, "grant", before);
+}
+
 /* ---- A73 */
 
 static const char *const readonly_paths[] = {"in",   "d",      "d/f",      "d/empty", "l",      "dl",    "dl/f",
@@ -102,10 +112,7 @@ a73_every_path_call(void **state)
 {
     rig *const r = *state;
     readonly_tree before;
-    readonly_make(r, "grant");
-    r->dir.read_only = true;
-    rig_restart(r);
-    readonly_look(r, "grant", &before);
+    readonly_begin(r, &before);
     int const fds = host_open_fds();
     for (const path_call *c = path_calls; c < GBX_END(path_calls); c++) {
         if (path_call_looks(c)) continue;
@@ -166,10 +173,7 @@ a73_open(void **state)
 {
     rig *const r = *state;
     readonly_tree before;
-    readonly_make(r, "grant");
-    r->dir.read_only = true;
-    rig_restart(r);
-    readonly_look(r, "grant", &before);
+    readonly_begin(r, &before);
     for (size_t i = 0; i < GBX_LEN(readonly_opens); i++) {
         u32 fd;
         u32 const e = rig_open_with(r, readonly_opens[i].path, readonly_opens[i].follow, readonly_opens[i].oflags,
@@ -200,10 +204,7 @@ a73_descriptors(void **state)
 {
     rig *const r = *state;
     readonly_tree before;
-    readonly_make(r, "grant");
-    r->dir.read_only = true;
-    rig_restart(r);
-    readonly_look(r, "grant", &before);
+    readonly_begin(r, &before);
     u32 const f = rig_open(r, "d/f", 0, RIG_RIGHTS_FILE & ~(WRITE | RIGHT_FD_ALLOCATE));
     u32 const d = rig_open(r, "d", OFLAG_DIRECTORY, DIR_ALL);
     OK(r, "path_open", d, 1, P(r, "empty"), OFLAG_DIRECTORY, DIR_ALL, RIG_RIGHTS_FILE, 0, RIG_OUT);

@@ -477,14 +477,6 @@ test_connections_inherit_options(void **state)
 
 /* ---- the end of listening */
 
-static void *
-late_end(void *data)
-{
-    usleep(30000);
-    gbx_wasi_stop_accepting(((rig *)data)->w);
-    return NULL;
-}
-
 static void
 test_stop_accepting(void **state)
 {
@@ -500,7 +492,7 @@ test_stop_accepting(void **state)
         OK(r, "sock_accept", 3, 0, RIG_OUT);
         u32 const open_still = rig_u32(r, RIG_OUT);
         pthread_t t;
-        assert_int_equal(pthread_create(&t, NULL, late_end, r), 0);
+        assert_int_equal(pthread_create(&t, NULL, rig_end_late, r), 0);
         FAILS(r, CANCELED, "sock_accept", 3, 0, RIG_OUT);
         pthread_join(t, NULL);
         FAILS(r, CANCELED, "sock_accept", 3, 0, RIG_OUT);
