@@ -251,7 +251,8 @@ gbx_func_call_raw(gbx_func *func, uint64_t *values, size_t count, gbx_trap *trap
             return gbx_runtime_trap(trap, GBX_TRAP_HOST, "a function of this type or the host's, called raw");
     }
     if (GBX_UNLIKELY(count != max_u32(func->param_count, func->result_count) || (count && !values)))
-        return gbx_runtime_trap(trap, GBX_TRAP_HOST, "called with %zu values, the function has %u and %u", count,
+        return gbx_runtime_trap(trap, GBX_TRAP_HOST,
+                                "called with %zu values, the function has %u and %u", count,
                                 func->param_count, func->result_count);
     for (u32 i = 0; i < func->param_count; i++)
         if (type->params[i] == GBX_I32 || type->params[i] == GBX_F32) values[i] = (u32)values[i];

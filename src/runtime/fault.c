@@ -258,7 +258,8 @@ fault_deepens(gbx_exec *x, uintptr_t addr)
     return true;
 }
 
-/* SAFETY: the pc is looked up before anything of a thread is believed but that it runs a guest; the record, exec and instance are those of code that runs now on this thread. */
+/* SAFETY: the pc is looked up before anything of a thread is believed but that it runs a guest; the
+ * record, exec and instance are those of code that runs now on this thread. */
 static bool
 fault_take(int sig, const siginfo_t *info, void *context)
 {
