@@ -30,7 +30,7 @@ typedef struct gbx_store_opts {
                               docs/limits.md */
     uint64_t table_elems;  /* of all tables of the store together; 0: 10,000,000 */
     uint64_t output_bytes; /* that guests of one gbx_wasi_link may write to streams, pipes and sockets; one
-                              that would write more ends with GBX_TRAP_OUTPUT_LIMIT. 0: 1 GiB;
+                              that would write more ends with GBX_TRAP_OUTPUT_LIMIT. 0: 16 MiB;
                               GBX_UNLIMITED */
     uint64_t disk_bytes;   /* that they may write to files, then "no space left on device"; 0: 1 GiB;
                               GBX_UNLIMITED */

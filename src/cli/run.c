@@ -52,7 +52,8 @@ run_grant(cli_guest *guest, const cli_plan *plan, gbx_err *err)
     gbx_code code = gbx_wasi_inherit_stdio(guest->wasi, err);
     if (code == GBX_OK) code = gbx_cli_listen_env(plan, guest->wasi, err);
     if (code == GBX_OK) code = gbx_cli_run_grant(guest->wasi, plan, err);
-    if (code == GBX_OK && plan->is_seeded) gbx_wasi_seed(guest->wasi, plan->seed);
+    if (plan->is_seeded) gbx_wasi_seed(guest->wasi, plan->seed);
+    else gbx_wasi_clock_real(guest->wasi);
     gbx_wasi_raw_terminals(guest->wasi, plan->raw_tty);
     gbx_wasi_broken_pipe_ends(guest->wasi, gbx_cli_pipe_ends());
     if (code == GBX_OK) code = gbx_linker_new(guest->store, &guest->linker, err);

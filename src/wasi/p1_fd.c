@@ -100,8 +100,13 @@ gbx_wasi_fd_pwrite(p1_call *c)
 /* ---- position */
 
 static wasi_errno
-fd_seek_to(const wasi_file *f, i64 offset, int whence, u8 *out)
+fd_seek_to(wasi_file *f, i64 offset, int whence, u8 *out)
 {
+    if (f->kind == KIND_NODE) {
+        WASI_TRY(gbx_wasi_node_seek(f->node, &f->at, offset, whence));
+        put_u64(out, f->at);
+        return WASI_OK;
+    }
     if (f->kind != KIND_HOST) {
         put_u64(out, 0);
         return WASI_OK;

@@ -2,8 +2,7 @@
  * to the bit.
  *
  *   randomness   ChaCha20 of the seed
- *   time         begins at the same moment, goes on by the same step at every look, and by what is slept;
- *                nobody waits for it
+ *   time         the fixed clock (clock.c), and nobody waits for it
  *   files        their device is 1, their inodes are numbers in the order in which the guest met them, their
  *                times are the beginning until the guest changes them; directories have one size and one
  *                count of links
@@ -21,13 +20,9 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "base/chacha.h"
 #include "base/map.h"
 #include "wasi/wasi_int.h"
 
-#define SEEDED_BEGIN_S 1767225600u /* 2026-01-01 00:00:00 UTC */
-#define SEEDED_STEP_NS 1000u       /* that a look at the clock takes */
-#define SEEDED_NS_PER_S 1000000000u
 #define SEEDED_DIR_BYTES 4096
 
 typedef struct seeded_key {
@@ -42,53 +37,34 @@ typedef struct seeded_file {
 } seeded_file;
 
 struct wasi_seeded {
-    chacha random;
-    u64 now_ns;
     map files;
 };
-
-static u64
-seeded_now(void *data, u32 clock_id)
-{
-    wasi_seeded *const s = data;
-    s->now_ns += SEEDED_STEP_NS;
-    return clock_id == CLOCK_ID_REALTIME ? (u64)SEEDED_BEGIN_S * SEEDED_NS_PER_S + s->now_ns : s->now_ns;
-}
-
-/* A wait without end ends the clock: it stands still there rather than begin again. */
-static void
-seeded_sleep(void *data, u64 ns)
-{
-    wasi_seeded *const s = data;
-    u64 const most = (u64)INT64_MAX - (u64)SEEDED_BEGIN_S * SEEDED_NS_PER_S;
-    s->now_ns += min_u64(ns, most - min_u64(most, s->now_ns));
-}
 
 static bool
 seeded_fill(void *data, u8 *buf, size_t len)
 {
-    gbx_base_chacha_fill(&((wasi_seeded *)data)->random, buf, len);
+    gbx_base_chacha_fill(data, buf, len);
     return true;
+}
+
+void
+gbx_wasi_random_fix(wasi_ctx *w, u64 seed)
+{
+    u8 key[32] = {0};
+    if (w->random_fill) return;
+    for (u32 i = 0; i < 8; i++) key[i] = (u8)(seed >> 8 * i);
+    gbx_base_chacha_init(&w->random, key, 0, 0);
+    w->random_fill = seeded_fill;
+    w->random_data = &w->random;
 }
 
 gbx_code
 gbx_wasi_seeded_new(wasi_ctx *w, u64 seed, gbx_err *err)
 {
-    u8 key[32] = {0};
     wasi_seeded *const s = gbx_base_alloc_zero(1, sizeof *s);
     if (!s) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a seeded guest");
-    for (u32 i = 0; i < 8; i++) key[i] = (u8)(seed >> 8 * i);
-    gbx_base_chacha_init(&s->random, key, 0, 0);
     w->seeded = s;
-    if (!w->clock_now) {
-        w->clock_now = seeded_now;
-        w->clock_sleep = seeded_sleep;
-        w->clock_data = s;
-    }
-    if (!w->random_fill) {
-        w->random_fill = seeded_fill;
-        w->random_data = s;
-    }
+    gbx_wasi_random_fix(w, seed);
     return GBX_OK;
 }
 
@@ -116,7 +92,7 @@ seeded_find(wasi_ctx *w, const seeded_key *key)
     }
     seeded_file *const f = gbx_base_alloc_zero(1, sizeof *f);
     if (!f) return NULL;
-    struct timespec const begin = {.tv_sec = SEEDED_BEGIN_S};
+    struct timespec const begin = {.tv_sec = WASI_CLOCK_BEGIN_S};
     *f = (seeded_file){
             .key = *key, .number = s->files.len + 1, .atim = begin, .mtim = begin, .ctim = begin};
     if (gbx_base_map_add(&s->files, &f->node, hash)) return f;
@@ -175,8 +151,8 @@ static struct timespec
 seeded_time(wasi_ctx *w)
 {
     u64 const ns = gbx_wasi_now(w, CLOCK_ID_REALTIME);
-    return (struct timespec){.tv_sec = (time_t)(ns / SEEDED_NS_PER_S),
-                             .tv_nsec = (long)(ns % SEEDED_NS_PER_S)};
+    return (struct timespec){.tv_sec = (time_t)(ns / WASI_NS_PER_S),
+                             .tv_nsec = (long)(ns % WASI_NS_PER_S)};
 }
 
 void
