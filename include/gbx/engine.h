@@ -47,6 +47,9 @@ typedef struct gbx_engine_opts {
     uint32_t canonical_nans; /* not 0: a NaN that is computed is the positive one without payload, in every
                                 tier and on every processor, so that runs can be repeated to the bit.
                                 0: whichever the processor gives */
+    uint32_t checked; /* not 0: what is behind views of guests' memory (guest.h) is taken away while guest
+                         code runs, so that a host that keeps a pointer is found at once. For tests of hosts:
+                         a view then costs some microseconds and a copy */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 

@@ -41,14 +41,14 @@ GBX_API gbx_code gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char 
  * GBX_UNSUPPORTED. */
 GBX_API gbx_code gbx_wasi_scratch(gbx_wasi *wasi, const char *guest_path, uint64_t bytes, gbx_err *err);
 
-/* Put a file of `bytes`, which are copied, into the read-only directory `guest_dir`, which is granted with its
- * first file, in the order of gbx_wasi_dir. `path` is relative to it and may have slashes ("templates/a.html");
- * directories on the way are made; the same path again gives the file other bytes. Nothing of the host is
- * behind it: what guests may do is open, read, look at and list; all else is "read-only file system". All
- * contexts that one builder is linked to share the bytes. Times of all files are the beginning of the fixed
- * clock.
- * GBX_ARGUMENT: a path that leads above the directory, is not UTF-8, has a name of more than 255 bytes, names
- * a file as a directory or the other way round; a directory that was granted as something else. */
+/* Put a file of `bytes`, which are copied, into the read-only directory `guest_dir`, which is granted with
+ * its first file, in the order of gbx_wasi_dir. `path` is relative to it and may have slashes
+ * ("templates/a.html"); directories on the way are made; the same path again gives the file other bytes.
+ * Nothing of the host is behind it: what guests may do is open, read, look at and list; all else is
+ * "read-only file system". All contexts that one builder is linked to share the bytes. Times of all files
+ * are the beginning of the fixed clock. GBX_ARGUMENT: a path that leads above the directory, is not UTF-8,
+ * has a name of more than 255 bytes, names a file as a directory or the other way round; a directory that
+ * was granted as something else. */
 GBX_API gbx_code gbx_wasi_file(gbx_wasi *wasi, const char *guest_dir, const char *path, gbx_bytes bytes,
                                gbx_err *err);
 
@@ -124,8 +124,8 @@ GBX_API void gbx_store_clear_captured(gbx_store *store, int guest_fd);
 
 /* A standard stream of the host's own. The functions run on the thread of the guest's call and must not
  * block: nothing can end a function that does. They say GBX_STREAM_BLOCKS instead, and the guest waits here,
- * where a deadline or gbx_store_cancel ends it: until `ready_fd` is readable (duplicated; an eventfd, a pipe),
- * or without one for a millisecond, then two, up to 64. They may call the guest. */
+ * where a deadline or gbx_store_cancel ends it: until `ready_fd` is readable (duplicated; an eventfd, a
+ * pipe), or without one for a millisecond, then two, up to 64. They may call the guest. */
 typedef struct gbx_stream {
     size_t size; /* set by GBX_STREAM_INIT */
     /* Fill buf with 1 to len bytes and say how many; 0: the stream has ended. Of descriptor 0. */
@@ -162,8 +162,9 @@ GBX_API void gbx_wasi_random(gbx_wasi *wasi, bool (*fill)(void *data, uint8_t *b
  * beginning. Random numbers (ChaCha20); clocks, which begin at 2026-01-01, go on by a microsecond at each
  * look and jump over waits; inode numbers and times of files; the order of directories. Pipes are waited
  * for and read until the buffer is full; terminals and sockets give what they give. A clock or
- * randomness that was set (gbx_wasi_clock, _clock_real, _random, _random_seed) counts before it. For the same bits in memory too, use
- * gbx_engine_opts.canonical_nans. Not for secrets: who knows the seed knows the random numbers. */
+ * randomness that was set (gbx_wasi_clock, _clock_real, _random, _random_seed) counts before
+ * it. For the same bits in memory too, use gbx_engine_opts.canonical_nans. Not for secrets: who knows the
+ * seed knows the random numbers. */
 GBX_API void gbx_wasi_seed(gbx_wasi *wasi, uint64_t seed);
 
 /* Define all calls of wasi_snapshot_preview1 in `linker`. Each call of this function makes one set of
@@ -171,6 +172,27 @@ GBX_API void gbx_wasi_seed(gbx_wasi *wasi, uint64_t seed);
  * builder may be changed, used again or released afterwards.
  * GBX_NO_MEMORY, GBX_IO (no descriptors left), GBX_UNSUPPORTED (gbx_wasi_scratch), GBX_ARGUMENT. */
 GBX_API gbx_code gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err);
+
+/* What can a guest do that is linked with `linker`? One line of JSON, which the caller frees with
+ * gbx_text_free; members stand in this order, always all of them, and more may come to stand behind them:
+ *
+ *     {"bounds": {"timeout_ns", "memory_bytes", "stack_bytes", "table_elems", "output_bytes", "disk_bytes"},
+ *      "wasi": null where gbx_wasi_link was not called, or of its last call
+ *         {"args": [...], "env": [names, without their values],
+ *          "stdin", "stdout", "stderr": {"kind": "nothing", "file", "pipe", "terminal", ..., "bytes",
+ *              "memory" or "host function"; and "bytes" or "most_bytes" of those in memory},
+ *          "sockets": [{"fd", "kind": "listener", ..., "address"}],
+ *          "directories": [{"guest_path", "kind": "host", "scratch" or "memory", "access", and "host_path",
+ *              "most_bytes", or "files" and "bytes"}],
+ *          "clock": "fixed", "real", "seeded" or "host function",
+ *          "randomness": "system", "seeded" or "host function",
+ *          "special_files": bool, "raw_terminals": bool},
+ *      "imports": [{"module", "name", "kind": "host function", "guest function", "memory", ..., "type",
+ *          "purpose", "touches"}], those of WASI left out, in the order of their names' bytes}
+ *
+ * A bound that does not exist is null, and so is what was not said. Names that are no UTF-8 have U+FFFD in
+ * place of what is none. GBX_NO_MEMORY, GBX_STATE (the linker's store is gone), GBX_ARGUMENT. */
+GBX_API gbx_code gbx_wasi_describe(const gbx_linker *linker, gbx_own char **text, gbx_err *err);
 
 /* A path the guest asked for and was refused, for diagnosis. */
 typedef struct gbx_refusal {

@@ -446,6 +446,7 @@ gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
     GBX_TRY(gbx_runtime_linker_define_set(linker, &gbx_wasi_p1, linked->ctx, err));
     linked->is_again = gbx_runtime_store_wasi(store) != NULL;
     gbx_runtime_store_set_wasi(store, linked);
+    gbx_runtime_linker_set_wasi(linker, linked);
     return GBX_OK;
 }
 

@@ -175,9 +175,11 @@ gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *tra
     if (code == GBX_TRAP_NONE) {
         s->exec.frame_count = 0;
         s->exec.frames_total = 0;
+        if (!outermost && s->views) gbx_runtime_views_hide(s);
         s->depth++;
         code = gbx_interp_call(&s->exec, f, slots);
         s->depth--;
+        if (!outermost && s->views) gbx_runtime_views_show(s);
         if (code != GBX_TRAP_NONE) {
             s->has_ended = true;
             call_report(s, code, trap);

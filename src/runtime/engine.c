@@ -13,6 +13,7 @@ gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *e
     atomic_init(&e->refs, 1);
     e->features_off = opts->features_off;
     e->threads = opts->compile_threads;
+    e->checked = opts->checked != 0;
     gbx_runtime_types_init(&e->types);
     gbx_runtime_hostsets_init(&e->hostsets);
     gbx_runtime_watcher_init(&e->watcher);

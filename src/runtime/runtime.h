@@ -15,6 +15,7 @@
 #include "base/map.h"
 #include "gbx/cache.h"
 #include "gbx/engine.h"
+#include "gbx/guest.h"
 #include "gbx/host.h"
 #include "gbx/precompile.h"
 #include "gbx/snapshot.h"
@@ -159,6 +160,20 @@ gbx_store *gbx_runtime_linker_store(const gbx_linker *l); /* NULL once the store
 /* A later definition of a pair of names replaces the earlier. */
 GBX_MUST_USE gbx_code gbx_runtime_linker_define(gbx_linker *l, rd_name module, rd_name name,
                                                 runtime_extern ext, gbx_err *err);
+/* What the host says of a definition; borrowed, from what lives as long as the store. NULL: nothing. */
+typedef struct runtime_told {
+    const char *purpose, *touches;
+} runtime_told;
+void gbx_runtime_linker_tell(gbx_linker *l, rd_name module, rd_name name, runtime_told told);
+/* Kept for gbx_wasi_describe: what WASI's calls were last linked with. */
+void gbx_runtime_linker_set_wasi(gbx_linker *l, void *wasi);
+void *gbx_runtime_linker_wasi(const gbx_linker *l);
+/* Each single definition, in the order of their names' bytes. GBX_NO_MEMORY. `text`: its type. */
+typedef void (*runtime_linker_visit)(void *data, rd_name module, rd_name name, wasm_extern kind,
+                                     const char *text, bool is_host, runtime_told told);
+GBX_MUST_USE gbx_code gbx_runtime_linker_each(const gbx_linker *l, runtime_linker_visit visit, void *data,
+                                              gbx_err *err);
+
 /* Host functions that are defined together, store after store. Static storage. */
 typedef struct runtime_host_row {
     const char *name;
@@ -223,6 +238,19 @@ gbx_trap_code gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots,
 /* Fill *trap (may be NULL) with a trap that no running code raised. */
 gbx_trap_code gbx_runtime_trap(gbx_trap *trap, gbx_trap_code code, const char *fmt, ...)
         GBX_PRINTF(3, 4);
+
+/* ---- view.c: see gbx/guest.h */
+
+typedef struct gbx_views gbx_views;
+gbx_trap_code gbx_runtime_view_open(gbx_store *s, const gbx_memory *mem, u64 addr, u64 len, gbx_view *out);
+u8 *gbx_runtime_view_data(gbx_view view, u64 *len); /* NULL: it gives nothing */
+void gbx_runtime_view_close(gbx_view view);
+/* Before somebody looks at a memory by another way, and after somebody changed it. */
+void gbx_runtime_views_sync(gbx_store *s);
+void gbx_runtime_views_end(gbx_store *s); /* those of the host function that returns */
+/* Around guest code that a host function calls; s->views is not NULL. */
+void gbx_runtime_views_hide(gbx_store *s);
+void gbx_runtime_views_show(gbx_store *s);
 
 /* ---- libcalls.c */
 

@@ -258,6 +258,7 @@ struct gbx_engine {
     runtime_watcher watcher;
     runtime_lanes lanes;
     u64 features_off;
+    bool checked; /* what is behind a view is taken away while guests run: view.c */
     u32 threads; /* of a compilation; 0: as many as there are processors */
     runtime_compiler compiler;
     cache_dir cache;
@@ -534,6 +535,7 @@ struct gbx_store {
     runtime_instance *instances;
     gbx_linker *linkers;
     runtime_owned *owned;
+    gbx_views *views; /* owned; NULL: none was ever opened */
     void *wasi;
 };
 
@@ -545,6 +547,7 @@ struct gbx_linker {
     gbx_store *store;
     map defs;
     linker_set *sets; /* newest first; what is in defs was defined later */
+    void *wasi;       /* see gbx_runtime_linker_set_wasi */
     gbx_linker *next, **link; /* in the store's list */
 };
 

@@ -144,6 +144,18 @@ u32 gbx_wasi_imprint_differs(const wasi_imprint *p, wasi_ctx *w);
 /* Flags and rights as the guest left them, where it finds the same descriptors; flags alone elsewhere. */
 void gbx_wasi_imprint_apply(const wasi_imprint *p, wasi_ctx *w);
 
+/* A directory of the host's, and what a guest's path leads to beneath it; beneath.c. `flags` are those of
+ * open(2). GBX_NOT_FOUND, GBX_DENIED, GBX_IO, GBX_ARGUMENT. */
+typedef struct wasi_beneath wasi_beneath;
+gbx_code gbx_wasi_beneath_new(const char *host_path, bool force_walker, wasi_beneath **out, gbx_err *err);
+void gbx_wasi_beneath_free(wasi_beneath *b); /* NULL is fine */
+gbx_code gbx_wasi_beneath_find(wasi_beneath *b, const char *path, size_t len, int flags, int *fd,
+                               gbx_err *err);
+
+/* The context as members of an open object of JSON: what was granted. */
+struct json;
+void gbx_wasi_ctx_describe(wasi_ctx *w, struct json *j);
+
 /* What was written to a standard stream that is kept, and its length; borrowed until the guest runs. */
 const u8 *gbx_wasi_captured(const wasi_ctx *w, u32 fd, size_t *len);
 void gbx_wasi_captured_clear(wasi_ctx *w, u32 fd);

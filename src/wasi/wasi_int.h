@@ -47,6 +47,7 @@ enum {
 
 /* The WASI name of a host errno; WASI_IO for what has none. */
 wasi_errno gbx_wasi_errno_of(int host_errno);
+const char *gbx_wasi_errno_text(wasi_errno e); /* in the host's words */
 
 /* SPEC: WASI preview 1, `rights`: bit numbers. */
 #define RIGHT(bit) ((u64)1 << (bit))
