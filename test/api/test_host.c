@@ -389,6 +389,11 @@ hook_bad_views(hooked *h, gbx_caller *c, const uint32_t a[3], uint32_t *result)
     gbx_view_close(v);
     gbx_view_close(v);
     assert_null(gbx_view_data(gone, NULL));
+    assert_int_equal(gbx_view_open(c, 100, 10, &v), GBX_TRAP_NONE); /* in the place of the first */
+    assert_int_equal(v.idx, gone.idx);
+    assert_false(gbx_view_read(gone, 0, buf, 1));
+    gbx_view_close(gone);
+    assert_true(gbx_view_read(v, 0, buf, 1));
     gone.idx = 12345;
     assert_false(gbx_view_read(gone, 0, buf, 1));
     h->view = empty; /* ends with this function */
