@@ -168,7 +168,7 @@ ctx_scratch(wasi_ctx *w, const wasi_dir_grant *d, int *from, gbx_err *err)
                                 "file system (Linux 5.2, and the right to mount, or user namespaces): %s",
                                 d->guest_path, strerror(errno));
     w->scratches[w->scratch_count++] = *from;
-    return GBX_OK;
+    return gbx_wasi_seeded_hide(w, err);
 }
 
 static gbx_code
@@ -453,6 +453,7 @@ gbx_wasi_ctx_free(wasi_ctx *w)
     for (u32 i = 0; i < w->scratch_count; i++) close(w->scratches[i]);
     gbx_base_free(w->scratches);
     gbx_wasi_seeded_free(w->seeded);
+    gbx_wasi_seeded_free(w->hidden);
     gbx_base_free(w->args.data);
     gbx_base_free(w->env.data);
     gbx_base_free(w->trace);

@@ -13,6 +13,9 @@
  * A file is told apart by device, inode and when it was made: file systems give the inodes of removed files
  * to new ones, sooner or later. Where a file system does not say when, those two are all there is.
  *
+ * Under the fixed clock times of files in scratch directories are hidden in the same way, for those are the
+ * guest's alone and would tell it the host's time; nothing else is.
+ *
  * SAFETY: what is remembered of files is bounded by WASI_MAX_SEEN, whatever a guest makes and lists. */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,34 +61,60 @@ gbx_wasi_random_fix(wasi_ctx *w, u64 seed)
     w->random_data = &w->random;
 }
 
+static gbx_code
+seeded_new(wasi_seeded **out, gbx_err *err)
+{
+    *out = gbx_base_alloc_zero(1, sizeof **out);
+    if (*out) return GBX_OK;
+    return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for what a guest sees of files");
+}
+
+gbx_code
+gbx_wasi_seeded_hide(wasi_ctx *w, gbx_err *err)
+{
+    return w->seeded || w->hidden || !w->clock_fixed ? GBX_OK : seeded_new(&w->hidden, err);
+}
+
 gbx_code
 gbx_wasi_seeded_new(wasi_ctx *w, u64 seed, gbx_err *err)
 {
-    wasi_seeded *const s = gbx_base_alloc_zero(1, sizeof *s);
-    if (!s) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a seeded guest");
-    w->seeded = s;
+    GBX_TRY(seeded_new(&w->seeded, err));
     gbx_wasi_random_fix(w, seed);
     return GBX_OK;
+}
+
+/* What is known of files: of all, or of those in scratch directories. */
+static wasi_seeded *
+seeded_of(const wasi_ctx *w)
+{
+    return w->seeded ? w->seeded : w->hidden;
+}
+
+static void
+seeded_forget(wasi_seeded *s)
+{
+    for (map_node *n; (n = gbx_base_map_pop(&s->files)) != NULL;)
+        gbx_base_free(MAP_ENTRY(n, seeded_file, node));
 }
 
 void
 gbx_wasi_seeded_free(wasi_seeded *s)
 {
     if (!s) return;
-    for (map_node *n; (n = gbx_base_map_pop(&s->files)) != NULL;)
-        gbx_base_free(MAP_ENTRY(n, seeded_file, node));
+    seeded_forget(s);
     gbx_base_free(s);
 }
 
 static seeded_file *
 seeded_find(wasi_ctx *w, const seeded_key *key)
 {
-    wasi_seeded *const s = w->seeded;
+    wasi_seeded *const s = seeded_of(w);
     u64 const hash = gbx_base_map_hash(&s->files, 0, key, sizeof *key);
     for (map_node *n = gbx_base_map_first(&s->files, hash); n; n = gbx_base_map_next(n)) {
         seeded_file *const f = MAP_ENTRY(n, seeded_file, node);
         if (!memcmp(&f->key, key, sizeof *key)) return f;
     }
+    if (s->files.len >= WASI_MAX_SEEN && !w->seeded) seeded_forget(s);
     if (s->files.len >= WASI_MAX_SEEN) {
         gbx_wasi_met(w, WASI_MET_SEEN);
         return NULL;
@@ -121,17 +150,27 @@ seeded_at(wasi_ctx *w, int fd, const char *leaf, wasi_errno *e)
     return f;
 }
 
+static bool
+seeded_is_scratch(const wasi_ctx *w, dev_t dev)
+{
+    for (u32 i = 0; i < w->preopen_count; i++)
+        if (w->preopens[i].scratch_bytes && w->preopens[i].dev == dev) return true;
+    return false;
+}
+
 wasi_errno
 gbx_wasi_seeded_show(wasi_ctx *w, int fd, const char *leaf, struct stat *st)
 {
     wasi_errno e;
+    if (!w->seeded && !seeded_is_scratch(w, st->st_dev)) return WASI_OK;
     const seeded_file *const f = seeded_at(w, fd, leaf, &e);
     if (!f) return e;
-    st->st_dev = 1;
-    st->st_ino = f->number;
     st->st_atim = f->atim;
     st->st_mtim = f->mtim;
     st->st_ctim = f->ctim;
+    if (!w->seeded) return WASI_OK;
+    st->st_dev = 1;
+    st->st_ino = f->number;
     if (!S_ISDIR(st->st_mode)) return WASI_OK;
     st->st_nlink = 2;
     st->st_size = SEEDED_DIR_BYTES;
@@ -159,7 +198,7 @@ void
 gbx_wasi_seeded_written(wasi_ctx *w, const wasi_file *f)
 {
     wasi_errno e;
-    if (!w->seeded || f->kind != KIND_HOST || f->type != TYPE_REGULAR_FILE || f->inherited) return;
+    if ((!w->seeded && !(w->hidden && f->scratch)) || f->kind != KIND_HOST || f->type != TYPE_REGULAR_FILE || f->inherited) return;
     seeded_file *const seen = seeded_at(w, f->host, NULL, &e);
     if (seen) seen->mtim = seen->ctim = seeded_time(w);
 }
@@ -168,7 +207,11 @@ void
 gbx_wasi_seeded_set_times(wasi_ctx *w, int fd, const char *leaf, const struct timespec times[2])
 {
     wasi_errno e;
-    seeded_file *const seen = w->seeded ? seeded_at(w, fd, leaf, &e) : NULL;
+    struct stat st;
+    if (!seeded_of(w)) return;
+    if (!w->seeded && (leaf ? fstatat(fd, leaf, &st, AT_SYMLINK_NOFOLLOW) : fstat(fd, &st))) return;
+    if (!w->seeded && !seeded_is_scratch(w, st.st_dev)) return;
+    seeded_file *const seen = seeded_at(w, fd, leaf, &e);
     if (!seen) return;
     if (times[0].tv_nsec != UTIME_OMIT) seen->atim = times[0];
     if (times[1].tv_nsec != UTIME_OMIT) seen->mtim = times[1];

@@ -261,7 +261,8 @@ struct wasi_ctx {
     wasi_sink sinks[3];
     wasi_stream streams[3];
     wasi_trace *trace; /* NULL: calls are not traced */
-    wasi_seeded *seeded; /* NULL: it is told what is */
+    wasi_seeded *seeded; /* NULL: it is told what is, but for */
+    wasi_seeded *hidden; /* times of files in scratch directories; NULL: those, too */
     const char *call; /* name of the call in progress: what a refusal is filed under */
     wasi_preopen *preopens;
     u32 preopen_count;
@@ -475,6 +476,8 @@ wasi_errno gbx_wasi_vfs_stat(const wasi_file *f, struct stat *st);
 gbx_code gbx_wasi_seeded_new(wasi_ctx *w, u64 seed, gbx_err *err); /* GBX_NO_MEMORY */
 /* Draw random numbers from `seed` alone, unless they come from the embedder. */
 void gbx_wasi_random_fix(wasi_ctx *w, u64 seed);
+/* Under the fixed clock: times of files in scratch directories are the guest's own. GBX_NO_MEMORY. */
+gbx_code gbx_wasi_seeded_hide(wasi_ctx *w, gbx_err *err);
 void gbx_wasi_seeded_free(wasi_seeded *s);                         /* NULL is fine */
 /* Of `leaf` in the directory fd, or where it is NULL of what is behind fd: *st as a seeded guest sees it. */
 wasi_errno gbx_wasi_seeded_show(wasi_ctx *w, int fd, const char *leaf, struct stat *st);
@@ -490,7 +493,7 @@ static inline wasi_errno
 wasi_stat_shown(wasi_ctx *w, int fd, const char *leaf, struct stat *st)
 {
     if (w->still) st->st_atim = st->st_mtim;
-    return w->seeded ? gbx_wasi_seeded_show(w, fd, leaf, st) : WASI_OK;
+    return w->seeded || w->hidden ? gbx_wasi_seeded_show(w, fd, leaf, st) : WASI_OK;
 }
 void gbx_wasi_put_filestat(u8 *out, const struct stat *st, u8 type);
 wasi_errno gbx_wasi_times_of(p1_call *c, u64 atim, u64 mtim, u32 fstflags, struct timespec out[2]);
