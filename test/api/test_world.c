@@ -469,6 +469,41 @@ test_files(void **state)
     world_close(w);
 }
 
+/* A Go program in such a world. */
+static void
+test_go(void **state)
+{
+    (void)state;
+    world here, *const w = &here;
+    gbx_bytes const wasm = guest_go("go/world.go");
+    gbx_module *m;
+    world_open(w, 0, 0);
+    GUEST_OK(gbx_module_compile(engine, wasm, NULL, &m, &w->err));
+    GUEST_OK(gbx_wasi_arg(w->wasi, "world", &w->err));
+    GUEST_OK(gbx_wasi_file(w->wasi, "/files", "a/b.txt", text_bytes("some text"), &w->err));
+    GUEST_OK(gbx_wasi_file(w->wasi, "/files", "c", text_bytes(""), &w->err));
+    GUEST_OK(gbx_wasi_stdin_bytes(w->wasi, text_bytes("a request"), &w->err));
+    GUEST_OK(gbx_wasi_capture(w->wasi, 1, 0, &w->err));
+    GUEST_OK(gbx_wasi_capture(w->wasi, 2, 0, &w->err));
+    GUEST_OK(gbx_wasi_link(w->wasi, w->linker, &w->err));
+    GUEST_OK(gbx_instance_new(w->store, m, w->linker, &w->instance, &w->trap, &w->err));
+    gbx_func_call(gbx_instance_func(w->instance, "_start"), NULL, 0, NULL, 0, &w->trap);
+    static const char want[] = "in \"a request\"\n"
+                               ". true drwx------ 2026-01-01\n"
+                               "a true drwx------ 2026-01-01\n"
+                               "a/b.txt false -rw------- 2026-01-01\n"
+                               "c false -rw------- 2026-01-01\n"
+                               "some text\next\n"
+                               "true true true true true true true true\n"
+                               "2026-01-01 true\n";
+    gbx_bytes const out = gbx_store_captured(w->store, 1);
+    if (out.len != strlen(want) || memcmp(out.data, want, out.len)) fail_msg("%.*s", (int)out.len, (const char *)out.data);
+    assert_captured(w, 2, "to the other");
+    gbx_module_release(m);
+    world_close(w);
+    free((void *)(uintptr_t)wasm.data);
+}
+
 /* ---- time and randomness */
 
 #define BEGIN_NS 1767225600000000000
@@ -576,7 +611,7 @@ main(void)
             cmocka_unit_test(test_own_streams),  cmocka_unit_test(test_waits),
             cmocka_unit_test(test_stdio_file),   cmocka_unit_test(test_files),
             cmocka_unit_test(test_fixed_clock),  cmocka_unit_test(test_clocks_granted),
-            cmocka_unit_test(test_random),
+            cmocka_unit_test(test_random),       cmocka_unit_test(test_go),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
