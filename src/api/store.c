@@ -118,6 +118,7 @@ gbx_instance_memory(gbx_instance *instance, const char *name, uint8_t **data, si
 {
     runtime_extern ext;
     if (!data || !bytes || !api_store_export(instance, name, WASM_EXTERN_MEMORY, &ext)) return false;
+    gbx_runtime_views_sync(instance->store);
     *data = ext.of.memory->base;
     *bytes = ext.of.memory->bytes;
     return true;

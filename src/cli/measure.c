@@ -133,6 +133,7 @@ measure_open(const measure_state *m, gbx_engine *engine, const gbx_module *modul
     if (code == GBX_OK) code = gbx_linker_new(t->store, &linker, err);
     if (code == GBX_OK) code = gbx_wasi_new(&wasi, err);
     for (int fd = 0; code == GBX_OK && fd < 3; fd++) code = gbx_wasi_stdio(wasi, fd, m->null_fd, err);
+    gbx_wasi_clock_real(wasi);
     if (code == GBX_OK) code = gbx_cli_run_grant(wasi, m->plan, err);
     if (code == GBX_OK) code = gbx_wasi_link(wasi, linker, err);
     measure_running = t->store;
