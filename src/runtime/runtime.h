@@ -16,6 +16,7 @@
 #include "gbx/cache.h"
 #include "gbx/engine.h"
 #include "gbx/host.h"
+#include "gbx/keep.h"
 #include "gbx/precompile.h"
 #include "gbx/snapshot.h"
 #include "gbx/unstable/compiled.h"
@@ -39,6 +40,9 @@ GBX_MUST_USE gbx_code gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_en
                                              gbx_err *err);
 gbx_engine *gbx_runtime_engine_retain(gbx_engine *e);
 void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */
+/* keep.c: free what was kept for its time, or all that is kept; what there is. */
+void gbx_runtime_keep_trim(bool all);
+void gbx_runtime_keep_count(gbx_kept *out);
 /* A descriptor of the code cache's directory, for as long as the engine lives; NULL: there is no cache. */
 const int *gbx_runtime_engine_cache_dir(const gbx_engine *e);
 /* For modules that are instantiated from now on; see unstable/tiers.h. */

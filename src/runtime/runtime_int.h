@@ -248,7 +248,44 @@ GBX_MUST_USE u64 gbx_runtime_pool_room(const runtime_pool *p);
 void gbx_runtime_pool_put(runtime_pool *p, runtime_instance *i);
 void gbx_runtime_pool_forget(runtime_pool *p, const pool_link *home); /* free the idle ones of a home */
 
+/* ---- keep.c: engines and modules that were released, kept for who wants them again */
+
+typedef struct keep_entry keep_entry;
+
+typedef struct keep_engine {
+    bool is_on, is_spoilt; /* a spoilt one is not kept: it is no longer as its options say */
+    bool is_kept, is_busy; /* nobody has it; it is about to be kept */
+    pid_t pid;
+    gbx_engine_opts opts; /* what it was made with, but for the cache's directory */
+    u64 keep_ns, since_ns;
+    gbx_engine *next;
+    map entries;
+    keep_entry *newest, *oldest; /* of those that nobody has */
+    u64 idle_count, idle_bytes;
+} keep_engine;
+
+/* One that is kept and as good as a new one, whose only reference it becomes; NULL: there is none. */
+GBX_MUST_USE gbx_engine *gbx_runtime_keep_take(const gbx_engine_opts *opts, const cache_dir *cache);
+void gbx_runtime_keep_begin(gbx_engine *e, const gbx_engine_opts *opts);
+void gbx_runtime_keep_spoil(gbx_engine *e);
+void gbx_runtime_keep_release_engine(gbx_engine *e);
+void gbx_runtime_keep_end(gbx_engine *e); /* frees what it keeps; nobody has the engine */
+/* For what the pieces of a module are tagged. Not open: for nothing. */
+const cache_dir *gbx_runtime_keep_tagger(const gbx_engine *e);
+/* Of a module of `len` bytes whose pieces have these tags; `code` (or NULL): that of the code that comes with
+ * it and is used. */
+mac_tag gbx_runtime_keep_id(const gbx_engine *e, const mac_tag *tags, size_t len, const mac_tag *code);
+/* The module with that id, with one reference more. NULL: the caller makes it, and says so of *mine, which is
+ * NULL where memory is short. */
+GBX_MUST_USE gbx_module *gbx_runtime_keep_find(gbx_engine *e, const mac_tag *id, keep_entry **mine);
+void gbx_runtime_keep_made(keep_entry *mine, gbx_module *m); /* m NULL: it could not be made */
+void gbx_runtime_keep_release(gbx_module *m); /* one that has an entry */
+
 /* ---- engine.c */
+
+void gbx_runtime_engine_free(gbx_engine *e);
+/* Nobody has it: what costs others something while it is kept, its threads and descriptors, goes. */
+void gbx_runtime_engine_rest(gbx_engine *e);
 
 struct gbx_engine {
     _Atomic u64 refs;
@@ -262,9 +299,15 @@ struct gbx_engine {
     runtime_compiler compiler;
     cache_dir cache;
     runtime_pool pool;
+    keep_engine keep;
 };
 
 /* ---- module.c */
+
+/* Nobody has it. Its engine is not released. */
+void gbx_runtime_module_free(gbx_module *m);
+void gbx_runtime_module_rest(gbx_module *m);
+u64 gbx_runtime_module_bytes(const gbx_module *m); /* that it takes, about */
 
 typedef struct module_name {
     map_node node; /* keyed by function index */
@@ -287,6 +330,7 @@ typedef struct module_image {
 struct gbx_module {
     _Atomic u64 refs;
     gbx_engine *engine;
+    keep_entry *kept; /* NULL: it is freed with its last reference */
     wasm_module *wasm;
     u64 ready_ns; /* spent on making functions ready one by one, under the lock */
     runtime_type **types; /* by type index; equal ones share one reference, that of the lowest index */
@@ -317,6 +361,7 @@ typedef struct shipped {
     u64 module_len;
     mac_tag module, code;
     const char *why_not; /* its code is not used; "": it is */
+    u64 read_ns;         /* that reading the file took, whether it is one or not */
     cache_file part;     /* its code: not open; fd, or data, is owned */
 } shipped;
 

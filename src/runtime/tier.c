@@ -70,6 +70,7 @@ gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode)
 void
 gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor)
 {
+    gbx_runtime_keep_spoil(e);
     (void)pthread_mutex_lock(&e->compiler.lock);
     e->compiler.warm_factor = factor;
     (void)pthread_mutex_unlock(&e->compiler.lock);
