@@ -122,6 +122,7 @@ api_host_run(gbx_exec *x, gbx_instance *inst, const api_host *h, gbx_slot *slots
     x->message[0] = 0;
     x->exit_status = 0;
     x->asked |= GBX_FROM_HOST;
+    figure_add(&x->host_calls, 1);
     gbx_trap_code const code = h->callback(&caller, h->data, vals, results);
     if (code != GBX_TRAP_NONE) {
         if ((u32)code >= GBX_TRAP_CODE_COUNT) {

@@ -8,6 +8,8 @@
 
 /* Nanoseconds of the monotonic clock. Async-signal-safe, cannot fail. */
 GBX_MUST_USE u64 gbx_base_os_now_ns(void);
+/* Processor time of the calling thread, in nanoseconds. Cannot fail. A system call. */
+GBX_MUST_USE u64 gbx_base_os_cpu_ns(void);
 
 /* 64 bits that a module's author cannot guess, for keyed hashes. */
 GBX_MUST_USE u64 gbx_base_os_seed(void);

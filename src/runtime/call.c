@@ -71,6 +71,7 @@ call_begin(gbx_store *s, gbx_trap *trap)
     x->stop_fd = s->lane->stop_fd;
     x->message[0] = 0;
     atomic_store(&s->stop_fd, x->stop_fd); /* before the look at the stop word: see cancel */
+    if (GBX_UNLIKELY(!(figure_add(&s->figures.calls, 1) & s->time_mask))) gbx_runtime_figures_time(s);
     s->started_ns = gbx_base_os_now_ns();
     gbx_runtime_tier_begin(s);
 
@@ -96,6 +97,7 @@ call_end(gbx_store *s)
 {
     if (!s->lane) return;
     gbx_exec *const x = &s->exec;
+    if (s->is_timed) gbx_runtime_figures_timed(s);
     gbx_runtime_watch_disarm(&s->engine->watcher, &s->watch);
     atomic_store(&s->stop_fd, -1);
     if (atomic_exchange(&x->stop, 0)) gbx_base_os_event_clear(x->stop_fd);
@@ -160,17 +162,34 @@ call_report(const gbx_store *s, gbx_trap_code code, gbx_trap *trap)
     call_copy_frames(&s->exec, trap);
 }
 
+/* A call did not return: what is said and counted of it. */
+static gbx_trap_code
+call_failed(gbx_store *s, const gbx_func *f, gbx_trap_code code, gbx_trap *trap)
+{
+    gbx_runtime_name_trap(s, f->inst, trap);
+    if (s->depth == 0) figure_add(&s->figures.traps[code], 1);
+    return code;
+}
+
 gbx_trap_code
 gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
     if (trap) trap->code = GBX_TRAP_NONE;
+    uintptr_t const self = (uintptr_t)pthread_self();
+    uintptr_t const in = atomic_load_explicit(&s->thread_in, memory_order_relaxed);
+    bool const outermost = in == 0;
+    if (!outermost && in != self) {
+        (void)gbx_runtime_trap(trap, GBX_TRAP_HOST, "another thread's call is running in this store");
+        gbx_runtime_name_trap(s, f->inst, trap);
+        return GBX_TRAP_HOST;
+    }
     /* The interpreter counts guest levels up to the same limit and knows their frames; this stops
      * host functions that call each other without end and no guest between. */
     if (s->depth > WASM_MAX_REENTRY) {
-        return gbx_runtime_trap(trap, GBX_TRAP_STACK_EXHAUSTED,
-                                "%u nested calls", s->depth);
+        (void)gbx_runtime_trap(trap, GBX_TRAP_STACK_EXHAUSTED, "%u nested calls", s->depth);
+        return call_failed(s, f, GBX_TRAP_STACK_EXHAUSTED, trap);
     }
-    bool const outermost = s->depth == 0;
+    if (outermost) atomic_store_explicit(&s->thread_in, self, memory_order_relaxed);
     gbx_trap_code code = outermost ? call_begin(s, trap) : GBX_TRAP_NONE;
     if (code == GBX_TRAP_NONE) {
         s->exec.frame_count = 0;
@@ -184,6 +203,10 @@ gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *tra
         }
         if (code != GBX_TRAP_NONE && code != GBX_TRAP_EXIT && f->code) f->inst->poisoned = true;
     }
-    if (outermost) call_end(s);
+    if (code != GBX_TRAP_NONE) (void)call_failed(s, f, code, trap);
+    if (outermost) {
+        call_end(s);
+        atomic_store_explicit(&s->thread_in, 0, memory_order_relaxed);
+    }
     return code;
 }

@@ -21,6 +21,8 @@ engine_make(const gbx_engine_opts *opts, cache_dir *cache, gbx_engine **out, gbx
     gbx_runtime_watcher_init(&e->watcher);
     gbx_runtime_lanes_init(&e->lanes);
     gbx_runtime_compiler_init(&e->compiler, opts->tier);
+    gbx_runtime_figures_init(&e->figures);
+    e->times_all = opts->times != 0;
     if (opts->canonical_nans) e->compiler.tune |= CODEGEN_CANONICAL_NANS;
     gbx_runtime_pool_init(&e->pool, opts->pool_instances, opts->pool_bytes);
     e->cache = *cache;
@@ -43,6 +45,8 @@ gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *e
                                          opts->cache_bytes ? opts->cache_bytes : ENGINE_CACHE_BYTES);
     *out = gbx_runtime_keep_take(opts, &cache);
     if (!*out) return engine_make(opts, &cache, out, err);
+    gbx_runtime_figures_reset(&(*out)->figures);
+    (*out)->compiler.made.funcs = (*out)->compiler.made.bytes = (*out)->compiler.made.ns = 0;
     gbx_runtime_cache_dir_close(&cache);
     return GBX_OK;
 }
@@ -89,6 +93,7 @@ gbx_runtime_engine_free(gbx_engine *e)
     gbx_runtime_hostsets_deinit(&e->hostsets, &e->types);
     gbx_runtime_types_deinit(&e->types);
     gbx_runtime_compiler_deinit(&e->compiler);
+    gbx_runtime_figures_deinit(&e->figures);
     gbx_runtime_cache_dir_close(&e->cache);
     gbx_base_free(e);
 }

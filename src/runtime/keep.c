@@ -406,6 +406,15 @@ gbx_runtime_keep_end(gbx_engine *e)
 }
 
 void
+gbx_runtime_keep_of(const gbx_engine *e, u64 *modules, u64 *bytes)
+{
+    keep_lock();
+    *modules = e->keep.idle_count;
+    *bytes = e->keep.idle_bytes;
+    keep_unlock();
+}
+
+void
 gbx_runtime_keep_count(gbx_kept *out)
 {
     pid_t const pid = getpid();

@@ -176,6 +176,16 @@ module_begin(gbx_engine *e)
     return m;
 }
 
+static void
+module_count(const gbx_module *m)
+{
+    engine_figures *const f = &m->engine->figures;
+    u64 const spent_ns = m->read_ns + m->lookup_ns + m->decode_ns;
+    (void)atomic_fetch_add_explicit(&f->compilations, 1, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&f->compile_ns, spent_ns, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&f->module_bytes, m->wasm->len, memory_order_relaxed);
+}
+
 gbx_code
 gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagging, shipped *with,
                        gbx_module **out, gbx_err *err)
@@ -188,6 +198,10 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagg
     keep_entry *mine = NULL;
     gbx_code code = module_check(e, bytes, len, with, err);
     if (code == GBX_OK) *out = module_find(e, bytes, len, &tagging, with, &mine);
+    if (*out) {
+        (void)atomic_fetch_add_explicit(&(*out)->avoided, 1, memory_order_relaxed);
+        (void)atomic_fetch_add_explicit(&e->figures.avoided, 1, memory_order_relaxed);
+    }
     if (code == GBX_OK && !*out && !(m = module_begin(e))) code = module_out_of_memory(err);
     if (!m) {
         gbx_runtime_keep_made(mine, NULL);
@@ -201,6 +215,7 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagg
     code = module_decode(m, bytes, len, tagging, with, err);
     gbx_runtime_shipped_end(with);
     if (code == GBX_OK) code = module_intern(m, err);
+    if (code == GBX_OK) module_count(m);
     gbx_runtime_keep_made(mine, code == GBX_OK ? m : NULL);
     if (code == GBX_OK) *out = m;
     else module_end(m);
