@@ -4,7 +4,7 @@
  * A module stays in its engine for gbx_engine_opts.keep_ms after its last release, with its machine code
  * and its pool of instances; an engine stays for as long after its own, and gbx_engine_new gives it
  * again to the next who asks for the same options. At most so many modules and bytes an engine, and so
- * many engines a process, as src/runtime/keep.def says; those that were idle longest go first. Engines
+ * many engines a process, as docs/metrics.md says; those that were idle longest go first. Engines
  * that are alive at the same time never share anything.
  *
  * No thread waits for the time to pass: what is overdue is freed by the next call that makes or releases an
