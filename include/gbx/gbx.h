@@ -41,7 +41,7 @@
  *
  * Build it with: cc host.c -lgbx -lm -pthread
  * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, guest.h, wasi.h,
- * cache.h, precompile.h, snapshot.h. */
+ * cache.h, precompile.h, snapshot.h, metrics.h, keep.h. */
 #ifndef GBX_GBX_H
 #define GBX_GBX_H
 
@@ -52,6 +52,8 @@
 #include "gbx/feature.h"
 #include "gbx/guest.h"
 #include "gbx/host.h"
+#include "gbx/keep.h"
+#include "gbx/metrics.h"
 #include "gbx/module.h"
 #include "gbx/precompile.h"
 #include "gbx/snapshot.h"

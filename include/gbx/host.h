@@ -67,6 +67,7 @@ typedef struct gbx_log_line {
     size_t len;
     uint64_t cut_bytes;  /* that the line had more */
     uint64_t dropped;    /* lines before it that were not delivered, because of the bounds */
+    const char *name, *tenant; /* of the store, "" where it has none: gbx_store_opts */
     gbx_store *store;
     gbx_instance *instance; /* that wrote it; NULL: the host itself */
 } gbx_log_line;

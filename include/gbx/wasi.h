@@ -176,7 +176,8 @@ GBX_API gbx_code gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
 /* What can a guest do that is linked with `linker`? One line of JSON, which the caller frees with
  * gbx_text_free; members stand in this order, always all of them, and more may come to stand behind them:
  *
- *     {"bounds": {"timeout_ns", "memory_bytes", "stack_bytes", "table_elems", "output_bytes", "disk_bytes"},
+ *     {"store": {"name", "tenant"},
+ *      "bounds": {"timeout_ns", "memory_bytes", "stack_bytes", "table_elems", "output_bytes", "disk_bytes"},
  *      "wasi": null where gbx_wasi_link was not called, or of its last call
  *         {"args": [...], "env": [names, without their values],
  *          "stdin", "stdout", "stderr": {"kind": "nothing", "file", "pipe", "terminal", ..., "bytes",

@@ -54,6 +54,10 @@ gbx_wasi_describe(const gbx_linker *linker, char **text, gbx_err *err)
     json j = {0};
     const api_wasi_linked *const wasi = gbx_runtime_linker_wasi(linker);
     gbx_base_json_open(&j, NULL, '{');
+    gbx_base_json_open(&j, "store", '{');
+    gbx_base_json_string(&j, "name", gbx_store_name(store));
+    gbx_base_json_string(&j, "tenant", gbx_store_tenant(store));
+    gbx_base_json_close(&j, '{');
     describe_bounds(&j, gbx_runtime_store_limits(store));
     if (wasi) {
         gbx_base_json_open(&j, "wasi", '{');

@@ -117,6 +117,7 @@ api_host_run(gbx_exec *x, gbx_instance *inst, const api_host *h, gbx_slot *slots
     x->message[0] = 0;
     x->exit_status = 0;
     x->asked |= GBX_FROM_HOST;
+    figure_add(&x->host_calls, 1);
     gbx_trap_code const code = h->callback(&caller, h->data, vals, results);
     if (GBX_UNLIKELY(caller.has_views)) gbx_runtime_views_end(x->store);
     if (code != GBX_TRAP_NONE) {

@@ -70,6 +70,8 @@ log_deliver(log_state *s, gbx_instance *inst, i32 level, size_t len, u64 whole)
                                .len = t.len,
                                .cut_bytes = whole - len,
                                .dropped = s->dropped,
+                               .name = gbx_store_name(s->store),
+                               .tenant = gbx_store_tenant(s->store),
                                .store = s->store,
                                .instance = inst};
     s->dropped = 0;

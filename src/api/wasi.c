@@ -426,6 +426,7 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
     if (code == GBX_OK && !gbx_runtime_store_own(store, l, api_wasi_free_linked)) {
         code = gbx_api_wasi_out_of_memory(err);
     }
+    if (code == GBX_OK) gbx_wasi_count(l->ctx, gbx_runtime_store_wasi_figures(store));
     if (code == GBX_OK) *out = l;
     else api_wasi_free_linked(l);
     return code;
@@ -442,8 +443,9 @@ gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
                                 "the store of this linker was released");
     }
     api_wasi_linked *linked = NULL;
-    GBX_TRY(api_wasi_make(wasi, store, &linked, err));
-    GBX_TRY(gbx_runtime_linker_define_set(linker, &gbx_wasi_p1, linked->ctx, err));
+    gbx_code code = api_wasi_make(wasi, store, &linked, err);
+    if (code == GBX_OK) code = gbx_runtime_linker_define_set(linker, &gbx_wasi_p1, linked->ctx, err);
+    if (code != GBX_OK) return gbx_runtime_name_err(store, NULL, code, err);
     linked->is_again = gbx_runtime_store_wasi(store) != NULL;
     gbx_runtime_store_set_wasi(store, linked);
     gbx_runtime_linker_set_wasi(linker, linked);

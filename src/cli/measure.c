@@ -110,6 +110,7 @@ measure_engine(const measure_state *m, const char *cache, gbx_engine **engine, g
     opts.features_off = m->plan->features_off;
     opts.tier = m->plan->tier;
     opts.cache_dir = cache;
+    opts.keep_ms = GBX_KEEP_OFF;
     compile_opts.trust = m->plan->allow_compiled ? GBX_TRUST_ANYBODY : GBX_TRUST_KEY;
     gbx_code const code = gbx_engine_new(&opts, engine, err);
     if (code != GBX_OK) return code;

@@ -184,6 +184,7 @@ run_all(run_state *run, const cli_plan *plan)
     engine_opts.symbols = plan->symbols;
     engine_opts.cache_dir = plan->cache_dir;
     engine_opts.canonical_nans = plan->is_seeded;
+    engine_opts.keep_ms = GBX_KEEP_OFF;
     gbx_code code = gbx_wasi_new(&guest->wasi, &err);
     if (code == GBX_OK) {
         int const status = gbx_cli_listen_open(plan, guest->wasi);

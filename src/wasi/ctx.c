@@ -438,6 +438,22 @@ ctx_reset_colours(wasi_ctx *w)
 }
 
 void
+gbx_wasi_count(wasi_ctx *w, wasi_figures *figures)
+{
+    w->figures = figures;
+}
+
+void
+gbx_wasi_moved(const wasi_ctx *w, bool is_file, bool is_read, u64 bytes)
+{
+    wasi_figures *const n = w->figures;
+    if (!n) return;
+    figure_add(is_file ? is_read ? &n->file_read_bytes : &n->file_written_bytes
+                       : is_read ? &n->stream_read_bytes : &n->stream_written_bytes,
+               bytes);
+}
+
+void
 gbx_wasi_ctx_free(wasi_ctx *w)
 {
     if (!w) return;

@@ -53,8 +53,10 @@ fd_move_data(p1_call *c, bool at_offset, fd_transfer *transfer)
     WASI_TRY(gbx_wasi_iovs_read(c, guest_u32(c, 1), guest_u32(c, 2), &v));
     wasi_file *f;
     WASI_TRY(fd_for_data(c, at_offset, &f));
+    bool const is_file = f->type == TYPE_REGULAR_FILE;
     u64 done;
     WASI_TRY(transfer(c, f, &v, at_offset ? c->arg[3] : 0, &done));
+    gbx_wasi_moved(c->w, is_file, c->row->rights & RIGHT_FD_READ, done);
     put_u32(out, (u32)done);
     return WASI_OK;
 }

@@ -122,6 +122,8 @@ typedef struct wasi_config {
  * Signals: a guest's writes raise neither SIGPIPE nor SIGXFSZ. Where the process ignores both when the
  * context is made, nothing is done about them later, so it must go on ignoring them. */
 gbx_code gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err);
+/* Its calls, and the bytes that they move, are counted there from now on; `figures` outlives it. */
+void gbx_wasi_count(wasi_ctx *w, wasi_figures *figures);
 /* Closes all descriptors; NULL is fine. */
 void gbx_wasi_ctx_free(wasi_ctx *w);
 

@@ -274,6 +274,7 @@ struct wasi_ctx {
     u32 met; /* 1 << wasi_met */
     wasi_refusal refusals[WASI_REFUSALS_MAX];
     u32 refusal_count;
+    wasi_figures *figures; /* of the store; NULL: nothing is counted */
 };
 
 /* ---- the guest ABI: p1.c */
@@ -281,7 +282,16 @@ struct wasi_ctx {
 typedef struct p1_row {
     u64 rights, rights2;
     u32 asks; /* GBX_FROM_… */
+    u32 number; /* of the call, in p1.def's order */
 } p1_row;
+
+enum {
+#define WASI_P1(name, params, results, rights, rights2, asks) P1_NUMBER_##name,
+#include "wasi/p1.def"
+#undef WASI_P1
+    P1_COUNT
+};
+_Static_assert(P1_COUNT <= STORE_FIGURES_WASI, "each call has a place");
 
 /* A call in progress. */
 typedef struct p1_call {
@@ -326,6 +336,11 @@ typedef struct p1_iovs {
 wasi_errno gbx_wasi_iovs_read(p1_call *c, u32 ptr, u32 count, p1_iovs *out);
 /* Drop the first n bytes from entry *at on; *at becomes the first entry with bytes left. */
 void gbx_wasi_iovs_advance(p1_iovs *v, u32 *at, u64 n);
+
+/* ---- ctx.c */
+
+/* A guest has read or written so many bytes. */
+void gbx_wasi_moved(const wasi_ctx *w, bool is_file, bool is_read, u64 bytes);
 
 /* ---- trace.c */
 

@@ -20,6 +20,9 @@ static const char text[] =
         "  (call $f (local.get 0)))"
         "(func (export \"boom\") (call $boom)))";
 
+/* Each attempt begins with nothing, so that all of it can fail. */
+static const gbx_engine_opts fresh = {.size = sizeof fresh, .keep_ms = GBX_KEEP_OFF};
+
 static gbx_trap_code
 host(gbx_caller *caller, void *data, const gbx_val *args, gbx_val *results)
 {
@@ -45,7 +48,7 @@ life(gbx_bytes wasm, gbx_code *code, gbx_trap_code *trap_code)
     gbx_val v = guest_i32(21);
     *trap_code = GBX_TRAP_NONE;
     bool ok = false;
-    if ((*code = gbx_engine_new(NULL, &engine, &err)) ||
+    if ((*code = gbx_engine_new(&fresh, &engine, &err)) ||
         (*code = gbx_module_compile(engine, wasm, NULL, &module, &err)) ||
         (*code = gbx_store_new(engine, NULL, &store, &err)) ||
         (*code = gbx_linker_new(store, &linker, &err)) ||
@@ -129,7 +132,7 @@ wasi_life(gbx_bytes wasm, gbx_code *code, gbx_trap_code *trap_code)
     gbx_err err = {.text = ""};
     gbx_val v = guest_i32(-1);
     *trap_code = GBX_TRAP_NONE;
-    if (!(*code = gbx_engine_new(NULL, &engine, &err)) &&
+    if (!(*code = gbx_engine_new(&fresh, &engine, &err)) &&
         !(*code = gbx_module_compile(engine, wasm, NULL, &module, &err)) &&
         !(*code = gbx_store_new(engine, NULL, &store, &err)) &&
         !(*code = gbx_linker_new(store, &linker, &err)) && !(*code = gbx_wasi_new(&wasi, &err)) &&

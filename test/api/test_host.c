@@ -208,10 +208,10 @@ test_describe(void **state)
 {
     (void)state;
     guest_world here, *const w = &here;
-    gbx_store_opts const opts = {.size = sizeof opts, .timeout_ns = GBX_UNLIMITED, .output_bytes = 4096};
+    gbx_store_opts const opts = {.size = sizeof opts, .timeout_ns = GBX_UNLIMITED, .output_bytes = 4096, .name = "plug"};
     guest_open(w, &opts);
-    assert_json(w, "assert list(d) == ['bounds', 'wasi', 'imports'] and d['wasi'] is None and d['imports'] == []\n"
-                   "b = d['bounds']\n"
+    assert_json(w, "assert list(d) == ['store', 'bounds', 'wasi', 'imports'] and d['wasi'] is None and d['imports'] == []\n"
+                   "assert d['store'] == {'name': 'plug', 'tenant': ''}\nb = d['bounds']\n"
                    "assert b['timeout_ns'] is None and b['memory_bytes'] == 256 << 20 and b['output_bytes'] == 4096\n"
                    "assert list(b)[:6] == ['timeout_ns', 'memory_bytes', 'stack_bytes', 'table_elems', 'output_bytes',"
                    " 'disk_bytes']\n");
@@ -830,6 +830,8 @@ on_line(void *data, const gbx_log_line *line)
 {
     logged *const l = data;
     assert_ptr_equal(line->store, l->w->store);
+    assert_string_equal(line->name, "plug");
+    assert_string_equal(line->tenant, "acme");
     assert_ptr_equal(line->instance, l->inst);
     assert_int_equal(strlen(line->text), line->len);
     l->lines++;
@@ -853,7 +855,8 @@ static void
 log_open(logged *l, guest_world *w, gbx_log_opts opts)
 {
     *l = (logged){.w = w};
-    guest_open(w, NULL);
+    gbx_store_opts const store = {.size = sizeof store, .name = "plug", .tenant = "acme"};
+    guest_open(w, &store);
     opts.size = sizeof opts;
     opts.write = on_line;
     opts.data = l;

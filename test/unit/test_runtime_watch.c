@@ -23,7 +23,7 @@ static void
 open_world(world *w)
 {
     assert_int_equal(gbx_runtime_engine_new(&(gbx_engine_opts)GBX_ENGINE_OPTS_INIT, &w->engine, NULL), GBX_OK);
-    assert_int_equal(gbx_runtime_store_new(w->engine, &limits, &w->store, NULL), GBX_OK);
+    assert_int_equal(gbx_runtime_store_new(w->engine, &limits, NULL, NULL, &w->store, NULL), GBX_OK);
     int const fd = gbx_base_os_event_open();
     assert_true(fd >= 0);
     atomic_store(&w->store->stop_fd, fd);
@@ -138,7 +138,7 @@ thread_stores(void *data)
     gbx_engine *const e = data;
     for (unsigned round = 0; round < 300; round++) {
         gbx_store *s;
-        if (gbx_runtime_store_new(e, &limits, &s, NULL) != GBX_OK) return "store";
+        if (gbx_runtime_store_new(e, &limits, NULL, NULL, &s, NULL) != GBX_OK) return "store";
         u64 const due = gbx_base_os_now_ns() + 1000 * (round % 50);
         if (!gbx_runtime_watch_arm(&e->watcher, &s->watch, due)) return "arm";
         while (round % 2 && !atomic_load(&s->exec.stop)) {}
