@@ -7,7 +7,7 @@
  *
  * What must hold: of what a guest finds under the fixed clock without being granted it, nothing has a time of
  * the host's: devices and streams have the clock's beginning, files in scratch directories have times by
- * the clock (seeded.c). Those beneath directories of the host are the file system's, and part of the grant. */
+ * the clock (seeded.c). Those beneath directories of the host are the file system's, part of the grant. */
 #include <sys/stat.h>
 
 #include "wasi/wasi_int.h"

@@ -198,7 +198,8 @@ void
 gbx_wasi_seeded_written(wasi_ctx *w, const wasi_file *f)
 {
     wasi_errno e;
-    if ((!w->seeded && !(w->hidden && f->scratch)) || f->kind != KIND_HOST || f->type != TYPE_REGULAR_FILE || f->inherited) return;
+    bool const is_remembered = w->seeded || (w->hidden && f->scratch);
+    if (!is_remembered || f->kind != KIND_HOST || f->type != TYPE_REGULAR_FILE || f->inherited) return;
     seeded_file *const seen = seeded_at(w, f->host, NULL, &e);
     if (seen) seen->mtim = seen->ctim = seeded_time(w);
 }

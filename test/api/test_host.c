@@ -394,7 +394,7 @@ hook_bad_views(hooked *h, gbx_caller *c, const uint32_t a[3], uint32_t *result)
     assert_false(gbx_view_read(gone, 0, buf, 1));
     gbx_view_close(gone);
     assert_true(gbx_view_read(v, 0, buf, 1));
-    gone.idx = 12345;
+    gone.idx = UINT32_MAX;
     assert_false(gbx_view_read(gone, 0, buf, 1));
     h->view = empty; /* ends with this function */
     *result = 1;
