@@ -126,6 +126,7 @@ open_engine(gbx_engine **engine, gbx_err *err)
 {
     gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
     opts.tier = GBX_TIER_EAGER;
+    opts.keep_ms = GBX_KEEP_OFF;
     return gbx_engine_new(&opts, engine, err);
 }
 

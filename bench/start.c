@@ -155,6 +155,7 @@ main(int argc, char **argv)
     p.arg_count = argc - at;
     p.null_fd = open("/dev/null", O_RDWR);
     opts.cache_dir = p.cache;
+    opts.keep_ms = GBX_KEEP_OFF;
     if (!read_file(argv[at], &p.bytes) || gbx_engine_new(&opts, &p.engine, &err)) {
         fprintf(stderr, "start: %s cannot be read\n", argv[at]);
         return 2;

@@ -109,6 +109,7 @@ main(int argc, char **argv)
     gbx_engine *engine;
     gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
     opts.compile_threads = 1;
+    opts.keep_ms = GBX_KEEP_OFF;
     if (gbx_engine_new(&opts, &engine, &err)) {
         fprintf(stderr, "validate: %s\n", err.text);
         return 1;

@@ -131,7 +131,24 @@ def features():
     return out
 
 
-PAGES = {"limits.md": limits, "features.md": features, "errors.md": errors, "options.md": options}
+def metrics():
+    out = ["# Metrics", NOTE.format("include/gbx/metrics.def, src/runtime/keep.def"),
+           "What is counted (`gbx/metrics.h`): the fields of `gbx_metrics`, members of the JSON objects, and names "
+           "in the text for Prometheus, where times are in seconds. Those of a store have the labels `tenant` and "
+           "`plugin` there; an engine and a module have the sum of their stores. Beside them there are "
+           "`gbx_traps_total` by `reason` and `gbx_wasi_calls_total` by `call`.", "",
+           "| field | counted by | Prometheus | meaning |", "|---|---|---|---|"]
+    for field, _, of, name, _, meaning in rows("include/gbx/metrics.def", "GBX_METRIC"):
+        by = {"STORE": "store, module, engine", "MODULE": "module, engine", "ENGINE": "engine"}[of]
+        out.append(f"| {field} | {by} | {name} | {cell(meaning)} |")
+    out += ["", "## What is kept", "", "Of engines and modules that nobody has (`gbx/keep.h`), and of labels.", "",
+            "| bound | value | of |", "|---|---:|---|"]
+    for name, number, meaning in rows("src/runtime/keep.def", "KEEP_LIMIT"):
+        out.append(f"| {name.lower()} | {value(number.replace('(u64)', '')):,} | {cell(meaning)} |")
+    return out
+
+
+PAGES = {"metrics.md": metrics, "limits.md": limits, "features.md": features, "errors.md": errors, "options.md": options}
 
 
 def main():

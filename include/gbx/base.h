@@ -45,6 +45,9 @@ GBX_DECLS_BEGIN
  * host may compare it with GBX_VERSION, the version it was compiled against. */
 GBX_API const char *gbx_version(void);
 
+/* Free a text that a function of this library gave as gbx_own; NULL is fine. Thread-safe. */
+GBX_API void gbx_text_free(char *text);
+
 GBX_DECLS_END
 
 #endif

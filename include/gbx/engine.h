@@ -27,6 +27,7 @@ enum {
 };
 
 #define GBX_POOL_OFF UINT32_MAX
+#define GBX_KEEP_OFF UINT32_MAX
 
 typedef struct gbx_engine_opts {
     size_t size;           /* set by GBX_ENGINE_OPTS_INIT */
@@ -37,8 +38,8 @@ typedef struct gbx_engine_opts {
                                  included; they have ended when it returns. 0: as many as the caller may
                                  run on, 16 at most */
     uint32_t symbols;   /* GBX_SYMBOLS_ bits: who is told of compiled functions. 0: nobody */
-    const char *cache_dir; /* where code is kept for later processes, see cache.h; NULL: nowhere. Made if only
-                              its last component is missing; one that cannot be trusted is not used */
+    const char *cache_dir; /* where code is kept for later processes, see cache.h; NULL: nowhere. Made if
+                              only its last component is missing; one that cannot be trusted is not used */
     uint64_t cache_bytes;  /* what is there at most; what has not been used for longest goes. 0: 1 GiB */
     uint32_t pool_instances; /* when a store is released, its instances are made as new and kept for the
                                 next that instantiate their modules: so many, of all modules, those that
@@ -47,14 +48,23 @@ typedef struct gbx_engine_opts {
     uint32_t canonical_nans; /* not 0: a NaN that is computed is the positive one without payload, in every
                                 tier and on every processor, so that runs can be repeated to the bit.
                                 0: whichever the processor gives */
+    uint32_t keep_ms; /* for how long a module is kept after its last release, and the engine after its
+                         own, in case they are wanted again: see keep.h. 0: 5,000; GBX_KEEP_OFF: they are
+                         not, and each compilation makes a module of its own */
+    uint32_t times;   /* not 0: each outermost call is timed, at the price of four looks at clocks, two
+                         of them system calls; 0: one in 64 of a store is, see metrics.h */
+    uint32_t checked; /* not 0: what is behind views of guests' memory (guest.h) is taken away while guest
+                         code runs, so that a host that keeps a pointer is found at once. For tests of hosts:
+                         a view then costs some microseconds and a copy */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 
-/* A new engine. opts may be NULL: defaults. The caller owns *out. No thread is started but for a
- * call that has a deadline, and by gbx_module_compile, see compile_threads.
- * On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT (out is NULL, or opts of another version or with
- * values that mean nothing), GBX_IO (the file for perf cannot be written, or is not this user's).
- * Thread-safe. */
+/* A new engine, or one with equal options that was released less than keep_ms ago, with the modules that it
+ * kept: nobody else has it, and its metrics begin anew. opts may be NULL: defaults. The caller owns
+ * *out. No thread is started but for a call that has a deadline, and by gbx_module_compile, see
+ * compile_threads. On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT (out is NULL, or opts of another
+ * version or with values that mean nothing), GBX_IO (the file for perf cannot be written, or is not this
+ * user's). Thread-safe. */
 GBX_API gbx_code gbx_engine_new(const gbx_engine_opts *opts, gbx_own gbx_engine **out,
                                 gbx_err *err);
 
@@ -64,7 +74,8 @@ GBX_API gbx_code gbx_engine_new(const gbx_engine_opts *opts, gbx_own gbx_engine 
  * every few milliseconds. Thread-safe and async-signal-safe. */
 GBX_API void gbx_signals_changed(void);
 
-/* Give the caller's reference back; NULL is fine. The engine ends with its last module and store.
+/* Give the caller's reference back; NULL is fine. The engine ends with its last module and store, and is
+ * then kept for keep_ms.
  * Thread-safe. */
 GBX_API void gbx_engine_release(gbx_engine *engine);
 

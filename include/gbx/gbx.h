@@ -40,8 +40,8 @@
  *     }
  *
  * Build it with: cc host.c -lgbx -lm -pthread
- * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, wasi.h, cache.h,
- * precompile.h, snapshot.h. */
+ * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, guest.h, wasi.h,
+ * cache.h, precompile.h, snapshot.h, metrics.h, keep.h. */
 #ifndef GBX_GBX_H
 #define GBX_GBX_H
 
@@ -50,7 +50,10 @@
 #include "gbx/engine.h"
 #include "gbx/error.h"
 #include "gbx/feature.h"
+#include "gbx/guest.h"
 #include "gbx/host.h"
+#include "gbx/keep.h"
+#include "gbx/metrics.h"
 #include "gbx/module.h"
 #include "gbx/precompile.h"
 #include "gbx/snapshot.h"

@@ -41,9 +41,57 @@ GBX_API void gbx_caller_set_exit(gbx_caller *caller, int32_t status);
 typedef gbx_trap_code (*gbx_host_callback)(gbx_caller *caller, void *data, const gbx_val *args,
                                            gbx_val *results);
 
-/* Define import `module`.`name` as a host function; a later definition of the same pair replaces the
- * earlier for instances made from then on. Strings and types are copied, `data` is passed through and
- * must live as long as the store. At most 1,000 parameters and 1,000 results.
+/* A host function as it is defined, and described to people: gbx_wasi_describe. */
+typedef struct gbx_host_func {
+    size_t size; /* set by GBX_HOST_FUNC_INIT */
+    const char *module, *name;
+    const char *signature; /* "(i32, i64) -> f32", "() -> (i32, i32)", "(i32)"; or NULL, and these lists: */
+    const gbx_valtype *params, *results;
+    size_t param_count, result_count; /* at most 1,000 each */
+    gbx_host_callback callback;
+    void *data;          /* passed through; must live as long as the store */
+    const char *purpose; /* one line, what it does: "charges the tenant's account"; NULL: not said */
+    const char *touches; /* what it reaches beside the guest: "the accounts database"; NULL: not said */
+} gbx_host_func;
+#define GBX_HOST_FUNC_INIT {.size = sizeof(gbx_host_func)}
+
+/* Define import `func->module`.`func->name`; a later definition of the same pair replaces the earlier for
+ * instances made from then on. Strings and types are copied. GBX_NO_MEMORY, GBX_ARGUMENT. */
+GBX_API gbx_code gbx_linker_define(gbx_linker *linker, const gbx_host_func *func, gbx_err *err);
+
+/* A line of a guest's log. Borrowed during the delivery, until guest code runs. */
+typedef struct gbx_log_line {
+    int32_t level;       /* as the guest gave it: any number */
+    const char *text;    /* NUL-terminated UTF-8: control characters, invalid bytes, and characters that show
+                            nothing or reorder others are escaped, and so are '\\' and '"' */
+    size_t len;
+    uint64_t cut_bytes;  /* that the line had more */
+    uint64_t dropped;    /* lines before it that were not delivered, because of the bounds */
+    const char *name, *tenant; /* of the store, "" where it has none: gbx_store_opts */
+    gbx_store *store;
+    gbx_instance *instance; /* that wrote it; NULL: the host itself */
+} gbx_log_line;
+
+typedef struct gbx_log_opts {
+    size_t size; /* set by GBX_LOG_OPTS_INIT */
+    /* Gets each line, on the thread of the guest's call. */
+    void (*write)(void *data, const gbx_log_line *line);
+    void *data;
+    uint32_t line_bytes;  /* of a line, before it is escaped; what is more is cut. 0: 4,096; at most 65,536 */
+    uint32_t lines_per_s; /* delivered in one second of the host's; 0: 1,000; UINT32_MAX: no bound */
+    uint64_t total_bytes; /* delivered in all; 0: 1 MiB; GBX_UNLIMITED */
+} gbx_log_opts;
+#define GBX_LOG_OPTS_INIT {.size = sizeof(gbx_log_opts)}
+
+/* Define a host function log(level: i32, address: i32, length: i32), which delivers text of the guest's
+ * memory line by line ('\n' ends one). A range outside the memory is GBX_TRAP_MEM_OOB; what goes beyond the
+ * bounds is counted and dropped, and the guest goes on. GBX_NO_MEMORY, GBX_ARGUMENT. */
+GBX_API gbx_code gbx_linker_define_log(gbx_linker *linker, const char *module, const char *name,
+                                       const gbx_log_opts *opts, gbx_err *err);
+
+/* The short form of gbx_linker_define. Define import `module`.`name` as a host function; a later definition
+ * of the same pair replaces the earlier for instances made from then on. Strings and types are copied,
+ * `data` is passed through and must live as long as the store. At most 1,000 parameters and 1,000 results.
  * GBX_NO_MEMORY, GBX_ARGUMENT. */
 GBX_API gbx_code gbx_linker_define_func(gbx_linker *linker, const char *module, const char *name,
                                         const gbx_valtype *params, size_t param_count,

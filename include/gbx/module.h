@@ -1,5 +1,10 @@
 /* Modules: WebAssembly bytes, decoded and validated once, shared by any number of instances in any
- * number of stores and threads. Immutable; reference-counted: instances keep their module alive. */
+ * number of stores and threads. Immutable; reference-counted: instances keep their module alive.
+ *
+ * Content-addressed: as long as an engine has or keeps (gbx_engine_opts.keep_ms) a module of the same bytes,
+ * compiling them gives that module, with one reference more. Who compiles while another thread compiles the
+ * same bytes waits for it. The same bytes are those with the same BLAKE3 hash; a library that was built
+ * without BLAKE3 makes a module of its own each time. */
 #ifndef GBX_MODULE_H
 #define GBX_MODULE_H
 

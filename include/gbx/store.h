@@ -2,8 +2,8 @@
  *
  * A store and everything in it is used by one thread at a time (it may move between threads); only
  * gbx_store_cancel may be called from another thread or a signal handler. Releasing the store frees its
- * instances, their functions and memories, and what was defined in its linkers (or makes instances as new for
- * others, see gbx_engine_opts.pool_instances). */
+ * instances, their functions and memories, and what was defined in its linkers (or makes instances as
+ * new for others, see gbx_engine_opts.pool_instances). */
 #ifndef GBX_STORE_H
 #define GBX_STORE_H
 
@@ -30,12 +30,15 @@ typedef struct gbx_store_opts {
                               docs/limits.md */
     uint64_t table_elems;  /* of all tables of the store together; 0: 10,000,000 */
     uint64_t output_bytes; /* that guests of one gbx_wasi_link may write to streams, pipes and sockets; one
-                              that would write more ends with GBX_TRAP_OUTPUT_LIMIT. 0: 1 GiB;
+                              that would write more ends with GBX_TRAP_OUTPUT_LIMIT. 0: 16 MiB;
                               GBX_UNLIMITED */
     uint64_t disk_bytes;   /* that they may write to files, then "no space left on device"; 0: 1 GiB;
                               GBX_UNLIMITED */
     uint64_t huge_pages;   /* not 0: ask for huge pages behind memories: programs start and run faster
                               and take up to 2 MiB more each. For few instances, not for thousands */
+    const char *name;      /* of the plugin that runs in it, and the tenant that it runs for: they stand */
+    const char *tenant;    /* in errors, traps and metrics. Copied; UTF-8 of at most 128 bytes each;
+                              NULL: none */
 } gbx_store_opts;
 #define GBX_STORE_OPTS_INIT {.size = sizeof(gbx_store_opts)}
 
@@ -43,6 +46,11 @@ typedef struct gbx_store_opts {
  * engine alive. On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT. Thread-safe on one engine. */
 GBX_API gbx_code gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts,
                                gbx_own gbx_store **out, gbx_err *err);
+
+/* Its name and tenant as they were given, "" where there is none. Borrowed while the store lives;
+ * thread-safe. */
+GBX_API const char *gbx_store_name(const gbx_store *store);
+GBX_API const char *gbx_store_tenant(const gbx_store *store);
 
 /* Free the store and all that is in it; NULL is fine. Not while a call runs in it. */
 GBX_API void gbx_store_release(gbx_store *store);
@@ -93,6 +101,18 @@ typedef struct gbx_linker gbx_linker; /* host.h */
  * objects of different engines or stores). trap->code is GBX_TRAP_NONE unless GBX_TRAPPED. */
 GBX_API gbx_code gbx_instance_new(gbx_store *store, const gbx_module *module, gbx_linker *linker,
                                   gbx_instance **out, gbx_trap *trap, gbx_err *err);
+
+typedef struct gbx_instance_opts {
+    size_t size;      /* set by GBX_INSTANCE_OPTS_INIT */
+    const char *name; /* of this instance, for errors and traps, where a store has several. Copied; UTF-8
+                         of at most 128 bytes; NULL: none */
+} gbx_instance_opts;
+#define GBX_INSTANCE_OPTS_INIT {.size = sizeof(gbx_instance_opts)}
+
+/* gbx_instance_new with options, which may be NULL. */
+GBX_API gbx_code gbx_instance_new_with(gbx_store *store, const gbx_module *module, gbx_linker *linker,
+                                       const gbx_instance_opts *opts, gbx_instance **out, gbx_trap *trap,
+                                       gbx_err *err);
 
 typedef struct gbx_func gbx_func; /* a function of an instance, owned by its store */
 

@@ -1,8 +1,9 @@
 /* WASI preview 1, denied by default: a builder collects grants, the linker gets the result.
  *
  * With nothing granted a guest has no arguments, no variables, no directories; its standard streams
- * read as empty and swallow output until they are bound. Clocks and randomness are the host's. What
- * every guest has are imitations of /dev/null, zero, full, random and urandom. */
+ * read as empty and swallow output until they are bound; its clock is the fixed one (gbx_wasi_clock), from
+ * which it learns nothing of the host's time. Randomness is the host's. What every guest has are imitations
+ * of /dev/null, zero, full, random and urandom. What one is given in the end, gbx_wasi_describe tells. */
 #ifndef GBX_WASI_H
 #define GBX_WASI_H
 
@@ -39,6 +40,17 @@ GBX_API gbx_code gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char 
  * process ends. GBX_ARGUMENT (0 bytes too). Where the kernel gives no such directory, gbx_wasi_link is
  * GBX_UNSUPPORTED. */
 GBX_API gbx_code gbx_wasi_scratch(gbx_wasi *wasi, const char *guest_path, uint64_t bytes, gbx_err *err);
+
+/* Put a file of `bytes`, which are copied, into the read-only directory `guest_dir`, which is granted with
+ * its first file, in the order of gbx_wasi_dir. `path` is relative to it and may have slashes
+ * ("templates/a.html"); directories on the way are made; the same path again gives the file other bytes.
+ * Nothing of the host is behind it: what guests may do is open, read, look at and list; all else is
+ * "read-only file system". All contexts that one builder is linked to share the bytes. Times of all files
+ * are the beginning of the fixed clock. GBX_ARGUMENT: a path that leads above the directory, is not UTF-8,
+ * has a name of more than 255 bytes, names a file as a directory or the other way round; a directory that
+ * was granted as something else. */
+GBX_API gbx_code gbx_wasi_file(gbx_wasi *wasi, const char *guest_dir, const char *path, gbx_bytes bytes,
+                               gbx_err *err);
 
 /* What is no file but looks like one stays out of reach beneath every grant, also one of "/":
  * interfaces of the kernel (procfs, sysfs, cgroups and their like, whose directories cannot be granted
@@ -83,20 +95,76 @@ GBX_API gbx_code gbx_wasi_stdio(gbx_wasi *wasi, int guest_fd, int host_fd, gbx_e
 /* Bind 0, 1, 2 to the process's own; a closed one stays unbound. */
 GBX_API gbx_code gbx_wasi_inherit_stdio(gbx_wasi *wasi, gbx_err *err);
 
-/* Replace the clock: `now` gives nanoseconds for WASI clock id 0 (realtime) or 1 (monotonic), `sleep`
- * is told of waits instead of waiting (NULL: real waits). now NULL: the host's clocks, the default. */
+/* Bind a standard stream to a file of the host's, opened here: 0 for reading, 1 and 2 for writing; it is made
+ * where there is none. `mode` is of 1 and 2. GBX_NOT_FOUND, GBX_IO, GBX_ARGUMENT (neither a file nor a
+ * device: a FIFO might wait for ever). */
+typedef enum gbx_write_mode { GBX_TRUNCATE, GBX_APPEND } gbx_write_mode;
+GBX_API gbx_code gbx_wasi_stdio_file(gbx_wasi *wasi, int guest_fd, const char *host_path,
+                                     gbx_write_mode mode, gbx_err *err);
+
+/* Standard input reads as `bytes`, which are copied, and then as ended; in each gbx_wasi_link from the
+ * beginning. */
+GBX_API gbx_code gbx_wasi_stdin_bytes(gbx_wasi *wasi, gbx_bytes bytes, gbx_err *err);
+
+/* Keep what the guest writes to 1 or 2 in memory, at most `most_bytes` of it (0: 16 MiB), which is taken as
+ * it is needed. A guest that would write more has what fits kept and ends with GBX_TRAP_OUTPUT_LIMIT (as at
+ * gbx_store_opts.output_bytes, which counts these bytes, too): one that ignores errors of its output must not
+ * go on as if it had been read. */
+GBX_API gbx_code gbx_wasi_capture(gbx_wasi *wasi, int guest_fd, uint64_t most_bytes, gbx_err *err);
+/* What guests of the last gbx_wasi_link in this store wrote to 1 or 2 so far; borrowed until guest code runs
+ * or it is cleared; {NULL, 0} where nothing was, or it is not kept. */
+GBX_API gbx_bytes gbx_store_captured(const gbx_store *store, int guest_fd);
+/* Forget it: the next call's output begins at 0, and has all of most_bytes. */
+GBX_API void gbx_store_clear_captured(gbx_store *store, int guest_fd);
+
+/* What functions of a gbx_stream answer beside numbers of bytes. */
+#define GBX_STREAM_BLOCKS ((int64_t)-1) /* nothing yet, or no room yet */
+#define GBX_STREAM_FAILED ((int64_t)-2) /* EIO to the guest */
+#define GBX_STREAM_CLOSED ((int64_t)-3) /* of write: nobody reads, EPIPE to the guest; of read: EIO */
+
+/* A standard stream of the host's own. The functions run on the thread of the guest's call and must not
+ * block: nothing can end a function that does. They say GBX_STREAM_BLOCKS instead, and the guest waits here,
+ * where a deadline or gbx_store_cancel ends it: until `ready_fd` is readable (duplicated; an eventfd, a
+ * pipe), or without one for a millisecond, then two, up to 64. They may call the guest. */
+typedef struct gbx_stream {
+    size_t size; /* set by GBX_STREAM_INIT */
+    /* Fill buf with 1 to len bytes and say how many; 0: the stream has ended. Of descriptor 0. */
+    int64_t (*read)(void *data, uint8_t *buf, size_t len);
+    /* Take 1 to len bytes and say how many. Of descriptors 1 and 2. */
+    int64_t (*write)(void *data, const uint8_t *bytes, size_t len);
+    void *data;
+    bool has_ready_fd;
+    int ready_fd;
+} gbx_stream;
+#define GBX_STREAM_INIT {.size = sizeof(gbx_stream)}
+GBX_API gbx_code gbx_wasi_stream(gbx_wasi *wasi, int guest_fd, const gbx_stream *stream, gbx_err *err);
+
+/* The clock. By default it is fixed: it begins at 2026-01-01 00:00:00 UTC (monotonic: 0) in each
+ * gbx_wasi_link, goes on by a microsecond at each look, and by exactly what was waited for. Waits are real,
+ * so that they can be cut by a deadline and pace a guest, but how long they took is not told: a guest with
+ * nothing granted cannot learn the time. (With a granted directory it can: by times of files, which are the
+ * host's.)
+ *
+ * gbx_wasi_clock_real grants the host's clocks. gbx_wasi_clock replaces them: `now` gives nanoseconds for
+ * WASI clock id 0 (realtime) or 1 (monotonic), `sleep` is told of waits instead of waiting (NULL: real waits,
+ * which then end by the host's clock); now NULL: the default. The last of both counts. */
+GBX_API void gbx_wasi_clock_real(gbx_wasi *wasi);
 GBX_API void gbx_wasi_clock(gbx_wasi *wasi, uint64_t (*now)(void *data, uint32_t clock_id),
                             void (*sleep)(void *data, uint64_t ns), void *data);
-/* Replace randomness: fill `len` bytes; false is EIO to the guest. NULL: the host's, the default. */
+/* Replace randomness: fill `len` bytes; false is EIO to the guest. NULL: the host's, the default.
+ * gbx_wasi_random_seed draws it from a number alone (ChaCha20), in each gbx_wasi_link from its beginning; not
+ * for secrets. The last of both counts. */
+GBX_API void gbx_wasi_random_seed(gbx_wasi *wasi, uint64_t seed);
 GBX_API void gbx_wasi_random(gbx_wasi *wasi, bool (*fill)(void *data, uint8_t *buf, size_t len),
                              void *data);
 
 /* Let a run be repeated: all that the guest is told is drawn from `seed`, in each gbx_wasi_link from its
  * beginning. Random numbers (ChaCha20); clocks, which begin at 2026-01-01, go on by a microsecond at each
  * look and jump over waits; inode numbers and times of files; the order of directories. Pipes are waited
- * for and read until the buffer is full; terminals and sockets give what they give. What gbx_wasi_clock
- * and gbx_wasi_random set counts before it. For the same bits in memory too, use
- * gbx_engine_opts.canonical_nans. Not for secrets: who knows the seed knows the random numbers. */
+ * for and read until the buffer is full; terminals and sockets give what they give. A clock or
+ * randomness that was set (gbx_wasi_clock, _clock_real, _random, _random_seed) counts before
+ * it. For the same bits in memory too, use gbx_engine_opts.canonical_nans. Not for secrets: who knows the
+ * seed knows the random numbers. */
 GBX_API void gbx_wasi_seed(gbx_wasi *wasi, uint64_t seed);
 
 /* Define all calls of wasi_snapshot_preview1 in `linker`. Each call of this function makes one set of
@@ -104,6 +172,28 @@ GBX_API void gbx_wasi_seed(gbx_wasi *wasi, uint64_t seed);
  * builder may be changed, used again or released afterwards.
  * GBX_NO_MEMORY, GBX_IO (no descriptors left), GBX_UNSUPPORTED (gbx_wasi_scratch), GBX_ARGUMENT. */
 GBX_API gbx_code gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err);
+
+/* What can a guest do that is linked with `linker`? One line of JSON, which the caller frees with
+ * gbx_text_free; members stand in this order, always all of them, and more may come to stand behind them:
+ *
+ *     {"store": {"name", "tenant"},
+ *      "bounds": {"timeout_ns", "memory_bytes", "stack_bytes", "table_elems", "output_bytes", "disk_bytes"},
+ *      "wasi": null where gbx_wasi_link was not called, or of its last call
+ *         {"args": [...], "env": [names, without their values],
+ *          "stdin", "stdout", "stderr": {"kind": "nothing", "file", "pipe", "terminal", ..., "bytes",
+ *              "memory" or "host function"; and "bytes" or "most_bytes" of those in memory},
+ *          "sockets": [{"fd", "kind": "listener", ..., "address"}],
+ *          "directories": [{"guest_path", "kind": "host", "scratch" or "memory", "access", and "host_path",
+ *              "most_bytes", or "files" and "bytes"}],
+ *          "clock": "fixed", "real", "seeded" or "host function",
+ *          "randomness": "system", "seeded" or "host function",
+ *          "special_files": bool, "raw_terminals": bool},
+ *      "imports": [{"module", "name", "kind": "host function", "guest function", "memory", ..., "type",
+ *          "purpose", "touches"}], those of WASI left out, in the order of their names' bytes}
+ *
+ * A bound that does not exist is null, and so is what was not said. Names that are no UTF-8 have U+FFFD in
+ * place of what is none. GBX_NO_MEMORY, GBX_STATE (the linker's store is gone), GBX_ARGUMENT. */
+GBX_API gbx_code gbx_wasi_describe(const gbx_linker *linker, gbx_own char **text, gbx_err *err);
 
 /* A path the guest asked for and was refused, for diagnosis. */
 typedef struct gbx_refusal {

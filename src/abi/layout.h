@@ -8,7 +8,7 @@
  * a v128 (a module that uses SIMD, a host function with such a type), else x->high is 0 and not used.
  *
  * Threads: everything here belongs to one store, and a store is used by one thread at a time. The
- * only field another thread or a signal handler may touch is gbx_exec.stop. */
+ * only field another thread or a signal handler may write is gbx_exec.stop. */
 #ifndef GBX_ABI_LAYOUT_H
 #define GBX_ABI_LAYOUT_H
 
@@ -177,6 +177,9 @@ struct gbx_exec {
 
     /* GBX_FROM_…: what host functions told guests of this store so far; see gbx/snapshot.h. */
     u32 asked;
+    /* Functions of the host that guests called, but for WASI's. Written by the store's thread alone,
+       read by any. */
+    _Atomic u64 host_calls;
 };
 
 #endif

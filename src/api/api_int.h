@@ -28,6 +28,18 @@ GBX_MUST_USE gbx_code gbx_api_same_engine(const gbx_store *store, const gbx_modu
  * them are half of a host call; measure: an empty host function called in a loop. */
 #define API_UNINIT __attribute__((uninitialized))
 
+/* Who calls a host function; on its stack. */
+struct gbx_caller {
+    gbx_exec *x;
+    gbx_instance *inst;
+    bool has_views; /* it opened some */
+};
+
+/* "(i32, i64) -> f32" as types: parameters, and behind them results, each at most as many as a function may
+ * have. GBX_ARGUMENT. */
+GBX_MUST_USE gbx_code gbx_api_signature(const char *text, gbx_valtype *types, size_t *params, size_t *results,
+                                        gbx_err *err);
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "members of gbx_val.of begin as a slot does");
 
 /* `high` is 0 but for a v128. */

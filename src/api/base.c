@@ -2,11 +2,18 @@
 #include <string.h>
 
 #include "api/api_int.h"
+#include "base/alloc.h"
 
 const char *
 gbx_version(void)
 {
     return GBX_VERSION;
+}
+
+void
+gbx_text_free(char *text)
+{
+    gbx_base_free(text);
 }
 
 gbx_code

@@ -9,17 +9,12 @@
 #include "base/alloc.h"
 #include "base/text.h"
 
-struct gbx_caller {
-    gbx_exec *x;
-    gbx_instance *inst;
-};
-
 /* What a typed host function is called through. Owned by the store. */
 typedef struct api_host {
     gbx_host_callback callback;
     void *data;
     const runtime_type *type;
-    char name[]; /* `module::name`, escaped: for messages */
+    char name[]; /* `module::name`, escaped: for messages; behind it what it is for, and what it touches */
 } api_host;
 
 gbx_code
@@ -49,6 +44,7 @@ gbx_caller_memory(gbx_caller *caller, uint8_t **data, size_t *bytes)
     if (!caller || !data || !bytes || !caller->inst || caller->inst->module->memory_count == 0) {
         return false;
     }
+    if (caller->has_views) gbx_runtime_views_sync(caller->x->store);
     *data = caller->inst->memories[0]->base;
     *bytes = caller->inst->memories[0]->bytes;
     return true;
@@ -79,6 +75,7 @@ gbx_caller_write(gbx_caller *caller, uint64_t addr, const void *data, size_t len
     u8 *const p = api_host_range(caller, addr, len);
     if (!p || (len && !data)) return false;
     if (len) memcpy(p, data, len);
+    if (caller->has_views) gbx_runtime_views_sync(caller->x->store);
     return true;
 }
 
@@ -120,7 +117,9 @@ api_host_run(gbx_exec *x, gbx_instance *inst, const api_host *h, gbx_slot *slots
     x->message[0] = 0;
     x->exit_status = 0;
     x->asked |= GBX_FROM_HOST;
+    figure_add(&x->host_calls, 1);
     gbx_trap_code const code = h->callback(&caller, h->data, vals, results);
+    if (GBX_UNLIKELY(caller.has_views)) gbx_runtime_views_end(x->store);
     if (code != GBX_TRAP_NONE) {
         if ((u32)code >= GBX_TRAP_CODE_COUNT) {
             return api_host_fail(x, h, "returned a code that is no trap");
@@ -192,8 +191,27 @@ api_host_types(const gbx_valtype *types, size_t count, u64 most, wasm_valtype *o
 
 #define API_HOST_NAME_SHOWN 100u /* bytes of each name in messages */
 
+static size_t
+api_host_text_bytes(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+/* `text` behind what was copied to *at, which goes on; NULL stays NULL. */
+static const char *
+api_host_text(char **at, const char *text)
+{
+    size_t const bytes = api_host_text_bytes(text);
+    char *const to = *at;
+    if (!bytes) return NULL;
+    memcpy(to, text, bytes);
+    *at += bytes;
+    return to;
+}
+
 static gbx_code
-api_host_new(gbx_store *store, const rd_name names[2], api_host **out, gbx_err *err)
+api_host_new(gbx_store *store, const rd_name names[2], const gbx_host_func *func, runtime_told *told,
+             api_host **out, gbx_err *err)
 {
     char shown[2 * API_HOST_NAME_SHOWN * 4 + 8];
     text_buf t = gbx_base_text_init(shown, sizeof shown);
@@ -202,13 +220,71 @@ api_host_new(gbx_store *store, const rd_name names[2], api_host **out, gbx_err *
     gbx_base_text_printf(&t, "::");
     gbx_base_text_escape(&t, names[1].text, names[1].len, API_HOST_NAME_SHOWN);
     gbx_base_text_printf(&t, "`");
-    api_host *const h = gbx_base_alloc_zero(1, sizeof *h + t.len + 1);
+    size_t const bytes = t.len + 1 + api_host_text_bytes(func->purpose) + api_host_text_bytes(func->touches);
+    api_host *const h = gbx_base_alloc_zero(1, sizeof *h + bytes);
     if (!h || !gbx_runtime_store_own(store, h, gbx_base_free)) {
         gbx_base_free(h);
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a host function");
     }
-    memcpy(h->name, shown, t.len + 1);
+    char *at = h->name;
+    (void)api_host_text(&at, shown);
+    told->purpose = api_host_text(&at, func->purpose);
+    told->touches = api_host_text(&at, func->touches);
+    h->callback = func->callback;
+    h->data = func->data;
     *out = h;
+    return GBX_OK;
+}
+
+#define API_HOST_TYPES 2000u /* of a signature */
+
+/* Types of a signature that is spelt out, or of lists. */
+static gbx_code
+api_host_sig(const gbx_host_func *f, wasm_valtype types[], wasm_functype *sig, gbx_err *err)
+{
+    gbx_valtype given[API_HOST_TYPES];
+    size_t params = f->param_count, results = f->result_count;
+    GBX_ASSERT(API_HOST_TYPES >= WASM_MAX_PARAMS + WASM_MAX_RESULTS);
+    if (f->signature) {
+        if (f->params || params || f->results || results)
+            return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                    "a signature and lists of types are given, one of both is needed");
+        GBX_TRY(gbx_api_signature(f->signature, given, &params, &results, err));
+    }
+    const gbx_valtype *const of_params = f->signature ? given : f->params;
+    const gbx_valtype *const of_results = f->signature ? given + params : f->results;
+    GBX_TRY(api_host_types(of_params, params, WASM_MAX_PARAMS, types, err));
+    GBX_TRY(api_host_types(of_results, results, WASM_MAX_RESULTS, types + params, err));
+    *sig = (wasm_functype){.param_count = (u32)params,
+                           .result_count = (u32)results,
+                           .params = types,
+                           .results = types + params,
+                           .has_v128 = memchr(types, WASM_V128, params + results)};
+    return GBX_OK;
+}
+
+gbx_code
+gbx_linker_define(gbx_linker *linker, const gbx_host_func *func, gbx_err *err)
+{
+    gbx_store *store;
+    gbx_host_func given;
+    rd_name names[2];
+    wasm_valtype types[API_HOST_TYPES];
+    wasm_functype sig;
+    API_NEED(func, err);
+    GBX_TRY(gbx_api_options(&given, sizeof given, func, err));
+    GBX_TRY(api_host_names(linker, given.module, given.name, &store, names, err));
+    if (!given.callback) return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "callback is NULL");
+    GBX_TRY(api_host_sig(&given, types, &sig, err));
+    api_host *h = NULL;
+    gbx_func *f;
+    runtime_told told;
+    GBX_TRY(api_host_new(store, names, &given, &told, &h, err));
+    GBX_TRY(gbx_runtime_host_func(store, &sig, api_host_enter, h, &f, err));
+    h->type = gbx_runtime_func_type(f);
+    runtime_extern const ext = {.kind = WASM_EXTERN_FUNC, .of.func = f};
+    GBX_TRY(gbx_runtime_linker_define(linker, names[0], names[1], ext, err));
+    gbx_runtime_linker_tell(linker, names[0], names[1], told);
     return GBX_OK;
 }
 
@@ -217,29 +293,16 @@ gbx_linker_define_func(gbx_linker *linker, const char *module, const char *name,
                        const gbx_valtype *params, size_t param_count, const gbx_valtype *results,
                        size_t result_count, gbx_host_callback callback, void *data, gbx_err *err)
 {
-    gbx_store *store;
-    rd_name names[2];
-    GBX_TRY(api_host_names(linker, module, name, &store, names, err));
-    if (!callback) return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "callback is NULL");
-    wasm_valtype types[2000];
-    GBX_ASSERT(GBX_LEN(types) >= WASM_MAX_PARAMS + WASM_MAX_RESULTS);
-    GBX_TRY(api_host_types(params, param_count, WASM_MAX_PARAMS, types, err));
-    GBX_TRY(api_host_types(results, result_count, WASM_MAX_RESULTS, types + param_count, err));
-    wasm_functype const sig = {.param_count = (u32)param_count,
-                               .result_count = (u32)result_count,
-                               .params = types,
-                               .results = types + param_count,
-                               .has_v128 = memchr(types, WASM_V128, param_count + result_count)};
-    api_host *h = NULL;
-    gbx_func *f;
-    GBX_TRY(api_host_new(store, names, &h, err));
-    GBX_TRY(gbx_runtime_host_func(store, &sig, api_host_enter, h, &f, err));
-    h->callback = callback;
-    h->data = data;
-    h->type = gbx_runtime_func_type(f);
-    return gbx_runtime_linker_define(
-            linker, names[0], names[1],
-            (runtime_extern){.kind = WASM_EXTERN_FUNC, .of.func = f}, err);
+    gbx_host_func const func = {.size = sizeof func,
+                                .module = module,
+                                .name = name,
+                                .params = params,
+                                .param_count = param_count,
+                                .results = results,
+                                .result_count = result_count,
+                                .callback = callback,
+                                .data = data};
+    return gbx_linker_define(linker, &func, err);
 }
 
 gbx_code

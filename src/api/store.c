@@ -6,7 +6,7 @@
 
 #define API_STORE_TIMEOUT_NS ((u64)30 * 1000000000u)
 #define API_STORE_MEMORY_BYTES ((u64)256 << 20)
-#define API_STORE_OUTPUT_BYTES ((u64)1 << 30)
+#define API_STORE_OUTPUT_BYTES ((u64)16 << 20)
 #define API_STORE_DISK_BYTES ((u64)1 << 30)
 #define API_STORE_WASM_PAGE ((u64)65536)
 #define API_STORE_MEMORY_MOST max_u64(WASM_MAX_MEMORY_PAGES * API_STORE_WASM_PAGE, WASM_MAX_MEMORY64_BYTES)
@@ -46,7 +46,19 @@ gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts, gbx_store **out, g
             .disk_bytes = o.disk_bytes ? o.disk_bytes : API_STORE_DISK_BYTES,
             .huge_pages = o.huge_pages != 0,
     };
-    return gbx_runtime_store_new(engine, &limits, out, err);
+    return gbx_runtime_store_new(engine, &limits, o.name, o.tenant, out, err);
+}
+
+const char *
+gbx_store_name(const gbx_store *store)
+{
+    return store ? gbx_runtime_store_name(store) : "";
+}
+
+const char *
+gbx_store_tenant(const gbx_store *store)
+{
+    return store ? gbx_runtime_store_tenant(store) : "";
 }
 
 void
@@ -79,13 +91,23 @@ gbx_code
 gbx_instance_new(gbx_store *store, const gbx_module *module, gbx_linker *linker, gbx_instance **out,
                  gbx_trap *trap, gbx_err *err)
 {
+    return gbx_instance_new_with(store, module, linker, NULL, out, trap, err);
+}
+
+gbx_code
+gbx_instance_new_with(gbx_store *store, const gbx_module *module, gbx_linker *linker,
+                      const gbx_instance_opts *opts, gbx_instance **out, gbx_trap *trap, gbx_err *err)
+{
+    gbx_instance_opts o;
     if (trap) trap->code = GBX_TRAP_NONE;
     API_NEED(out, err);
     *out = NULL;
     API_NEED(store, err);
     API_NEED(module, err);
-    GBX_TRY(gbx_api_same_engine(store, module, linker, err));
-    return gbx_runtime_instance_new(store, module, linker, out, trap, err);
+    GBX_TRY(gbx_api_options(&o, sizeof o, opts, err));
+    gbx_code code = gbx_api_same_engine(store, module, linker, err);
+    if (code == GBX_OK) code = gbx_runtime_instance_new(store, module, linker, o.name, out, trap, err);
+    return gbx_runtime_name_err(store, o.name, code, err);
 }
 
 /* The export `name` of that kind; false where there is none. */
@@ -118,6 +140,7 @@ gbx_instance_memory(gbx_instance *instance, const char *name, uint8_t **data, si
 {
     runtime_extern ext;
     if (!data || !bytes || !api_store_export(instance, name, WASM_EXTERN_MEMORY, &ext)) return false;
+    gbx_runtime_views_sync(instance->store);
     *data = ext.of.memory->base;
     *bytes = ext.of.memory->bytes;
     return true;
@@ -201,7 +224,10 @@ api_store_call(gbx_func *func, const gbx_val *args, size_t arg_count, gbx_val *r
     const runtime_type *const type = gbx_runtime_func_keep_type(func);
     gbx_trap_code code =
             api_store_check_call(type, args, arg_count, results, result_count, trap);
-    if (code != GBX_TRAP_NONE) return code;
+    if (code != GBX_TRAP_NONE) {
+        gbx_runtime_name_trap(gbx_runtime_func_store(func), func->inst, trap);
+        return code;
+    }
     size_t const most = max_u64(arg_count, result_count);
     gbx_slot *const slots = gbx_base_alloc(2 * most + 1, sizeof *slots); /* high halves follow */
     if (!slots) return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY, "for %zu values", most);

@@ -53,6 +53,8 @@ gbx_wasi_sink(gbx_wasi *wasi, int guest_fd, void (*write)(void *data, const uint
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
                                 "%d is no standard stream that is written to: 1 and 2 are", guest_fd);
     }
+    if (write && (wasi->streams[guest_fd].capture_bytes || wasi->streams[guest_fd].write))
+        gbx_api_wasi_unbind(wasi, guest_fd);
     wasi->sinks[guest_fd] = (wasi_sink){write, write ? data : NULL};
     return GBX_OK;
 }

@@ -12,8 +12,8 @@
 #include "base/alloc.h"
 #include "base/text.h"
 
-static gbx_code
-api_wasi_out_of_memory(gbx_err *err)
+gbx_code
+gbx_api_wasi_out_of_memory(gbx_err *err)
 {
     return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a grant");
 }
@@ -24,8 +24,9 @@ gbx_wasi_new(gbx_wasi **out, gbx_err *err)
     API_NEED(out, err);
     *out = NULL;
     gbx_wasi *const w = gbx_base_alloc_zero(1, sizeof *w);
-    if (!w) return api_wasi_out_of_memory(err);
+    if (!w) return gbx_api_wasi_out_of_memory(err);
     for (int i = 0; i < 3; i++) w->stdio[i] = -1;
+    w->clock = WASI_CLOCK_FIXED;
     *out = w;
     return GBX_OK;
 }
@@ -44,6 +45,18 @@ api_wasi_close(int fd)
 }
 
 void
+gbx_api_wasi_unbind(gbx_wasi *wasi, int guest_fd)
+{
+    wasi_stream_grant *const s = &wasi->streams[guest_fd];
+    api_wasi_close(wasi->stdio[guest_fd]);
+    wasi->stdio[guest_fd] = -1;
+    gbx_wasi_blob_release(s->blob);
+    if (s->has_ready_fd) api_wasi_close(s->ready_fd);
+    *s = (wasi_stream_grant){.ready_fd = -1};
+    wasi->sinks[guest_fd] = (wasi_sink){0};
+}
+
+void
 gbx_wasi_release(gbx_wasi *wasi)
 {
     if (!wasi) return;
@@ -51,12 +64,14 @@ gbx_wasi_release(gbx_wasi *wasi)
     api_wasi_free_strings(&wasi->env);
     for (u32 i = 0; i < wasi->dirs.len; i++) {
         api_wasi_close(wasi->dirs.items[i].host_fd);
+        gbx_wasi_tree_release(wasi->dirs.items[i].tree);
         gbx_base_free((void *)(uintptr_t)wasi->dirs.items[i].guest_path);
+        gbx_base_free((void *)(uintptr_t)wasi->dirs.items[i].host_path);
     }
     gbx_base_free(wasi->dirs.items);
     for (u32 i = 0; i < wasi->sockets.len; i++) api_wasi_close(wasi->sockets.items[i].host_fd);
     gbx_base_free(wasi->sockets.items);
-    for (int i = 0; i < 3; i++) api_wasi_close(wasi->stdio[i]);
+    for (int i = 0; i < 3; i++) gbx_api_wasi_unbind(wasi, i);
     gbx_base_free(wasi);
 }
 
@@ -93,7 +108,7 @@ api_wasi_append(api_strings *s, char *item, gbx_err *err)
     void *items = s->items;
     if (!item || !api_wasi_room(&items, s->len, &s->cap, sizeof *s->items)) {
         gbx_base_free(item);
-        return api_wasi_out_of_memory(err);
+        return gbx_api_wasi_out_of_memory(err);
     }
     s->items = items;
     s->items[s->len++] = item;
@@ -157,24 +172,26 @@ api_wasi_check_dir(const gbx_wasi *wasi, const char *guest, gbx_err *err)
     return GBX_OK;
 }
 
-/* Complete `dir` and append it. host_path NULL: nothing of the host's. */
-static gbx_code
-api_wasi_add_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path, wasi_dir_grant dir,
-                 gbx_err *err)
+gbx_code
+gbx_api_wasi_add_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path, wasi_dir_grant dir,
+                     gbx_err *err)
 {
     char guest[PATH_MAX];
     GBX_TRY(gbx_wasi_guest_path(guest_path, guest, sizeof guest, err));
     GBX_TRY(api_wasi_check_dir(wasi, guest, err));
     if (host_path) GBX_TRY(api_wasi_open_dir(host_path, &dir.host_fd, err));
     dir.guest_path = api_wasi_join(guest, "", "");
+    dir.host_path = host_path ? api_wasi_join(host_path, "", "") : NULL;
     void *items = wasi->dirs.items;
-    if (!dir.guest_path ||
+    if (!dir.guest_path || (host_path && !dir.host_path) ||
         !api_wasi_room(&items, wasi->dirs.len, &wasi->dirs.cap, sizeof(wasi_dir_grant))) {
         gbx_base_free((void *)(uintptr_t)dir.guest_path);
+        gbx_base_free((void *)(uintptr_t)dir.host_path);
         api_wasi_close(dir.host_fd);
-        return api_wasi_out_of_memory(err);
+        return gbx_api_wasi_out_of_memory(err);
     }
     wasi->dirs.items = items;
+    if (dir.tree) (void)gbx_wasi_tree_retain(dir.tree);
     wasi->dirs.items[wasi->dirs.len++] = dir;
     return GBX_OK;
 }
@@ -190,7 +207,7 @@ gbx_wasi_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path, gbx_
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "%d is no access", (int)access);
     }
     wasi_dir_grant const dir = {.host_fd = -1, .read_only = access == GBX_READ_ONLY};
-    return api_wasi_add_dir(wasi, host_path, guest_path, dir, err);
+    return gbx_api_wasi_add_dir(wasi, host_path, guest_path, dir, err);
 }
 
 gbx_code
@@ -202,8 +219,8 @@ gbx_wasi_scratch(gbx_wasi *wasi, const char *guest_path, uint64_t bytes, gbx_err
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
                                 "a scratch directory holds at least a byte, and fewer than 2^63");
     }
-    return api_wasi_add_dir(wasi, NULL, guest_path, (wasi_dir_grant){.host_fd = -1, .scratch_bytes = bytes},
-                            err);
+    wasi_dir_grant const dir = {.host_fd = -1, .scratch_bytes = bytes};
+    return gbx_api_wasi_add_dir(wasi, NULL, guest_path, dir, err);
 }
 
 /* The list owns `fd` in every case. */
@@ -213,7 +230,7 @@ api_wasi_add_socket(gbx_wasi *wasi, int fd, bool shared, gbx_err *err)
     void *items = wasi->sockets.items;
     if (!api_wasi_room(&items, wasi->sockets.len, &wasi->sockets.cap, sizeof(wasi_socket_grant))) {
         api_wasi_close(fd);
-        return api_wasi_out_of_memory(err);
+        return gbx_api_wasi_out_of_memory(err);
     }
     wasi->sockets.items = items;
     wasi->sockets.items[wasi->sockets.len++] = (wasi_socket_grant){.host_fd = fd, .shared = shared};
@@ -270,7 +287,9 @@ gbx_wasi_stdio(gbx_wasi *wasi, int guest_fd, int host_fd, gbx_err *err)
         return gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "cannot bind descriptor %d: %s", host_fd,
                                 strerror(errno));
     }
-    api_wasi_close(wasi->stdio[guest_fd]);
+    wasi_sink const sink = wasi->sinks[guest_fd]; /* counts before a descriptor: see gbx_wasi_sink */
+    gbx_api_wasi_unbind(wasi, guest_fd);
+    wasi->sinks[guest_fd] = sink;
     wasi->stdio[guest_fd] = fd;
     return GBX_OK;
 }
@@ -316,15 +335,34 @@ gbx_wasi_clock(gbx_wasi *wasi, uint64_t (*now)(void *data, uint32_t clock_id),
                void (*sleep)(void *data, uint64_t ns), void *data)
 {
     if (!wasi) return;
+    wasi->clock = WASI_CLOCK_FIXED;
     wasi->clock_now = now;
     wasi->clock_sleep = now ? sleep : NULL;
     wasi->clock_data = data;
 }
 
 void
+gbx_wasi_clock_real(gbx_wasi *wasi)
+{
+    if (!wasi) return;
+    gbx_wasi_clock(wasi, NULL, NULL, NULL);
+    wasi->clock = WASI_CLOCK_HOST;
+}
+
+void
+gbx_wasi_random_seed(gbx_wasi *wasi, uint64_t seed)
+{
+    if (!wasi) return;
+    gbx_wasi_random(wasi, NULL, NULL);
+    wasi->is_random_seeded = true;
+    wasi->random_seed = seed;
+}
+
+void
 gbx_wasi_random(gbx_wasi *wasi, bool (*fill)(void *data, uint8_t *buf, size_t len), void *data)
 {
     if (!wasi) return;
+    wasi->is_random_seeded = false;
     wasi->random_fill = fill;
     wasi->random_data = data;
 }
@@ -349,7 +387,7 @@ static gbx_code
 api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_err *err)
 {
     api_wasi_linked *const l = gbx_base_alloc_zero(1, sizeof *l);
-    if (!l) return api_wasi_out_of_memory(err);
+    if (!l) return gbx_api_wasi_out_of_memory(err);
     const runtime_limits *const limits = gbx_runtime_store_limits(store);
     wasi_config const config = {
             .args = (const char *const *)w->args.items,
@@ -362,12 +400,15 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
             .dir_count = w->dirs.len,
             .stdio = {w->stdio[0], w->sinks[1].write ? -1 : w->stdio[1],
                       w->sinks[2].write ? -1 : w->stdio[2]},
+            .clock = w->clock,
             .clock_now = w->clock_now,
             .clock_sleep = w->clock_sleep,
             .clock_data = w->clock_data,
             .random_fill = w->random_fill,
             .random_data = w->random_data,
+            .random_seed = w->is_random_seeded ? &w->random_seed : NULL,
             .sinks = {w->sinks[0], w->sinks[1], w->sinks[2]},
+            .streams = {w->streams[0], w->streams[1], w->streams[2]},
             .trace = w->report ? gbx_api_trace_report : NULL,
             .trace_data = l,
             .cache_dir = gbx_runtime_engine_cache_dir(gbx_runtime_store_engine(store)),
@@ -383,8 +424,9 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
     l->report_data = w->report_data;
     gbx_code code = gbx_wasi_ctx_new(&config, &l->ctx, err);
     if (code == GBX_OK && !gbx_runtime_store_own(store, l, api_wasi_free_linked)) {
-        code = api_wasi_out_of_memory(err);
+        code = gbx_api_wasi_out_of_memory(err);
     }
+    if (code == GBX_OK) gbx_wasi_count(l->ctx, gbx_runtime_store_wasi_figures(store));
     if (code == GBX_OK) *out = l;
     else api_wasi_free_linked(l);
     return code;
@@ -401,10 +443,12 @@ gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
                                 "the store of this linker was released");
     }
     api_wasi_linked *linked = NULL;
-    GBX_TRY(api_wasi_make(wasi, store, &linked, err));
-    GBX_TRY(gbx_runtime_linker_define_set(linker, &gbx_wasi_p1, linked->ctx, err));
+    gbx_code code = api_wasi_make(wasi, store, &linked, err);
+    if (code == GBX_OK) code = gbx_runtime_linker_define_set(linker, &gbx_wasi_p1, linked->ctx, err);
+    if (code != GBX_OK) return gbx_runtime_name_err(store, NULL, code, err);
     linked->is_again = gbx_runtime_store_wasi(store) != NULL;
     gbx_runtime_store_set_wasi(store, linked);
+    gbx_runtime_linker_set_wasi(linker, linked);
     return GBX_OK;
 }
 

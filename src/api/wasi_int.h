@@ -28,6 +28,8 @@ struct gbx_wasi {
     api_sockets sockets;
     api_dirs dirs;
     int stdio[3];
+    wasi_stream_grant streams[3]; /* blob and ready_fd owned */
+    wasi_clock_kind clock;
     u64 (*clock_now)(void *data, u32 clock_id);
     void (*clock_sleep)(void *data, u64 ns);
     void *clock_data;
@@ -36,8 +38,8 @@ struct gbx_wasi {
     wasi_sink sinks[3];
     gbx_trace_report report;
     void *report_data;
-    bool is_seeded;
-    u64 seed;
+    bool is_seeded, is_random_seeded;
+    u64 seed, random_seed;
     bool still, raw, pipe_ends;
     bool allow_special;
 };
@@ -50,6 +52,13 @@ typedef struct api_wasi_linked {
     gbx_refusal rows[WASI_REFUSALS_MAX]; /* as they were last asked for */
     gbx_met met[WASI_MET_COUNT];         /* likewise */
 } api_wasi_linked;
+
+/* Nothing is bound to the standard stream any more, and nobody gets what is written to it. */
+void gbx_api_wasi_unbind(gbx_wasi *wasi, int guest_fd);
+/* Complete `dir` and append it; dir.tree is retained. host_path NULL: nothing of the host's. */
+GBX_MUST_USE gbx_code gbx_api_wasi_add_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path,
+                                           wasi_dir_grant dir, gbx_err *err);
+gbx_code gbx_api_wasi_out_of_memory(gbx_err *err);
 
 /* The wasi_trace_report of a context whose calls the host wants to know of; `data` is an api_wasi_linked. */
 void gbx_api_trace_report(void *data, const wasi_traced *t);

@@ -17,13 +17,25 @@
 #define SYNC_NS_PER_S 1000000000u
 #define SYNC_THREAD_STACK_BYTES ((size_t)256 << 10) /* our threads' frames are small; sanitizers' not */
 
+static u64
+sync_clock(clockid_t clock)
+{
+    struct timespec t;
+    int const rc = clock_gettime(clock, &t);
+    GBX_ASSERT(rc == 0);
+    return (u64)t.tv_sec * SYNC_NS_PER_S + (u64)t.tv_nsec;
+}
+
 u64
 gbx_base_os_now_ns(void)
 {
-    struct timespec t;
-    int const rc = clock_gettime(CLOCK_MONOTONIC, &t);
-    GBX_ASSERT(rc == 0);
-    return (u64)t.tv_sec * SYNC_NS_PER_S + (u64)t.tv_nsec;
+    return sync_clock(CLOCK_MONOTONIC);
+}
+
+u64
+gbx_base_os_cpu_ns(void)
+{
+    return sync_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 u64

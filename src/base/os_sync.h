@@ -9,6 +9,8 @@
 
 /* Nanoseconds of the monotonic clock. Async-signal-safe, cannot fail. */
 GBX_MUST_USE u64 gbx_base_os_now_ns(void);
+/* Processor time of the calling thread, in nanoseconds. Cannot fail. A system call. */
+GBX_MUST_USE u64 gbx_base_os_cpu_ns(void);
 
 /* A barrier for one side alone: what each other thread of the process wrote before it is seen after it,
  * and what the caller wrote before it each other thread sees from then on. So those, who run often, need

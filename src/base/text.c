@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the well-formed character at p, its code point in *cp; 0 when it is not well-formed. */
-static size_t
-text_char(const u8 *p, size_t len, u32 *cp)
+size_t
+gbx_base_utf8_next(const u8 *p, size_t len, u32 *cp)
 {
     if (p[0] < 0x80) {
         *cp = p[0];
@@ -35,7 +34,7 @@ gbx_base_utf8_check(const u8 *p, size_t len)
         if (len >= sizeof word && (memcpy(&word, p, sizeof word), !(word & 0x8080808080808080)))
             n = sizeof word; /* nearly all names are ASCII */
         else if (*p >= 0x80)
-            n = text_char(p, len, &cp);
+            n = gbx_base_utf8_next(p, len, &cp);
         if (!n) return false;
         p += n;
         len -= n;
@@ -83,9 +82,8 @@ gbx_base_text_printf(text_buf *t, const char *fmt, ...)
     va_end(args);
 }
 
-/* Characters that show nothing, or reorder what is shown: a file name made of them misleads. */
-static bool
-text_is_hidden(u32 cp)
+bool
+gbx_base_text_is_hidden(u32 cp)
 {
     return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x200b && cp <= 0x200f) ||
            (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff ||
@@ -100,14 +98,14 @@ gbx_base_text_escape(text_buf *t, const void *data, size_t len, size_t max)
     if (cut) len = max;
     while (len && !t->cut) {
         u32 cp = 0;
-        size_t const n = text_char(p, len, &cp);
+        size_t const n = gbx_base_utf8_next(p, len, &cp);
         if (!n) {
             gbx_base_text_printf(t, "\\x%02x", *p);
         } else if (cp == '\\' || cp == '"') {
             gbx_base_text_printf(t, "\\%c", (char)cp);
         } else if (cp == '\n') {
             gbx_base_text_printf(t, "\\n");
-        } else if (text_is_hidden(cp)) {
+        } else if (gbx_base_text_is_hidden(cp)) {
             gbx_base_text_printf(t, cp < 0x80 ? "\\x%02x" : "\\u{%x}", cp);
         } else {
             gbx_base_text_printf(t, "%.*s", (int)n, (const char *)p);

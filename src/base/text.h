@@ -8,6 +8,10 @@
 
 /* True for well-formed UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF. */
 GBX_MUST_USE bool gbx_base_utf8_check(const u8 *p, size_t len);
+/* Bytes of the well-formed character at p, its code point in *cp; 0 when it is not well-formed. len > 0. */
+GBX_MUST_USE size_t gbx_base_utf8_next(const u8 *p, size_t len, u32 *cp);
+/* Characters that show nothing, or reorder what is shown: a file name made of them misleads. */
+GBX_MUST_USE bool gbx_base_text_is_hidden(u32 cp);
 
 /* Bounded builder over a buffer of the caller's; always NUL-terminated, silently cut at a character
  * boundary (the last three bytes then read "..."). cap >= 4. */

@@ -84,6 +84,7 @@ compile_all(const cli_plan *plan)
     gbx_precompile_opts opts = GBX_PRECOMPILE_OPTS_INIT;
     engine_opts.features_off = plan->features_off;
     engine_opts.cache_dir = plan->cache_dir;
+    engine_opts.keep_ms = GBX_KEEP_OFF;
     opts.info = &info;
     if (isatty(STDERR_FILENO)) {
         opts.progress = compile_progress;

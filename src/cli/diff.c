@@ -105,6 +105,7 @@ diff_make(diff_run *r, int input)
     gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
     opts.features_off = r->plan->features_off;
     opts.tier = r->tier->mode;
+    opts.keep_ms = GBX_KEEP_OFF;
     gbx_code code = gbx_engine_new(&opts, &r->guest.engine, &err);
     if (code == GBX_OK && r->tier->is_early) code = gbx_engine_set_warm_factor(r->guest.engine, 1, &err);
     if (code != GBX_OK) return gbx_cli_run_no_setup(code, &err);

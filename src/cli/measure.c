@@ -110,6 +110,7 @@ measure_engine(const measure_state *m, const char *cache, gbx_engine **engine, g
     opts.features_off = m->plan->features_off;
     opts.tier = m->plan->tier;
     opts.cache_dir = cache;
+    opts.keep_ms = GBX_KEEP_OFF;
     compile_opts.trust = m->plan->allow_compiled ? GBX_TRUST_ANYBODY : GBX_TRUST_KEY;
     gbx_code const code = gbx_engine_new(&opts, engine, err);
     if (code != GBX_OK) return code;
@@ -133,6 +134,7 @@ measure_open(const measure_state *m, gbx_engine *engine, const gbx_module *modul
     if (code == GBX_OK) code = gbx_linker_new(t->store, &linker, err);
     if (code == GBX_OK) code = gbx_wasi_new(&wasi, err);
     for (int fd = 0; code == GBX_OK && fd < 3; fd++) code = gbx_wasi_stdio(wasi, fd, m->null_fd, err);
+    gbx_wasi_clock_real(wasi);
     if (code == GBX_OK) code = gbx_cli_run_grant(wasi, m->plan, err);
     if (code == GBX_OK) code = gbx_wasi_link(wasi, linker, err);
     measure_running = t->store;

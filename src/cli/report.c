@@ -38,6 +38,7 @@ report_exit(gbx_code code)
     case GBX_UNKNOWN_IMPORT:
     case GBX_IMPORT_TYPE:
     case GBX_IO:
+    case GBX_DENIED:
     case GBX_UNTRUSTED:
     case GBX_CODE_COUNT: break;
     }

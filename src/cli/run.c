@@ -52,7 +52,8 @@ run_grant(cli_guest *guest, const cli_plan *plan, gbx_err *err)
     gbx_code code = gbx_wasi_inherit_stdio(guest->wasi, err);
     if (code == GBX_OK) code = gbx_cli_listen_env(plan, guest->wasi, err);
     if (code == GBX_OK) code = gbx_cli_run_grant(guest->wasi, plan, err);
-    if (code == GBX_OK && plan->is_seeded) gbx_wasi_seed(guest->wasi, plan->seed);
+    if (plan->is_seeded) gbx_wasi_seed(guest->wasi, plan->seed);
+    else gbx_wasi_clock_real(guest->wasi);
     gbx_wasi_raw_terminals(guest->wasi, plan->raw_tty);
     gbx_wasi_broken_pipe_ends(guest->wasi, gbx_cli_pipe_ends());
     if (code == GBX_OK) code = gbx_linker_new(guest->store, &guest->linker, err);
@@ -183,6 +184,7 @@ run_all(run_state *run, const cli_plan *plan)
     engine_opts.symbols = plan->symbols;
     engine_opts.cache_dir = plan->cache_dir;
     engine_opts.canonical_nans = plan->is_seeded;
+    engine_opts.keep_ms = GBX_KEEP_OFF;
     gbx_code code = gbx_wasi_new(&guest->wasi, &err);
     if (code == GBX_OK) {
         int const status = gbx_cli_listen_open(plan, guest->wasi);

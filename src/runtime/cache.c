@@ -638,8 +638,13 @@ gbx_runtime_cache_save(cache_entry *e, const gbx_module *m)
     for (u32 i = 0; i < e->file.chunk_count; i++) code_bytes += e->file.chunks[i].len;
     u8 *const keep = cache_keeps(e, m);
     size_t const verdict_len = gbx_wasm_verdict_bytes(m->wasm, keep);
-    e->spent_ns += m->ready_ns;
-    if (cache_is_worth_it(e, verdict_len + code_bytes)) cache_write(e, m->wasm, keep, verdict_len);
+    e->spent_ns += m->ready_ns - e->counted_ns;
+    e->counted_ns = m->ready_ns;
+    if (cache_is_worth_it(e, verdict_len + code_bytes)) {
+        cache_write(e, m->wasm, keep, verdict_len);
+        e->spent_ns = 0;
+        e->file.is_damaged = false;
+    }
     gbx_base_free(keep);
 }
 

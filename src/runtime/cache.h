@@ -124,6 +124,7 @@ typedef struct cache_entry {
     const char *why; /* nothing was taken over; NULL: something was */
     bool is_known;   /* the verdict was taken over */
     u64 spent_ns;    /* on what the file does not have */
+    u64 counted_ns;  /* of gbx_module.ready_ns, which are part of it */
     bool has_env;
     mac_tag env;
     u8 **chunks;  /* of the file, by number; NULL: not read yet */
@@ -165,7 +166,7 @@ cache_maker gbx_runtime_cache_maker(u64 features_off, u32 tune);
 extern const cache_dir gbx_runtime_cache_nobodys;
 /* The module was made from the bytes, in so much time. */
 void gbx_runtime_cache_opened(cache_entry *e, bool is_known, u64 spent_ns);
-/* Write what is worth it. Nobody else has the module. */
+/* Write what is worth it and was not written before. Nobody else has the module. */
 void gbx_runtime_cache_save(cache_entry *e, const gbx_module *m);
 void gbx_runtime_cache_end(cache_entry *e);
 /* All that is known of a module that is being made, as a file: what stands before draft->data, NULL where

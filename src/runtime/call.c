@@ -206,6 +206,15 @@ call_report(gbx_store *s, gbx_trap_code code, gbx_trap *trap)
     call_copy_frames(&s->exec, trap);
 }
 
+/* A call did not return: whose it was, and how it ended. */
+CALL_RARE static gbx_trap_code
+call_failed(gbx_store *s, const gbx_func *f, gbx_trap_code code, gbx_trap *trap)
+{
+    gbx_runtime_name_trap(s, f->inst, trap);
+    if (s->depth == 0) (void)figure_add(&s->figures.traps[code], 1);
+    return code;
+}
+
 /* The next call of this thread looks at what the host may have changed. */
 CALL_RARE static void
 call_trapped(gbx_store *s, const gbx_func *f, gbx_trap_code code, gbx_trap *trap)
@@ -215,6 +224,7 @@ call_trapped(gbx_store *s, const gbx_func *f, gbx_trap_code code, gbx_trap *trap
     gbx_runtime_seat_mine->tick = 0;
     if (code != GBX_TRAP_EXIT && f->code) f->inst->poisoned = true;
     call_report(s, code, trap);
+    (void)call_failed(s, f, code, trap);
     if (s->depth) return;
     s->exec.frame_count = 0;
     s->exec.frames_total = 0;
@@ -242,11 +252,22 @@ CALL_RARE static gbx_trap_code
 call_nested(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
     gbx_exec *const x = &s->exec;
+    if (s->seat != gbx_runtime_seat_mine) {
+        (void)gbx_runtime_trap(trap, GBX_TRAP_HOST, "another thread's call is running in this store");
+        gbx_runtime_name_trap(s, f->inst, trap);
+        return GBX_TRAP_HOST;
+    }
     x->frame_count = 0;
     x->frames_total = 0;
     x->exn = NULL;
-    if (s->depth <= WASM_MAX_REENTRY) return call_run(s, f, slots, trap);
-    return gbx_runtime_trap(trap, GBX_TRAP_STACK_EXHAUSTED, "%u nested calls", s->depth);
+    if (s->depth > WASM_MAX_REENTRY) {
+        (void)gbx_runtime_trap(trap, GBX_TRAP_STACK_EXHAUSTED, "%u nested calls", s->depth);
+        return call_failed(s, f, GBX_TRAP_STACK_EXHAUSTED, trap);
+    }
+    if (s->views) gbx_runtime_views_hide(s);
+    gbx_trap_code const code = call_run(s, f, slots, trap);
+    if (s->views) gbx_runtime_views_show(s);
+    return code;
 }
 
 gbx_trap_code
@@ -255,9 +276,11 @@ gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *tra
     if (trap) trap->code = GBX_TRAP_NONE;
     if (GBX_UNLIKELY(s->depth)) return call_nested(s, f, slots, trap);
     if (GBX_LIKELY(call_is_seated(s))) s->seat->calls++;
-    else if (!call_take_seat(s, trap)) return GBX_TRAP_NO_HOST_MEMORY;
-    gbx_trap_code const code =
-            GBX_LIKELY(call_begin(s)) ? call_run(s, f, slots, trap) : call_refuse(s, trap);
+    else if (!call_take_seat(s, trap)) return call_failed(s, f, GBX_TRAP_NO_HOST_MEMORY, trap);
+    if (GBX_UNLIKELY(!(figure_add(&s->figures.calls, 1) & s->time_mask))) gbx_runtime_figures_time(s);
+    gbx_trap_code const code = GBX_LIKELY(call_begin(s)) ? call_run(s, f, slots, trap)
+                                                        : call_failed(s, f, call_refuse(s, trap), trap);
+    if (GBX_UNLIKELY(s->is_timed)) gbx_runtime_figures_timed(s);
     call_end(s);
     return code;
 }

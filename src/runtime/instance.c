@@ -229,6 +229,8 @@ instance_forget(runtime_instance *i)
 void
 gbx_runtime_instance_release(runtime_instance *i)
 {
+    gbx_base_free(i->name);
+    i->name = NULL;
     gbx_module *const m = i->module;
     runtime_snapshot *const snap = i->snapshot;
     if (instance_put_right(i)) {
@@ -297,6 +299,7 @@ instance_make_own(runtime_instance *i, gbx_err *err)
         GBX_TRY((mem->base ? gbx_runtime_memory_reuse : gbx_runtime_memory_init)(
                 mem, &type, s->limits.memory_bytes, what, err));
         if (s->limits.huge_pages) gbx_runtime_memory_use_huge_pages(mem);
+        figure_add(&s->figures.memory_bytes, mem->bytes);
         i->abi.memories[k] = mem;
     }
     for (u32 k = w->imported_tables; k < w->table_count; k++) {
@@ -328,6 +331,7 @@ instance_start(runtime_instance *i, gbx_trap *trap, gbx_err *err)
     const wasm_module *const w = i->abi.module;
     u64 const begun_ns = gbx_base_os_now_ns();
     gbx_trap_code code = gbx_runtime_init_segments(i, trap);
+    gbx_runtime_name_trap(i->abi.store, &i->abi, trap);
     u64 const spent_ns = gbx_base_os_now_ns() - begun_ns;
     (void)atomic_fetch_add_explicit(&i->module->image_ns, spent_ns, memory_order_relaxed);
     const char *where = "while its segments were applied";
@@ -361,33 +365,39 @@ instance_make(gbx_store *s, gbx_module *m, runtime_snapshot *snap, gbx_linker *l
     }
     i->next = s->instances;
     s->instances = i;
+    if (!s->home) gbx_runtime_figures_home(s, m);
     *out = i;
     return GBX_OK;
 }
 
 gbx_code
-gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l, gbx_instance **out,
-                         gbx_trap *trap, gbx_err *err)
+gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l, const char *name,
+                         gbx_instance **out, gbx_trap *trap, gbx_err *err)
 {
+    u64 const begun_ns = gbx_base_os_now_ns();
     gbx_trap own_trap;
     runtime_instance *i;
     if (!trap) trap = &own_trap;
     trap->code = GBX_TRAP_NONE;
     *out = NULL;
     GBX_TRY(instance_make(s, gbx_runtime_module_mutable(m), NULL, l, &i, err));
-    GBX_TRY(instance_start(i, trap, err));
-    *out = &i->abi;
-    return GBX_OK;
+    GBX_TRY(gbx_runtime_name_instance(i, name, err));
+    gbx_code const code = instance_start(i, trap, err);
+    gbx_runtime_figures_instance(s, i, gbx_base_os_now_ns() - begun_ns);
+    if (code == GBX_OK) *out = &i->abi;
+    return code;
 }
 
 gbx_code
 gbx_runtime_instance_resume(gbx_store *s, runtime_snapshot *snap, gbx_linker *l, gbx_instance **out,
                             gbx_err *err)
 {
+    u64 const begun_ns = gbx_base_os_now_ns();
     runtime_instance *i;
     *out = NULL;
     GBX_TRY(instance_make(s, snap->module, snap, l, &i, err));
     gbx_runtime_snapshot_apply(snap, i);
+    gbx_runtime_figures_instance(s, i, gbx_base_os_now_ns() - begun_ns);
     *out = &i->abi;
     return GBX_OK;
 }

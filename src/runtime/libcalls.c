@@ -40,6 +40,7 @@ libcall_memory_grow(gbx_exec *x, gbx_instance *inst, u32 mem_idx, u64 delta_page
     (void)x;
     *pages_out = gbx_runtime_memory_grow(inst->memories[mem_idx], delta_pages);
     if (*pages_out == UINT64_MAX) inst->store->memory_was_refused = true;
+    else figure_add(&inst->store->figures.memory_bytes, delta_pages * MEMORY_PAGE_BYTES);
     return GBX_TRAP_NONE;
 }
 

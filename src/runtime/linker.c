@@ -1,12 +1,16 @@
 /* The linker: names to things. Belongs to a store; what it names belongs to the store as well. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "runtime/runtime_int.h"
 
+#define LINKER_TYPE_SHOWN 512u /* bytes of a type in words */
+
 typedef struct linker_def {
     map_node node;
     runtime_extern ext;
+    runtime_told told;
     u32 module_len, name_len;
     char names[]; /* module, name; no separator: both may hold any byte */
 } linker_def;
@@ -51,6 +55,7 @@ gbx_runtime_linker_orphan(gbx_linker *l)
 {
     linker_clear(l);
     l->store = NULL;
+    l->wasi = NULL;
 }
 
 void
@@ -117,6 +122,70 @@ gbx_runtime_linker_define(gbx_linker *l, rd_name module, rd_name name, runtime_e
         }
     }
     d->ext = ext;
+    d->told = (runtime_told){0};
+    return GBX_OK;
+}
+
+void
+gbx_runtime_linker_tell(gbx_linker *l, rd_name module, rd_name name, runtime_told told)
+{
+    linker_def *const d = linker_find(l, module, name, linker_hash(l, module, name));
+    if (d) d->told = told;
+}
+
+void
+gbx_runtime_linker_set_wasi(gbx_linker *l, void *wasi)
+{
+    l->wasi = wasi;
+}
+
+void *
+gbx_runtime_linker_wasi(const gbx_linker *l)
+{
+    return l->wasi;
+}
+
+static rd_name
+linker_name(const linker_def *d, bool of_module)
+{
+    if (of_module) return (rd_name){d->names, d->module_len};
+    return (rd_name){d->names + d->module_len, d->name_len};
+}
+
+static int
+linker_compare_names(rd_name a, rd_name b)
+{
+    u32 const len = (u32)min_u64(a.len, b.len);
+    int const order = len ? memcmp(a.text, b.text, len) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int
+linker_compare(const void *a, const void *b)
+{
+    const linker_def *const x = *(const linker_def *const *)a, *const y = *(const linker_def *const *)b;
+    int const order = linker_compare_names(linker_name(x, true), linker_name(y, true));
+    return order ? order : linker_compare_names(linker_name(x, false), linker_name(y, false));
+}
+
+gbx_code
+gbx_runtime_linker_each(const gbx_linker *l, runtime_linker_visit visit, void *data, gbx_err *err)
+{
+    const linker_def **const list = gbx_base_alloc(l->defs.len, sizeof(const linker_def *));
+    if (!list) return linker_out_of_memory(err);
+    size_t count = 0;
+    for (size_t i = 0; i < l->defs.bucket_count; i++)
+        for (map_node *n = l->defs.buckets[i]; n; n = n->next) list[count++] = MAP_ENTRY(n, linker_def, node);
+    GBX_ASSERT(count == l->defs.len);
+    if (count) qsort(list, count, sizeof(const linker_def *), linker_compare);
+    for (size_t i = 0; i < count; i++) {
+        const linker_def *const d = list[i];
+        char text[LINKER_TYPE_SHOWN];
+        gbx_runtime_extern_print(gbx_runtime_extern_given(d->ext), text, sizeof text);
+        bool const is_host = d->ext.kind != WASM_EXTERN_FUNC || !d->ext.of.func->code;
+        visit(data, linker_name(d, true), linker_name(d, false), d->ext.kind, text, is_host, d->told);
+    }
+    gbx_base_free(list);
     return GBX_OK;
 }
 

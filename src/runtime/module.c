@@ -18,10 +18,21 @@ module_out_of_memory(gbx_err *err)
     return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a module");
 }
 
-static void
-module_free(gbx_module *m)
+void
+gbx_runtime_module_rest(gbx_module *m)
 {
-    if (m->wasm) gbx_runtime_cache_save(&m->code.cache, m);
+    gbx_runtime_cache_save(&m->code.cache, m);
+}
+
+u64
+gbx_runtime_module_bytes(const gbx_module *m)
+{
+    return sizeof *m + m->wasm->len + m->code.space.chunk_bytes + m->image.os.len;
+}
+
+void
+gbx_runtime_module_free(gbx_module *m)
+{
     for (u32 i = 0; m->types && i < m->wasm->type_count; i++) {
         if (m->wasm->types[i].canon == i) gbx_runtime_type_put(&m->engine->types, m->types[i]);
     }
@@ -38,8 +49,17 @@ module_free(gbx_module *m)
     gbx_runtime_module_code_deinit(m);
     gbx_wasm_module_free(m->wasm);
     (void)pthread_mutex_destroy(&m->lock);
-    gbx_runtime_engine_release(m->engine);
     gbx_base_free(m);
+}
+
+/* The last reference to one that has no entry. */
+static void
+module_end(gbx_module *m)
+{
+    gbx_engine *const e = m->engine;
+    if (m->wasm) gbx_runtime_module_rest(m);
+    gbx_runtime_module_free(m);
+    gbx_runtime_engine_release(e);
 }
 
 static gbx_code
@@ -75,7 +95,8 @@ module_verdict(void *data, size_t *len)
     gbx_module *const m = known->m;
     const gbx_engine *const e = m->engine;
     u64 const begun_ns = gbx_base_os_now_ns();
-    const mac_tag *const tags = known->tagging ? gbx_runtime_pieces_tags(known->tagging) : NULL;
+    bool const has_tags = known->tagging && e->cache.is_open;
+    const mac_tag *const tags = has_tags ? gbx_runtime_pieces_tags(known->tagging) : NULL;
     if (tags)
         gbx_runtime_cache_begin(&m->code.cache, &e->cache, tags, known->len, e->features_off,
                                 e->compiler.tune, &known->verdict, &known->verdict_len);
@@ -117,25 +138,52 @@ module_decode(gbx_module *m, u8 *bytes, size_t len, module_pieces *tagging, ship
     return code;
 }
 
-/* The module as it is before it is decoded; NULL: not made. */
-static gbx_module *
-module_begin(gbx_engine *e, u8 *bytes, size_t len, const shipped *with, gbx_code *code, gbx_err *err)
+static gbx_code
+module_check(gbx_engine *e, u8 *bytes, size_t len, const shipped *with, gbx_err *err)
 {
-    if (with->is_one && !with->is_making)
-        *code = gbx_runtime_shipped_check_module(with, e, bytes, len, err);
-    if (*code == GBX_OK) *code = gbx_runtime_sniff(bytes, len, "the module", err);
-    if (*code != GBX_OK) return NULL;
+    if (with->is_one && !with->is_making) GBX_TRY(gbx_runtime_shipped_check_module(with, e, bytes, len, err));
+    return gbx_runtime_sniff(bytes, len, "the module", err);
+}
+
+/* The module of these bytes that the engine has or keeps; else NULL, and the caller makes it. SAFETY: of a
+ * compiled file it was found out before whether its code is to be used, and it is part of the id. */
+static gbx_module *
+module_find(gbx_engine *e, u8 *bytes, size_t len, module_pieces **tagging, const shipped *with,
+            keep_entry **mine)
+{
+    *mine = NULL;
+    if (!e->keep.is_on || with->is_making) return NULL;
+    if (!*tagging)
+        *tagging = gbx_runtime_pieces_begin(gbx_runtime_keep_tagger(e), e->threads, -1, bytes, 0, len);
+    const mac_tag *const tags = *tagging ? gbx_runtime_pieces_tags(*tagging) : NULL;
+    if (!tags) return NULL;
+    bool const has_code = with->is_one && !*with->why_not;
+    mac_tag const id = gbx_runtime_keep_id(e, tags, len, has_code ? &with->code : NULL);
+    return gbx_runtime_keep_find(e, &id, mine);
+}
+
+/* The module as it is before it is decoded; NULL: memory is short. */
+static gbx_module *
+module_begin(gbx_engine *e)
+{
     gbx_module *const m = gbx_base_alloc_zero(1, sizeof *m);
-    if (!m) {
-        *code = module_out_of_memory(err);
-        return NULL;
-    }
+    if (!m) return NULL;
     int const rc = pthread_mutex_init(&m->lock, NULL);
     GBX_ASSERT(rc == 0);
     atomic_init(&m->refs, 1);
     m->engine = gbx_runtime_engine_retain(e);
     m->idle = (pool_link){&m->idle, &m->idle};
     return m;
+}
+
+static void
+module_count(const gbx_module *m)
+{
+    engine_figures *const f = &m->engine->figures;
+    u64 const spent_ns = m->read_ns + m->lookup_ns + m->decode_ns;
+    (void)atomic_fetch_add_explicit(&f->compilations, 1, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&f->compile_ns, spent_ns, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&f->module_bytes, m->wasm->len, memory_order_relaxed);
 }
 
 gbx_code
@@ -146,24 +194,32 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagg
     if (!with) with = &none;
     *out = NULL;
     u64 const begun_ns = gbx_base_os_now_ns();
-    gbx_code code = GBX_OK;
-    gbx_module *const m = module_begin(e, bytes, len, with, &code, err);
+    gbx_module *m = NULL;
+    keep_entry *mine = NULL;
+    gbx_code code = module_check(e, bytes, len, with, err);
+    if (code == GBX_OK) *out = module_find(e, bytes, len, &tagging, with, &mine);
+    if (*out) {
+        (void)atomic_fetch_add_explicit(&(*out)->avoided, 1, memory_order_relaxed);
+        (void)atomic_fetch_add_explicit(&e->figures.avoided, 1, memory_order_relaxed);
+    }
+    if (code == GBX_OK && !*out && !(m = module_begin(e))) code = module_out_of_memory(err);
     if (!m) {
+        gbx_runtime_keep_made(mine, NULL);
         gbx_runtime_pieces_end(tagging);
         gbx_base_free(bytes);
         gbx_runtime_shipped_end(with);
         return code;
     }
+    m->read_ns = with->read_ns;
     m->lookup_ns = gbx_base_os_now_ns() - begun_ns;
     code = module_decode(m, bytes, len, tagging, with, err);
     gbx_runtime_shipped_end(with);
     if (code == GBX_OK) code = module_intern(m, err);
-    if (code != GBX_OK) {
-        module_free(m);
-        return code;
-    }
-    *out = m;
-    return GBX_OK;
+    if (code == GBX_OK) module_count(m);
+    gbx_runtime_keep_made(mine, code == GBX_OK ? m : NULL);
+    if (code == GBX_OK) *out = m;
+    else module_end(m);
+    return code;
 }
 
 bool
@@ -195,7 +251,9 @@ gbx_runtime_module_retain(const gbx_module *m)
 void
 gbx_runtime_module_release(gbx_module *m)
 {
-    if (m && atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) module_free(m);
+    if (!m) return;
+    if (m->kept) gbx_runtime_keep_release(m);
+    else if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) module_end(m);
 }
 
 const wasm_module *

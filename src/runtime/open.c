@@ -220,8 +220,8 @@ static bool
 open_read_pieces(const gbx_engine *e, int fd, open_buf *b, u64 size)
 {
     u8 more;
-    module_pieces *const p =
-            gbx_runtime_pieces_begin(&e->cache, e->threads, fd, b->data, b->len, (size_t)size);
+    const cache_dir *const d = gbx_runtime_keep_tagger(e);
+    module_pieces *const p = gbx_runtime_pieces_begin(d, e->threads, fd, b->data, b->len, (size_t)size);
     bool const ok = p && gbx_runtime_pieces_read(p);
     if (ok && lseek(fd, (off_t)size, SEEK_SET) == (off_t)size && read(fd, &more, 1) == 0) {
         b->pieces = p;
@@ -352,11 +352,9 @@ gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_trust trust, gbx_mo
     gbx_runtime_open_show(path, what, sizeof what);
     u64 const begun_ns = gbx_base_os_now_ns();
     GBX_TRY(open_path(e, path, trust, what, &b, &s, err));
-    u64 const read_ns = gbx_base_os_now_ns() - begun_ns;
+    s.read_ns = gbx_base_os_now_ns() - begun_ns;
     gbx_code const code = gbx_runtime_module_new(e, b.data, b.len, b.pieces, &s, out, err);
-    if (code != GBX_OK) return gbx_base_err_add(err, code, "while loading %s", what);
-    (*out)->read_ns = read_ns;
-    return GBX_OK;
+    return code == GBX_OK ? GBX_OK : gbx_base_err_add(err, code, "while loading %s", what);
 }
 
 /* The same from bytes of the caller's. */

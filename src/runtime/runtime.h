@@ -10,12 +10,17 @@
 #ifndef GBX_RUNTIME_RUNTIME_H
 #define GBX_RUNTIME_RUNTIME_H
 
+#include <stdatomic.h>
+
 #include "abi/layout.h"
 #include "base/mac.h"
 #include "base/map.h"
 #include "gbx/cache.h"
 #include "gbx/engine.h"
+#include "gbx/guest.h"
 #include "gbx/host.h"
+#include "gbx/keep.h"
+#include "gbx/metrics.h"
 #include "gbx/precompile.h"
 #include "gbx/snapshot.h"
 #include "gbx/unstable/compiled.h"
@@ -39,6 +44,9 @@ GBX_MUST_USE gbx_code gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_en
                                              gbx_err *err);
 gbx_engine *gbx_runtime_engine_retain(gbx_engine *e);
 void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */
+/* keep.c: free what was kept for its time, or all that is kept; what there is. */
+void gbx_runtime_keep_trim(bool all);
+void gbx_runtime_keep_count(gbx_kept *out);
 /* A descriptor of the code cache's directory, for as long as the engine lives; NULL: there is no cache. */
 const int *gbx_runtime_engine_cache_dir(const gbx_engine *e);
 /* For modules that are instantiated from now on; see unstable/tiers.h. */
@@ -49,9 +57,9 @@ void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 typedef struct shipped shipped;
 typedef struct module_pieces module_pieces;
 
-/* Takes `bytes` over (from gbx_base_alloc, with WASM_PAD_BYTES behind them), on failure too; and what `with`
- * (may be NULL) holds, if they come with code. `tagging`: their pieces (pieces.c), which are ended here;
- * NULL: not begun yet. */
+/* Takes `bytes` over (from gbx_base_alloc, with WASM_PAD_BYTES behind them), on failure too; and what
+ * `with` (may be NULL) holds, if they come with code. `tagging`: their pieces (pieces.c), which are
+ * ended here; NULL: not begun yet. */
 GBX_MUST_USE gbx_code gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagging,
                                              shipped *with, gbx_module **out, gbx_err *err);
 /* From bytes of the caller's, or of a file; both may be a module with its code. */
@@ -68,8 +76,8 @@ GBX_MUST_USE gbx_code gbx_runtime_open_bytes(gbx_engine *e, const char *path, u8
 /* ---- shipped.c: see gbx/precompile.h */
 
 GBX_MUST_USE gbx_code gbx_runtime_precompile(gbx_engine *e, const u8 *bytes, size_t len,
-                                             const gbx_precompile_opts *opts, gbx_write_fn write, void *data,
-                                             gbx_err *err);
+                                             const gbx_precompile_opts *opts, gbx_write_fn write, void
+                                             *data, gbx_err *err);
 GBX_MUST_USE gbx_code gbx_runtime_precompile_file(gbx_engine *e, const char *path, const char *to,
                                                   const gbx_precompile_opts *opts, gbx_err *err);
 gbx_module *gbx_runtime_module_retain(const gbx_module *m);
@@ -106,8 +114,8 @@ typedef struct runtime_limits {
 
 #define RUNTIME_STACK_LEAST_BYTES ((u64)64 << 10)
 
-GBX_MUST_USE gbx_code gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits,
-                                            gbx_store **out, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, const char *name,
+                                            const char *tenant, gbx_store **out, gbx_err *err);
 void gbx_runtime_store_free(gbx_store *s); /* NULL is fine; not while a call runs in it */
 gbx_engine *gbx_runtime_store_engine(const gbx_store *s);
 const runtime_limits *gbx_runtime_store_limits(const gbx_store *s);
@@ -134,6 +142,47 @@ GBX_MUST_USE gbx_code gbx_runtime_host_table(gbx_store *s, const wasm_tabletype 
 GBX_MUST_USE gbx_code gbx_runtime_host_global(gbx_store *s, const wasm_globaltype *type,
                                               wasm_value value, gbx_global **out, gbx_err *err);
 
+/* ---- named.c: see its head */
+
+const char *gbx_runtime_store_name(const gbx_store *s); /* as given, UTF-8; "": none */
+const char *gbx_runtime_store_tenant(const gbx_store *s);
+/* Say of an error in `s` whose it is; `instance`: the name of one, or NULL. Gives `code`. */
+gbx_code gbx_runtime_name_err(const gbx_store *s, const char *instance, gbx_code code, gbx_err *err);
+/* The same of a trap, but not of an exit. inst and trap may be NULL. */
+void gbx_runtime_name_trap(const gbx_store *s, const gbx_instance *inst, gbx_trap *trap);
+
+/* ---- figures.c: see gbx/metrics.h */
+
+#define STORE_FIGURES_WASI 64
+
+/* Written by the thread of the store alone (figure_add), read by any. */
+typedef struct wasi_figures {
+    _Atomic u64 calls[STORE_FIGURES_WASI];
+    _Atomic u64 stream_read_bytes, stream_written_bytes, file_read_bytes, file_written_bytes;
+} wasi_figures;
+
+/* What it was before. */
+static inline u64
+figure_add(_Atomic u64 *at, u64 more)
+{
+    u64 const now = atomic_load_explicit(at, memory_order_relaxed);
+    atomic_store_explicit(at, now + more, memory_order_relaxed);
+    return now;
+}
+
+wasi_figures *gbx_runtime_store_wasi_figures(gbx_store *s);
+void gbx_runtime_store_figures(const gbx_store *s, gbx_metrics *out);
+void gbx_runtime_module_figures(const gbx_module *m, gbx_metrics *out);
+void gbx_runtime_engine_figures(const gbx_engine *e, gbx_metrics *out);
+
+/* What the stores of one tenant and name have counted. */
+typedef struct runtime_labelled {
+    const char *name, *tenant; /* borrowed from the engine */
+    gbx_metrics sum;
+} runtime_labelled;
+/* *out is from gbx_base_alloc. False: memory is short. */
+GBX_MUST_USE bool gbx_runtime_labelled_figures(const gbx_engine *e, runtime_labelled **out, u32 *count);
+
 /* ---- cache.c, cache_dir.c: see gbx/cache.h */
 
 GBX_MUST_USE gbx_code gbx_runtime_cache_inspect(const char *path, gbx_cache_info *out, gbx_err *err);
@@ -159,6 +208,20 @@ gbx_store *gbx_runtime_linker_store(const gbx_linker *l); /* NULL once the store
 /* A later definition of a pair of names replaces the earlier. */
 GBX_MUST_USE gbx_code gbx_runtime_linker_define(gbx_linker *l, rd_name module, rd_name name,
                                                 runtime_extern ext, gbx_err *err);
+/* What the host says of a definition; borrowed, from what lives as long as the store. NULL: nothing. */
+typedef struct runtime_told {
+    const char *purpose, *touches;
+} runtime_told;
+void gbx_runtime_linker_tell(gbx_linker *l, rd_name module, rd_name name, runtime_told told);
+/* Kept for gbx_wasi_describe: what WASI's calls were last linked with. */
+void gbx_runtime_linker_set_wasi(gbx_linker *l, void *wasi);
+void *gbx_runtime_linker_wasi(const gbx_linker *l);
+/* Each single definition, in the order of their names' bytes. GBX_NO_MEMORY. `text`: its type. */
+typedef void (*runtime_linker_visit)(void *data, rd_name module, rd_name name, wasm_extern kind,
+                                     const char *text, bool is_host, runtime_told told);
+GBX_MUST_USE gbx_code gbx_runtime_linker_each(const gbx_linker *l, runtime_linker_visit visit, void *data,
+                                              gbx_err *err);
+
 /* Host functions that are defined together, store after store. Static storage. */
 typedef struct runtime_host_row {
     const char *name;
@@ -190,9 +253,9 @@ GBX_MUST_USE gbx_code gbx_runtime_link(gbx_linker *l, const gbx_module *m, runti
 /* ---- instance.c */
 
 /* Where segments or the start function trap, the instance stays in the store (its functions may stand
- * in a table of another one) but *out is NULL. trap may be NULL. */
-GBX_MUST_USE gbx_code gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l,
-                                               gbx_instance **out, gbx_trap *trap, gbx_err *err);
+ * in a table of another one) but *out is NULL. name and trap may be NULL. */
+GBX_MUST_USE gbx_code gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l, const
+char *name,                                                gbx_instance **out, gbx_trap *trap, gbx_err *err);
 /* The same from a snapshot: nothing of the guest runs, so nothing can trap. */
 GBX_MUST_USE gbx_code gbx_runtime_instance_resume(gbx_store *s, runtime_snapshot *snap, gbx_linker *l,
                                                   gbx_instance **out, gbx_err *err);
@@ -231,6 +294,19 @@ gbx_trap_code gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots,
 /* Fill *trap (may be NULL) with a trap that no running code raised. */
 gbx_trap_code gbx_runtime_trap(gbx_trap *trap, gbx_trap_code code, const char *fmt, ...)
         GBX_PRINTF(3, 4);
+
+/* ---- view.c: see gbx/guest.h */
+
+typedef struct gbx_views gbx_views;
+gbx_trap_code gbx_runtime_view_open(gbx_store *s, const gbx_memory *mem, u64 addr, u64 len, gbx_view *out);
+u8 *gbx_runtime_view_data(gbx_view view, u64 *len); /* NULL: it gives nothing */
+void gbx_runtime_view_close(gbx_view view);
+/* Before somebody looks at a memory by another way, and after somebody changed it. */
+void gbx_runtime_views_sync(gbx_store *s);
+void gbx_runtime_views_end(gbx_store *s); /* those of the host function that returns */
+/* Around guest code that a host function calls; s->views is not NULL. */
+void gbx_runtime_views_hide(gbx_store *s);
+void gbx_runtime_views_show(gbx_store *s);
 
 /* ---- libcalls.c */
 

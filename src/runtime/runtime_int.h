@@ -201,6 +201,9 @@ typedef struct runtime_compiler {
     bool is_tried, works;
     code_region region;
     codegen_space *space;
+    struct {
+        u64 funcs, bytes, ns;
+    } made; /* functions for which code was made, the code, and the time that it took; of all modules */
 } runtime_compiler;
 
 /* Why a function has no code: bits of facts.beyond, and behind them these. */
@@ -237,6 +240,7 @@ struct module_code {
     published_list published; /* the same */
     cache_entry cache;        /* from the module's beginning on */
     u32 taken;                /* functions, from the cache; under the compiler's lock */
+    u64 taken_bytes;          /* of code; the same */
     compiled_figures figures; /* the same */
     u64 most_bytes;           /* that code of its functions may take */
 };
@@ -272,9 +276,9 @@ bool gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx);
 #define RUNTIME_PIECE_BYTES ((size_t)256 << 10)
 
 u32 gbx_runtime_pieces_count(size_t len);
-/* Begin to read `len` bytes of a file from its start, but the first `from`, which are there (fd -1: all are),
- * and to tag their pieces for `d` (not open: not). By `threads` at most, 0: as many as there are processors.
- * Until the end nobody else writes to the bytes or frees them. NULL: memory is short. */
+/* Begin to read `len` bytes of a file from its start, but the first `from`, which are there (fd -1: all
+ * are), and to tag their pieces for `d` (not open: not). By `threads` at most, 0: as many as there are
+ * processors. Until the end nobody else writes to the bytes or frees them. NULL: memory is short. */
 GBX_MUST_USE module_pieces *gbx_runtime_pieces_begin(const cache_dir *d, u32 threads, int fd, u8 *bytes,
                                                      size_t from, size_t len);
 /* All are there. False: they cannot be read. */
@@ -314,7 +318,79 @@ GBX_MUST_USE u64 gbx_runtime_pool_room(const runtime_pool *p);
 void gbx_runtime_pool_put(runtime_pool *p, runtime_instance *i);
 void gbx_runtime_pool_forget(runtime_pool *p, const pool_link *home); /* free the idle ones of a home */
 
+/* ---- keep.c: engines and modules that were released, kept for who wants them again */
+
+typedef struct keep_entry keep_entry;
+
+typedef struct keep_engine {
+    bool is_on, is_spoilt; /* a spoilt one is not kept: it is no longer as its options say */
+    bool is_kept, is_busy; /* nobody has it; it is about to be kept */
+    pid_t pid;
+    gbx_engine_opts opts; /* what it was made with, but for the cache's directory */
+    u64 keep_ns, since_ns;
+    gbx_engine *next;
+    map entries;
+    keep_entry *newest, *oldest; /* of those that nobody has */
+    u64 idle_count, idle_bytes;
+} keep_engine;
+
+/* One that is kept and as good as a new one, whose only reference it becomes; NULL: there is none. */
+GBX_MUST_USE gbx_engine *gbx_runtime_keep_take(const gbx_engine_opts *opts, const cache_dir *cache);
+void gbx_runtime_keep_begin(gbx_engine *e, const gbx_engine_opts *opts);
+void gbx_runtime_keep_spoil(gbx_engine *e);
+void gbx_runtime_keep_release_engine(gbx_engine *e);
+void gbx_runtime_keep_end(gbx_engine *e); /* frees what it keeps; nobody has the engine */
+/* For what the pieces of a module are tagged. Not open: for nothing. */
+const cache_dir *gbx_runtime_keep_tagger(const gbx_engine *e);
+/* Of a module of `len` bytes whose pieces have these tags; `code` (or NULL): that of the code that comes
+ * with it and is used. */
+mac_tag gbx_runtime_keep_id(const gbx_engine *e, const mac_tag *tags, size_t len, const mac_tag *code);
+/* The module with that id, with one reference more. NULL: the caller makes it, and says so of *mine,
+ * which is NULL where memory is short. */
+GBX_MUST_USE gbx_module *gbx_runtime_keep_find(gbx_engine *e, const mac_tag *id, keep_entry **mine);
+void gbx_runtime_keep_made(keep_entry *mine, gbx_module *m); /* m NULL: it could not be made */
+void gbx_runtime_keep_release(gbx_module *m); /* one that has an entry */
+
+/* What it keeps at this moment. */
+void gbx_runtime_keep_of(const gbx_engine *e, u64 *modules, u64 *bytes);
+
+/* ---- figures.c: what is counted; see gbx/metrics.h */
+
+typedef struct figures_label figures_label;
+
+typedef struct engine_figures {
+    pthread_mutex_t lock; /* of what follows */
+    gbx_store *stores;    /* alive */
+    map by_name;
+    figures_label *labels;
+    _Atomic u64 compilations, avoided, compile_ns, module_bytes; /* without the lock */
+} engine_figures;
+
+void gbx_runtime_figures_init(engine_figures *f);
+void gbx_runtime_figures_reset(engine_figures *f); /* as of an engine that is new; no store is alive */
+void gbx_runtime_figures_deinit(engine_figures *f);
+void gbx_runtime_figures_add(gbx_metrics *to, const gbx_metrics *from);
+/* The store is there, and has its name. False: memory is short. */
+GBX_MUST_USE bool gbx_runtime_figures_begin(gbx_store *s);
+void gbx_runtime_figures_home(gbx_store *s, gbx_module *m); /* the first instance is one of m's */
+void gbx_runtime_figures_end(gbx_store *s); /* while its instances are there */
+/* Around an outermost call that is timed. */
+void gbx_runtime_figures_time(gbx_store *s);
+void gbx_runtime_figures_timed(gbx_store *s);
+void gbx_runtime_figures_instance(gbx_store *s, runtime_instance *i, u64 spent_ns);
+
+typedef struct store_figures {
+    _Atomic u64 calls, calls_timed, wall_ns, cpu_ns, fuel, memory_bytes, instances, instances_pooled,
+            instantiate_ns;
+    _Atomic u64 traps[GBX_TRAP_CODE_COUNT];
+    wasi_figures wasi;
+} store_figures;
+
 /* ---- engine.c */
+
+void gbx_runtime_engine_free(gbx_engine *e);
+/* Nobody has it: what costs others something while it is kept, its threads and descriptors, goes. */
+void gbx_runtime_engine_rest(gbx_engine *e);
 
 struct gbx_engine {
     _Atomic u64 refs;
@@ -323,13 +399,22 @@ struct gbx_engine {
     runtime_watcher watcher;
     runtime_lanes lanes;
     u64 features_off;
+    bool checked; /* what is behind a view is taken away while guests run: view.c */
     u32 threads; /* of a compilation; 0: as many as there are processors */
     runtime_compiler compiler;
     cache_dir cache;
     runtime_pool pool;
+    keep_engine keep;
+    bool times_all; /* each call is timed */
+    engine_figures figures;
 };
 
 /* ---- module.c */
+
+/* Nobody has it. Its engine is not released. */
+void gbx_runtime_module_free(gbx_module *m);
+void gbx_runtime_module_rest(gbx_module *m);
+u64 gbx_runtime_module_bytes(const gbx_module *m); /* that it takes, about */
 
 typedef struct module_name {
     map_node node; /* keyed by function index */
@@ -352,6 +437,7 @@ typedef struct module_image {
 struct gbx_module {
     _Atomic u64 refs;
     gbx_engine *engine;
+    keep_entry *kept; /* NULL: it is freed with its last reference */
     wasm_module *wasm;
     u64 ready_ns; /* spent on making functions ready one by one, under the lock */
     runtime_type **types; /* by type index; equal ones share one reference, that of the lowest index */
@@ -367,6 +453,8 @@ struct gbx_module {
     module_image image;
     u64 read_ns, lookup_ns, decode_ns; /* see gbx/unstable/times.h */
     _Atomic u64 image_ns;
+    _Atomic u64 avoided; /* compilations that gave it again */
+    gbx_metrics ended;   /* of stores that were its; under the lock of the engine's figures */
     pool_link idle; /* ring of its instances in the engine's pool, under the pool's lock */
 };
 
@@ -382,6 +470,7 @@ typedef struct shipped {
     u64 module_len;
     mac_tag module, code;
     const char *why_not; /* its code is not used; "": it is */
+    u64 read_ns;         /* that reading the file took, whether it is one or not */
     cache_file part;     /* its code: not open; fd, or data, is owned */
 } shipped;
 
@@ -484,7 +573,14 @@ struct runtime_instance {
     pool_link *home; /* ring of the module, or of the snapshot it began with */
     pool_link in_pool, in_home;
     runtime_snapshot *snapshot; /* NULL: it began as its module says */
+    char *name;                 /* owned; NULL: none */
 };
+
+/* Both may be NULL. GBX_ARGUMENT: one is too long, or not UTF-8; GBX_NO_MEMORY. Before anybody else sees
+   the store. */
+GBX_MUST_USE gbx_code gbx_runtime_name_store(gbx_store *s, const char *name, const char *tenant,
+                                             gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_name_instance(runtime_instance *i, const char *name, gbx_err *err);
 
 static inline bool
 instance_is_own(const runtime_instance *i, const gbx_func *f)
@@ -518,8 +614,8 @@ GBX_MUST_USE const module_image *gbx_runtime_image_find(const gbx_module *m); /*
 void gbx_runtime_image_deinit(gbx_module *m);
 /* Give a memory that is all zero its data. True: it is mapped. */
 bool gbx_runtime_image_begin(const module_image *img, gbx_memory *mem, bool may_map);
-/* Make a memory as it began, whatever was written to it: at most `keep` bytes of written pages stay, and are
- * put right; the rest is given back. Returns how many stay. */
+/* Make a memory as it began, whatever was written to it: at most `keep` bytes of written pages stay, and
+ * are put right; the rest is given back. Returns how many stay. */
 u64 gbx_runtime_image_restore(const module_image *img, gbx_memory *mem, bool is_mapped, os_written *w,
                               u64 keep);
 
@@ -603,7 +699,17 @@ struct gbx_store {
     runtime_instance *instances;
     gbx_linker *linkers;
     runtime_owned *owned;
+    gbx_views *views; /* owned; NULL: none was ever opened */
     void *wasi;
+
+    char *name, *tenant_name; /* owned; NULL: none */
+    store_figures figures;
+    u64 time_mask; /* which calls are timed: those whose number has none of these bits */
+    bool is_timed; /* the running call is */
+    u64 timed_wall_ns, timed_cpu_ns;
+    gbx_module *home; /* the first that was instantiated; NULL: none yet */
+    figures_label *label; /* NULL: it is not in the engine's list */
+    gbx_store *next_store, **store_link;
 };
 
 /* ---- linker.c */
@@ -614,6 +720,7 @@ struct gbx_linker {
     gbx_store *store;
     map defs;
     linker_set *sets; /* newest first; what is in defs was defined later */
+    void *wasi;       /* see gbx_runtime_linker_set_wasi */
     gbx_linker *next, **link; /* in the store's list */
 };
 

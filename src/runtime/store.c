@@ -7,12 +7,19 @@
 
 static _Atomic u64 store_count; /* there ever were */
 
+static gbx_code
+store_out_of_memory(gbx_err *err, const char *what)
+{
+    return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a %s", what);
+}
+
 gbx_code
-gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, gbx_store **out, gbx_err *err)
+gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, const char *name, const char *tenant,
+                      gbx_store **out, gbx_err *err)
 {
     *out = NULL;
     gbx_store *const s = gbx_base_alloc_zero(1, sizeof *s);
-    if (!s) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a store");
+    if (!s) return store_out_of_memory(err, "store");
     s->engine = gbx_runtime_engine_retain(e);
     s->tenant = 1 + atomic_fetch_add_explicit(&store_count, 1, memory_order_relaxed);
     s->limits = *limits;
@@ -25,8 +32,11 @@ gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, gbx_store **o
     atomic_init(&s->exec.attention, 0);
     atomic_init(&s->stop_fd, -1);
     gbx_runtime_watch_add(&e->watcher, &s->watch, s);
-    *out = s;
-    return GBX_OK;
+    gbx_code code = gbx_runtime_name_store(s, name, tenant, err);
+    if (code == GBX_OK && !gbx_runtime_figures_begin(s)) code = store_out_of_memory(err, "store");
+    if (code == GBX_OK) *out = s;
+    else gbx_runtime_store_free(s);
+    return code;
 }
 
 void
@@ -34,6 +44,7 @@ gbx_runtime_store_free(gbx_store *s)
 {
     if (!s) return;
     GBX_ASSERT_SLOW(s->depth == 0);
+    gbx_runtime_figures_end(s);
     gbx_runtime_watch_remove(&s->engine->watcher, &s->watch);
     for (gbx_linker *l = s->linkers; l; l = l->next) gbx_runtime_linker_orphan(l);
     while (s->instances) {
@@ -49,6 +60,8 @@ gbx_runtime_store_free(gbx_store *s)
         gbx_base_free(o);
     }
     gbx_runtime_engine_release(s->engine);
+    gbx_base_free(s->name);
+    gbx_base_free(s->tenant_name);
     gbx_base_free(s);
 }
 
@@ -122,12 +135,6 @@ void *
 gbx_runtime_store_wasi(const gbx_store *s)
 {
     return s->wasi;
-}
-
-static gbx_code
-store_out_of_memory(gbx_err *err, const char *what)
-{
-    return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a %s", what);
 }
 
 static void

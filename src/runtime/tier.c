@@ -70,6 +70,7 @@ gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode)
 void
 gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor)
 {
+    gbx_runtime_keep_spoil(e);
     (void)pthread_mutex_lock(&e->compiler.lock);
     e->compiler.warm_factor = factor;
     (void)pthread_mutex_unlock(&e->compiler.lock);
@@ -206,6 +207,7 @@ tier_take(runtime_compiler *c, module_code *mc, u32 func_idx)
         if (why) continue;
         tier_count(mc, code, &out);
         mc->taken++;
+        mc->taken_bytes += out.len;
         atomic_store(&mc->cells[taken].state, GBX_CELL_DONE);
     }
     gbx_base_free(records);
@@ -225,7 +227,10 @@ gbx_runtime_tier_settle(runtime_compiler *c, module_code *mc, const wasm_code *c
     n->emit_ns += spent_ns - out->facts_ns;
     n->publish_ns += publish_ns;
     n->refused += why != 0;
+    c->made.ns += spent_ns + publish_ns;
     if (!why) {
+        c->made.funcs++;
+        c->made.bytes += out->len;
         tier_count(mc, code, out);
         gbx_runtime_cache_keep(&mc->cache, mc, code->func_idx, out, spent_ns + publish_ns);
     }

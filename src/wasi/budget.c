@@ -68,7 +68,7 @@ gbx_wasi_budget_begin(p1_call *c, const wasi_file *f, p1_iovs *v, u64 at, wasi_b
     wasi_ctx *const w = c->w;
     bool const is_file = f->type == TYPE_REGULAR_FILE && !f->inherited;
     *b = (wasi_budget){0};
-    if (f->kind != KIND_HOST && !f->sink) return WASI_OK;
+    if (f->kind != KIND_HOST && f->kind != KIND_STREAM && !f->sink) return WASI_OK;
     u64 *const left = is_file ? &w->disk_left : &w->output_left;
     if (*left == UINT64_MAX || !v->total) return WASI_OK;
     if (is_file) WASI_TRY(budget_hole(f, at, &b->hole));

@@ -130,6 +130,13 @@ ctx_stdio(wasi_ctx *w, u32 guest_fd, int host_fd, gbx_err *err)
     wasi_file f = {.kind = KIND_NULL, .host = -1, .type = TYPE_CHARACTER_DEVICE, .inherited = true};
     f.rights = gbx_wasi_rights_of(f.type, false) & (guest_fd ? ~RIGHT_FD_READ : ~RIGHT_FD_WRITE);
     f.sink = w->sinks[guest_fd].write ? &w->sinks[guest_fd] : NULL;
+    wasi_stream *const s = &w->streams[guest_fd];
+    if (host_fd < 0 && (s->blob || s->most || s->read || s->write)) {
+        f.kind = KIND_STREAM;
+        f.type = TYPE_UNKNOWN; /* as a pipe */
+        f.stream = s;
+        f.rights = gbx_wasi_rights_of(f.type, false) & (guest_fd ? ~RIGHT_FD_READ : ~RIGHT_FD_WRITE);
+    }
     if (host_fd < 0) return ctx_add(w, &f, err);
     f.sink = NULL;
     struct stat st;
@@ -161,7 +168,7 @@ ctx_scratch(wasi_ctx *w, const wasi_dir_grant *d, int *from, gbx_err *err)
                                 "file system (Linux 5.2, and the right to mount, or user namespaces): %s",
                                 d->guest_path, strerror(errno));
     w->scratches[w->scratch_count++] = *from;
-    return GBX_OK;
+    return gbx_wasi_seeded_hide(w, err);
 }
 
 static gbx_code
@@ -224,6 +231,47 @@ ctx_sockets(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     return GBX_OK;
 }
 
+/* The name of a granted directory, which the context has from now on; NULL: memory is short. */
+static char *
+ctx_preopen(wasi_ctx *w, const wasi_dir_grant *d, const struct stat *st)
+{
+    const char *const host = d->host_path ? d->host_path : "";
+    size_t const len = strlen(d->guest_path) + 1, host_len = strlen(host) + 1;
+    char *const name = gbx_base_alloc(len + host_len, 1);
+    if (!name) return NULL;
+    memcpy(name, d->guest_path, len);
+    memcpy(name + len, host, host_len);
+    w->preopens[w->preopen_count++] = (wasi_preopen){.name = name,
+                                                     .dev = st->st_dev,
+                                                     .ino = st->st_ino,
+                                                     .read_only = d->read_only,
+                                                     .scratch_bytes = d->scratch_bytes,
+                                                     .host_path = name + len};
+    return name;
+}
+
+static gbx_code
+ctx_tree(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
+{
+    struct stat const none = {0};
+    char *const name = ctx_preopen(w, d, &none);
+    if (!name) return ctx_no_memory(err);
+    wasi_preopen *const p = &w->preopens[w->preopen_count - 1];
+    p->tree = gbx_wasi_tree_retain(d->tree);
+    p->read_only = true;
+    u64 const rights = gbx_wasi_rights_of(TYPE_DIRECTORY, false);
+    wasi_file const f = {.kind = KIND_NODE,
+                         .host = -1,
+                         .type = TYPE_DIRECTORY,
+                         .node = gbx_wasi_tree_root(p->tree),
+                         .read_only = true,
+                         .place = gbx_wasi_place_of(PLACE_ROOT, name),
+                         .rights = rights,
+                         .inheriting = rights | gbx_wasi_rights_of(TYPE_REGULAR_FILE, false),
+                         .preopen = name};
+    return ctx_add(w, &f, err);
+}
+
 /* The grant's descriptor is O_PATH and may be shared; a description of our own can be listed as well.
  * Where that is not permitted the grant is for look-ups only, as it is natively. */
 static gbx_code
@@ -231,6 +279,7 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
 {
     struct stat st;
     int from = d->host_fd;
+    if (d->tree) return ctx_tree(w, d, err);
     if (d->scratch_bytes) GBX_TRY(ctx_scratch(w, d, &from, err));
     int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == EACCES) fd = openat(from, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -253,15 +302,11 @@ ctx_dir(wasi_ctx *w, const wasi_dir_grant *d, gbx_err *err)
                                 "the directory granted as %s is an interface of the kernel, not files",
                                 d->guest_path);
     }
-    size_t const len = strlen(d->guest_path) + 1;
-    char *const name = gbx_base_alloc(len, 1);
+    char *const name = ctx_preopen(w, d, &st);
     if (!name) {
         close(fd);
         return ctx_no_memory(err);
     }
-    memcpy(name, d->guest_path, len);
-    w->preopens[w->preopen_count++] = (wasi_preopen){
-            .name = name, .dev = st.st_dev, .ino = st.st_ino, .read_only = d->read_only};
     u64 const rights = gbx_wasi_rights_of(TYPE_DIRECTORY, false);
     wasi_file const f = {.kind = KIND_HOST,
                          .host = fd,
@@ -296,10 +341,11 @@ ctx_nest(wasi_ctx *w, u32 first_fd)
         wasi_file *const dir = &w->fds.files[first_fd + i];
         const char *const name = w->preopens[i].name;
         size_t const len = name[1] ? strlen(name) : 0;
+        if (dir->kind != KIND_HOST) continue;
         for (u32 k = 0; k < w->preopen_count; k++) {
             wasi_preopen *const p = &w->preopens[k];
             bool const below = !strncmp(p->name, name, len) && p->name[len] == '/' && p->name[len + 1];
-            if (!p->read_only || !below) continue;
+            if (!p->read_only || !below || p->tree) continue;
             if (!ctx_stands_in(w, dir, p->name + len + 1, p)) continue;
             p->within = true;
             dir->holds_read_only = true;
@@ -317,14 +363,26 @@ ctx_has_openat2(void)
     return fd >= 0;
 }
 
+static void
+ctx_clock(wasi_ctx *w, const wasi_config *config)
+{
+    bool const by_seed = config->seed && config->clock != WASI_CLOCK_HOST;
+    if (config->clock_now) {
+        w->clock_now = config->clock_now;
+        w->clock_sleep = config->clock_sleep;
+        w->clock_data = config->clock_data;
+    } else if (by_seed || config->clock == WASI_CLOCK_FIXED) {
+        gbx_wasi_clock_fix(w, !by_seed);
+    }
+}
+
 static gbx_code
 ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
 {
-    w->clock_now = config->clock_now;
-    w->clock_sleep = config->clock_sleep;
-    w->clock_data = config->clock_data;
+    ctx_clock(w, config);
     w->random_fill = config->random_fill;
     w->random_data = config->random_data;
+    if (config->random_seed) gbx_wasi_random_fix(w, *config->random_seed);
     w->still = config->still;
     w->output_left = config->output_bytes ? config->output_bytes : UINT64_MAX;
     w->disk_left = config->disk_bytes ? config->disk_bytes : UINT64_MAX;
@@ -333,6 +391,7 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     w->pipe_ends = config->pipe_ends;
     w->cache_dir = config->cache_dir ? *config->cache_dir : -1;
     memcpy(w->sinks, config->sinks, sizeof w->sinks);
+    for (u32 i = 0; i < 3; i++) gbx_wasi_stream_begin(&w->streams[i], &config->streams[i]);
     if (config->seed) GBX_TRY(gbx_wasi_seeded_new(w, *config->seed, err));
     if (config->trace) GBX_TRY(gbx_wasi_trace_new(w, config->trace, config->trace_data, err));
     /* Without a directory no path is ever looked up. */
@@ -379,17 +438,38 @@ ctx_reset_colours(wasi_ctx *w)
 }
 
 void
+gbx_wasi_count(wasi_ctx *w, wasi_figures *figures)
+{
+    w->figures = figures;
+}
+
+void
+gbx_wasi_moved(const wasi_ctx *w, bool is_file, bool is_read, u64 bytes)
+{
+    wasi_figures *const n = w->figures;
+    if (!n) return;
+    figure_add(is_file ? is_read ? &n->file_read_bytes : &n->file_written_bytes
+                       : is_read ? &n->stream_read_bytes : &n->stream_written_bytes,
+               bytes);
+}
+
+void
 gbx_wasi_ctx_free(wasi_ctx *w)
 {
     if (!w) return;
     ctx_reset_colours(w);
     gbx_wasi_fds_deinit(&w->fds);
     gbx_base_os_event_close(w->end_fd);
-    for (u32 i = 0; i < w->preopen_count; i++) gbx_base_free(w->preopens[i].name);
+    for (u32 i = 0; i < w->preopen_count; i++) {
+        gbx_wasi_tree_release(w->preopens[i].tree);
+        gbx_base_free(w->preopens[i].name);
+    }
+    for (u32 i = 0; i < 3; i++) gbx_wasi_stream_deinit(&w->streams[i]);
     gbx_base_free(w->preopens);
     for (u32 i = 0; i < w->scratch_count; i++) close(w->scratches[i]);
     gbx_base_free(w->scratches);
     gbx_wasi_seeded_free(w->seeded);
+    gbx_wasi_seeded_free(w->hidden);
     gbx_base_free(w->args.data);
     gbx_base_free(w->env.data);
     gbx_base_free(w->trace);

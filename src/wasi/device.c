@@ -98,7 +98,8 @@ gbx_wasi_device_of(const struct stat *st)
 void
 gbx_wasi_device_stat(wasi_kind kind, struct stat *st)
 {
-    *st = (struct stat){.st_ino = (ino_t)kind, .st_mode = S_IFCHR | 0666, .st_nlink = 1};
+    mode_t const type = kind == KIND_STREAM ? S_IFIFO : S_IFCHR;
+    *st = (struct stat){.st_ino = (ino_t)kind, .st_mode = type | 0666, .st_nlink = 1};
 }
 
 wasi_file

@@ -1,5 +1,6 @@
 /* Host errno to WASI errno, from errno.def. */
 #include <errno.h>
+#include <string.h>
 
 #include "wasi/wasi_int.h"
 
@@ -22,4 +23,12 @@ gbx_wasi_errno_of(int host_errno)
     for (const errno_row *r = errno_rows; r < GBX_END(errno_rows); r++)
         if (r->host == host_errno && host_errno) return r->name;
     return WASI_IO;
+}
+
+const char *
+gbx_wasi_errno_text(wasi_errno e)
+{
+    for (const errno_row *r = errno_rows; r < GBX_END(errno_rows); r++)
+        if (r->name == e && r->host) return strerror(r->host);
+    return "it failed";
 }

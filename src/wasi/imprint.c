@@ -23,6 +23,7 @@ struct wasi_imprint {
     wasi_strings args, env;
     imprint_fd *fds;
     u32 fd_count;
+    wasi_clock clock;
 };
 
 /* What fd_fdstat_set_flags cannot change on every descriptor. */
@@ -66,6 +67,7 @@ imprint_fill(wasi_imprint *p, wasi_ctx *w)
     p->fds = gbx_base_alloc_zero(w->granted, sizeof *p->fds);
     if (!p->fds) return false;
     p->fd_count = w->granted;
+    p->clock = w->clock;
     for (u32 fd = 0; fd < w->granted; fd++) {
         const wasi_file *const f = &w->fds.files[fd];
         imprint_fd *const to = &p->fds[fd];
@@ -136,6 +138,7 @@ void
 gbx_wasi_imprint_apply(const wasi_imprint *p, wasi_ctx *w)
 {
     bool const is_same = !(gbx_wasi_imprint_differs(p, w) & GBX_FROM_GRANTS);
+    w->clock.past_ns = max_u64(w->clock.past_ns, p->clock.past_ns); /* it never goes back */
     for (u32 fd = 0; fd < min_u64(p->fd_count, w->granted); fd++) {
         wasi_file *const f = gbx_wasi_fds_find(&w->fds, fd);
         if (!f) continue;

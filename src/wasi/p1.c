@@ -15,6 +15,7 @@ p1_enter(p1_call *c, const char *name, wasi_errno (*call)(p1_call *c), gbx_insta
     c->mem_bytes = mem ? mem->bytes : 0;
     c->w->call = name;
     c->x->asked |= c->row->asks;
+    if (c->w->figures) figure_add(&c->w->figures->calls[c->row->number], 1);
     return p1_end(c, call(c), slots, has_result);
 }
 
@@ -22,7 +23,7 @@ p1_enter(p1_call *c, const char *name, wasi_errno (*call)(p1_call *c), gbx_insta
     static gbx_trap_code p1_host_##name(gbx_exec *x, gbx_instance *caller, void *data,        \
                                         gbx_slot *slots)                                      \
     {                                                                                         \
-        static const p1_row row = {(need), (need2), (asks_of)};                               \
+        static const p1_row row = {(need), (need2), (asks_of), P1_NUMBER_##name};             \
         p1_call c = {.w = data, .x = x, .arg = slots, .row = &row};                           \
         return p1_enter(&c, #name, gbx_wasi_##name, caller, slots, sizeof(results) > 1);      \
     }

@@ -53,8 +53,10 @@ fd_move_data(p1_call *c, bool at_offset, fd_transfer *transfer)
     WASI_TRY(gbx_wasi_iovs_read(c, guest_u32(c, 1), guest_u32(c, 2), &v));
     wasi_file *f;
     WASI_TRY(fd_for_data(c, at_offset, &f));
+    bool const is_file = f->type == TYPE_REGULAR_FILE;
     u64 done;
     WASI_TRY(transfer(c, f, &v, at_offset ? c->arg[3] : 0, &done));
+    gbx_wasi_moved(c->w, is_file, c->row->rights & RIGHT_FD_READ, done);
     put_u32(out, (u32)done);
     return WASI_OK;
 }
@@ -100,8 +102,13 @@ gbx_wasi_fd_pwrite(p1_call *c)
 /* ---- position */
 
 static wasi_errno
-fd_seek_to(const wasi_file *f, i64 offset, int whence, u8 *out)
+fd_seek_to(wasi_file *f, i64 offset, int whence, u8 *out)
 {
+    if (f->kind == KIND_NODE) {
+        WASI_TRY(gbx_wasi_node_seek(f->node, &f->at, offset, whence));
+        put_u64(out, f->at);
+        return WASI_OK;
+    }
     if (f->kind != KIND_HOST) {
         put_u64(out, 0);
         return WASI_OK;

@@ -18,6 +18,7 @@ gbx_wasi_fd_filestat_get(p1_call *c)
     struct stat st;
     WASI_TRY(gbx_wasi_vfs_stat(f, &st));
     if (f->kind == KIND_HOST) WASI_TRY(wasi_stat_shown(c->w, f->host, NULL, &st));
+    gbx_wasi_clock_hide(c->w, f, &st);
     gbx_wasi_put_filestat(out, &st, f->type);
     return WASI_OK;
 }
@@ -27,7 +28,7 @@ static wasi_errno
 file_check_cache(const wasi_file *f)
 {
     struct stat st;
-    if (f->type != TYPE_DIRECTORY) return WASI_OK;
+    if (f->type != TYPE_DIRECTORY || f->kind != KIND_HOST) return WASI_OK;
     if (fstat(f->host, &st)) return gbx_wasi_errno_of(errno);
     return gbx_wasi_policy_cache(&st) ? WASI_PERM : WASI_OK;
 }
@@ -154,7 +155,8 @@ gbx_wasi_fd_readdir(p1_call *c)
     WASI_TRY(gbx_wasi_file_get(c, guest_u32(c, 0), c->row->rights, &f));
     WASI_TRY(file_check_cache(f));
     u32 used;
-    if (c->w->seeded) WASI_TRY(gbx_wasi_sorted_read(c->w, f, c->arg[3], buf, len, &used));
+    if (f->kind == KIND_NODE) gbx_wasi_node_list(f->node, c->arg[3], buf, len, &used);
+    else if (c->w->seeded) WASI_TRY(gbx_wasi_sorted_read(c->w, f, c->arg[3], buf, len, &used));
     else WASI_TRY(gbx_wasi_dir_read(c->x, f, c->arg[3], buf, len, &used));
     put_u32(out, used);
     return WASI_OK;

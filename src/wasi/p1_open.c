@@ -232,6 +232,35 @@ open_device(wasi_place from, const open_request *r, wasi_file *file)
     return WASI_OK;
 }
 
+/* Beneath a directory of files in memory: as beneath a read-only grant. */
+static wasi_errno
+open_node(p1_call *c, const wasi_file *dir, const open_request *r, wasi_file *file)
+{
+    const wasi_node *n = NULL;
+    bool const changes = r->writes || r->oflags & OFLAG_TRUNC, creates = r->oflags & OFLAG_CREAT;
+    wasi_errno const e = gbx_wasi_node_find(c->w, dir->node, &r->path, &n);
+    if (e && !(e == WASI_NOENT && creates)) return e;
+    if (!e && r->oflags & OFLAG_EXCL) return WASI_EXIST;
+    u8 const type = e ? TYPE_UNKNOWN : gbx_wasi_node_type(n);
+    if (type == TYPE_DIRECTORY && (changes || creates)) return WASI_ISDIR;
+    if (type == TYPE_REGULAR_FILE && r->oflags & OFLAG_DIRECTORY) return WASI_NOTDIR;
+    if (e || changes) {
+        gbx_wasi_refuse(c->w, r->path.text, WHY_READ_ONLY);
+        return WASI_ROFS;
+    }
+    bool const is_dir = type == TYPE_DIRECTORY;
+    *file = (wasi_file){.kind = KIND_NODE,
+                        .host = -1,
+                        .type = type,
+                        .node = n,
+                        .read_only = true,
+                        .place = is_dir ? gbx_wasi_place_of(dir->place, r->path.text) : PLACE_ELSEWHERE,
+                        .flags = (u16)r->fdflags,
+                        .rights = r->rights & gbx_wasi_rights_of(type, false),
+                        .inheriting = is_dir ? open_inheriting(dir, r) : r->inheriting};
+    return WASI_OK;
+}
+
 /* RULE: S17 as for other look-ups, but that the devices are found. */
 static wasi_errno
 open_unmatched(p1_call *c, const open_request *r, wasi_file *file, u32 *fd)
@@ -255,6 +284,7 @@ open_beneath(p1_call *c, const open_request *r, wasi_file *file, u32 *fd)
     WASI_TRY(gbx_wasi_fds_reserve(&c->w->fds, fd));
     if (file->kind != KIND_FREE) return WASI_OK;
     dir = gbx_wasi_fds_find(&c->w->fds, guest_u32(c, 0)); /* the table may have moved */
+    if (dir->kind == KIND_NODE) return open_node(c, dir, r, file);
     if (r->oflags & (OFLAG_CREAT | OFLAG_TRUNC)) WASI_TRY(gbx_wasi_fds_host_has_room(dir->host));
     WASI_TRY(open_host(c, dir, r, &found));
     WASI_TRY(gbx_wasi_fds_host_keep(&found.fd));

@@ -84,6 +84,7 @@ typedef struct path_target {
     wasi_place from;  /* of the directory it is looked up in, where that was asked */
     wasi_kind device; /* one that is imitated: then there is no `at` */
     bool through;     /* and the path goes on behind it */
+    const wasi_node *node; /* likewise, of files in memory; else NULL */
 } path_target;
 
 static wasi_errno
@@ -92,6 +93,7 @@ path_target_read(p1_call *c, u32 path_idx, path_target *t)
     t->at = (wasi_parent){.fd = -1};
     t->from = PLACE_ELSEWHERE;
     t->device = KIND_FREE;
+    t->node = NULL;
     return gbx_wasi_path_read(c, guest_u32(c, path_idx), guest_u32(c, path_idx + 1), &t->path);
 }
 
@@ -347,6 +349,10 @@ gbx_wasi_path_readlink(p1_call *c)
     wasi_file *dir;
     WASI_TRY(path_target_look(c, false, &t, &dir));
     if (t.device != KIND_FREE) return WASI_INVAL;
+    if (dir->kind == KIND_NODE) {
+        WASI_TRY(gbx_wasi_node_find(c->w, dir->node, &t.path, &t.node));
+        return WASI_INVAL;
+    }
     if (t.path.slash) {
         /* "link/" is what the link leads to, which is no link. */
         wasi_look const look = {.base = dir->host,
@@ -375,6 +381,7 @@ path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
     wasi_file *dir;
     WASI_TRY(path_target_look(c, changes, t, &dir));
     if (t->device != KIND_FREE) return WASI_OK;
+    if (dir->kind == KIND_NODE) return gbx_wasi_node_find(c->w, dir->node, &t->path, &t->node);
     bool const follows = lookup || t->path.slash;
     if (!follows) WASI_TRY(gbx_wasi_path_parent(c->w, dir, &t->path, &t->at));
     if (!follows) return changes && t->at.read_only ? path_target_refuse_change(c, t) : WASI_OK;
@@ -404,6 +411,10 @@ static wasi_errno
 path_stat(const path_target *t, struct stat *st)
 {
     wasi_kind device = t->device;
+    if (t->node) {
+        gbx_wasi_node_stat(t->node, st);
+        return WASI_OK;
+    }
     if (device == KIND_FREE) {
         if (t->at.leaf ? fstatat(t->at.fd, t->at.leaf, st, AT_SYMLINK_NOFOLLOW) : fstat(t->at.fd, st))
             return gbx_wasi_errno_of(errno);
@@ -431,7 +442,7 @@ gbx_wasi_path_filestat_get(p1_call *c)
     if (!e) e = path_stat(&t, &st);
     bool const is_imitated = e == WASI_NOENT && path_is_imitated(t.from, &t.path, &st);
     if (is_imitated) e = WASI_OK;
-    else if (!e) e = wasi_stat_shown(c->w, t.at.fd, t.at.leaf, &st);
+    else if (!e && !t.node) e = wasi_stat_shown(c->w, t.at.fd, t.at.leaf, &st);
     if (!e) gbx_wasi_put_filestat(out, &st, gbx_wasi_type_of(st.st_mode));
     gbx_wasi_parent_deinit(&t.at);
     return e;

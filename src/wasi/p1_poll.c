@@ -35,6 +35,7 @@ enum {
 
 #define POLL_FEW 16                   /* subscriptions kept on our stack */
 #define POLL_RECHECK_NS 1000000000u   /* how often somebody setting the clock is noticed */
+#define POLL_AGAIN_NS 10000000u       /* until a stream that cannot say when is taken to be ready */
 #define POLL_NEVER UINT64_MAX
 
 typedef struct poll_sub {
@@ -46,6 +47,7 @@ typedef struct poll_sub {
     u8 tag, clock_id;
     bool absolute;
     bool ready;   /* needs no waiting */
+    bool again;   /* descriptors: ready at the deadline */
     wasi_errno error;
 } poll_sub;
 
@@ -60,12 +62,24 @@ typedef struct poll_wait {
     struct pollfd fds[WASI_MAX_FDS + 2]; /* and the end of listening, and what gbx_wasi_wait adds */
 } poll_wait;
 
-/* What deadlines are measured on: the host's steady clock, or only what was slept, where an embedder
- * says how time passes, so that a run can be repeated to the nanosecond. */
+/* What deadlines are measured on: the host's steady clock; or only what was slept, where an embedder
+ * says how time passes, so that a run can be repeated to the nanosecond, and under the fixed clock, so that
+ * a guest that slept does not learn how long it took. */
 static u64
 poll_clock(const poll_wait *p)
 {
-    return p->c->w->clock_sleep ? p->skipped : gbx_base_os_now_ns();
+    const wasi_ctx *const w = p->c->w;
+    return w->clock_sleep || w->clock_fixed ? p->skipped : gbx_base_os_now_ns();
+}
+
+/* So much time has passed for the guest. */
+static void
+poll_pass(poll_wait *p, u64 ns)
+{
+    wasi_ctx *const w = p->c->w;
+    if (w->clock_sleep) w->clock_sleep(w->clock_data, ns);
+    else gbx_wasi_clock_pass(w->clock_data, ns);
+    p->skipped += ns;
 }
 
 static void
@@ -114,17 +128,22 @@ poll_read_fd(poll_wait *p, poll_sub *s, const u8 *in)
     s->error = gbx_wasi_file_get(
             p->c, s->fd, RIGHT_POLL_FD_READWRITE | (reads ? RIGHT_FD_READ : RIGHT_FD_WRITE), &f);
     if (s->error) return;
-    if (f->kind != KIND_HOST || f->type == TYPE_REGULAR_FILE || f->type == TYPE_BLOCK_DEVICE ||
-        poll_is_unasked(p, f)) {
-        s->ready = true;
+    bool const has_ready_fd = f->kind == KIND_STREAM && f->stream->ready_fd >= 0;
+    if ((f->kind != KIND_HOST && !has_ready_fd) || f->type == TYPE_REGULAR_FILE ||
+        f->type == TYPE_BLOCK_DEVICE || poll_is_unasked(p, f)) {
+        /* A function that had nothing when it was last asked is asked again in a while. */
+        s->again = f->kind == KIND_STREAM && f->stream->dry && !p->c->w->seeded;
+        s->ready = !s->again;
+        if (s->again && __builtin_add_overflow(poll_clock(p), POLL_AGAIN_NS, &s->deadline))
+            s->deadline = POLL_NEVER;
         return;
     }
     if (!p->slot_of[s->fd]) {
-        p->fds[p->slots++] = (struct pollfd){.fd = f->host};
+        p->fds[p->slots++] = (struct pollfd){.fd = has_ready_fd ? f->stream->ready_fd : f->host};
         p->slot_of[s->fd] = (u16)p->slots;
     }
     s->slot = (u16)(p->slot_of[s->fd] - 1);
-    p->fds[s->slot].events |= reads ? POLLIN | POLLRDHUP : POLLOUT;
+    p->fds[s->slot].events |= has_ready_fd ? POLLIN : reads ? POLLIN | POLLRDHUP : POLLOUT;
     p->listens |= f->listens;
 }
 
@@ -156,7 +175,7 @@ poll_next(poll_wait *p, bool again)
     u64 next = POLL_NEVER;
     for (u32 i = 0; i < p->count; i++) {
         poll_sub *const s = &p->subs[i];
-        if (s->tag != EVENT_CLOCK || s->error) continue;
+        if ((s->tag != EVENT_CLOCK && !s->again) || s->error) continue;
         if (again && s->absolute && s->clock_id == CLOCK_ID_REALTIME) poll_set_deadline(p, s);
         next = min_u64(next, s->deadline);
     }
@@ -173,16 +192,15 @@ poll_until(poll_wait *p)
         u64 left = next == POLL_NEVER ? WASI_FOREVER : next > now ? next - now : 0;
         if (p->any_ready) left = 0;
         /* An embedder's time passes only as it says: look, and then let it sleep. */
-        bool const sleeps = w->clock_sleep && left && left != WASI_FOREVER;
-        u64 const wait = sleeps                        ? 0
-                         : p->wall_clock && left       ? min_u64(left, POLL_RECHECK_NS)
-                                                       : left;
+        bool const sleeps = (w->clock_sleep || w->clock_fixed) && left && left != WASI_FOREVER;
+        u64 const wait = w->clock_sleep && sleeps ? 0
+                         : p->wall_clock && left  ? min_u64(left, POLL_RECHECK_NS)
+                                                  : left;
         WASI_TRY(gbx_wasi_wait(p->c->x, p->fds, p->slots, wait, &ready));
         if (ready || !left) return WASI_OK;
         if (!sleeps && poll_clock(p) >= next) return WASI_OK;
         if (sleeps) {
-            w->clock_sleep(w->clock_data, left);
-            p->skipped += left;
+            poll_pass(p, left);
             if (atomic_load(&p->c->x->stop)) return WASI_STOPPED;
             return WASI_OK;
         }
@@ -195,6 +213,8 @@ poll_bytes(const wasi_file *f)
 {
     int n = 0;
     struct stat st;
+    if (f->kind == KIND_STREAM) return gbx_wasi_stream_left(f->stream);
+    if (f->kind == KIND_NODE) return gbx_wasi_node_left(f->node, f->at);
     if (f->kind != KIND_HOST) return 0;
     if (f->type == TYPE_REGULAR_FILE) {
         off_t const at = lseek(f->host, 0, SEEK_CUR);
@@ -213,7 +233,7 @@ poll_got(const poll_wait *p, const poll_sub *s, const wasi_file *f, u64 *bytes, 
     bool const reads = s->tag == EVENT_FD_READ;
     bool const ended = f->listens && atomic_load(&p->c->w->ending);
     int const got = p->fds[s->slot].revents | (ended ? POLLIN | POLLOUT : 0);
-    int const wanted = reads ? POLLIN | POLLRDHUP : POLLOUT;
+    int const wanted = f->kind == KIND_STREAM ? POLLIN : reads ? POLLIN | POLLRDHUP : POLLOUT;
     if (!(got & (wanted | POLLHUP | POLLERR | POLLNVAL))) return false;
     *bytes = reads ? poll_bytes(f) : 1;
     if (got & POLLHUP || (reads && got & POLLRDHUP && !*bytes)) *flags = EVENT_HANGUP;
@@ -230,6 +250,9 @@ poll_event(poll_wait *p, const poll_sub *s, u64 now, u8 *out)
     wasi_errno error = s->error;
     if (s->tag == EVENT_CLOCK) {
         if (!error && s->deadline > now) return false;
+    } else if (s->again) {
+        if (s->deadline > now) return false;
+        bytes = 1;
     } else if (!error) {
         const wasi_file *const f = gbx_wasi_fds_find(&p->c->w->fds, s->fd);
         if (s->ready) bytes = s->tag == EVENT_FD_READ && !poll_is_unasked(p, f) ? poll_bytes(f) : 1;

@@ -140,6 +140,7 @@ gbx_wasi_sock_recv(p1_call *c)
         if (f->flags & FDFLAG_NONBLOCK) return WASI_AGAIN;
         WASI_TRY(sock_wait(c, f));
     }
+    if (!(flags & RI_PEEK)) gbx_wasi_moved(c->w, false, true, done);
     put_u32(out_len, (u32)done);
     put_u16(out_flags, got_flags);
     return WASI_OK;
@@ -161,6 +162,7 @@ gbx_wasi_sock_send(p1_call *c)
         if (send(f->host, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) return gbx_wasi_errno_of(errno);
     } else {
         WASI_TRY(gbx_wasi_vfs_write(c, f, &v, &done));
+        gbx_wasi_moved(c->w, false, false, done);
     }
     put_u32(out, (u32)done);
     return WASI_OK;

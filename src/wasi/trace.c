@@ -26,7 +26,8 @@ typedef struct trace_row {
 
 /* ORDER: p1.def */
 static const trace_row trace_rows[] = {
-#define WASI_P1(name, params, results, need, need2, asks) {gbx_wasi_##name, {(need), (need2), (asks)}},
+#define WASI_P1(name, params, results, need, need2, asks) \
+    {gbx_wasi_##name, {(need), (need2), (asks), P1_NUMBER_##name}},
 #include "wasi/p1.def"
 #undef WASI_P1
 };
@@ -104,6 +105,7 @@ trace_enter(gbx_exec *x, gbx_instance *caller, void *data, gbx_slot *slots)
 {
     const trace_bound *const b = data;
     wasi_trace *const t = b->trace;
+    if (t->w->figures) figure_add(&t->w->figures->calls[b->idx], 1);
     const runtime_host_row *const row = &gbx_wasi_p1.rows[b->idx];
     bool const has_result = row->results[0] != 0;
     u64 args[TRACE_SLOTS];

@@ -103,7 +103,8 @@ wasi_errno
 gbx_wasi_vfs_stat(const wasi_file *f, struct stat *st)
 {
     if (f->kind == KIND_HOST) return fstat(f->host, st) ? gbx_wasi_errno_of(errno) : WASI_OK;
-    gbx_wasi_device_stat(f->kind, st);
+    if (f->kind == KIND_NODE) gbx_wasi_node_stat(f->node, st);
+    else gbx_wasi_device_stat(f->kind, st);
     return WASI_OK;
 }
 

@@ -144,6 +144,7 @@ io_read_synthetic(p1_call *c, const wasi_file *f, p1_iovs *v, u64 *done)
 {
     *done = 0;
     if (f->kind == KIND_NULL) return WASI_OK;
+    if (f->kind == KIND_STREAM) return gbx_wasi_stream_read(c, f, v, done);
     bool const is_random = f->kind == KIND_RANDOM || f->kind == KIND_URANDOM;
     if (is_random) c->x->asked |= GBX_FROM_RANDOM;
     for (u32 i = 0; i < v->count; i++) {
@@ -218,6 +219,11 @@ io_read_all(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
 wasi_errno
 gbx_wasi_vfs_read(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
 {
+    if (f->kind == KIND_NODE) {
+        wasi_errno const e = gbx_wasi_node_read(c, f->node, v, f->at, done);
+        if (!e) f->at += *done;
+        return e;
+    }
     if (f->kind != KIND_HOST) return io_read_synthetic(c, f, v, done);
     if (!v->total) return io_done(0, done);
     if (c->w->seeded && f->type == TYPE_UNKNOWN) return io_read_all(c, f, v, done);
@@ -377,6 +383,10 @@ gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
 {
     wasi_budget b;
     WASI_TRY(gbx_wasi_budget_begin(c, f, v, WASI_HERE, &b));
+    if (f->kind == KIND_STREAM) {
+        wasi_errno const answer = gbx_wasi_stream_write(c, f->stream, v, done);
+        return gbx_wasi_budget_end(c, &b, answer, *done);
+    }
     wasi_errno const e = io_write_all(c, f, v, done);
     if (!e) gbx_wasi_seeded_written(c->w, f);
     return gbx_wasi_budget_end(c, &b, io_written(c, f, e), *done);
@@ -387,8 +397,9 @@ gbx_wasi_vfs_write(p1_call *c, wasi_file *f, p1_iovs *v, u64 *done)
 wasi_errno
 gbx_wasi_vfs_pread(p1_call *c, wasi_file *f, p1_iovs *v, u64 offset, u64 *done)
 {
-    if (f->kind != KIND_HOST) return io_read_synthetic(c, f, v, done);
+    if (f->kind != KIND_HOST && f->kind != KIND_NODE) return io_read_synthetic(c, f, v, done);
     if (offset > INT64_MAX) return WASI_INVAL;
+    if (f->kind == KIND_NODE) return gbx_wasi_node_read(c, f->node, v, offset, done);
     return io_move_all(c, preadv, true, f->host, v, offset, done);
 }
 

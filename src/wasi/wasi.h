@@ -8,11 +8,47 @@
 
 typedef struct wasi_ctx wasi_ctx;
 
+/* Bytes that never change, shared by whoever holds a reference. Thread-safe. */
+typedef struct wasi_blob {
+    _Atomic u32 refs;
+    size_t len;
+    u8 data[];
+} wasi_blob;
+wasi_blob *gbx_wasi_blob_new(const u8 *data, size_t len); /* a copy; NULL: memory is short */
+wasi_blob *gbx_wasi_blob_retain(wasi_blob *b);            /* NULL is fine, here and below */
+void gbx_wasi_blob_release(wasi_blob *b);
+
+/* A directory of files in memory; tree.c. `number` tells it from the guest's others. NULL: no memory. */
+typedef struct wasi_tree wasi_tree;
+wasi_tree *gbx_wasi_tree_new(u32 number);
+wasi_tree *gbx_wasi_tree_copy(const wasi_tree *from);
+wasi_tree *gbx_wasi_tree_retain(wasi_tree *t);
+void gbx_wasi_tree_release(wasi_tree *t); /* NULL is fine */
+bool gbx_wasi_tree_is_shared(const wasi_tree *t);
+/* Add a file, or give it other bytes. `clean` is of gbx_wasi_guest_path; nobody else has the tree.
+ * GBX_ARGUMENT: it would be a file and a directory; GBX_NO_MEMORY. */
+gbx_code gbx_wasi_tree_add(wasi_tree *t, const char *clean, wasi_blob *blob, gbx_err *err);
+void gbx_wasi_tree_figures(const wasi_tree *t, u64 *files, u64 *bytes);
+
+/* A standard stream that is no descriptor; stream.c. Zeroed: none. */
+enum { WASI_STREAM_BLOCKS = -1, WASI_STREAM_FAILED = -2, WASI_STREAM_CLOSED = -3 };
+typedef struct wasi_stream_grant {
+    wasi_blob *blob;   /* not NULL: reads as these bytes */
+    u64 capture_bytes; /* not 0: what is written is kept, so much of it */
+    i64 (*read)(void *data, u8 *buf, size_t len);
+    i64 (*write)(void *data, const u8 *bytes, size_t len);
+    void *data;
+    bool has_ready_fd;
+    int ready_fd; /* readable when it is worth calling again; borrowed for as long as the context lives */
+} wasi_stream_grant;
+
 typedef struct wasi_dir_grant {
     int host_fd;            /* O_PATH|O_DIRECTORY descriptor of the host; duplicated by ctx_new */
     const char *guest_path; /* absolute and clean: see gbx_wasi_guest_path */
     bool read_only;
     u64 scratch_bytes; /* not 0: host_fd is not looked at, a scratch directory of that size is made */
+    wasi_tree *tree;   /* not NULL: likewise, these files */
+    const char *host_path; /* as it was named; for descriptions alone */
 } wasi_dir_grant;
 
 /* A socket of the host: a listening one, a connected one, or one of datagrams; duplicated by ctx_new. */
@@ -39,6 +75,13 @@ typedef struct wasi_sink {
     void *data;
 } wasi_sink;
 
+/* Which clock a guest sees that has none of the embedder's. */
+typedef enum wasi_clock_kind {
+    WASI_CLOCK_DEFAULT, /* the host's; where there is a seed, the fixed one, and nobody waits for it */
+    WASI_CLOCK_FIXED,   /* clock.c; where there is a seed, as above */
+    WASI_CLOCK_HOST,    /* the host's, seed or not */
+} wasi_clock_kind;
+
 /* What a guest is given. Everything is borrowed during gbx_wasi_ctx_new only. Zeroed: nothing. */
 typedef struct wasi_config {
     const char *const *args;
@@ -50,11 +93,14 @@ typedef struct wasi_config {
     const wasi_dir_grant *dirs; /* those after them */
     u32 dir_count;
     int stdio[3];   /* host descriptors, duplicated; -1: reads as empty, swallows output */
-    u64 (*clock_now)(void *data, u32 clock_id); /* NULL: the host's clocks */
-    void (*clock_sleep)(void *data, u64 ns);    /* NULL: real waits */
+    wasi_stream_grant streams[3]; /* where there is no descriptor */
+    wasi_clock_kind clock;
+    u64 (*clock_now)(void *data, u32 clock_id); /* NULL: what `clock` says */
+    void (*clock_sleep)(void *data, u64 ns);    /* of clock_now; NULL: real waits */
     void *clock_data;
     bool (*random_fill)(void *data, u8 *buf, size_t len); /* NULL: the host's */
     void *random_data;
+    const u64 *random_seed; /* not NULL: drawn from it alone, where random_fill is NULL */
     wasi_sink sinks[3];   /* for descriptors without one of the host */
     wasi_trace_report trace; /* NULL: calls are not traced */
     void *trace_data;
@@ -76,6 +122,8 @@ typedef struct wasi_config {
  * Signals: a guest's writes raise neither SIGPIPE nor SIGXFSZ. Where the process ignores both when the
  * context is made, nothing is done about them later, so it must go on ignoring them. */
 gbx_code gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err);
+/* Its calls, and the bytes that they move, are counted there from now on; `figures` outlives it. */
+void gbx_wasi_count(wasi_ctx *w, wasi_figures *figures);
 /* Closes all descriptors; NULL is fine. */
 void gbx_wasi_ctx_free(wasi_ctx *w);
 
@@ -97,6 +145,22 @@ void gbx_wasi_imprint_free(wasi_imprint *p); /* NULL is fine */
 u32 gbx_wasi_imprint_differs(const wasi_imprint *p, wasi_ctx *w);
 /* Flags and rights as the guest left them, where it finds the same descriptors; flags alone elsewhere. */
 void gbx_wasi_imprint_apply(const wasi_imprint *p, wasi_ctx *w);
+
+/* A directory of the host's, and what a guest's path leads to beneath it; beneath.c. `flags` are those of
+ * open(2). GBX_NOT_FOUND, GBX_DENIED, GBX_IO, GBX_ARGUMENT. */
+typedef struct wasi_beneath wasi_beneath;
+gbx_code gbx_wasi_beneath_new(const char *host_path, bool force_walker, wasi_beneath **out, gbx_err *err);
+void gbx_wasi_beneath_free(wasi_beneath *b); /* NULL is fine */
+gbx_code gbx_wasi_beneath_find(wasi_beneath *b, const char *path, size_t len, int flags, int *fd,
+                               gbx_err *err);
+
+/* The context as members of an open object of JSON: what was granted. */
+struct json;
+void gbx_wasi_ctx_describe(wasi_ctx *w, struct json *j);
+
+/* What was written to a standard stream that is kept, and its length; borrowed until the guest runs. */
+const u8 *gbx_wasi_captured(const wasi_ctx *w, u32 fd, size_t *len);
+void gbx_wasi_captured_clear(wasi_ctx *w, u32 fd);
 
 /* The calls of preview 1, all 46, in the order of p1.def, for a wasi_ctx. */
 extern const runtime_host_set gbx_wasi_p1;

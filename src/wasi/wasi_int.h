@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include "base/chacha.h"
 #include "wasi/wasi.h"
 
 /* ORDER: errno.def */
@@ -46,6 +47,7 @@ enum {
 
 /* The WASI name of a host errno; WASI_IO for what has none. */
 wasi_errno gbx_wasi_errno_of(int host_errno);
+const char *gbx_wasi_errno_text(wasi_errno e); /* in the host's words */
 
 /* SPEC: WASI preview 1, `rights`: bit numbers. */
 #define RIGHT(bit) ((u64)1 << (bit))
@@ -127,7 +129,26 @@ typedef enum wasi_kind {
 #define WASI_DEVICE(kind, name, minor) KIND_##kind,
 #include "wasi/devices.def"
 #undef WASI_DEVICE
+    KIND_STREAM, /* stream.c */
+    KIND_NODE,   /* tree.c */
 } wasi_kind;
+
+typedef struct wasi_node wasi_node;
+
+/* A standard stream without a descriptor; stream.c. */
+typedef struct wasi_stream {
+    wasi_blob *blob; /* what is read, from `at` on */
+    size_t at;
+    u8 *kept; /* of what was written */
+    size_t len, cap;
+    u64 most; /* 0: nothing is kept */
+    i64 (*read)(void *data, u8 *buf, size_t len);
+    i64 (*write)(void *data, const u8 *bytes, size_t len);
+    void *data;
+    int ready_fd; /* -1: none */
+    bool dry;     /* it had nothing when it was last asked */
+    bool broken;  /* the guest was told that nobody reads */
+} wasi_stream;
 
 /* Which directory of the guest's tree a descriptor is: those in which the synthetic devices are found. */
 typedef enum wasi_place { PLACE_ELSEWHERE, PLACE_ROOT, PLACE_DEV } wasi_place;
@@ -160,6 +181,9 @@ typedef struct wasi_file {
     wasi_place place;
     u16 flags;      /* FDFLAG_… as the guest sees them */
     u64 rights, inheriting;
+    wasi_stream *stream;   /* KIND_STREAM: of the context */
+    const wasi_node *node; /* KIND_NODE */
+    u64 at;                /* of KIND_NODE: where it is read */
     const wasi_sink *sink; /* KIND_NULL: gets what is written; NULL: nobody does */
     const char *preopen; /* guest path of a granted directory, owned by the context; else NULL */
     u32 granted; /* 1 + the number it was granted under; 0: the guest opened it */
@@ -200,7 +224,17 @@ typedef struct wasi_preopen {
     ino_t ino;
     bool read_only;
     bool within; /* another grant, at the place that its name says */
+    wasi_tree *tree;   /* NULL: it is a directory of the host's, or */
+    u64 scratch_bytes; /* not 0: a scratch directory */
+    const char *host_path; /* behind the name; "" where there is none */
 } wasi_preopen;
+
+/* See clock.c. */
+#define WASI_CLOCK_BEGIN_S 1767225600u /* 2026-01-01 00:00:00 UTC */
+#define WASI_NS_PER_S      1000000000u
+typedef struct wasi_clock {
+    u64 past_ns; /* since it began */
+} wasi_clock;
 
 struct wasi_ctx {
     wasi_fds fds;
@@ -208,8 +242,11 @@ struct wasi_ctx {
     u64 (*clock_now)(void *data, u32 clock_id);
     void (*clock_sleep)(void *data, u64 ns);
     void *clock_data;
+    wasi_clock clock;
+    bool clock_fixed; /* clock_now is that of clock.c, and waits are waited for */
     bool (*random_fill)(void *data, u8 *buf, size_t len);
     void *random_data;
+    chacha random; /* of guests whose randomness is seeded */
     bool walker; /* resolve paths ourselves */
     bool quiet;  /* writes need os_quiet */
     bool raw;    /* terminals get what the guest writes */
@@ -222,8 +259,10 @@ struct wasi_ctx {
     bool accepts;  /* the guest has asked for a connection */
     _Atomic bool ending; /* nothing is accepted any more */
     wasi_sink sinks[3];
+    wasi_stream streams[3];
     wasi_trace *trace; /* NULL: calls are not traced */
-    wasi_seeded *seeded; /* NULL: it is told what is */
+    wasi_seeded *seeded; /* NULL: it is told what is, but for */
+    wasi_seeded *hidden; /* times of files in scratch directories; NULL: those, too */
     const char *call; /* name of the call in progress: what a refusal is filed under */
     wasi_preopen *preopens;
     u32 preopen_count;
@@ -235,6 +274,7 @@ struct wasi_ctx {
     u32 met; /* 1 << wasi_met */
     wasi_refusal refusals[WASI_REFUSALS_MAX];
     u32 refusal_count;
+    wasi_figures *figures; /* of the store; NULL: nothing is counted */
 };
 
 /* ---- the guest ABI: p1.c */
@@ -242,7 +282,16 @@ struct wasi_ctx {
 typedef struct p1_row {
     u64 rights, rights2;
     u32 asks; /* GBX_FROM_… */
+    u32 number; /* of the call, in p1.def's order */
 } p1_row;
+
+enum {
+#define WASI_P1(name, params, results, rights, rights2, asks) P1_NUMBER_##name,
+#include "wasi/p1.def"
+#undef WASI_P1
+    P1_COUNT
+};
+_Static_assert(P1_COUNT <= STORE_FIGURES_WASI, "each call has a place");
 
 /* A call in progress. */
 typedef struct p1_call {
@@ -287,6 +336,11 @@ typedef struct p1_iovs {
 wasi_errno gbx_wasi_iovs_read(p1_call *c, u32 ptr, u32 count, p1_iovs *out);
 /* Drop the first n bytes from entry *at on; *at becomes the first entry with bytes left. */
 void gbx_wasi_iovs_advance(p1_iovs *v, u32 *at, u64 n);
+
+/* ---- ctx.c */
+
+/* A guest has read or written so many bytes. */
+void gbx_wasi_moved(const wasi_ctx *w, bool is_file, bool is_read, u64 bytes);
 
 /* ---- trace.c */
 
@@ -435,6 +489,10 @@ wasi_errno gbx_wasi_vfs_stat(const wasi_file *f, struct stat *st);
 /* ---- seeded.c, sorted.c */
 
 gbx_code gbx_wasi_seeded_new(wasi_ctx *w, u64 seed, gbx_err *err); /* GBX_NO_MEMORY */
+/* Draw random numbers from `seed` alone, unless they come from the embedder. */
+void gbx_wasi_random_fix(wasi_ctx *w, u64 seed);
+/* Under the fixed clock: times of files in scratch directories are the guest's own. GBX_NO_MEMORY. */
+gbx_code gbx_wasi_seeded_hide(wasi_ctx *w, gbx_err *err);
 void gbx_wasi_seeded_free(wasi_seeded *s);                         /* NULL is fine */
 /* Of `leaf` in the directory fd, or where it is NULL of what is behind fd: *st as a seeded guest sees it. */
 wasi_errno gbx_wasi_seeded_show(wasi_ctx *w, int fd, const char *leaf, struct stat *st);
@@ -450,7 +508,7 @@ static inline wasi_errno
 wasi_stat_shown(wasi_ctx *w, int fd, const char *leaf, struct stat *st)
 {
     if (w->still) st->st_atim = st->st_mtim;
-    return w->seeded ? gbx_wasi_seeded_show(w, fd, leaf, st) : WASI_OK;
+    return w->seeded || w->hidden ? gbx_wasi_seeded_show(w, fd, leaf, st) : WASI_OK;
 }
 void gbx_wasi_put_filestat(u8 *out, const struct stat *st, u8 type);
 wasi_errno gbx_wasi_times_of(p1_call *c, u64 atim, u64 mtim, u32 fstflags, struct timespec out[2]);
@@ -473,5 +531,37 @@ wasi_errno gbx_wasi_dir_read(gbx_exec *x, wasi_file *f, u64 cookie, u8 *buf, u32
 void gbx_wasi_dir_free(wasi_dir *d);
 
 u64 gbx_wasi_now(wasi_ctx *w, u32 clock_id);
+
+/* ---- stream.c */
+
+void gbx_wasi_stream_begin(wasi_stream *s, const wasi_stream_grant *g);
+void gbx_wasi_stream_deinit(wasi_stream *s); /* a zeroed one is fine */
+wasi_errno gbx_wasi_stream_read(p1_call *c, const wasi_file *f, p1_iovs *v, u64 *done);
+/* Nothing but `s` is looked at: the embedder's functions may call the guest, and that close its files. */
+wasi_errno gbx_wasi_stream_write(p1_call *c, wasi_stream *s, const p1_iovs *v, u64 *done);
+u64 gbx_wasi_stream_left(const wasi_stream *s); /* bytes that can be read now, as far as is known */
+
+/* ---- tree.c */
+
+const wasi_node *gbx_wasi_tree_root(const wasi_tree *t);
+u8 gbx_wasi_node_type(const wasi_node *n);
+/* What a path names beneath the directory `base`. WASI_PERM is remembered as a refusal. */
+wasi_errno gbx_wasi_node_find(wasi_ctx *w, const wasi_node *base, const wasi_path *path,
+                              const wasi_node **out);
+void gbx_wasi_node_stat(const wasi_node *n, struct stat *st);
+/* Of files: */
+wasi_errno gbx_wasi_node_read(p1_call *c, const wasi_node *n, p1_iovs *v, u64 offset, u64 *done);
+wasi_errno gbx_wasi_node_seek(const wasi_node *n, u64 *at, i64 offset, int whence);
+u64 gbx_wasi_node_left(const wasi_node *n, u64 at); /* bytes behind `at`; none of a directory */
+/* Of a directory: as gbx_wasi_dir_read. */
+void gbx_wasi_node_list(const wasi_node *dir, u64 cookie, u8 *buf, u32 len, u32 *used);
+
+/* ---- clock.c: `data` is a wasi_clock */
+
+u64 gbx_wasi_clock_now(void *data, u32 clock_id);
+void gbx_wasi_clock_pass(void *data, u64 ns);
+void gbx_wasi_clock_fix(wasi_ctx *w, bool waits);
+/* Metadata of what has its times from the host without being a file: shown as the clock's beginning. */
+void gbx_wasi_clock_hide(const wasi_ctx *w, const wasi_file *f, struct stat *st);
 
 #endif

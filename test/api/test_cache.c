@@ -78,6 +78,7 @@ cache_run(gbx_bytes wasm, uint64_t cap_bytes, const char *where, gbx_cache_use *
     gbx_trap trap = {0};
     gbx_val arg = {.type = GBX_I32, .of.i32 = 41}, out = {0};
     gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
+    opts.keep_ms = GBX_KEEP_OFF;
     opts.tier = GBX_TIER_EAGER;
     opts.cache_dir = where;
     opts.cache_bytes = cap_bytes;
@@ -182,6 +183,7 @@ test_cache_functions_not_kept(void **state)
     assert_true(cache_run(modules[0], 0, dir, &use, &ignored)); /* all is compiled first: nothing is interpreted */
     for (int round = 0; round < 21; round++) {
         gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
+        opts.keep_ms = GBX_KEEP_OFF;
         cache_caller callers[4];
         pthread_t threads[4];
         gbx_engine *engine;

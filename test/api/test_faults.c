@@ -20,6 +20,9 @@ static const char text[] =
         "  (call $f (local.get 0)))"
         "(func (export \"boom\") (call $boom)))";
 
+/* Each attempt begins with nothing, so that all of it can fail. */
+static const gbx_engine_opts fresh = {.size = sizeof fresh, .keep_ms = GBX_KEEP_OFF};
+
 static gbx_trap_code
 host(gbx_caller *caller, void *data, const gbx_val *args, gbx_val *results)
 {
@@ -45,7 +48,7 @@ life(gbx_bytes wasm, gbx_code *code, gbx_trap_code *trap_code)
     gbx_val v = guest_i32(21);
     *trap_code = GBX_TRAP_NONE;
     bool ok = false;
-    if ((*code = gbx_engine_new(NULL, &engine, &err)) ||
+    if ((*code = gbx_engine_new(&fresh, &engine, &err)) ||
         (*code = gbx_module_compile(engine, wasm, NULL, &module, &err)) ||
         (*code = gbx_store_new(engine, NULL, &store, &err)) ||
         (*code = gbx_linker_new(store, &linker, &err)) ||
@@ -129,7 +132,7 @@ wasi_life(gbx_bytes wasm, gbx_code *code, gbx_trap_code *trap_code)
     gbx_err err = {.text = ""};
     gbx_val v = guest_i32(-1);
     *trap_code = GBX_TRAP_NONE;
-    if (!(*code = gbx_engine_new(NULL, &engine, &err)) &&
+    if (!(*code = gbx_engine_new(&fresh, &engine, &err)) &&
         !(*code = gbx_module_compile(engine, wasm, NULL, &module, &err)) &&
         !(*code = gbx_store_new(engine, NULL, &store, &err)) &&
         !(*code = gbx_linker_new(store, &linker, &err)) && !(*code = gbx_wasi_new(&wasi, &err)) &&
@@ -173,9 +176,105 @@ test_sweep_wasi(void **state)
     free((void *)(uintptr_t)wasm.data);
 }
 
+/* Grants in memory, a description, a log, a view while the guest runs: f gives 1 where all went well. */
+static const char world_text[] =
+        "(module (import \"wasi_snapshot_preview1\" \"fd_write\" (func $w (param i32 i32 i32 i32) (result i32)))"
+        "(import \"env\" \"look\" (func $look (result i32))) (import \"env\" \"log\" (func $log (param i32 i32 i32)))"
+        "(memory (export \"memory\") 1)"
+        "(func (export \"alloc\") (param i32) (result i32) (i32.const 4096))"
+        "(func (export \"f\") (result i32)"
+        "  (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const 9000))"
+        "  (call $log (i32.const 0) (i32.const 0) (i32.const 8))"
+        "  (i32.and (call $look) (i32.eqz (call $w (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))))";
+
+static gbx_trap_code
+look(gbx_caller *caller, void *data, const gbx_val *args, gbx_val *results)
+{
+    (void)data, (void)args;
+    gbx_view v;
+    uint64_t at;
+    gbx_trap_code code = gbx_view_open(caller, 128, 5000, &v);
+    if (code == GBX_TRAP_NONE) code = gbx_caller_alloc(caller, "alloc", 8, &at);
+    if (code == GBX_TRAP_NONE) results[0].of.i32 = gbx_view_write(v, 1, "x", 1); /* not where it could not be shown */
+    return code;
+}
+
+static void
+ignore_line(void *data, const gbx_log_line *line)
+{
+    (void)data, (void)line;
+}
+
+static bool
+world_life(gbx_bytes wasm, gbx_code *code, gbx_trap_code *trap_code)
+{
+    gbx_engine_opts const opts = {.size = sizeof opts, .checked = 1};
+    gbx_log_opts const log = {.size = sizeof log, .write = ignore_line};
+    gbx_host_func const func = {.size = sizeof func, .module = "env", .name = "look", .signature = "() -> i32",
+                                .callback = look, .purpose = "looks", .touches = "nothing"};
+    gbx_bytes const bytes = {(const uint8_t *)"bytes", 5};
+    gbx_engine *engine = NULL;
+    gbx_module *module = NULL;
+    gbx_store *store = NULL;
+    gbx_linker *linker = NULL;
+    gbx_wasi *wasi = NULL;
+    gbx_instance *instance = NULL;
+    gbx_dir *dir = NULL;
+    char *told = NULL;
+    gbx_trap trap = {0};
+    gbx_err err = {.text = ""};
+    gbx_val v = guest_i32(0);
+    *trap_code = GBX_TRAP_NONE;
+    if (!(*code = gbx_engine_new(&opts, &engine, &err)) &&
+        !(*code = gbx_module_compile(engine, wasm, NULL, &module, &err)) &&
+        !(*code = gbx_store_new(engine, NULL, &store, &err)) &&
+        !(*code = gbx_linker_new(store, &linker, &err)) && !(*code = gbx_wasi_new(&wasi, &err)) &&
+        !(*code = gbx_wasi_stdin_bytes(wasi, bytes, &err)) && !(*code = gbx_wasi_capture(wasi, 1, 0, &err)) &&
+        !(*code = gbx_wasi_file(wasi, "/f", "a/b", bytes, &err)) && !(*code = gbx_wasi_link(wasi, linker, &err)) &&
+        !(*code = gbx_wasi_file(wasi, "/f", "a/c", bytes, &err)) && !(*code = gbx_wasi_link(wasi, linker, &err)) &&
+        !(*code = gbx_linker_define(linker, &func, &err)) &&
+        !(*code = gbx_linker_define_log(linker, "env", "log", &log, &err)) &&
+        !(*code = gbx_wasi_describe(linker, &told, &err)) && !(*code = gbx_dir_open("/tmp", &dir, &err)) &&
+        !(*code = gbx_instance_new(store, module, linker, &instance, &trap, &err))) {
+        *trap_code = gbx_func_call(gbx_instance_func(instance, "f"), NULL, 0, &v, 1, &trap);
+    }
+    if (*code) assert_true(err.text[0] != 0);
+    gbx_text_free(told);
+    gbx_dir_close(dir);
+    gbx_wasi_release(wasi);
+    gbx_linker_release(linker);
+    gbx_store_release(store);
+    gbx_module_release(module);
+    gbx_engine_release(engine);
+    return *code == GBX_OK && *trap_code == GBX_TRAP_NONE && v.of.i32 == 1;
+}
+
+static void
+test_sweep_world(void **state)
+{
+    (void)state;
+    gbx_bytes const wasm = guest_wat(world_text);
+    gbx_code code;
+    gbx_trap_code trap;
+    for (uint64_t n = 1;; n++) {
+        gbx_base_fault_arm(n);
+        bool const ok = world_life(wasm, &code, &trap);
+        bool const covered = gbx_base_fault_count() < n;
+        gbx_base_fault_arm(0);
+        if (covered) {
+            assert_true(ok);
+            break;
+        }
+        if ((code != GBX_OK && code != GBX_NO_MEMORY) || (trap != GBX_TRAP_NONE && trap != GBX_TRAP_NO_HOST_MEMORY))
+            fail_msg("allocation %llu: %s, %s", (unsigned long long)n, gbx_code_slug(code), gbx_trap_slug(trap));
+    }
+    free((void *)(uintptr_t)wasm.data);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sweep), cmocka_unit_test(test_sweep_wasi)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sweep), cmocka_unit_test(test_sweep_wasi),
+                                       cmocka_unit_test(test_sweep_world)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

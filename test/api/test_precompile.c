@@ -98,6 +98,7 @@ run(const char *dir, gbx_bytes wasm, gbx_trust trust, gbx_cache_use *use, int32_
     gbx_trap trap = {0};
     gbx_val arg = {.type = GBX_I32, .of.i32 = 7}, out = {0};
     gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
+    opts.keep_ms = GBX_KEEP_OFF;
     gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
     opts.tier = GBX_TIER_EAGER;
     opts.cache_dir = dir;

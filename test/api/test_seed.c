@@ -185,8 +185,10 @@ own_clock(void *data, uint32_t clock_id)
     return 99;
 }
 
+enum { FIXED, OWN, REAL };
+
 static asked
-ask_all(gbx_engine *e, const gbx_module *m, const uint64_t *seed, bool has_clock)
+ask_all(gbx_engine *e, const gbx_module *m, const uint64_t *seed, int clock)
 {
     gbx_err err;
     gbx_store *s;
@@ -198,7 +200,8 @@ ask_all(gbx_engine *e, const gbx_module *m, const uint64_t *seed, bool has_clock
     assert_int_equal(gbx_linker_new(s, &l, &err), GBX_OK);
     assert_int_equal(gbx_wasi_new(&w, &err), GBX_OK);
     if (seed) gbx_wasi_seed(w, *seed);
-    if (has_clock) gbx_wasi_clock(w, own_clock, NULL, NULL);
+    if (clock == OWN) gbx_wasi_clock(w, own_clock, NULL, NULL);
+    if (clock == REAL) gbx_wasi_clock_real(w);
     assert_int_equal(gbx_wasi_link(w, l, &err), GBX_OK);
     assert_int_equal(gbx_instance_new(s, m, l, &i, &trap, &err), GBX_OK);
     asked const a = {{ask(i, "random"), ask(i, "random")}, {ask(i, "now"), ask(i, "now")}};
@@ -219,14 +222,17 @@ test_library(void **state)
     assert_int_equal(gbx_engine_new(NULL, &e, &err), GBX_OK);
     assert_int_equal(gbx_module_compile(e, wasm, NULL, &m, &err), GBX_OK);
     uint64_t const one = 0, two = 2;
-    asked const a = ask_all(e, m, &one, false), b = ask_all(e, m, &one, false), c = ask_all(e, m, &two, false);
-    asked const d = ask_all(e, m, NULL, false), f = ask_all(e, m, &one, true);
+    asked const a = ask_all(e, m, &one, FIXED), b = ask_all(e, m, &one, FIXED), c = ask_all(e, m, &two, FIXED);
+    asked const d = ask_all(e, m, NULL, REAL), f = ask_all(e, m, &one, OWN), g = ask_all(e, m, NULL, FIXED);
+    asked const h = ask_all(e, m, &one, REAL);
     assert_memory_equal(&a, &b, sizeof a);
     assert_true(a.random[0] != a.random[1] && a.random[0] != c.random[0] && a.random[0] != d.random[0]);
     /* RFC 8439, A.1: the zero key's stream. */
     assert_true((uint64_t)a.random[0] == 0x903df1a0ade0b876 && (uint64_t)a.random[1] == 0x28bd8653e56a5d40);
     assert_true(a.now[0] == 1767225600000001000 && a.now[1] == 1767225600000002000);
-    assert_true(d.now[0] != a.now[0]);
+    assert_true(d.now[0] != a.now[0] && h.now[0] >= d.now[0] && h.random[0] == a.random[0]);
+    /* Who is granted no clock and has no seed has the same one. */
+    assert_true(g.now[0] == a.now[0] && g.now[1] == a.now[1] && g.random[0] != a.random[0]);
     assert_true(f.now[0] == 99 && f.random[0] == a.random[0]);
     gbx_module_release(m);
     gbx_engine_release(e);

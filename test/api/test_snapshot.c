@@ -64,6 +64,7 @@ tenant_grant(tenant *t, const grants *g)
     if (g->dir) ok = ok && !gbx_wasi_dir(wasi, "/tmp", g->dir, GBX_READ_ONLY, &t->err);
     for (int fd = 1; fd < 3; fd++) ok = ok && !gbx_wasi_sink(wasi, fd, tenant_write, t, &t->err);
     if (g->is_traced) gbx_wasi_trace(wasi, ignore_call, NULL);
+    if (ok) gbx_wasi_clock_real(wasi); /* what instances are told of the time differs */
     ok = ok && !gbx_wasi_link(wasi, t->linker, &t->err);
     gbx_wasi_release(wasi);
     return ok;

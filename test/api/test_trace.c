@@ -92,6 +92,7 @@ rig_open_tier(rig *r, gbx_tier_mode tier, bool is_early)
     memset(r, 0, sizeof *r);
     gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
     opts.tier = tier;
+    opts.keep_ms = GBX_KEEP_OFF;
     GUEST_OK(gbx_engine_new(&opts, &w->engine, &w->err));
     if (is_early) GUEST_OK(gbx_engine_set_warm_factor(w->engine, 0, &w->err));
     GUEST_OK(gbx_store_new(w->engine, NULL, &w->store, &w->err));

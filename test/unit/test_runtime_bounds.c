@@ -44,6 +44,7 @@ open_engine(gbx_tier_mode tier)
     gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
     gbx_engine *engine;
     opts.tier = tier;
+    opts.keep_ms = GBX_KEEP_OFF;
     assert_int_equal(gbx_engine_new(&opts, &engine, NULL), GBX_OK);
     return engine;
 }

@@ -87,6 +87,7 @@ static gbx_engine *
 cache_engine(void)
 {
     gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
+    opts.keep_ms = GBX_KEEP_OFF;
     gbx_engine *engine;
     gbx_err err;
     opts.tier = GBX_TIER_EAGER;

@@ -153,7 +153,7 @@ static gbx_engine *
 engine_new(u32 pool)
 {
     gbx_engine *e;
-    gbx_engine_opts const opts = {.size = sizeof opts, .pool_instances = pool};
+    gbx_engine_opts const opts = {.size = sizeof opts, .pool_instances = pool, .keep_ms = GBX_KEEP_OFF};
     assert_int_equal(gbx_engine_new(&opts, &e, NULL), GBX_OK);
     return e;
 }

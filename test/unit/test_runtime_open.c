@@ -22,7 +22,7 @@ static int
 setup(void **state)
 {
     (void)state;
-    return mkdtemp(dir) && gbx_runtime_engine_new(&(gbx_engine_opts)GBX_ENGINE_OPTS_INIT, &engine, NULL) == GBX_OK ? 0 : -1;
+    return mkdtemp(dir) && gbx_runtime_engine_new(&(gbx_engine_opts){.size = sizeof(gbx_engine_opts), .keep_ms = GBX_KEEP_OFF}, &engine, NULL) == GBX_OK ? 0 : -1;
 }
 
 static int

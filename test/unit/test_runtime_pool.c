@@ -70,7 +70,7 @@ engine_new(u32 instances, u64 bytes)
 {
     gbx_engine *e;
     gbx_engine_opts const opts = {
-            .size = sizeof opts, .pool_instances = instances, .pool_bytes = bytes};
+            .size = sizeof opts, .pool_instances = instances, .pool_bytes = bytes, .keep_ms = GBX_KEEP_OFF};
     assert_int_equal(gbx_engine_new(&opts, &e, NULL), GBX_OK);
     return e;
 }
@@ -283,7 +283,8 @@ test_stacks(void **state)
 {
     (void)state;
     for (u32 k = 0; k < 4; k++) {
-        gbx_engine_opts const opts = {.size = sizeof opts, .tier = k % 2 ? GBX_TIER_EAGER : GBX_TIER_INTERP};
+        gbx_engine_opts const opts = {.size = sizeof opts, .tier = k % 2 ? GBX_TIER_EAGER : GBX_TIER_INTERP,
+                                      .keep_ms = GBX_KEEP_OFF};
         gbx_engine *e;
         assert_int_equal(gbx_engine_new(&opts, &e, NULL), GBX_OK);
         if (k >= 2) gbx_base_os_written_close(&e->pool.written);

@@ -47,7 +47,8 @@ static gbx_engine *
 engine_new(void)
 {
     gbx_engine *e;
-    assert_int_equal(gbx_engine_new(NULL, &e, NULL), GBX_OK);
+    gbx_engine_opts const opts = {.size = sizeof opts, .keep_ms = GBX_KEEP_OFF};
+    assert_int_equal(gbx_engine_new(&opts, &e, NULL), GBX_OK);
     return e;
 }
 

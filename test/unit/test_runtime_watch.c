@@ -34,7 +34,7 @@ static void
 open_world(world *w)
 {
     w->engine = open_engine();
-    assert_int_equal(gbx_runtime_store_new(w->engine, &limits, &w->store, NULL), GBX_OK);
+    assert_int_equal(gbx_runtime_store_new(w->engine, &limits, NULL, NULL, &w->store, NULL), GBX_OK);
     int const fd = gbx_base_os_event_open();
     assert_true(fd >= 0);
     atomic_store(&w->store->stop_fd, fd);
@@ -150,7 +150,7 @@ thread_stores(void *data)
     gbx_engine *const e = data;
     for (unsigned round = 0; round < 300; round++) {
         gbx_store *s;
-        if (gbx_runtime_store_new(e, &limits, &s, NULL) != GBX_OK) return "store";
+        if (gbx_runtime_store_new(e, &limits, NULL, NULL, &s, NULL) != GBX_OK) return "store";
         u64 const due = gbx_base_os_now_ns() + 1000 * (round % 50);
         if (!watch_arm(&e->watcher, &s->watch, due, e->watcher.is_fenced)) return "arm";
         while (round % 2 && !atomic_load(&s->exec.stop)) {}

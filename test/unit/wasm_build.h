@@ -295,7 +295,8 @@ world_open(u64 timeout_ns, u64 stack_bytes)
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = timeout_ns;
     opts.stack_bytes = stack_bytes;
-    assert_int_equal(gbx_engine_new(NULL, &w.engine, &err), GBX_OK);
+    gbx_engine_opts const fresh = {.size = sizeof fresh, .keep_ms = GBX_KEEP_OFF};
+    assert_int_equal(gbx_engine_new(&fresh, &w.engine, &err), GBX_OK);
     assert_int_equal(gbx_store_new(w.engine, &opts, &w.store, &err), GBX_OK);
     assert_int_equal(gbx_linker_new(w.store, &w.linker, &err), GBX_OK);
     return w;

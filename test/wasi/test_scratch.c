@@ -290,6 +290,46 @@ test_limits_are_named(void **state)
                      1u << WASI_MET_PATH_BYTES | 1u << WASI_MET_IOVS | 1u << WASI_MET_FDS);
 }
 
+/* All three times of a file lie within a second of the clock's beginning. */
+static bool
+is_by_clock(const rig *r, u32 at)
+{
+    u64 const begin = (u64)WASI_CLOCK_BEGIN_S * WASI_NS_PER_S;
+    for (u32 i = 40; i <= 56; i += 8)
+        if (rig_u64(r, at + i) < begin || rig_u64(r, at + i) >= begin + WASI_NS_PER_S) return false;
+    return true;
+}
+
+/* Nothing that a guest does in its own directory tells it the host's time. */
+static void
+times_by_the_fixed_clock(void **state)
+{
+    rig *const r = *state;
+    r->config.clock = WASI_CLOCK_FIXED;
+    scratch_start(r);
+    u32 const fd = rig_open(r, "f", OFLAG_CREAT, RIG_RIGHTS_FILE);
+    OK(r, "fd_filestat_get", fd, RIG_BUF);
+    assert_true(is_by_clock(r, RIG_BUF));
+    u64 const made = rig_u64(r, RIG_BUF + 48);
+    rig_write(r, fd, "x");
+    OK(r, "path_filestat_get", RIG_FD, 0, P(r, "f"), RIG_BUF);
+    assert_true(is_by_clock(r, RIG_BUF) && rig_u64(r, RIG_BUF + 48) > made);
+    OK(r, "path_create_directory", RIG_FD, P(r, "d"));
+    OK(r, "path_symlink", P2(r, "f"), RIG_FD, P(r, "l"));
+    static const char *const names[] = {"d", "l", "."};
+    for (size_t i = 0; i < GBX_LEN(names); i++) {
+        OK(r, "path_filestat_get", RIG_FD, 0, P(r, names[i]), RIG_BUF);
+        assert_true(is_by_clock(r, RIG_BUF));
+    }
+    OK(r, "path_filestat_set_times", RIG_FD, 0, P(r, "d"), 0, 0, FST_MTIM_NOW | FST_ATIM_NOW);
+    OK(r, "path_filestat_get", RIG_FD, 0, P(r, "d"), RIG_BUF);
+    assert_true(is_by_clock(r, RIG_BUF));
+    /* What the guest sets it finds again. */
+    OK(r, "fd_filestat_set_times", fd, 1000, 2000, FST_MTIM | FST_ATIM);
+    OK(r, "fd_filestat_get", fd, RIG_BUF);
+    assert_true(rig_u64(r, RIG_BUF + 40) == 1000 && rig_u64(r, RIG_BUF + 48) == 2000);
+}
+
 int
 main(void)
 {
@@ -299,6 +339,7 @@ main(void)
             RIG_TEST(test_nothing_is_left),           RIG_TEST(test_disk_is_bounded),
             RIG_TEST(test_disk_counts_holes),         RIG_TEST(test_disk_counts_names),
             RIG_TEST(test_output_is_bounded),         RIG_TEST(test_limits_are_named),
+            RIG_TEST(times_by_the_fixed_clock),
     };
     RIG_RUN_BOTH(tests);
 }
