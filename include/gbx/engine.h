@@ -47,6 +47,9 @@ typedef struct gbx_engine_opts {
     uint32_t canonical_nans; /* not 0: a NaN that is computed is the positive one without payload, in every
                                 tier and on every processor, so that runs can be repeated to the bit.
                                 0: whichever the processor gives */
+    uint32_t metered; /* not 0: what guests execute is counted, in units of fuel, alike in every tier, and may
+                         be bounded (gbx_store_opts.fuel). It costs some of their speed. 0: nothing is
+                         counted, and it costs nothing */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 

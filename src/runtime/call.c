@@ -140,6 +140,9 @@ call_explain(const gbx_store *s, gbx_trap_code code, text_buf *t)
         gbx_base_text_printf(t, "the call took longer than %llu.%03llu s",
                              (unsigned long long)(s->limits.timeout_ns / 1000000000u),
                              (unsigned long long)(s->limits.timeout_ns / 1000000u % 1000u));
+    } else if (code == GBX_TRAP_FUEL) {
+        gbx_base_text_printf(t, "the store's fuel of %llu units is used up",
+                             (unsigned long long)s->fuel_given);
     } else if (code == GBX_TRAP_STACK_EXHAUSTED) {
         gbx_base_text_printf(t, "the guest stack has %llu KiB",
                              (unsigned long long)((u64)((u8 *)s->exec.stack_end -

@@ -19,6 +19,7 @@ gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *e
     gbx_runtime_lanes_init(&e->lanes);
     gbx_runtime_compiler_init(&e->compiler, opts->tier);
     if (opts->canonical_nans) e->compiler.tune |= CODEGEN_CANONICAL_NANS;
+    if (opts->metered) e->compiler.tune |= CODEGEN_METERED;
     gbx_runtime_pool_init(&e->pool, opts->pool_instances, opts->pool_bytes);
     gbx_code const code = gbx_runtime_published_open(&e->compiler.published, opts->symbols, err);
     if (code != GBX_OK) {
@@ -36,6 +37,12 @@ const int *
 gbx_runtime_engine_cache_dir(const gbx_engine *e)
 {
     return e->cache.is_open ? &e->cache.fd : NULL;
+}
+
+bool
+gbx_runtime_engine_is_metered(const gbx_engine *e)
+{
+    return (e->compiler.tune & CODEGEN_METERED) != 0;
 }
 
 gbx_engine *

@@ -516,6 +516,7 @@ struct gbx_store {
     u64 tenant; /* no other store of the engine ever has this number, which is not 0 */
     runtime_limits limits;
     u64 table_left; /* of limits.table_elems */
+    i64 fuel_given; /* in all; used is that less exec.fuel. INT64_MAX: no bound */
     runtime_watch watch;
 
     runtime_lane *lane; /* of the running call */

@@ -5,12 +5,14 @@
  *
  * RULE: S14. Each edge that goes backwards polls (facts_edge_is_backward: every cycle has one). */
 #include "codegen/x64/emit.h"
+#include "wasm/fuel.h"
 
 /* ---- Traps and rows */
 
 void
 gbx_x64_cold(x64_ctx *c, x64_cold cold)
 {
+    cold.spent = c->spent;
     (void)x64_push_item(c, &c->s->colds, &cold, sizeof cold);
 }
 
@@ -41,6 +43,33 @@ gbx_x64_poll(x64_ctx *c)
     gbx_x64_trap_if(c, CC_NE, GBX_FAULT_POLL);
 }
 
+/* ---- Fuel */
+
+void
+gbx_x64_spend(x64_ctx *c)
+{
+    if (c->spent) x64_lea(c->b, X64_FUEL, x64_at(X64_FUEL, -(i32)c->spent), X64_64);
+    c->spent = 0;
+}
+
+void
+gbx_x64_spend_tested(x64_ctx *c)
+{
+    if (!c->is_metered) return;
+    if (c->spent)
+        x64_alu_imm(c->b, ALU_SUB, X64_FUEL, (i32)c->spent, X64_64);
+    else
+        x64_test(c->b, X64_FUEL, X64_FUEL, X64_64);
+    c->spent = 0;
+    gbx_x64_trap_if(c, CC_L, GBX_TRAP_FUEL);
+}
+
+void
+gbx_x64_fuel_reload(x64_ctx *c)
+{
+    if (c->is_metered) x64_load(c->b, X64_FUEL, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, fuel)), X64_64);
+}
+
 u32
 gbx_x64_pinned(const x64_ctx *c, u32 global_idx)
 {
@@ -57,7 +86,8 @@ edges_save(x64_ctx *c)
     c->s->saved.count = 0;
     for (u32 i = c->settled; i < c->height; i++)
         (void)x64_push_item(c, &c->s->saved, &c->stack[i], sizeof *c->stack);
-    return (x64_state){c->height, c->settled, c->free, c->xfree, c->reg_valid, c->home_valid};
+    return (x64_state){c->height, c->settled,   c->free,      c->xfree,
+                       c->spent,  c->reg_valid, c->home_valid};
 }
 
 static void
@@ -67,6 +97,7 @@ edges_restore(x64_ctx *c, const x64_state *s)
     c->settled = s->settled;
     c->free = s->free;
     c->xfree = s->xfree;
+    c->spent = s->spent;
     c->reg_valid = s->reg_valid;
     c->home_valid = s->home_valid;
     u32 const count = c->height - c->settled;
@@ -80,6 +111,7 @@ gbx_x64_enter_block(x64_ctx *c, u32 block)
     c->height = c->settled = c->f.blocks[block].height;
     c->free = c->temps;
     c->xfree = c->xtemps;
+    c->spent = 0;
     c->reg_valid = c->assigned;
     c->home_valid = 0;
     gbx_x64_forget_all(c);
@@ -105,6 +137,7 @@ edges_is_jump(const x64_ctx *c, u32 block)
     if (e->shuffle || facts_edge_is_backward(block, e->to)) return false;
     const u8 *pc = c->m->bytes + b->off;
     u8 const first = c->unfuse[*pc];
+    if (c->is_metered) return first == OP_ELSE; /* all others cost something */
     if (first == OP_I32_CONST || first == OP_I64_CONST) {
         pc += gbx_wasm_insn_len(c->m, pc);
         if (c->unfuse[*pc] != OP_LOCAL_SET || b->access_count != 1) return false;
@@ -194,13 +227,16 @@ gbx_x64_edge(x64_ctx *c, const facts_edge *e)
         gbx_x64_epilogue(c);
         return;
     }
+    bool const is_backward = facts_edge_is_backward(c->block, e->to);
+    if (!is_backward) gbx_x64_spend(c);
     if (edges_needs_home(c, e)) gbx_x64_flush(c, c->height);
     if (e->shuffle) edges_shuffle(c, e->shuffle);
     gbx_x64_reload(c, c->f.blocks[e->to].live_in);
-    if (!facts_edge_is_backward(c->block, e->to)) {
+    if (!is_backward) {
         edges_jump(c, e->to);
         return;
     }
+    gbx_x64_spend_tested(c);
     edges_compare_stop(c);
     edges_branch(c, CC_E, e->to);
     gbx_x64_trap(c, GBX_FAULT_POLL);
@@ -213,6 +249,7 @@ edges_fall(x64_ctx *c, const facts_edge *e, bool is_direct)
     const facts_block *const to = &c->f.blocks[e->to];
     c->is_open = is_direct && to->pred_count == 1 && !e->shuffle && to->height == c->height;
     if (c->is_open) return;
+    gbx_x64_spend(c);
     if (edges_needs_home(c, e)) gbx_x64_flush(c, c->height);
     if (e->shuffle) edges_shuffle(c, e->shuffle);
     gbx_x64_reload(c, to->live_in);
@@ -236,6 +273,7 @@ edges_two(x64_ctx *c, u8 cc, const facts_edge *edges)
     const facts_edge *const first = swaps ? other : taken, *const second = swaps ? taken : other;
     if (swaps) cc ^= 1;
     if (edges_is_plain(c, first)) {
+        gbx_x64_spend(c);
         if (edges_needs_home(c, first)) gbx_x64_flush(c, c->height);
         gbx_x64_reload(c, c->f.blocks[first->to].live_in);
         edges_branch(c, cc, first->to);
@@ -270,6 +308,7 @@ edges_switch(x64_ctx *c, const facts_block *b)
     x64_val idx = *x64_pop(c);
     idx.is_64 = false;
     u32 const at = gbx_x64_gpr(c, &idx, false);
+    gbx_x64_spend(c);
     gbx_x64_flush(c, c->height);
     gbx_x64_reload(c, b->live_out);
     x64_state const state = edges_save(c);
@@ -321,6 +360,7 @@ gbx_x64_fall(x64_ctx *c, const facts_block *b)
     }
     const facts_edge *const e = &c->f.edges[b->edge];
     facts_edge const to = edges_resolved(c, e);
+    if (b->has & FACTS_THREADED) c->spent += WASM_FUEL_DISPATCH;
     if (edges_is_next(c, &to))
         edges_fall(c, &to, to.to == e->to);
     else
@@ -349,6 +389,7 @@ edges_cold_code(x64_ctx *c)
         x64_cold const cold = ((x64_cold *)c->s->colds.items)[i];
         x64_room(c->b);
         c->wasm_offset = cold.wasm_offset;
+        c->spent = cold.spent;
         x64_line(c);
         x64_patch(c->b, cold.at, c->b->len);
         switch (cold.kind) {
