@@ -277,6 +277,7 @@ call_bulk(x64_ctx *c, u32 sub, u32 first, u32 second)
     x64_load(b, RAX, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, tier)), X64_64);
     x64_load(b, RAX, x64_at(RAX, (i32)offsetof(gbx_tier, bulk)), X64_64);
     call_rel32(c, c->env->stubs[CODEGEN_STUB_LIBCALL]);
+    gbx_x64_fuel_reload(c);
     x64_test(b, RAX, RAX, X64_32);
 }
 
@@ -295,7 +296,6 @@ gbx_x64_libcall(x64_ctx *c, u32 sub, u32 first, u32 second, u32 takes, u32 gives
     x64_lea(b, RSI, x64_at(RSP, 0), X64_64);
     call_bulk(c, sub, first, second);
     gbx_x64_trap_if(c, CC_NE, GBX_FAULT_GIVEN);
-    gbx_x64_fuel_reload(c);
     if (gives) x64_load(b, RAX, x64_at(RSP, 0), X64_64);
     call_results(c, &(wasm_functype){.result_count = gives, .results = values});
     if (gives) c->stack[c->height - 1].is_64 = false;
@@ -375,7 +375,6 @@ gbx_x64_slow_bulk(x64_ctx *c, const x64_cold *cold)
     gbx_x64_trap(c, GBX_FAULT_GIVEN);
     x64_patch(c->b, done, c->b->len);
     x64_room(c->b);
-    gbx_x64_fuel_reload(c);
     call_keep(c, cold, true);
     x64_jmp_back(c->b, cold->back);
 }
