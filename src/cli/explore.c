@@ -308,7 +308,9 @@ gbx_cli_explore(int argc, char **argv, int first)
     gbx_engine *engine = NULL;
     gbx_module *module = NULL;
     gbx_inspect *in = NULL;
-    gbx_code code = gbx_engine_new(NULL, &engine, &err);
+    gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
+    engine_opts.metered = line.values[EXPLORE_OPT_FUEL] != NULL;
+    gbx_code code = gbx_engine_new(&engine_opts, &engine, &err);
     gbx_compile_opts opts = GBX_COMPILE_OPTS_INIT;
     opts.trust = GBX_TRUST_NOTHING;
     if (code == GBX_OK) code = gbx_module_compile_file(engine, argv[line.file], &opts, &module, &err);

@@ -79,12 +79,13 @@ typedef struct codegen_reloc {
 /* An instruction that may fault, or a call: see fault.h. */
 typedef struct codegen_row {
     u32 code_offset;
-    u32 what; /* CODEGEN_ROW: its kind, and the fuel that was used up to there and is not charged yet */
+    u32 what; /* CODEGEN_ROW: its kind, and the fuel that was used up to there and is not charged yet; or below
+                 0, was charged and not used */
     u32 wasm_offset;
 } codegen_row;
 #define CODEGEN_ROW(kind, fuel) ((u32)(kind) | (u32)(fuel) << 8)
 #define CODEGEN_ROW_KIND(what)  ((what) & 0xffu)
-#define CODEGEN_ROW_FUEL(what)  ((what) >> 8)
+#define CODEGEN_ROW_FUEL(what)  ((i32)(what) >> 8)
 
 /* Where a running interpreter may move over: the head of a loop with no operands pending. */
 typedef struct codegen_head {

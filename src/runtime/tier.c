@@ -125,10 +125,10 @@ static fault_table *
 tier_table(const module_code *mc, const codegen_out *out, const wasm_code *code)
 {
     bool const is_metered = mc->env.tune & CODEGEN_METERED;
-    size_t const row_bytes = sizeof(fault_row) + (is_metered ? sizeof(u32) : 0);
+    size_t const row_bytes = sizeof(fault_row) + (is_metered ? sizeof(i32) : 0);
     fault_table *const t = gbx_base_alloc(1, sizeof *t + out->row_count * row_bytes);
     if (!t) return NULL;
-    u32 *const fuel = is_metered ? (u32 *)(void *)(t->rows + out->row_count) : NULL;
+    i32 *const fuel = is_metered ? (i32 *)(void *)(t->rows + out->row_count) : NULL;
     *t = (fault_table){.func_idx = code->func_idx,
                        .wasm_start = code->body_off,
                        .frame_bytes = out->frame_bytes,

@@ -45,11 +45,18 @@ gbx_x64_poll(x64_ctx *c)
 
 /* ---- Fuel */
 
+static void
+edges_pay(x64_ctx *c, i32 units)
+{
+    if (units) x64_lea(c->b, X64_FUEL, x64_at(X64_FUEL, -units), X64_64);
+    c->paid += units;
+    c->spent -= units;
+}
+
 void
 gbx_x64_spend(x64_ctx *c)
 {
-    if (c->spent) x64_lea(c->b, X64_FUEL, x64_at(X64_FUEL, -(i32)c->spent), X64_64);
-    c->spent = 0;
+    edges_pay(c, c->spent);
 }
 
 void
@@ -57,9 +64,10 @@ gbx_x64_spend_tested(x64_ctx *c)
 {
     if (!c->is_metered) return;
     if (c->spent)
-        x64_alu_imm(c->b, ALU_SUB, X64_FUEL, (i32)c->spent, X64_64);
+        x64_alu_imm(c->b, ALU_SUB, X64_FUEL, c->spent, X64_64);
     else
         x64_test(c->b, X64_FUEL, X64_FUEL, X64_64);
+    c->paid += c->spent;
     c->spent = 0;
     gbx_x64_trap_if(c, CC_L, GBX_TRAP_FUEL);
 }
@@ -261,18 +269,70 @@ edges_is_next(const x64_ctx *c, const facts_edge *e)
     return e->to == c->next && !edges_is_end(c, e->to) && !facts_edge_is_backward(c->block, e->to);
 }
 
+/* Of two edges, as they are emitted: the one that is branched along comes first. True: that is the second. */
+static bool
+edges_choose(const x64_ctx *c, const facts_edge *edges, facts_edge to[2])
+{
+    facts_edge const taken = edges_resolved(c, &edges[0]), other = edges_resolved(c, &edges[1]);
+    bool const swaps =
+            edges_is_next(c, &taken) && !edges_is_next(c, &other) && edges_is_plain(c, &other);
+    to[swaps] = taken;
+    to[!swaps] = other;
+    return swaps;
+}
+
+/* RULE: S15. Who branches to where hardly anybody comes charges behind the function. */
+static bool
+edges_pays_there(const x64_ctx *c, const facts_edge *first)
+{
+    return c->f.blocks[first->to].marks & (FACTS_MARK_COLD | FACTS_MARK_UNLIKELY);
+}
+
+/* The block ends in a branch before which all is charged, whichever way it goes. */
+static bool
+edges_pays_first(const x64_ctx *c, const facts_block *b)
+{
+    facts_edge to[2];
+    if (!c->is_metered || (b->exit != FACTS_BR_IF && b->exit != FACTS_IF)) return false;
+    (void)edges_choose(c, c->f.edges + b->edge, to);
+    return edges_is_plain(c, &to[0]) && !edges_pays_there(c, &to[0]);
+}
+
+void
+gbx_x64_spend_ahead(x64_ctx *c)
+{
+    if (!c->is_metered || !edges_pays_first(c, &c->f.blocks[c->block])) return;
+    const u8 *pc = c->pc;
+    i32 ahead = 1;
+    for (; pc < c->end; pc++, ahead++) {
+        u8 const op = c->unfuse[*pc];
+        if (op == OP_BR_IF || op == OP_IF) break;
+        if (op != OP_I32_EQZ && op != OP_I64_EQZ && op != OP_I32_WRAP_I64 && op != OP_I64_EXTEND_I32_U) return;
+    }
+    if (pc < c->end) edges_pay(c, c->spent + ahead);
+}
+
+static void
+edges_branch_paying(x64_ctx *c, u8 cc, u32 block)
+{
+    u32 const at = x64_jcc(c->b, (x64_cc)cc);
+    gbx_x64_cold(c, (x64_cold){.at = at, .kind = X64_SLOW_PAY, .wasm_offset = c->wasm_offset, .block = block});
+}
+
 /* On `cc` along `taken`, else along `other`. What is done before the branch is done by moves alone: the
  * flags are waiting. */
 static void
 edges_two(x64_ctx *c, u8 cc, const facts_edge *edges)
 {
-    facts_edge const to[2] = {edges_resolved(c, &edges[0]), edges_resolved(c, &edges[1])};
-    const facts_edge *const taken = &to[0], *const other = &to[1];
-    bool const swaps =
-            edges_is_next(c, taken) && !edges_is_next(c, other) && edges_is_plain(c, other);
-    const facts_edge *const first = swaps ? other : taken, *const second = swaps ? taken : other;
+    facts_edge to[2];
+    bool const swaps = edges_choose(c, edges, to);
+    const facts_edge *const first = &to[0], *const second = &to[1];
     if (swaps) cc ^= 1;
-    if (edges_is_plain(c, first)) {
+    if (c->spent && edges_is_plain(c, first) && edges_pays_there(c, first)) {
+        if (edges_needs_home(c, first)) gbx_x64_flush(c, c->height);
+        gbx_x64_reload(c, c->f.blocks[first->to].live_in);
+        edges_branch_paying(c, cc, first->to);
+    } else if (edges_is_plain(c, first)) {
         gbx_x64_spend(c);
         if (edges_needs_home(c, first)) gbx_x64_flush(c, c->height);
         gbx_x64_reload(c, c->f.blocks[first->to].live_in);
@@ -294,6 +354,8 @@ static void
 edges_branch_exit(x64_ctx *c, const facts_block *b)
 {
     const facts_edge *const edges = c->f.edges + b->edge;
+    bool const is_waiting = c->height > c->settled && c->stack[c->height - 1].kind == VAL_FLAGS;
+    if (!is_waiting && edges_pays_first(c, b)) gbx_x64_spend(c);
     u8 cc = gbx_x64_condition(c);
     if (b->exit == FACTS_IF) cc ^= 1; /* its first edge is that of zero */
     edges_two(c, cc, edges);
@@ -397,6 +459,10 @@ edges_cold_code(x64_ctx *c)
         case X64_SLOW_BULK: gbx_x64_slow_bulk(c, &cold); break;
         case X64_SLOW_CLOSED: gbx_x64_slow_closed(c, &cold); break;
         case X64_SLOW_CALL: gbx_x64_slow_call(c, &cold); break;
+        case X64_SLOW_PAY:
+            gbx_x64_spend(c);
+            edges_jump(c, cold.block);
+            break;
         case GBX_FAULT_GIVEN:
             x64_store(c->b,
                       x64_at(X64_EXEC,

@@ -138,7 +138,7 @@ emit_insns(x64_ctx *c, const facts_block *b)
         c->wasm_offset = (u32)(c->insn - c->m->bytes);
         x64_line(c);
         u8 const op = c->unfuse[*c->pc++];
-        if (c->is_metered) c->spent += gbx_wasm_fuel_cost(c->m, c->code, c->insn, op);
+        if (c->is_metered) c->spent += (i32)gbx_wasm_fuel_cost(c->m, c->code, c->insn, op);
         switch (op) {
         case OP_NOP:
         case OP_END: continue;

@@ -57,7 +57,7 @@ typedef enum x64_val_kind {
     VAL_LEA,  /* base + index << scale + disp, modulo 2^32 where it is an i32 */
     VAL_HOME, /* in the home of its place on the stack, of whatever type */
     VAL_MEM, /* a load that the next instruction performs: [reg + index + disp], the index being owned or that
-                  of index_local. bits is its offset in the module file, and above it x64_ctx.spent */
+                  of index_local. bits is its offset in the module file, and above it spent + paid */
     VAL_FLAGS, /* cc says whether it is 1; consumed by the next instruction */
 } x64_val_kind;
 
@@ -100,13 +100,15 @@ typedef struct x64_cold {
     u8 variant;
     u32 type_idx;   /* X64_SLOW_CLOSED */
     u32 gprs, xmms; /* X64_SLOW_BULK: that are in use */
-    u32 spent;
+    u32 block;      /* X64_SLOW_PAY */
+    i32 spent;
 } x64_cold;
 
 enum {
     X64_SLOW_TRUNC = 0x100,
     X64_SLOW_BULK, /* variant: the instruction behind 0xFC, by C after all */
     X64_SLOW_CLOSED, /* the element in rdx is not among those of closed tables */
+    X64_SLOW_PAY, /* a branch that is seldom taken, which charges there */
     X64_SLOW_CALL, /* variant: of a function of another instance or the host, which is in rax */
 };
 
@@ -144,7 +146,8 @@ typedef struct x64_memo {
 
 /* What an edge's code must not change for whoever goes on behind it. */
 typedef struct x64_state {
-    u32 height, settled, free, xfree, spent;
+    u32 height, settled, free, xfree;
+    i32 spent;
     u64 reg_valid, home_valid;
 } x64_state;
 
@@ -210,7 +213,8 @@ typedef struct x64_ctx {
     u32 general, fresh, osr; /* entries */
     u32 cold_at, tables_at;  /* where what stands behind the function begins */
     bool is_metered;
-    u32 spent;               /* fuel used since it was charged, up to the present instruction */
+    i32 spent; /* fuel used and not charged, up to the present instruction; below 0: charged ahead */
+    i32 paid;  /* all that was charged, so that what was used before can be told apart */
     bool failed;             /* memory is short */
     u32 *bound;              /* by block: offset of its code, FACTS_NONE: not yet */
 } x64_ctx;
@@ -447,6 +451,9 @@ void gbx_x64_fall(x64_ctx *c,
 void gbx_x64_poll(x64_ctx *c);
 /* RULE: S15. Charge what was used. Changes no flags. */
 void gbx_x64_spend(x64_ctx *c);
+/* Flags are about to be set that a branch at the end of the block may wait for: charge for that one as well,
+ * since compare and jump are one instruction to the processor only where nothing comes between. */
+void gbx_x64_spend_ahead(x64_ctx *c);
 /* And test what is left. */
 void gbx_x64_spend_tested(x64_ctx *c);
 /* Code of C may have charged. */

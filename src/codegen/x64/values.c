@@ -138,9 +138,10 @@ gbx_x64_drop(x64_ctx *c, x64_val *v)
 x64_mem
 gbx_x64_access(x64_ctx *c, const x64_val *v)
 {
-    u32 const present = c->wasm_offset, spent = c->spent;
+    u32 const present = c->wasm_offset;
+    i32 const spent = c->spent;
     c->wasm_offset = (u32)v->bits;
-    c->spent = (u32)(v->bits >> 32);
+    c->spent = (i32)(v->bits >> 32) - c->paid;
     x64_row(c, GBX_TRAP_MEM_OOB);
     c->wasm_offset = present;
     c->spent = spent;
