@@ -139,13 +139,13 @@ static bool
 edges_is_jump(const x64_ctx *c, u32 block)
 {
     const facts_block *const b = &c->f.blocks[block];
-    if (block == 0 || b->exit != FACTS_JUMP || b->has || b->height || b->marks & FACTS_MARK_HEAD)
+    if (block == 0 || b->exit != FACTS_JUMP || b->has & ~FACTS_THREADED || b->height ||
+        b->marks & FACTS_MARK_HEAD)
         return false;
     const facts_edge *const e = &c->f.edges[b->edge];
     if (e->shuffle || facts_edge_is_backward(block, e->to)) return false;
     const u8 *pc = c->m->bytes + b->off;
     u8 const first = c->unfuse[*pc];
-    if (c->is_metered) return first == OP_ELSE; /* all others cost something */
     if (first == OP_I32_CONST || first == OP_I64_CONST) {
         pc += gbx_wasm_insn_len(c->m, pc);
         if (c->unfuse[*pc] != OP_LOCAL_SET || b->access_count != 1) return false;
@@ -157,13 +157,22 @@ edges_is_jump(const x64_ctx *c, u32 block)
     return last == OP_BR || last == OP_ELSE;
 }
 
+/* What a block that is a jump costs. */
+static i32
+edges_cost(const facts_block *b)
+{
+    return (i32)b->insns + (b->has & FACTS_THREADED ? WASM_FUEL_DISPATCH : 0);
+}
+
 /* Last to first: edges past a block lead forwards, so that its own target is known already. */
 void
 gbx_x64_thread_jumps(x64_ctx *c)
 {
     for (u32 i = c->f.block_count; i-- > 0;) {
         bool const is_jump = c->env->tune & CODEGEN_TUNE_BIT(THREAD) && edges_is_jump(c, i);
-        c->through[i] = is_jump ? c->through[c->f.edges[c->f.blocks[i].edge].to] : i;
+        u32 const to = is_jump ? c->f.edges[c->f.blocks[i].edge].to : i;
+        c->through[i] = is_jump ? c->through[to] : i;
+        c->tolls[i] = is_jump && c->is_metered ? c->tolls[to] + edges_cost(&c->f.blocks[i]) : 0;
     }
 }
 
@@ -269,23 +278,27 @@ edges_is_next(const x64_ctx *c, const facts_edge *e)
     return e->to == c->next && !edges_is_end(c, e->to) && !facts_edge_is_backward(c->block, e->to);
 }
 
-/* Of two edges, as they are emitted: the one that is branched along comes first. True: that is the second. */
+/* Of two edges, as they are emitted: the one that is branched along comes first; tolls: of the jumps that
+ * each leads past. True: that is the second. */
 static bool
-edges_choose(const x64_ctx *c, const facts_edge *edges, facts_edge to[2])
+edges_choose(const x64_ctx *c, const facts_edge *edges, facts_edge to[2], i32 tolls[2])
 {
     facts_edge const taken = edges_resolved(c, &edges[0]), other = edges_resolved(c, &edges[1]);
     bool const swaps =
             edges_is_next(c, &taken) && !edges_is_next(c, &other) && edges_is_plain(c, &other);
     to[swaps] = taken;
     to[!swaps] = other;
+    tolls[swaps] = c->tolls[edges[0].to];
+    tolls[!swaps] = c->tolls[edges[1].to];
     return swaps;
 }
 
-/* RULE: S15. Who branches to where hardly anybody comes charges behind the function. */
+/* RULE: S15. Who branches to where hardly anybody comes, or has a toll to pay, charges behind the function. That
+ * the others fall through is a guess. */
 static bool
-edges_pays_there(const x64_ctx *c, const facts_edge *first)
+edges_pays_there(const x64_ctx *c, const facts_edge *first, i32 toll)
 {
-    return c->f.blocks[first->to].marks & (FACTS_MARK_COLD | FACTS_MARK_UNLIKELY);
+    return toll || c->f.blocks[first->to].marks & (FACTS_MARK_COLD | FACTS_MARK_UNLIKELY);
 }
 
 /* The block ends in a branch before which all is charged, whichever way it goes. */
@@ -293,9 +306,10 @@ static bool
 edges_pays_first(const x64_ctx *c, const facts_block *b)
 {
     facts_edge to[2];
+    i32 tolls[2];
     if (!c->is_metered || (b->exit != FACTS_BR_IF && b->exit != FACTS_IF)) return false;
-    (void)edges_choose(c, c->f.edges + b->edge, to);
-    return edges_is_plain(c, &to[0]) && !edges_pays_there(c, &to[0]);
+    (void)edges_choose(c, c->f.edges + b->edge, to, tolls);
+    return edges_is_plain(c, &to[0]) && !edges_pays_there(c, &to[0], tolls[0]);
 }
 
 void
@@ -313,10 +327,12 @@ gbx_x64_spend_ahead(x64_ctx *c)
 }
 
 static void
-edges_branch_paying(x64_ctx *c, u8 cc, u32 block)
+edges_branch_paying(x64_ctx *c, u8 cc, u32 block, i32 toll)
 {
     u32 const at = x64_jcc(c->b, (x64_cc)cc);
+    c->spent += toll;
     gbx_x64_cold(c, (x64_cold){.at = at, .kind = X64_SLOW_PAY, .wasm_offset = c->wasm_offset, .block = block});
+    c->spent -= toll;
 }
 
 /* On `cc` along `taken`, else along `other`. What is done before the branch is done by moves alone: the
@@ -325,13 +341,15 @@ static void
 edges_two(x64_ctx *c, u8 cc, const facts_edge *edges)
 {
     facts_edge to[2];
-    bool const swaps = edges_choose(c, edges, to);
+    i32 tolls[2];
+    bool const swaps = edges_choose(c, edges, to, tolls);
     const facts_edge *const first = &to[0], *const second = &to[1];
     if (swaps) cc ^= 1;
-    if (c->spent && edges_is_plain(c, first) && edges_pays_there(c, first)) {
+    bool const pays_there = c->is_metered && c->spent + tolls[0] && edges_pays_there(c, first, tolls[0]);
+    if (pays_there && edges_is_plain(c, first)) {
         if (edges_needs_home(c, first)) gbx_x64_flush(c, c->height);
         gbx_x64_reload(c, c->f.blocks[first->to].live_in);
-        edges_branch_paying(c, cc, first->to);
+        edges_branch_paying(c, cc, first->to, tolls[0]);
     } else if (edges_is_plain(c, first)) {
         gbx_x64_spend(c);
         if (edges_needs_home(c, first)) gbx_x64_flush(c, c->height);
@@ -340,10 +358,12 @@ edges_two(x64_ctx *c, u8 cc, const facts_edge *edges)
     } else {
         u32 const over = x64_jcc(c->b, (x64_cc)(cc ^ 1));
         x64_state const state = edges_save(c);
+        c->spent += tolls[0];
         gbx_x64_edge(c, first);
         edges_restore(c, &state);
         x64_patch(c->b, over, c->b->len);
     }
+    c->spent += tolls[1];
     if (edges_is_next(c, second))
         edges_fall(c, second, second->to == edges[swaps ? 0 : 1].to);
     else
@@ -377,6 +397,7 @@ edges_switch(x64_ctx *c, const facts_block *b)
     x64_alu_imm(buf, ALU_CMP, at, (i32)count, X64_32);
     u32 const over = x64_jcc(buf, CC_B);
     facts_edge const others = edges_resolved(c, &edges[count]);
+    c->spent += c->tolls[edges[count].to];
     gbx_x64_edge(c, &others);
     edges_restore(c, &state);
     x64_patch(buf, over, buf->len);
@@ -397,7 +418,8 @@ edges_switch(x64_ctx *c, const facts_block *b)
     for (u32 i = 0; i < count; i++) {
         facts_edge const e = edges_resolved(c, &edges[i]);
         x64_table_item item = {e.to, 0};
-        if (!edges_is_plain(c, &e)) {
+        i32 const toll = c->tolls[edges[i].to];
+        if (!edges_is_plain(c, &e) || toll) {
             bool const is_same =
                     i && edges[i].to == edges[i - 1].to && edges[i].shuffle == edges[i - 1].shuffle;
             item = (x64_table_item){FACTS_NONE, buf->len};
@@ -406,6 +428,7 @@ edges_switch(x64_ctx *c, const facts_block *b)
             } else {
                 x64_room(buf);
                 edges_restore(c, &state);
+                c->spent += toll;
                 gbx_x64_edge(c, &e);
             }
         }
@@ -423,6 +446,7 @@ gbx_x64_fall(x64_ctx *c, const facts_block *b)
     const facts_edge *const e = &c->f.edges[b->edge];
     facts_edge const to = edges_resolved(c, e);
     if (b->has & FACTS_THREADED) c->spent += WASM_FUEL_DISPATCH;
+    c->spent += c->tolls[e->to];
     if (edges_is_next(c, &to))
         edges_fall(c, &to, to.to == e->to);
     else

@@ -374,6 +374,7 @@ emit_begin(x64_ctx *c)
     c->depth_homes = emit_array(c, &s->depths, (u64)c->f.height_max + 8, sizeof *c->depth_homes);
     c->bound = emit_array(c, &s->bound, (u64)c->f.block_count + 1, sizeof *c->bound);
     c->through = emit_array(c, &s->through, (u64)c->f.block_count + 1, sizeof *c->through);
+    c->tolls = emit_array(c, &s->tolls, (u64)c->f.block_count + 1, sizeof *c->tolls);
     if (c->failed) return false;
     memset(c->bound, 0xff, c->f.block_count * sizeof *c->bound);
     memset(c->depth_homes, 0xff, (c->f.height_max + 8) * sizeof *c->depth_homes);
@@ -455,7 +456,7 @@ emit_with_dispatch(x64_ctx *c)
             c->next = FACTS_NONE;
             gbx_x64_block(c, dispatch);
         } else {
-            if (c->is_metered) c->spent += WASM_FUEL_DISPATCH;
+            if (c->is_metered) c->spent += WASM_FUEL_DISPATCH + c->tolls[of_zero->to];
             if (fresh.to == first && !fresh.shuffle) {
                 gbx_x64_spend(c);
                 gbx_x64_flush(c, c->height);
@@ -618,7 +619,7 @@ gbx_codegen_space_free(codegen_space *s)
     x64_array *const arrays[] = {&s->locals, &s->stack,  &s->saved,       &s->fixups,
                                  &s->colds,  &s->relocs, &s->rows,        &s->heads,
                                  &s->bound,  &s->order,  &s->frame_fixes, &s->depths,
-                                 &s->tables, &s->items,  &s->self_calls,  &s->through,
+                                 &s->tables, &s->items,  &s->self_calls,  &s->through, &s->tolls,
                                  &s->lines};
     for (u32 i = 0; i < GBX_LEN(arrays); i++) gbx_base_free(arrays[i]->items);
     gbx_base_free(s->b.bytes);

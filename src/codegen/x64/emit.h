@@ -160,7 +160,7 @@ struct codegen_space {
     facts_space *facts;
     x64_buf b;
     x64_array locals, stack, saved, fixups, colds, relocs, rows, heads, bound, order, frame_fixes,
-            depths, tables, items, self_calls, through, lines;
+            depths, tables, items, self_calls, through, tolls, lines;
 };
 
 typedef struct x64_ctx {
@@ -181,6 +181,7 @@ typedef struct x64_ctx {
     u32 copy,
             copy_of; /* a local that is read and written as a pinned global is; X64_NO_LOCAL: none */
     u32 *through;    /* by block: where an edge to it leads in the end */
+    i32 *tolls;      /* and the fuel that what it leads past costs */
     x64_val *stack;
     u32 height;
     u32 settled;      /* operands below own no register and read no local */
