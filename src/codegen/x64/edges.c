@@ -119,7 +119,7 @@ gbx_x64_enter_block(x64_ctx *c, u32 block)
     c->height = c->settled = c->f.blocks[block].height;
     c->free = c->temps;
     c->xfree = c->xtemps;
-    c->spent = 0;
+    c->spent = c->carried[block];
     c->reg_valid = c->assigned;
     c->home_valid = 0;
     gbx_x64_forget_all(c);
@@ -259,6 +259,19 @@ gbx_x64_edge(x64_ctx *c, const facts_edge *e)
     gbx_x64_trap(c, GBX_FAULT_POLL);
 }
 
+/* RULE: S15. Nobody comes to the block but the one before it, by falling, and the entry's dispatch, which is
+ * emitted later: what was used may be charged there, and the dispatch takes it off. */
+static bool
+edges_carries(const x64_ctx *c, u32 block)
+{
+    const facts_block *const b = &c->f.blocks[block];
+    if (!c->is_metered || !c->has_dispatch || b->pred_count != 2) return false;
+    u32 const one = c->f.preds[b->pred], other = c->f.preds[b->pred + 1], dispatch = c->f.dispatch;
+    bool const is_fresh = c->through[c->f.edges[c->f.blocks[dispatch].edge].to] == block;
+    return !is_fresh && one != other && (one == dispatch || other == dispatch) &&
+           (one == c->block || other == c->block) && c->block != dispatch;
+}
+
 /* Falls into the block that is emitted next. */
 static void
 edges_fall(x64_ctx *c, const facts_edge *e, bool is_direct)
@@ -266,7 +279,10 @@ edges_fall(x64_ctx *c, const facts_edge *e, bool is_direct)
     const facts_block *const to = &c->f.blocks[e->to];
     c->is_open = is_direct && to->pred_count == 1 && !e->shuffle && to->height == c->height;
     if (c->is_open) return;
-    gbx_x64_spend(c);
+    if (is_direct && edges_carries(c, e->to))
+        c->carried[e->to] = c->spent;
+    else
+        gbx_x64_spend(c);
     if (edges_needs_home(c, e)) gbx_x64_flush(c, c->height);
     if (e->shuffle) edges_shuffle(c, e->shuffle);
     gbx_x64_reload(c, to->live_in);
@@ -381,6 +397,13 @@ edges_branch_exit(x64_ctx *c, const facts_block *b)
     edges_two(c, cc, edges);
 }
 
+/* What an edge of a jump table costs beside the instruction itself. */
+static i32
+edges_toll(const x64_ctx *c, const facts_edge *e)
+{
+    return c->tolls[e->to] - c->carried[c->through[e->to]];
+}
+
 static void
 edges_switch(x64_ctx *c, const facts_block *b)
 {
@@ -397,7 +420,7 @@ edges_switch(x64_ctx *c, const facts_block *b)
     x64_alu_imm(buf, ALU_CMP, at, (i32)count, X64_32);
     u32 const over = x64_jcc(buf, CC_B);
     facts_edge const others = edges_resolved(c, &edges[count]);
-    c->spent += c->tolls[edges[count].to];
+    c->spent += edges_toll(c, &edges[count]);
     gbx_x64_edge(c, &others);
     edges_restore(c, &state);
     x64_patch(buf, over, buf->len);
@@ -418,7 +441,7 @@ edges_switch(x64_ctx *c, const facts_block *b)
     for (u32 i = 0; i < count; i++) {
         facts_edge const e = edges_resolved(c, &edges[i]);
         x64_table_item item = {e.to, 0};
-        i32 const toll = c->tolls[edges[i].to];
+        i32 const toll = edges_toll(c, &edges[i]);
         if (!edges_is_plain(c, &e) || toll) {
             bool const is_same =
                     i && edges[i].to == edges[i - 1].to && edges[i].shuffle == edges[i - 1].shuffle;

@@ -374,8 +374,10 @@ emit_begin(x64_ctx *c)
     c->depth_homes = emit_array(c, &s->depths, (u64)c->f.height_max + 8, sizeof *c->depth_homes);
     c->bound = emit_array(c, &s->bound, (u64)c->f.block_count + 1, sizeof *c->bound);
     c->through = emit_array(c, &s->through, (u64)c->f.block_count + 1, sizeof *c->through);
+    c->carried = emit_array(c, &s->carried, (u64)c->f.block_count + 1, sizeof *c->carried);
     c->tolls = emit_array(c, &s->tolls, (u64)c->f.block_count + 1, sizeof *c->tolls);
     if (c->failed) return false;
+    memset(c->carried, 0, c->f.block_count * sizeof *c->carried);
     memset(c->bound, 0xff, c->f.block_count * sizeof *c->bound);
     memset(c->depth_homes, 0xff, (c->f.height_max + 8) * sizeof *c->depth_homes);
     c->slots = 0;
@@ -499,9 +501,8 @@ emit_function(x64_ctx *c)
 {
     if (!emit_begin(c)) return;
     emit_skew(c);
-    bool const has_dispatch =
-            c->is_fresh && c->f.dispatch != FACTS_NONE && c->f.dispatch_local == 0;
-    if (has_dispatch)
+    c->has_dispatch = c->is_fresh && c->f.dispatch != FACTS_NONE && c->f.dispatch_local == 0;
+    if (c->has_dispatch)
         emit_with_dispatch(c);
     else
         emit_without_dispatch(c);
@@ -619,7 +620,7 @@ gbx_codegen_space_free(codegen_space *s)
     x64_array *const arrays[] = {&s->locals, &s->stack,  &s->saved,       &s->fixups,
                                  &s->colds,  &s->relocs, &s->rows,        &s->heads,
                                  &s->bound,  &s->order,  &s->frame_fixes, &s->depths,
-                                 &s->tables, &s->items,  &s->self_calls,  &s->through, &s->tolls,
+                                 &s->tables, &s->items,  &s->self_calls,  &s->through, &s->tolls, &s->carried,
                                  &s->lines};
     for (u32 i = 0; i < GBX_LEN(arrays); i++) gbx_base_free(arrays[i]->items);
     gbx_base_free(s->b.bytes);

@@ -160,7 +160,7 @@ struct codegen_space {
     facts_space *facts;
     x64_buf b;
     x64_array locals, stack, saved, fixups, colds, relocs, rows, heads, bound, order, frame_fixes,
-            depths, tables, items, self_calls, through, tolls, lines;
+            depths, tables, items, self_calls, through, tolls, carried, lines;
 };
 
 typedef struct x64_ctx {
@@ -182,6 +182,7 @@ typedef struct x64_ctx {
             copy_of; /* a local that is read and written as a pinned global is; X64_NO_LOCAL: none */
     u32 *through;    /* by block: where an edge to it leads in the end */
     i32 *tolls;      /* and the fuel that what it leads past costs */
+    i32 *carried;    /* by block: what was used and is not charged where it begins */
     x64_val *stack;
     u32 height;
     u32 settled;      /* operands below own no register and read no local */
@@ -214,6 +215,7 @@ typedef struct x64_ctx {
     u32 general, fresh, osr; /* entries */
     u32 cold_at, tables_at;  /* where what stands behind the function begins */
     bool is_metered;
+    bool has_dispatch;       /* the entry's, which is emitted last */
     i32 spent; /* fuel used and not charged, up to the present instruction; below 0: charged ahead */
     i32 paid;  /* all that was charged, so that what was used before can be told apart */
     bool failed;             /* memory is short */
