@@ -33,6 +33,7 @@
  * targets are instructions of the same body. Whatever depends on run-time values is compared here:
  * addresses with the memory's length, table indices with the table's, callee types, the stack's end
  * at each call (stack_max is what validation counted). Traps return; nothing unwinds over C. */
+#ifndef INTERP_AGAIN
 #include "interp/interp.h"
 
 #include "interp/access.h"
@@ -245,7 +246,17 @@ static const struct {
         NEXT;                                                                  \
     }
 
-/* The loop for engines that count nothing. */
+/* ---- The loop, twice: what follows, up to the next of these lines, is compiled once as it is and once for
+ * engines that count fuel, so that the others have no trace of it; this file includes itself for that. What
+ * differs is INTERP_RUN, its name, NEXT and TAKE_BRANCH, and:
+ *
+ *   FUEL_BEGIN         declarations, and the test at a call of the host's
+ *   FUEL_ENTER         what depends on the instance that runs
+ *   FUEL_OUT, FUEL_IN  around whatever else may look at, or use, what is left
+ *   FUEL_TEST          before a call
+ *   FUEL_RETURN        behind the opcode of a return: the end of a body costs nothing
+ *   FUEL_LOST          compiled code has trapped
+ *   FUEL_TRAP          the instruction before pc has trapped */
 #define NEXT goto *labels[*pc++]
 #define TAKE_BRANCH(entry)                                                      \
     do {                                                                        \
@@ -269,58 +280,622 @@ static const struct {
 #define FUEL_LOST
 #define FUEL_TRAP
 #define INTERP_RUN interp_run
-#include "interp/loop.inc"
-#undef NEXT
-#undef TAKE_BRANCH
-#undef FUEL_BEGIN
-#undef FUEL_ENTER
-#undef FUEL_OUT
-#undef FUEL_IN
-#undef FUEL_TEST
-#undef FUEL_RETURN
-#undef FUEL_LOST
-#undef FUEL_TRAP
-#undef INTERP_RUN
+#endif
 
-/* RULE: S15. The loop that counts: `fuel` is what is left, `costs` what the bytes of a body cost. */
-#define NEXT                   \
-    do {                       \
-        u8 const op_ = *pc++;  \
-        fuel -= costs[op_];    \
-        goto *labels[op_];     \
-    } while (0)
-#define TAKE_BRANCH(entry)                                                      \
-    do {                                                                        \
-        const wasm_side *const e_ = (entry);                                    \
-        shuffle = e_->shuffle;                                                  \
-        fuel -= INTERP_DISPATCH(shuffle);                                       \
-        if (e_->pc_delta < 0 && GBX_UNLIKELY(fuel < 0)) TRAP(FUEL);             \
-        shuffle &= ~WASM_SIDE_THREADED;                                         \
-        pc += e_->pc_delta;                                                     \
-        side = e_ + e_->side_delta;                                             \
-        if (GBX_UNLIKELY(shuffle)) goto shuffling;                              \
-        if (e_->pc_delta < 0 && INTERP_ATTENDED()) {                            \
-            span = 0 - e_->pc_delta;                                            \
-            goto attending;                                                     \
-        }                                                                       \
-        NEXT;                                                                   \
-    } while (0)
-#define INTERP_DISPATCH(shuffle) \
-    (((shuffle) & WASM_SIDE_THREADED) >> WASM_SIDE_THREADED_AT) * (i64)WASM_FUEL_DISPATCH
-#define FUEL_BEGIN          \
-    const u8 *costs;        \
-    i64 fuel = x->fuel;     \
-    if (fuel < 0) return GBX_TRAP_FUEL;
-#define FUEL_ENTER costs = gbx_wasm_fuel_costs[inst->module->fuse_set];
-#define FUEL_OUT   x->fuel = fuel;
-#define FUEL_IN    fuel = x->fuel;
-#define FUEL_TEST \
-    if (GBX_UNLIKELY(fuel < 0)) TRAP(FUEL);
-#define FUEL_RETURN fuel += interp_is_end(rec, pc);
-#define FUEL_LOST   fuel -= x->fault.fuel;
-#define FUEL_TRAP   fuel += interp_unspent(rec, pc);
-#define INTERP_RUN  interp_run_metered
-#include "interp/loop.inc"
+/* Runs the frame `rec`, whose locals start at fp, until it returns to the host. Results are left from
+ * fp. STYLE: one function because it is one opcode switch. */
+static gbx_trap_code
+INTERP_RUN(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
+{
+#define OP(number, name, text, imm, a, b, out, meaning) [number] = &&CASE(name),
+#define OP_FC(number, name, text, imm, a, b, out, meaning)
+#define FUSE_LABEL(number, name, count, seq) [number] = &&CASE(name),
+#define FUSE_NO_LABEL(number, name, count, seq)
+#define FUSE_FIRST(number, name, first) [number] = &&CASE(name),
+#define LABELS_OF_ALL                                     \
+    [OP_RETURN_HOST] = &&CASE(RETURN_HOST),               \
+    [OP_RETURN_INSTANCE] = &&CASE(RETURN_INSTANCE),       \
+    [OP_PREFIX_FC] = &&CASE(FC),
+#define UN(name, in, out, expr) [OP_##name] = &&LABELS_FLOAT(name),
+#define BIN(name, in, out, expr) [OP_##name] = &&LABELS_FLOAT(name),
+    static const void *const label_sets[2 * WASM_FUSE_SETS][256] = {
+#define LABELS_AT(set) (set)
+#define LABELS_FLOAT(name) CASE(name)
+#include "interp/labels.inc"
+#undef LABELS_AT
+#undef LABELS_FLOAT
+#define LABELS_AT(set) (WASM_FUSE_SETS + (set))
+#define LABELS_FLOAT(name) CASE(name##_CANON)
+#include "interp/labels.inc"
+#undef LABELS_AT
+#undef LABELS_FLOAT
+#undef UN
+#undef BIN
+    };
+#undef OP
+#undef OP_FC
+#undef FUSE_LABEL
+#undef FUSE_NO_LABEL
+#undef FUSE_FIRST
+#undef LABELS_OF_ALL
+    gbx_instance *inst;
+    interp_mem mem;
+    const void *const *labels;
+    FUEL_BEGIN
+    ENTER(rec->func->inst);
+    const u8 *pc = rec->func->code->entry;
+    const wasm_side *side = rec->func->code->side;
+    gbx_slot *sp = (gbx_slot *)(rec + 1);
+    gbx_slot tos = 0;
+    gbx_trap_code trap;
+    const gbx_func *callee;
+    const u8 *after_host;
+    const gbx_native_head *head;
+    gbx_status status;
+    u32 shuffle;
+    i32 span;
+
+    if (GBX_UNLIKELY(x->tier != NULL) && rec->func->cell && interp_body(x, rec->func)) {
+        callee = rec->func;
+        head = NULL;
+        goto native_entering;
+    }
+    NEXT;
+
+    /* Control. */
+    CASE(UNREACHABLE) : TRAP(UNREACHABLE);
+    CASE(NOP) : CASE(END) : NEXT;
+    CASE(BLOCK) : CASE(LOOP) : {
+        SKIP_LEB();
+        NEXT;
+    }
+    CASE(IF) : {
+        POP_TO(cond);
+        IF_ELSE((u32)cond);
+    }
+    CASE(ELSE) : CASE(BR) : TAKE_BRANCH(side);
+    CASE(BR_IF) : {
+        POP_TO(cond);
+        if ((u32)cond) TAKE_BRANCH(side);
+        SKIP_LEB();
+        side++;
+        NEXT;
+    }
+    CASE(BR_TABLE) : {
+        POP_TO(slot);
+        u32 const idx = (u32)slot;
+        u32 count = *pc;
+        if (GBX_UNLIKELY(count & 0x80)) count = (u32)interp_leb_u(pc + 1, count).value;
+        TAKE_BRANCH(side + (idx < count ? idx : count));
+    }
+    CASE(RETURN) : {
+        FUEL_RETURN
+        u32 const results = rec->func->code->result_count;
+        if (GBX_UNLIKELY(rec->func->has_v128))
+            memmove(fp + x->high, sp - (i64)results + 1 + x->high, results * sizeof *sp);
+        if (GBX_LIKELY(results == 1)) {
+            sp = fp;
+        } else if (results == 0) {
+            sp = fp - 1;
+            tos = *sp;
+        } else { /* several results may reach over the record */
+            interp_rec const saved = *rec;
+            memmove(fp, sp - (results - 1), (results - 1) * sizeof *sp);
+            sp = fp + (results - 1);
+            pc = saved.ret_pc;
+            side = saved.ret_side;
+            fp = saved.ret_fp;
+            rec = saved.caller;
+            NEXT;
+        }
+        pc = rec->ret_pc;
+        side = rec->ret_side;
+        fp = rec->ret_fp;
+        rec = rec->caller;
+        NEXT;
+    }
+    CASE(RETURN_HOST) : {
+        FUEL_OUT
+        *sp = tos;
+        return GBX_TRAP_NONE;
+    }
+    CASE(RETURN_INSTANCE) : {
+        if (GBX_UNLIKELY(!rec->func)) goto native_returning;
+        ENTER(rec->func->inst);
+        pc = rec->resume;
+        NEXT;
+    }
+    CASE(CALL) : {
+        FUEL_TEST
+        READ_U32(idx)
+        callee = inst->funcs[idx];
+    }
+calling: {
+        const wasm_code *const code = callee->code;
+        *sp = tos;
+        gbx_slot *const args = sp + 1 - callee->param_count;
+        if (GBX_UNLIKELY(!code)) {
+            after_host = pc;
+            goto calling_host;
+        }
+        if (callee->cell && x->tier && interp_body(x, callee)) goto native_calling;
+        u32 const stack_max = interp_stack_max(code);
+        interp_rec *const next = (interp_rec *)(args + interp_local_count(code));
+        gbx_slot *const base = (gbx_slot *)(next + 1);
+        if (GBX_UNLIKELY(!interp_has_room(x, base, stack_max))) {
+            if (stack_max != WASM_NOT_READY) TRAP(STACK_EXHAUSTED);
+            trap = inst->libcalls->make_ready(x, callee->inst, callee->func_idx);
+            if (trap == GBX_TRAP_NONE) goto calling;
+            goto trapped;
+        }
+        if (INTERP_STOPPED()) goto stopped;
+        interp_zero(args + code->param_count, (gbx_slot *)next);
+        if (GBX_UNLIKELY(code->has_v128))
+            interp_zero(args + code->param_count + x->high, (gbx_slot *)next + x->high);
+        *next = (interp_rec){pc, side, fp, rec, callee, NULL};
+        if (GBX_UNLIKELY(callee->inst != inst)) {
+            rec->resume = pc;
+            next->ret_pc = interp_return_instance;
+            ENTER(callee->inst);
+        }
+        rec = next;
+        fp = args;
+        sp = base;
+        pc = code->entry;
+        side = code->side;
+        NEXT;
+    }
+native_calling: {
+        gbx_slot *const args = sp + 1 - callee->param_count;
+        u32 const most = callee->param_count > callee->result_count ? callee->param_count
+                                                                    : callee->result_count;
+        interp_rec *const next = (interp_rec *)(args + most + 1);
+        if (GBX_UNLIKELY((u64)(x->stack_end - args) <
+                         2 * (u64)most + 1 + INTERP_REC_SLOTS + INTERP_SEGMENT_SLOTS + INTERP_SLACK))
+            TRAP(STACK_EXHAUSTED);
+        if (INTERP_STOPPED()) goto stopped;
+        *next = (interp_rec){pc, side, fp, rec, NULL, NULL};
+        if (GBX_UNLIKELY(callee->inst != inst)) {
+            rec->resume = pc;
+            next->ret_pc = interp_return_instance;
+        }
+        rec = next;
+        fp = args;
+        head = NULL;
+    }
+native_entering: {
+        gbx_segment *const seg = interp_segment(rec);
+        rec->func = NULL;
+        seg->func = callee;
+        seg->slots = fp;
+        seg->results = (gbx_slot *)(void *)(seg + 1);
+        x->sp = interp_segment_top(seg);
+        x->frame = rec;
+        FUEL_OUT
+        status = x->tier->enter(x, seg, head);
+        FUEL_IN
+    }
+native_left: {
+        gbx_segment *const seg = interp_segment(rec);
+        if (GBX_LIKELY(status == GBX_STATUS_OK)) {
+            x->tier->end(x, seg);
+            interp_rec const saved = *rec; /* where results may go */
+            u32 const results = seg->func->result_count;
+            memmove(fp, seg->results, results * sizeof *fp);
+            sp = fp + results - 1;
+            tos = *sp;
+            pc = saved.ret_pc;
+            side = saved.ret_side;
+            fp = saved.ret_fp;
+            rec = saved.caller;
+            if (rec && rec->func) ENTER(rec->func->inst);
+            NEXT;
+        }
+        if (status != GBX_STATUS_CALL) {
+            trap = interp_native_trap(x);
+            FUEL_LOST
+            pc = NULL;
+            goto trapped;
+        }
+        callee = seg->callee;
+        gbx_slot *const args = x->sp + 1;
+        if (GBX_UNLIKELY((u64)(x->stack_end - args) < callee->param_count + (u64)INTERP_SLACK)) {
+            pc = interp_return_native;
+            TRAP(STACK_EXHAUSTED);
+        }
+        if (seg->args) memcpy(args, seg->args, callee->param_count * sizeof *args);
+        else args[0] = 0;
+        sp = args + callee->param_count - 1;
+        tos = *sp;
+        pc = interp_return_native;
+        side = NULL;
+        if (seg->is_left && callee->code) {
+            ENTER(seg->func->inst);
+            goto tail_calling;
+        }
+        ENTER(callee->code ? callee->inst : seg->func->inst);
+        goto calling;
+    }
+native_returning: {
+        gbx_segment *const seg = interp_segment(rec);
+        gbx_slot *const results = interp_segment_top(seg) + 1;
+        *sp = tos;
+        for (u32 i = 1; i < seg->callee->result_count; i++) seg->args[i] = results[i];
+        x->sp = interp_segment_top(seg);
+        x->frame = rec;
+        FUEL_OUT
+        status = x->tier->resume(x, seg, results[0]);
+        FUEL_IN
+        goto native_left;
+    }
+calling_host: {
+        gbx_slot *const args = sp + 1 - callee->param_count;
+        u32 const most = callee->param_count > callee->result_count ? callee->param_count
+                                                                    : callee->result_count;
+        if (GBX_UNLIKELY((u64)(x->stack_end - args) < most + INTERP_SLACK)) TRAP(STACK_EXHAUSTED);
+        if (INTERP_STOPPED()) goto stopped;
+        x->sp = args + most + 1;
+        x->frame = rec;
+        rec->resume = pc;
+        x->frame_count = 0;
+        FUEL_OUT
+        trap = callee->host(x, inst, callee->host_data, args);
+        FUEL_IN
+        if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto host_trapped;
+        mem = interp_mem_of(inst);
+        sp = args + callee->result_count - 1;
+        tos = *sp;
+        pc = after_host;
+        NEXT;
+    }
+    CASE(CALL_INDIRECT) : {
+        FUEL_TEST
+        READ_U32(type_idx)
+        READ_U32(table_idx)
+        POP_TO(slot);
+        trap = interp_find_callee(inst, type_idx, table_idx, slot, &callee);
+        if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
+        goto calling;
+    }
+    CASE(RETURN_CALL) : {
+        FUEL_TEST
+        READ_U32(idx)
+        callee = inst->funcs[idx];
+        goto tail_calling;
+    }
+    CASE(RETURN_CALL_INDIRECT) : {
+        FUEL_TEST
+        READ_U32(type_idx)
+        READ_U32(table_idx)
+        POP_TO(slot);
+        trap = interp_find_callee(inst, type_idx, table_idx, slot, &callee);
+        if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
+    }
+tail_calling: {
+        const wasm_code *const code = callee->code;
+        if (!code) { /* the host's results are the caller's: called as usual, then returned */
+            *sp = tos;
+            after_host = interp_return;
+            goto calling_host;
+        }
+        *sp = tos;
+        if (callee->cell && x->tier && interp_body(x, callee)) goto tail_calling_native;
+        u32 const stack_max = interp_stack_max(code);
+        interp_rec saved = *rec;
+        interp_rec *const next = (interp_rec *)(fp + interp_local_count(code));
+        gbx_slot *const base = (gbx_slot *)(next + 1);
+        if (GBX_UNLIKELY(!interp_has_room(x, base, stack_max))) {
+            if (stack_max != WASM_NOT_READY) TRAP(STACK_EXHAUSTED);
+            trap = inst->libcalls->make_ready(x, callee->inst, callee->func_idx);
+            if (trap == GBX_TRAP_NONE) goto tail_calling;
+            goto trapped;
+        }
+        /* RULE: S14. Where compiled code calls, whose frame is gone, the callee is stopped: compiled, at its
+         * entry; interpreted, at what it calls. */
+        if (rec->func && INTERP_STOPPED()) goto stopped;
+        if (!rec->func) x->tier->end(x, interp_segment(rec));
+        if (callee->inst != inst) {
+            interp_cross(&saved);
+            ENTER(callee->inst);
+        }
+        memmove(fp, sp + 1 - code->param_count, code->param_count * sizeof *fp);
+        if (GBX_UNLIKELY(code->has_v128)) {
+            memmove(fp + x->high, sp + 1 - code->param_count + x->high, code->param_count * sizeof *fp);
+            interp_zero(fp + code->param_count + x->high, (gbx_slot *)next + x->high);
+        }
+        interp_zero(fp + code->param_count, (gbx_slot *)next);
+        saved.func = callee;
+        *next = saved;
+        rec = next;
+        sp = base;
+        pc = code->entry;
+        side = code->side;
+        NEXT;
+    }
+tail_calling_native: {
+        interp_rec saved = *rec;
+        u32 const most = callee->param_count > callee->result_count ? callee->param_count
+                                                                    : callee->result_count;
+        if (GBX_UNLIKELY((u64)(x->stack_end - fp) <
+                         2 * (u64)most + 1 + INTERP_REC_SLOTS + INTERP_SEGMENT_SLOTS + INTERP_SLACK))
+            TRAP(STACK_EXHAUSTED);
+        if (rec->func && INTERP_STOPPED()) goto stopped;
+        if (!rec->func) x->tier->end(x, interp_segment(rec));
+        if (callee->inst != inst) interp_cross(&saved);
+        memmove(fp, sp + 1 - callee->param_count, callee->param_count * sizeof *fp);
+        rec = (interp_rec *)(fp + most + 1);
+        *rec = saved;
+        head = NULL;
+        goto native_entering;
+    }
+
+    /* Variables and operands. */
+    CASE(DROP) : {
+        tos = *--sp;
+        NEXT;
+    }
+    CASE(SELECT_T) : {
+        SKIP_LEB();
+        if (GBX_UNLIKELY(*pc++ == WASM_V128)) goto CASE(SELECT_V); /* one type, as validated */
+    }
+    CASE(SELECT) : {
+        u32 const cond = (u32)tos;
+        gbx_slot const b = *--sp;
+        gbx_slot const a = *--sp;
+        tos = cond ? a : b;
+        NEXT;
+    }
+    CASE(LOCAL_GET) : {
+        READ_U32(idx)
+        PUSH(fp[idx]);
+        NEXT;
+    }
+    CASE(LOCAL_SET) : {
+        READ_U32(idx)
+        fp[idx] = tos;
+        tos = *--sp;
+        NEXT;
+    }
+    CASE(LOCAL_TEE) : {
+        READ_U32(idx)
+        fp[idx] = tos;
+        NEXT;
+    }
+    CASE(GLOBAL_GET) : {
+        READ_U32(idx)
+        PUSH(inst->globals[idx]->value);
+        NEXT;
+    }
+    CASE(GLOBAL_SET) : {
+        READ_U32(idx)
+        inst->globals[idx]->value = tos;
+        tos = *--sp;
+        NEXT;
+    }
+    CASE(TABLE_GET) : {
+        READ_U32(idx)
+        const gbx_table *const table = inst->tables[idx];
+        if (GBX_UNLIKELY(tos >= table->len)) TRAP(TABLE_OOB);
+        tos = table->elems[tos];
+        NEXT;
+    }
+    CASE(TABLE_SET) : {
+        READ_U32(idx)
+        const gbx_table *const table = inst->tables[idx];
+        gbx_slot const value = tos;
+        u64 const at = *--sp;
+        if (GBX_UNLIKELY(at >= table->len)) TRAP(TABLE_OOB);
+        table->elems[at] = value;
+        tos = *--sp;
+        NEXT;
+    }
+    CASE(REF_NULL) : {
+        SKIP_LEB();
+        PUSH(0);
+        NEXT;
+    }
+    CASE(REF_IS_NULL) : {
+        tos = tos == 0;
+        NEXT;
+    }
+    CASE(REF_FUNC) : {
+        READ_U32(idx)
+        PUSH((gbx_slot)(uintptr_t)inst->funcs[idx]);
+        NEXT;
+    }
+
+    /* Memory. */
+    LOAD(I32_LOAD, u32, v)
+    LOAD(I64_LOAD, u64, v)
+    LOAD(F32_LOAD, u32, v)
+    LOAD(F64_LOAD, u64, v)
+    LOAD(I32_LOAD8_S, i8, SLOT_PUT_i32(v))
+    LOAD(I32_LOAD8_U, u8, v)
+    LOAD(I32_LOAD16_S, i16, SLOT_PUT_i32(v))
+    LOAD(I32_LOAD16_U, u16, v)
+    LOAD(I64_LOAD8_S, i8, SLOT_PUT_i64((i64)v))
+    LOAD(I64_LOAD8_U, u8, v)
+    LOAD(I64_LOAD16_S, i16, SLOT_PUT_i64((i64)v))
+    LOAD(I64_LOAD16_U, u16, v)
+    LOAD(I64_LOAD32_S, i32, SLOT_PUT_i64((i64)v))
+    LOAD(I64_LOAD32_U, u32, v)
+    STORE(I32_STORE, u32)
+    STORE(I64_STORE, u64)
+    STORE(F32_STORE, u32)
+    STORE(F64_STORE, u64)
+    STORE(I32_STORE8, u8)
+    STORE(I32_STORE16, u16)
+    STORE(I64_STORE8, u8)
+    STORE(I64_STORE16, u16)
+    STORE(I64_STORE32, u32)
+    CASE(MEMORY_SIZE) : {
+        READ_U32(idx)
+        PUSH(inst->memories[idx]->bytes >> 16);
+        NEXT;
+    }
+    CASE(MEMORY_GROW) : {
+        u64 old_pages = 0;
+        READ_U32(idx)
+        FUEL_OUT
+        trap = inst->libcalls->memory_grow(x, inst, idx, tos, &old_pages);
+        FUEL_IN
+        if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
+        mem = interp_mem_of(inst);
+        tos = inst->memories[idx]->is_64 ? old_pages : (u32)old_pages;
+        NEXT;
+    }
+
+    /* Constants. */
+    CASE(I32_CONST) : {
+        READ_I64(v)
+        PUSH((u32)v);
+        NEXT;
+    }
+    CASE(I64_CONST) : {
+        READ_I64(v)
+        PUSH(v);
+        NEXT;
+    }
+    CASE(F32_CONST) : {
+        u32 v;
+        memcpy(&v, pc, sizeof v);
+        pc += sizeof v;
+        PUSH(v);
+        NEXT;
+    }
+    CASE(F64_CONST) : {
+        u64 v;
+        memcpy(&v, pc, sizeof v);
+        pc += sizeof v;
+        PUSH(v);
+        NEXT;
+    }
+
+    /* Arithmetic, one row of numeric.def each. */
+#define UN(name, in, out, expr)              \
+    CASE(name) : {                           \
+        in const v = SLOT_GET_##in(tos);     \
+        tos = SLOT_PUT_##out(expr);          \
+        NEXT;                                \
+    }
+#define BIN(name, in, out, expr)             \
+    CASE(name) : {                           \
+        in const b = SLOT_GET_##in(tos);     \
+        in const a = SLOT_GET_##in(*--sp);   \
+        tos = SLOT_PUT_##out(expr);          \
+        NEXT;                                \
+    }
+#define DIV(name, in, expr, overflows)                 \
+    CASE(name) : {                                     \
+        in const b = SLOT_GET_##in(tos);               \
+        in const a = SLOT_GET_##in(*--sp);             \
+        if (GBX_UNLIKELY(b == 0)) TRAP(INT_DIV_ZERO);  \
+        if (GBX_UNLIKELY(overflows)) TRAP(INT_OVERFLOW); \
+        tos = SLOT_PUT_##in(expr);                     \
+        NEXT;                                          \
+    }
+#define TRUNC(name, in, out, low, high)                             \
+    CASE(name) : {                                                  \
+        in const v = SLOT_GET_##in(tos);                            \
+        if (GBX_UNLIKELY(v != v)) TRAP(BAD_CONVERSION);             \
+        if (GBX_UNLIKELY(!(v > (low) && v < (high)))) TRAP(INT_OVERFLOW); \
+        tos = SLOT_PUT_##out((out)v);                               \
+        NEXT;                                                       \
+    }
+#include "interp/numeric.def"
+#undef UN
+#undef BIN
+#undef DIV
+#undef TRUNC
+
+#include "interp/fused.inc"
+#include "interp/fused_narrow.inc"
+#include "interp/general.inc"
+#include "interp/canon.inc"
+
+    CASE(FC) : {
+        READ_U32(sub)
+        switch (sub) {
+        case OP_FC_I32_TRUNC_SAT_F32_S: tos = SLOT_PUT_i32(interp_sat_i32((f64)interp_to_f32(tos))); NEXT;
+        case OP_FC_I32_TRUNC_SAT_F32_U: tos = interp_sat_u32((f64)interp_to_f32(tos)); NEXT;
+        case OP_FC_I32_TRUNC_SAT_F64_S: tos = SLOT_PUT_i32(interp_sat_i32(interp_to_f64(tos))); NEXT;
+        case OP_FC_I32_TRUNC_SAT_F64_U: tos = interp_sat_u32(interp_to_f64(tos)); NEXT;
+        case OP_FC_I64_TRUNC_SAT_F32_S: tos = SLOT_PUT_i64(interp_sat_i64((f64)interp_to_f32(tos))); NEXT;
+        case OP_FC_I64_TRUNC_SAT_F32_U: tos = interp_sat_u64((f64)interp_to_f32(tos)); NEXT;
+        case OP_FC_I64_TRUNC_SAT_F64_S: tos = SLOT_PUT_i64(interp_sat_i64(interp_to_f64(tos))); NEXT;
+        case OP_FC_I64_TRUNC_SAT_F64_U: tos = interp_sat_u64(interp_to_f64(tos)); NEXT;
+        default: break;
+        }
+        READ_U32(first)
+        u32 second = 0;
+        if (gbx_wasm_ops_fc[sub].imm == IMM_IDX2) {
+            READ_U32(idx)
+            second = idx;
+        }
+        *sp = tos;
+        gbx_slot *const args = sp + 1 - interp_bulk_shape[sub].takes;
+        FUEL_OUT
+        trap = gbx_interp_bulk(x, inst, sub, first, second, args);
+        FUEL_IN
+        if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
+        sp = args + interp_bulk_shape[sub].gives - 1;
+        tos = *sp;
+        NEXT;
+    }
+    CASE(BAD) : GBX_UNREACHABLE("validated code holds known opcodes only");
+
+shuffling: {
+        u32 const keep = WASM_SIDE_KEEP(shuffle), drop = WASM_SIDE_DROP(shuffle);
+        sp -= drop;
+        if (GBX_UNLIKELY(shuffle & WASM_SIDE_V128))
+            memmove(sp - (keep - 1) + x->high, sp + drop - (keep - 1) + x->high, keep * sizeof *sp);
+        if (keep)
+            memmove(sp - (keep - 1), sp + drop - (keep - 1), (keep - 1) * sizeof *sp);
+        else
+            tos = *sp;
+        if (INTERP_ATTENDED()) {
+            span = INTERP_SHUFFLE_SPAN;
+            goto attending;
+        }
+        NEXT;
+    }
+attending: {
+        if (INTERP_STOPPED()) goto stopped;
+        callee = rec->func;
+        if (!callee->cell || !x->tier) NEXT;
+        head = interp_head(x, callee, span, pc);
+        if (!head || sp != (gbx_slot *)(rec + 1)) NEXT;
+        if (GBX_UNLIKELY((u64)(x->stack_end - (gbx_slot *)(rec + 1)) <
+                         INTERP_SEGMENT_SLOTS + INTERP_SLACK + callee->result_count))
+            NEXT;
+        goto native_entering;
+    }
+host_trapped:
+    if (trap == GBX_TRAP_EXCEPTION && x->exn) { /* of a guest that the host called */
+        pc = rec->resume;
+        goto throwing;
+    }
+uncaught:
+    /* A guest call that the host made in between has recorded the frames, ours among them. */
+    if (x->frame_count) {
+        FUEL_OUT
+        return trap;
+    }
+    goto trapped;
+stopped:
+    trap = (gbx_trap_code)atomic_load_explicit(&x->stop, memory_order_acquire);
+trapped:
+    FUEL_TRAP
+    FUEL_OUT
+    interp_record_trap(x, rec, pc);
+    return trap;
+}
+
+#ifndef INTERP_AGAIN
+#include "interp/metered.inc"
+#define INTERP_AGAIN
+#include "interp/interp.c"
+#undef INTERP_AGAIN
 #pragma GCC diagnostic pop
 
 /* Where high halves stand in the slots that gbx_interp_call is given. */
@@ -409,3 +984,4 @@ gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     x->native.segment = saved_segment;
     return trap;
 }
+#endif
