@@ -28,6 +28,9 @@ enum {
 
 #define GBX_POOL_OFF UINT32_MAX
 
+/* Of the definition of fuel, docs/fuel.md: while this number stays, so does what a run uses. */
+#define GBX_FUEL_VERSION 1
+
 typedef struct gbx_engine_opts {
     size_t size;           /* set by GBX_ENGINE_OPTS_INIT */
     uint64_t features_off; /* GBX_FEATURE_BITs: modules of this engine that use one of these features

@@ -63,10 +63,10 @@ GBX_API void gbx_store_cancel(gbx_store *store);
  * has used more than it was given, by the rest of the straight code that it was in. */
 GBX_API bool gbx_store_fuel(const gbx_store *store, uint64_t *left, uint64_t *used);
 
-/* What is left from now on (GBX_UNLIMITED: no bound; 0: nothing); and to give more, of which first goes what was
- * used beyond the bound. Between calls and in host functions, by the thread that uses the store. A call that
- * has run out cannot be taken up again, but others may be made. GBX_ARGUMENT: store is NULL, or its engine is
- * not metered. */
+/* What is left from now on (GBX_UNLIMITED: no bound; 0: nothing); and to give more, of which first goes what
+ * was used beyond the bound. Between calls and in host functions, by the thread that uses the store. A call
+ * that has run out cannot be taken up again, but others may be made. GBX_ARGUMENT: store is NULL, or its
+ * engine is not metered. */
 GBX_API gbx_code gbx_store_set_fuel(gbx_store *store, uint64_t left, gbx_err *err);
 GBX_API gbx_code gbx_store_add_fuel(gbx_store *store, uint64_t more, gbx_err *err);
 

@@ -170,8 +170,8 @@ struct gbx_exec {
     gbx_native native;
     gbx_fault fault;
 
-    /* RULE: S15. What is left of the budget, below 0 once it is used up; of engines that count fuel alone. The
-     * tier that runs has it in a register, and here whenever anyone else could look. */
+    /* RULE: S15. What is left of the budget, below 0 once it is used up; of engines that count fuel alone.
+     * The tier that runs has it in a register, and here whenever anyone else could look. */
     i64 fuel;
     bool is_metered;
 

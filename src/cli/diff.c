@@ -247,7 +247,8 @@ static void
 diff_fuel(const diff_run *a, const diff_run *b, diff_found *found)
 {
     uint64_t x, y;
-    if (!gbx_store_fuel(a->guest.store, NULL, &x) || !gbx_store_fuel(b->guest.store, NULL, &y) || x == y) return;
+    if (!gbx_store_fuel(a->guest.store, NULL, &x) || !gbx_store_fuel(b->guest.store, NULL, &y)) return;
+    if (x == y) return;
     *found = (diff_found){.what = "the fuel that was used",
                           .a = gbx_cli_format("%" PRIu64, x),
                           .b = gbx_cli_format("%" PRIu64, y),

@@ -42,8 +42,8 @@ enum {
 #define CODEGEN_TUNE_BIT(name) (1u << CODEGEN_TUNE_AT_##name)
 #define CODEGEN_TUNE_ALL ((1u << CODEGEN_TUNE_COUNT) - 1)
 
-/* Beside them in codegen_env.tune: a NaN that is computed is the one that is positive and has no payload; fuel
- * is counted (wasm/fuel.h). */
+/* Beside them in codegen_env.tune: a NaN that is computed is the one that is positive and has no payload;
+ * fuel is counted (wasm/fuel.h). */
 #define CODEGEN_CANONICAL_NANS (1u << 31)
 #define CODEGEN_METERED        (1u << 30)
 _Static_assert(CODEGEN_TUNE_COUNT < 30, "their bits are free");
@@ -79,8 +79,8 @@ typedef struct codegen_reloc {
 /* An instruction that may fault, or a call: see fault.h. */
 typedef struct codegen_row {
     u32 code_offset;
-    u32 what; /* CODEGEN_ROW: its kind, and the fuel that was used up to there and is not charged yet; or below
-                 0, was charged and not used */
+    u32 what; /* CODEGEN_ROW: its kind, and the fuel that was used up to there and is not charged yet; below
+                 0: was charged and not used */
     u32 wasm_offset;
 } codegen_row;
 #define CODEGEN_ROW(kind, fuel) ((u32)(kind) | (u32)(fuel) << 8)

@@ -21,8 +21,6 @@
 #include "wasm/fuse.h"
 #include "wasm/module.h"
 
-#define WASM_FUEL_VERSION 1
-
 #define WASM_FUEL_DISPATCH 2 /* local.get, br_table */
 
 /* Units for each byte, element or page: WASM_FUEL_PER_MEMORY_COPY and so on. */

@@ -309,8 +309,8 @@ edges_choose(const x64_ctx *c, const facts_edge *edges, facts_edge to[2], i32 to
     return swaps;
 }
 
-/* RULE: S15. Who branches to where hardly anybody comes, or has a toll to pay, charges behind the function. That
- * the others fall through is a guess. */
+/* RULE: S15. Who branches to where hardly anybody comes, or has a toll to pay, charges behind the function.
+ * That the others fall through is a guess. */
 static bool
 edges_pays_there(const x64_ctx *c, const facts_edge *first, i32 toll)
 {
@@ -337,7 +337,8 @@ gbx_x64_spend_ahead(x64_ctx *c)
     for (; pc < c->end; pc++, ahead++) {
         u8 const op = c->unfuse[*pc];
         if (op == OP_BR_IF || op == OP_IF) break;
-        if (op != OP_I32_EQZ && op != OP_I64_EQZ && op != OP_I32_WRAP_I64 && op != OP_I64_EXTEND_I32_U) return;
+        if (op != OP_I32_EQZ && op != OP_I64_EQZ && op != OP_I32_WRAP_I64 && op != OP_I64_EXTEND_I32_U)
+            return;
     }
     if (pc < c->end) edges_pay(c, c->spent + ahead);
 }
@@ -347,7 +348,8 @@ edges_branch_paying(x64_ctx *c, u8 cc, u32 block, i32 toll)
 {
     u32 const at = x64_jcc(c->b, (x64_cc)cc);
     c->spent += toll;
-    gbx_x64_cold(c, (x64_cold){.at = at, .kind = X64_SLOW_PAY, .wasm_offset = c->wasm_offset, .block = block});
+    gbx_x64_cold(
+            c, (x64_cold){.at = at, .kind = X64_SLOW_PAY, .wasm_offset = c->wasm_offset, .block = block});
     c->spent -= toll;
 }
 

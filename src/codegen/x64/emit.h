@@ -14,11 +14,13 @@
  *   stubs.c    code that a module has once
  *
  * Registers: rsp the native stack, rbx the base of memory 0, r15 the gbx_exec, r14 and r13 pinned globals;
- * where fuel is counted, r12 what is left; rax, rcx, rdx and whatever the function's locals leave are temporaries; xmm14 and xmm15 are scratch within
- * one instruction.
+ * where fuel is counted, r12 what is left; rax, rcx, rdx and whatever the function's locals leave are
+ * temporaries; xmm14 and xmm15 are scratch within one instruction.
  *
  * RULE: S15. Fuel is charged for a stretch of instructions at its end: before a call, a bulk operation, the
- * branch that ends a block. Rows and cold code say what was used since.
+ * branch that ends a block (x64_ctx.spent). Rows and cold code say what was used since. A block that others
+ * than the one before it reach through the entry's dispatch alone may begin with something to be charged
+ * (x64_ctx.carried), a jump that is led past is a toll of its edge (x64_ctx.tolls).
  *
  * RULE: S3. An i32 in a register has a zero upper half unless its value says `narrow`. */
 #ifndef GBX_CODEGEN_X64_EMIT_H
