@@ -249,40 +249,10 @@ static const struct {
         NEXT;                                                                  \
     }
 
-/* ---- The loop, twice: what follows, up to the next of these lines, is compiled once as it is and once for
- * engines that count fuel, so that the others have no trace of it; this file includes itself for that. What
- * differs is INTERP_RUN, its name, NEXT and TAKE_BRANCH, and:
- *
- *   FUEL_BEGIN         declarations
- *   FUEL_ENTER         what depends on the instance that runs
- *   FUEL_OUT, FUEL_IN  around whatever else may look at, or use, what is left
- *   FUEL_TEST          before a call
- *   FUEL_RETURN        behind the opcode of a return: the end of a body costs nothing
- *   FUEL_LOST          compiled code has trapped
- *   FUEL_TRAP          the instruction before pc has trapped */
-#define NEXT goto *labels[*pc++]
-#define TAKE_BRANCH(entry)                                                      \
-    do {                                                                        \
-        const wasm_side *const e_ = (entry);                                    \
-        pc += e_->pc_delta;                                                     \
-        side = e_ + e_->side_delta;                                             \
-        shuffle = e_->shuffle;                                                  \
-        if (GBX_UNLIKELY(shuffle)) goto shuffling;                              \
-        if (e_->pc_delta < 0 && INTERP_ATTENDED()) {                            \
-            span = 0 - e_->pc_delta;                                            \
-            goto attending;                                                     \
-        }                                                                       \
-        NEXT;                                                                   \
-    } while (0)
-#define FUEL_BEGIN
-#define FUEL_ENTER
-#define FUEL_OUT
-#define FUEL_IN
-#define FUEL_TEST
-#define FUEL_RETURN
-#define FUEL_LOST
-#define FUEL_TRAP
-#define INTERP_RUN interp_run
+/* ---- The loop, twice: what follows, up to the next INTERP_AGAIN, is compiled once as it is (plain.inc) and
+ * once for engines that count fuel (metered.inc), so that the others have no trace of it. This file includes
+ * itself for that. */
+#include "interp/plain.inc"
 #endif
 
 /* Runs the frame `rec`, whose locals start at fp, until it returns to the host; or goes on where the segment
