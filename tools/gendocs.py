@@ -148,7 +148,53 @@ def metrics():
     return out
 
 
-PAGES = {"metrics.md": metrics, "limits.md": limits, "features.md": features, "errors.md": errors, "options.md": options}
+def fuel():
+    with open(os.path.join(ROOT, "include/gbx/engine.h"), encoding="utf-8") as f:
+        version = re.search(r"^#define GBX_FUEL_VERSION (\d+)$", f.read(), re.M).group(1)
+    free = ", ".join(f"`{text}`" for _, text in rows("src/wasm/fuel.def", "FUEL_FREE"))
+    table = [f"| `{text}` | {value(many)} {what} |"
+             for _, text, many, what in rows("src/wasm/fuel.def", "FUEL_LENGTH")]
+    text = f"""What a guest executes, counted. This is version {version} of the definition (`GBX_FUEL_VERSION`): while the
+number stays, a run with the same input uses the same fuel, interpreted or compiled, on every machine.
+
+It is counted where `gbx_engine_opts.metered` says so (`glovebox run --fuel NUMBER`); other engines have
+no code for it.
+
+## What costs
+
+Each instruction of the module's text that is executed costs 1, the one that traps included. A branch
+that the runtime makes shorter costs what the text says. But for these:
+
+- {free} are free, and so is the `end` of a function, which returns from it;
+- these cost as much more as they move, fill or give, rounded down:
+
+| instruction | one more for each |
+|---|---|
+@
+What grows a memory or a table costs that once it has grown; a refusal costs 1. Segments that are applied
+at instantiation and host functions cost nothing: a host charges for its own work by `gbx_store_set_fuel`.
+
+## Where it ends
+
+A guest that has used more than its store's fuel ends with the trap `fuel`
+
+- when the host calls it,
+- at a `call`, `call_indirect`, `return_call` or `return_call_indirect`, before the callee is looked up,
+- at a `br`, `br_if` or `br_table` that leads backwards,
+- where it has caught an exception,
+- at an instruction of the table that moves or fills, before it begins.
+
+Every loop and every recursion passes one of these, so it goes beyond its fuel by the rest of the straight
+code that it was in and no further; `gbx_store_fuel` says how much was used. What ended cannot be taken up
+again: with more fuel the next call begins at its start, in memory as the trap left it. How deep a recursion
+gets before the stack ends differs between tiers, and the fuel with it; so does where a deadline strikes."""
+    before, after = text.split("@")
+    return ["# Fuel", NOTE.format("src/wasm/fuel.def, include/gbx/engine.h"), *before.rstrip().split("\n"),
+            *table, *after.split("\n")]
+
+
+PAGES = {"limits.md": limits, "fuel.md": fuel, "metrics.md": metrics, "features.md": features, "errors.md": errors,
+         "options.md": options}
 
 
 def main():

@@ -29,6 +29,9 @@ enum {
 #define GBX_POOL_OFF UINT32_MAX
 #define GBX_KEEP_OFF UINT32_MAX
 
+/* Of the definition of fuel, docs/fuel.md: while this number stays, so does what a run uses. */
+#define GBX_FUEL_VERSION 1
+
 typedef struct gbx_engine_opts {
     size_t size;           /* set by GBX_ENGINE_OPTS_INIT */
     uint64_t features_off; /* GBX_FEATURE_BITs: modules of this engine that use one of these features
@@ -56,6 +59,9 @@ typedef struct gbx_engine_opts {
     uint32_t checked; /* not 0: what is behind views of guests' memory (guest.h) is taken away while guest
                          code runs, so that a host that keeps a pointer is found at once. For tests of hosts:
                          a view then costs some microseconds and a copy */
+    uint32_t metered; /* not 0: what guests execute is counted, in units of fuel, alike in every tier, and may
+                         be bounded (gbx_store_opts.fuel). It costs some of their speed. 0: nothing is
+                         counted, and it costs nothing */
 } gbx_engine_opts;
 #define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
 

@@ -39,6 +39,10 @@ typedef struct gbx_store_opts {
     const char *name;      /* of the plugin that runs in it, and the tenant that it runs for: they stand */
     const char *tenant;    /* in errors, traps and metrics. Copied; UTF-8 of at most 128 bytes each;
                               NULL: none */
+    uint64_t fuel;         /* what guests of the store may execute in all, in units of fuel (docs/fuel.md):
+                              one instruction is one unit, nearly. One that goes on ends with
+                              GBX_TRAP_FUEL. 0 and GBX_UNLIMITED: no bound; anything else takes an
+                              engine with gbx_engine_opts.metered */
 } gbx_store_opts;
 #define GBX_STORE_OPTS_INIT {.size = sizeof(gbx_store_opts)}
 
@@ -59,6 +63,20 @@ GBX_API void gbx_store_release(gbx_store *store);
  * begins, if none runs. A call that ends by itself at that moment uses the cancellation up.
  * Async-signal-safe and thread-safe while the store lives; NULL is fine. */
 GBX_API void gbx_store_cancel(gbx_store *store);
+
+/* How much fuel guests of the store have used since it was made, and how much is left: GBX_UNLIMITED where
+ * there is no bound, 0 once it is used up. Either may be NULL. False, and neither means anything, where the
+ * engine is not metered. What is used is the same number in every tier and at every run with the same input,
+ * wherever it can be asked for: after a call, however it ended, and in a host function. A guest that ran out
+ * has used more than it was given, by the rest of the straight code that it was in. */
+GBX_API bool gbx_store_fuel(const gbx_store *store, uint64_t *left, uint64_t *used);
+
+/* What is left from now on (GBX_UNLIMITED: no bound; 0: nothing); and to give more, of which first goes what
+ * was used beyond the bound. Between calls and in host functions, by the thread that uses the store. A call
+ * that has run out cannot be taken up again, but others may be made. GBX_ARGUMENT: store is NULL, or its
+ * engine is not metered. */
+GBX_API gbx_code gbx_store_set_fuel(gbx_store *store, uint64_t left, gbx_err *err);
+GBX_API gbx_code gbx_store_add_fuel(gbx_store *store, uint64_t more, gbx_err *err);
 
 /* A value that crosses the border, tagged with its type. */
 typedef enum gbx_valtype {

@@ -91,6 +91,7 @@ typedef struct gbx_fault {
     u8 kind;      /* a gbx_trap_code, or GBX_FAULT_POLL */
     u32 func_idx;
     u32 offset;   /* into the module file, of the instruction */
+    i32 fuel;     /* used up to there, and not yet charged */
     u64 pc;       /* of the machine instruction */
     u64 addr;     /* that it could not access; 0: it was no access */
     const struct gbx_instance *inst; /* whose code it was; NULL where the code says no register holds it */

@@ -175,6 +175,11 @@ struct gbx_exec {
     gbx_native native;
     gbx_fault fault;
 
+    /* RULE: S15. What is left of the budget, below 0 once it is used up; of engines that count fuel alone.
+     * The tier that runs has it in a register, and here whenever anyone else could look. */
+    i64 fuel;
+    bool is_metered;
+
     /* GBX_FROM_…: what host functions told guests of this store so far; see gbx/snapshot.h. */
     u32 asked;
     /* Functions of the host that guests called, but for WASI's. Written by the store's thread alone,

@@ -45,7 +45,13 @@ gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts, gbx_store **out, g
             .output_bytes = o.output_bytes ? o.output_bytes : API_STORE_OUTPUT_BYTES,
             .disk_bytes = o.disk_bytes ? o.disk_bytes : API_STORE_DISK_BYTES,
             .huge_pages = o.huge_pages != 0,
+            .fuel = o.fuel ? o.fuel : GBX_UNLIMITED,
     };
+    if (o.fuel && !gbx_runtime_engine_is_metered(engine)) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "fuel is %llu, and the engine counts none: set metered in its options",
+                                (unsigned long long)o.fuel);
+    }
     return gbx_runtime_store_new(engine, &limits, o.name, o.tenant, out, err);
 }
 
@@ -65,6 +71,41 @@ void
 gbx_store_release(gbx_store *store)
 {
     gbx_runtime_store_free(store);
+}
+
+bool
+gbx_store_fuel(const gbx_store *store, uint64_t *left, uint64_t *used)
+{
+    u64 l = GBX_UNLIMITED, u = 0;
+    bool const is_metered = store && gbx_runtime_store_is_metered(store);
+    if (is_metered) gbx_runtime_store_fuel(store, &l, &u);
+    if (left) *left = l;
+    if (used) *used = u;
+    return is_metered;
+}
+
+static gbx_code
+api_store_give(gbx_store *store, u64 fuel, bool more, gbx_err *err)
+{
+    API_NEED(store, err);
+    if (!gbx_runtime_store_is_metered(store)) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "the store's engine counts no fuel: set metered in its options");
+    }
+    gbx_runtime_store_set_fuel(store, fuel, more);
+    return GBX_OK;
+}
+
+gbx_code
+gbx_store_set_fuel(gbx_store *store, uint64_t left, gbx_err *err)
+{
+    return api_store_give(store, left, false, err);
+}
+
+gbx_code
+gbx_store_add_fuel(gbx_store *store, uint64_t more, gbx_err *err)
+{
+    return api_store_give(store, more, true, err);
 }
 
 void

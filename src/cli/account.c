@@ -142,6 +142,11 @@ gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest, co
     if (plan->is_seeded) fprintf(to, ",\n  \"seed\": %" PRIu64, plan->seed);
     if (plan->is_seeded && guest->instance)
         fprintf(to, ",\n  \"memory_hash\": \"%016" PRIx64 "\"", gbx_cli_memory_hash(guest->instance));
+    uint64_t left, used;
+    if (guest->store && gbx_store_fuel(guest->store, &left, &used)) {
+        fprintf(to, ",\n  \"fuel_used\": %" PRIu64, used);
+        if (left != GBX_UNLIMITED) fprintf(to, ",\n  \"fuel_left\": %" PRIu64, left);
+    }
     if (guest->module) {
         account_functions(to, plan, guest->module);
         gbx_cli_clock_print(to, clock, guest->module);

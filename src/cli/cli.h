@@ -232,6 +232,8 @@ struct cli_plan {
     int env_absent_count;
     uint64_t timeout_ns;   /* GBX_UNLIMITED: none */
     uint64_t output_bytes, disk_bytes; /* GBX_UNLIMITED: none */
+    bool is_metered;
+    uint64_t fuel; /* 0: not metered; GBX_UNLIMITED: no bound */
     cli_scratch *scratches;
     int scratch_count;
     uint64_t memory_bytes; /* GBX_UNLIMITED: up to the module's own maximum, at most 4 GiB */

@@ -86,6 +86,7 @@ diff_open(diff_run *r, int input, gbx_err *err)
     opts.memory_bytes = plan->memory_bytes;
     opts.output_bytes = plan->output_bytes;
     opts.disk_bytes = plan->disk_bytes;
+    opts.fuel = plan->fuel;
     gbx_code code = gbx_store_new(r->guest.engine, &opts, &r->guest.store, err);
     if (code == GBX_OK) code = gbx_wasi_new(&r->guest.wasi, err);
     if (code == GBX_OK) code = gbx_cli_diff_world(&r->world, plan, input, r->guest.wasi, err);
@@ -106,6 +107,7 @@ diff_make(diff_run *r, int input)
     opts.features_off = r->plan->features_off;
     opts.tier = r->tier->mode;
     opts.keep_ms = GBX_KEEP_OFF;
+    opts.metered = r->plan->is_metered;
     gbx_code code = gbx_engine_new(&opts, &r->guest.engine, &err);
     if (code == GBX_OK && r->tier->is_early) code = gbx_engine_set_warm_factor(r->guest.engine, 1, &err);
     if (code != GBX_OK) return gbx_cli_run_no_setup(code, &err);
@@ -241,6 +243,19 @@ diff_globals(const diff_run *a, const diff_run *b, diff_found *found)
     }
 }
 
+/* With --fuel: what each run has used. */
+static void
+diff_fuel(const diff_run *a, const diff_run *b, diff_found *found)
+{
+    uint64_t x, y;
+    if (!gbx_store_fuel(a->guest.store, NULL, &x) || !gbx_store_fuel(b->guest.store, NULL, &y)) return;
+    if (x == y) return;
+    *found = (diff_found){.what = "the fuel that was used",
+                          .a = gbx_cli_format("%" PRIu64, x),
+                          .b = gbx_cli_format("%" PRIu64, y),
+                          .at_end = true};
+}
+
 static void
 diff_compare(const diff_run *a, diff_run *b)
 {
@@ -252,6 +267,7 @@ diff_compare(const diff_run *a, diff_run *b)
     if (a->trap.code == GBX_TRAP_STACK_EXHAUSTED) return;
     if (!found->what) diff_memories(a, b, found);
     if (!found->what) diff_globals(a, b, found);
+    if (!found->what) diff_fuel(a, b, found);
 }
 
 /* ---- What is said */

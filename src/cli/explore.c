@@ -310,6 +310,7 @@ gbx_cli_explore(int argc, char **argv, int first)
     gbx_inspect *in = NULL;
     gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
     engine_opts.keep_ms = GBX_KEEP_OFF;
+    engine_opts.metered = line.values[EXPLORE_OPT_FUEL] != NULL;
     gbx_code code = gbx_engine_new(&engine_opts, &engine, &err);
     gbx_compile_opts opts = GBX_COMPILE_OPTS_INIT;
     opts.trust = GBX_TRUST_NOTHING;

@@ -109,6 +109,7 @@ measure_engine(const measure_state *m, const char *cache, gbx_engine **engine, g
     gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
     opts.features_off = m->plan->features_off;
     opts.tier = m->plan->tier;
+    opts.metered = m->plan->is_metered;
     opts.cache_dir = cache;
     opts.keep_ms = GBX_KEEP_OFF;
     compile_opts.trust = m->plan->allow_compiled ? GBX_TRUST_ANYBODY : GBX_TRUST_KEY;
@@ -129,6 +130,7 @@ measure_open(const measure_state *m, gbx_engine *engine, const gbx_module *modul
     opts.memory_bytes = m->plan->memory_bytes;
     opts.output_bytes = m->plan->output_bytes;
     opts.disk_bytes = m->plan->disk_bytes;
+    opts.fuel = m->plan->fuel;
     *t = (measure_tenant){0};
     gbx_code code = gbx_store_new(engine, &opts, &t->store, err);
     if (code == GBX_OK) code = gbx_linker_new(t->store, &linker, err);

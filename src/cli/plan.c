@@ -5,6 +5,7 @@
  * under its own name and no PWD was: Go takes the name of the first granted directory for its
  * working directory otherwise (GO: syscall/fs_wasip1.go init, 1.26), and `data/in.json` would be
  * looked for below /data. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -138,6 +139,19 @@ plan_set_timeout(cli_plan *plan, const char *text)
         return plan_bad_value(CLI_OPT_TIMEOUT, text, why);
     }
     if (!plan->timeout_ns) plan->timeout_ns = GBX_UNLIMITED;
+    return CLI_EXIT_OK;
+}
+
+static int
+plan_set_fuel(cli_plan *plan, const char *text)
+{
+    bool const is_number = *text && !text[strspn(text, "0123456789")];
+    errno = 0;
+    unsigned long long const fuel = is_number ? strtoull(text, NULL, 10) : 0;
+    if (!is_number || errno || fuel > INT64_MAX)
+        return plan_bad_value(CLI_OPT_FUEL, text, "it is a whole number below 2^63");
+    plan->is_metered = true;
+    plan->fuel = fuel ? fuel : GBX_UNLIMITED;
     return CLI_EXIT_OK;
 }
 
@@ -288,6 +302,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_LISTEN: return gbx_cli_listen_plan(plan, given);
     case CLI_OPT_ENV: return plan_add_env(plan, value);
     case CLI_OPT_TIMEOUT: return plan_set_timeout(plan, value);
+    case CLI_OPT_FUEL: return plan_set_fuel(plan, value);
     case CLI_OPT_MAX_MEMORY: return plan_set_memory(plan, value);
     case CLI_OPT_MAX_OUTPUT: return plan_set_bytes(CLI_OPT_MAX_OUTPUT, value, &plan->output_bytes);
     case CLI_OPT_MAX_DISK: return plan_set_bytes(CLI_OPT_MAX_DISK, value, &plan->disk_bytes);

@@ -239,7 +239,8 @@ report_raised(const cli_plan *plan, cli_option_id id, uint64_t bytes)
     int const at = gbx_cli_line_find(plan->line, id);
     if (at < 0) return NULL;
     const cli_given *const given = &plan->line->given[at];
-    const char *more = gbx_cli_format("%" PRIu64, bytes < UINT64_MAX / 10 ? bytes * 10 : UINT64_MAX);
+    uint64_t const most = id == CLI_OPT_FUEL ? INT64_MAX : UINT64_MAX;
+    const char *more = gbx_cli_format("%" PRIu64, bytes < most / 10 ? bytes * 10 : most);
     if (id == CLI_OPT_SCRATCH)
         more = gbx_cli_format("%s=%s", plan->scratches[plan->scratch_count - 1].guest, more);
     return gbx_cli_line_command(plan->line, &(cli_edit){.skip = given->word,
@@ -251,6 +252,7 @@ static const char *
 report_trap_fix(const cli_plan *plan, const gbx_trap *trap)
 {
     int const timeout = gbx_cli_line_find(plan->line, CLI_OPT_TIMEOUT);
+    if (trap->code == GBX_TRAP_FUEL) return report_raised(plan, CLI_OPT_FUEL, plan->fuel);
     if (trap->code == GBX_TRAP_OUTPUT_LIMIT)
         return report_raised(plan, CLI_OPT_MAX_OUTPUT, plan->output_bytes);
     if (trap->code != GBX_TRAP_DEADLINE || timeout < 0) return gbx_trap_remedy(trap->code);
@@ -293,7 +295,7 @@ gbx_cli_report_met(const cli_plan *plan, const gbx_store *store, int status)
 int
 gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap)
 {
-    bool const deadline = trap->code == GBX_TRAP_DEADLINE;
+    bool const deadline = trap->code == GBX_TRAP_DEADLINE, fuel = trap->code == GBX_TRAP_FUEL;
     const char *const program = gbx_cli_quote(plan->program);
     gbx_cli_diag(&(cli_diag){
             .kind = "error",
@@ -302,7 +304,8 @@ gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap)
                     deadline ? gbx_cli_format("%s was stopped: %s (%s)", program,
                                               gbx_trap_text(trap->code),
                                               gbx_cli_format_duration(plan->timeout_ns))
-                             : gbx_cli_format("%s trapped: %s", program, gbx_trap_text(trap->code)),
+                    : fuel ? gbx_cli_format("%s was stopped: %s", program, gbx_trap_text(trap->code))
+                           : gbx_cli_format("%s trapped: %s", program, gbx_trap_text(trap->code)),
             .at = report_frames(trap),
             .why = trap->message,
             .fix = report_trap_fix(plan, trap),

@@ -177,6 +177,7 @@ run_all(run_state *run, const cli_plan *plan)
     opts.memory_bytes = plan->memory_bytes;
     opts.output_bytes = plan->output_bytes;
     opts.disk_bytes = plan->disk_bytes;
+    opts.fuel = plan->fuel;
     opts.huge_pages = 1;
     gbx_engine_opts engine_opts = GBX_ENGINE_OPTS_INIT;
     engine_opts.features_off = plan->features_off;
@@ -185,6 +186,7 @@ run_all(run_state *run, const cli_plan *plan)
     engine_opts.cache_dir = plan->cache_dir;
     engine_opts.canonical_nans = plan->is_seeded;
     engine_opts.keep_ms = GBX_KEEP_OFF;
+    engine_opts.metered = plan->is_metered;
     gbx_code code = gbx_wasi_new(&guest->wasi, &err);
     if (code == GBX_OK) {
         int const status = gbx_cli_listen_open(plan, guest->wasi);

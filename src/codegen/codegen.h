@@ -13,6 +13,9 @@
  *   - Frames have one size throughout a function (fault_table.frame_bytes), so that return addresses can
  *     be found by whoever knows the innermost one.
  *
+ *   - RULE: S15. Where fuel is counted, what is left of it is in a fixed register as pinned globals are; each
+ *     function charges for its own instructions, those of its call included before it calls.
+ *
  * Code is position-independent but for calls of final code, stubs and cells, listed as relocations. */
 #ifndef GBX_CODEGEN_CODEGEN_H
 #define GBX_CODEGEN_CODEGEN_H
@@ -39,9 +42,11 @@ enum {
 #define CODEGEN_TUNE_BIT(name) (1u << CODEGEN_TUNE_AT_##name)
 #define CODEGEN_TUNE_ALL ((1u << CODEGEN_TUNE_COUNT) - 1)
 
-/* Beside them in codegen_env.tune: a NaN that is computed is the one that is positive and has no payload. */
+/* Beside them in codegen_env.tune: a NaN that is computed is the one that is positive and has no payload;
+ * fuel is counted (wasm/fuel.h). */
 #define CODEGEN_CANONICAL_NANS (1u << 31)
-_Static_assert(CODEGEN_TUNE_COUNT < 31, "its bit is free");
+#define CODEGEN_METERED        (1u << 30)
+_Static_assert(CODEGEN_TUNE_COUNT < 30, "their bits are free");
 
 #define CODEGEN_PINS 2u
 
@@ -73,8 +78,14 @@ typedef struct codegen_reloc {
 
 /* An instruction that may fault, or a call: see fault.h. */
 typedef struct codegen_row {
-    u32 code_offset, kind, wasm_offset;
+    u32 code_offset;
+    u32 what; /* CODEGEN_ROW: its kind, and the fuel that was used up to there and is not charged yet; below
+                 0: was charged and not used */
+    u32 wasm_offset;
 } codegen_row;
+#define CODEGEN_ROW(kind, fuel) ((u32)(kind) | (u32)(fuel) << 8)
+#define CODEGEN_ROW_KIND(what)  ((what) & 0xffu)
+#define CODEGEN_ROW_FUEL(what)  ((i32)(what) >> 8)
 
 /* Where a running interpreter may move over: the head of a loop with no operands pending. */
 typedef struct codegen_head {

@@ -47,6 +47,7 @@ enum {
     FACTS_BULK = 1 << 6,          /* memory.copy, memory.fill, memory.init, data.drop */
     FACTS_TABLE = 1 << 7,         /* table.get and so on, elem.drop, ref.func */
     FACTS_STALE = 1 << 9,         /* left after a call without a new copy: see facts.copy_local */
+    FACTS_THREADED = 1 << 11,     /* WASM_SIDE_THREADED: of the jump that ends the block */
     FACTS_CALL_VALUES = 1 << 10,  /* a call, as above, that passes more than a literal 0 */
     FACTS_LOOP = 1 << 8,          /* facts.has: an edge leads backwards. facts_block.has: one from here */
 };

@@ -209,7 +209,7 @@ facts_walk_branch(facts_walk *w, const u8 *origin, u32 idx)
     const wasm_side *const e = &w->sides[idx];
     u32 const off = (u32)(origin + e->pc_delta - w->base);
     facts_walk_leader(w, off, w->height - WASM_SIDE_DROP(e->shuffle), (u32)((i64)idx + e->side_delta));
-    facts_walk_edge(w, off, e->shuffle);
+    facts_walk_edge(w, off, e->shuffle & ~WASM_SIDE_THREADED);
 }
 
 /* What follows a branch that may not be taken. */
@@ -288,6 +288,7 @@ facts_walk_exit(facts_walk *w, facts_block *b, const u8 *insn, u8 op)
     switch (op) {
     case OP_BR:
     case OP_ELSE:
+        if (w->sides[w->side].shuffle & WASM_SIDE_THREADED) w->has |= FACTS_THREADED;
         facts_walk_branch(w, origin, w->side++);
         if (op == OP_BR) facts_walk_count_jump(w, insn, ((facts_edge *)w->s->edges.items)[b->edge].to);
         b->exit = FACTS_JUMP;

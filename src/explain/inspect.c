@@ -255,7 +255,7 @@ gbx_explain_marks(gbx_inspect *in)
         marks[count++] = (gbx_inspect_mark){o->relocs[i].at, gbx_base_arena_copy(&in->texts, buf, t.len)};
     }
     for (u32 i = 0; i < o->row_count; i++) {
-        u32 const kind = o->rows[i].kind;
+        u32 const kind = CODEGEN_ROW_KIND(o->rows[i].what);
         if (kind == GBX_TRAP_STACK_EXHAUSTED || kind >= GBX_TRAP_CODE_COUNT) continue;
         text_buf t = gbx_base_text_init(buf, sizeof buf);
         gbx_base_text_printf(&t, "may trap: %s", gbx_trap_slug((gbx_trap_code)kind));

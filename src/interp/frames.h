@@ -7,6 +7,7 @@
 
 #include "abi/native.h"
 #include "interp/interp.h"
+#include "wasm/fuel.h"
 #include "wasm/opcodes.h"
 
 enum { OP_RETURN_HOST = 0xfb, OP_RETURN_INSTANCE = 0xfe };
@@ -176,6 +177,24 @@ interp_head(gbx_exec *x, const gbx_func *f, i32 span, const u8 *pc)
     }
     return low < body->head_count && body->heads[low].wasm_offset == offset ? &body->heads[low]
                                                                             : NULL;
+}
+
+/* ---- Fuel. RULE: S15 */
+
+/* The return before `pc` was charged and is none of the text's: the end of the body, or the one behind a call
+ * of the host. */
+static inline bool
+interp_is_end(const gbx_record *rec, const u8 *pc)
+{
+    return pc == rec->func->inst->module->bytes + rec->func->code->body_end || pc == interp_return + 1;
+}
+
+/* What was charged behind the instruction before `pc`, which has trapped in the frame `rec`. */
+static i64
+interp_unspent(const gbx_record *rec, const u8 *pc)
+{
+    if (!pc || !rec->func) return 0;
+    return gbx_wasm_fuel_behind(rec->func->inst->module, rec->func->code, pc);
 }
 
 /* What compiled code left with, as a trap code. */

@@ -33,6 +33,7 @@
  * targets are instructions of the same body. Whatever depends on run-time values is compared here:
  * addresses with the memory's length, table indices with the table's, callee types, the stack's end
  * at each call (stack_max is what validation counted). Traps return; nothing unwinds over C. */
+#ifndef INTERP_AGAIN
 #include "interp/interp.h"
 
 #include "interp/access.h"
@@ -42,6 +43,7 @@ const u8 gbx_interp_return_host[1] = {OP_RETURN_HOST};
 const u8 gbx_interp_return_native[1] = {OP_RETURN_INSTANCE}; /* to a record without function */
 #include "interp/leb.h"
 #include "interp/numeric.h"
+#include "wasm/fuel.h"
 #include "wasm/fuse.h"
 #include "wasm/opcodes.h"
 
@@ -166,13 +168,13 @@ static const struct {
 #define INTERP_ATTENDED() \
     GBX_UNLIKELY(atomic_load_explicit(&x->attention, memory_order_relaxed) != 0)
 #define CASE(name) L_##name
-#define NEXT goto *labels[*pc++]
 /* What depends on the instance that runs. */
 #define ENTER(instance)                               \
     do {                                              \
         inst = (instance);                            \
         mem = interp_mem_of(inst);                    \
         labels = label_sets[inst->module->fuse_set + inst->module->label_base]; \
+        FUEL_ENTER                                    \
     } while (0)
 #define TRAP(what)               \
     do {                         \
@@ -205,19 +207,6 @@ static const struct {
 #define POP_TO(var)      \
     gbx_slot const var = tos; \
     tos = *--sp
-#define TAKE_BRANCH(entry)                                                      \
-    do {                                                                        \
-        const wasm_side *const e_ = (entry);                                    \
-        pc += e_->pc_delta;                                                     \
-        side = e_ + e_->side_delta;                                             \
-        shuffle = e_->shuffle;                                                  \
-        if (GBX_UNLIKELY(shuffle)) goto shuffling;                              \
-        if (e_->pc_delta < 0 && INTERP_ATTENDED()) {                            \
-            span = 0 - e_->pc_delta;                                            \
-            goto attending;                                                     \
-        }                                                                       \
-        NEXT;                                                                   \
-    } while (0)
 #define IF_ELSE(cond)                   \
     do {                                \
         if (!(cond)) TAKE_BRANCH(side); \
@@ -260,11 +249,17 @@ static const struct {
         NEXT;                                                                  \
     }
 
+/* ---- The loop, twice: what follows, up to the next INTERP_AGAIN, is compiled once as it is (plain.inc) and
+ * once for engines that count fuel (metered.inc), so that the others have no trace of it. This file includes
+ * itself for that. */
+#include "interp/plain.inc"
+#endif
+
 /* Runs the frame `rec`, whose locals start at fp, until it returns to the host; or goes on where the segment
  * that stands there was left with `status`. Results are left from fp. STYLE: one function because it is one
  * opcode switch. */
 static gbx_trap_code
-interp_run(gbx_exec *const x, gbx_record *rec, gbx_slot *fp, gbx_status status)
+INTERP_RUN(gbx_exec *const x, gbx_record *rec, gbx_slot *fp, gbx_status status)
 {
 #define OP(number, name, text, imm, a, b, out, meaning) [number] = &&CASE(name),
 #define OP_FC(number, name, text, imm, a, b, out, meaning)
@@ -300,6 +295,7 @@ interp_run(gbx_exec *const x, gbx_record *rec, gbx_slot *fp, gbx_status status)
     gbx_instance *inst;
     interp_mem mem;
     const void *const *labels;
+    FUEL_BEGIN
     const gbx_func *callee = rec->func ? rec->func : gbx_record_segment(rec)->func;
     ENTER(callee->inst);
     const u8 *pc = callee->code->entry;
@@ -346,6 +342,7 @@ interp_run(gbx_exec *const x, gbx_record *rec, gbx_slot *fp, gbx_status status)
         TAKE_BRANCH(side + (idx < count ? idx : count));
     }
     CASE(RETURN) : {
+        FUEL_RETURN
         u32 const results = rec->func->code->result_count;
         if (GBX_UNLIKELY(rec->func->has_v128))
             memmove(fp + x->high, sp - (i64)results + 1 + x->high, results * sizeof *sp);
@@ -371,6 +368,7 @@ interp_run(gbx_exec *const x, gbx_record *rec, gbx_slot *fp, gbx_status status)
         NEXT;
     }
     CASE(RETURN_HOST) : {
+        FUEL_OUT
         *sp = tos;
         return GBX_TRAP_NONE;
     }
@@ -381,6 +379,7 @@ interp_run(gbx_exec *const x, gbx_record *rec, gbx_slot *fp, gbx_status status)
         NEXT;
     }
     CASE(CALL) : {
+        FUEL_TEST
         READ_U32(idx)
         callee = inst->funcs[idx];
     }
@@ -446,7 +445,9 @@ native_entering: {
         seg->results = (gbx_slot *)(void *)(seg + 1);
         x->sp = gbx_segment_top(seg);
         x->frame = rec;
+        FUEL_OUT
         status = x->tier->enter(x, seg, head);
+        FUEL_IN
     }
 native_left: {
         gbx_segment *const seg = gbx_record_segment(rec);
@@ -471,6 +472,7 @@ native_left: {
         }
         if (status != GBX_STATUS_CALL) {
             trap = interp_native_trap(x);
+            FUEL_LOST
             pc = NULL;
             goto trapped;
         }
@@ -500,7 +502,9 @@ native_returning: {
         for (u32 i = 1; i < seg->callee->result_count; i++) seg->args[i] = results[i];
         x->sp = gbx_segment_top(seg);
         x->frame = rec;
+        FUEL_OUT
         status = x->tier->resume(x, seg, results[0]);
+        FUEL_IN
         goto native_left;
     }
 calling_host: {
@@ -513,7 +517,9 @@ calling_host: {
         x->frame = rec;
         rec->resume = pc;
         x->frame_count = 0;
+        FUEL_OUT
         trap = callee->host(x, inst, callee->host_data, args);
+        FUEL_IN
         if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto host_trapped;
         mem = interp_mem_of(inst);
         sp = args + callee->result_count - 1;
@@ -522,6 +528,7 @@ calling_host: {
         NEXT;
     }
     CASE(CALL_INDIRECT) : {
+        FUEL_TEST
         READ_U32(type_idx)
         READ_U32(table_idx)
         POP_TO(slot);
@@ -530,11 +537,13 @@ calling_host: {
         goto calling;
     }
     CASE(RETURN_CALL) : {
+        FUEL_TEST
         READ_U32(idx)
         callee = inst->funcs[idx];
         goto tail_calling;
     }
     CASE(RETURN_CALL_INDIRECT) : {
+        FUEL_TEST
         READ_U32(type_idx)
         READ_U32(table_idx)
         POP_TO(slot);
@@ -706,7 +715,9 @@ tail_calling_native: {
     CASE(MEMORY_GROW) : {
         u64 old_pages = 0;
         READ_U32(idx)
+        FUEL_OUT
         trap = inst->libcalls->memory_grow(x, inst, idx, tos, &old_pages);
+        FUEL_IN
         if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
         mem = interp_mem_of(inst);
         tos = inst->memories[idx]->is_64 ? old_pages : (u32)old_pages;
@@ -802,7 +813,9 @@ tail_calling_native: {
         }
         *sp = tos;
         gbx_slot *const args = sp + 1 - interp_bulk_shape[sub].takes;
+        FUEL_OUT
         trap = gbx_interp_bulk(x, inst, sub, first, second, args);
+        FUEL_IN
         if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto trapped;
         sp = args + interp_bulk_shape[sub].gives - 1;
         tos = *sp;
@@ -843,15 +856,32 @@ host_trapped:
     }
 uncaught:
     /* A guest call that the host made in between has recorded the frames, ours among them. */
-    if (x->frame_count) return trap;
+    if (x->frame_count) {
+        FUEL_OUT
+        return trap;
+    }
     goto trapped;
 stopped:
     trap = (gbx_trap_code)atomic_load_explicit(&x->stop, memory_order_acquire);
 trapped:
+    FUEL_TRAP
+    FUEL_OUT
     interp_record_trap(x, rec, pc);
     return trap;
 }
+
+#ifndef INTERP_AGAIN
+#include "interp/metered.inc"
+#define INTERP_AGAIN
+#include "interp/interp.c"
+#undef INTERP_AGAIN
 #pragma GCC diagnostic pop
+
+static gbx_trap_code
+interp_loop(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_status status)
+{
+    return x->is_metered ? interp_run_metered(x, rec, fp, status) : interp_run(x, rec, fp, status);
+}
 
 /* Where high halves stand in the slots that gbx_interp_call is given. */
 static u32
@@ -925,7 +955,7 @@ interp_call_body(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     x->exn = NULL;
     x->is_untidy = true;
     x->reentries++;
-    gbx_trap_code const trap = interp_run(x, rec, fp, GBX_STATUS_OK);
+    gbx_trap_code const trap = interp_loop(x, rec, fp, GBX_STATUS_OK);
     x->reentries--;
     if (trap != GBX_TRAP_NONE) return trap;
     memcpy(slots, fp, f->result_count * sizeof *slots);
@@ -937,7 +967,7 @@ gbx_trap_code
 gbx_interp_go_on(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_status status)
 {
     x->is_untidy = true;
-    return interp_run(x, rec, fp, status);
+    return interp_loop(x, rec, fp, status);
 }
 
 gbx_trap_code
@@ -960,3 +990,4 @@ gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     if (saved_segment) x->tier->show(x, saved_segment);
     return trap;
 }
+#endif

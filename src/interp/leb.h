@@ -55,7 +55,7 @@ interp_leb_bits(u64 w, unsigned len)
  * two bytes, or the five that a linker leaves room for.
  * PERF: a branch for each length, because where the next instruction stands is then a guess that the
  * processor has made long before the bytes are there; counting the bytes would make it wait. */
-static inline interp_leb
+__attribute__((always_inline)) static inline interp_leb
 interp_leb_u(const u8 *pc, u64 first)
 {
     u64 const w = interp_word(pc - 1);
@@ -82,7 +82,7 @@ interp_leb_extend(u64 w, unsigned len)
 }
 
 /* Signed LEB128 of more than one byte; `pc` is behind the first. */
-static inline interp_leb
+__attribute__((always_inline)) static inline interp_leb
 interp_leb_s(const u8 *pc)
 {
     u64 const w = interp_word(pc - 1);

@@ -186,6 +186,9 @@ call_explain(const gbx_store *s, gbx_trap_code code, text_buf *t)
         gbx_base_text_printf(t, "the call took longer than %llu.%03llu s",
                              (unsigned long long)(s->limits.timeout_ns / 1000000000u),
                              (unsigned long long)(s->limits.timeout_ns / 1000000u % 1000u));
+    } else if (code == GBX_TRAP_FUEL) {
+        gbx_base_text_printf(t, "the store's fuel of %llu units is used up",
+                             (unsigned long long)s->fuel_given);
     } else if (code == GBX_TRAP_STACK_EXHAUSTED) {
         gbx_base_text_printf(t, "the guest stack has %llu KiB",
                              (unsigned long long)((u64)((u8 *)s->exec.stack_end -
@@ -231,10 +234,19 @@ call_trapped(gbx_store *s, const gbx_func *f, gbx_trap_code code, gbx_trap *trap
     s->exec.message[0] = 0;
 }
 
+/* Nothing of the guest has run: its instance is as it was. */
+CALL_RARE static gbx_trap_code
+call_spent(gbx_store *s, gbx_trap *trap)
+{
+    call_report(s, GBX_TRAP_FUEL, trap);
+    return GBX_TRAP_FUEL;
+}
+
 static inline gbx_trap_code
 call_run(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
     gbx_exec *const x = &s->exec;
+    if (GBX_UNLIKELY(x->fuel < 0) && f->code) return call_spent(s, trap); /* RULE: S15 */
     s->depth++;
     bool const is_native =
             x->tier && f->cell && atomic_load_explicit(&f->cell->body, memory_order_acquire);

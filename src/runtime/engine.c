@@ -25,6 +25,7 @@ engine_make(const gbx_engine_opts *opts, cache_dir *cache, gbx_engine **out, gbx
     gbx_runtime_figures_init(&e->figures);
     e->times_all = opts->times != 0;
     if (opts->canonical_nans) e->compiler.tune |= CODEGEN_CANONICAL_NANS;
+    if (opts->metered) e->compiler.tune |= CODEGEN_METERED;
     gbx_runtime_pool_init(&e->pool, opts->pool_instances, opts->pool_bytes);
     e->cache = *cache;
     gbx_code const code = gbx_runtime_published_open(&e->compiler.published, opts->symbols, err);
@@ -56,6 +57,12 @@ const int *
 gbx_runtime_engine_cache_dir(const gbx_engine *e)
 {
     return e->cache.is_open ? &e->cache.fd : NULL;
+}
+
+bool
+gbx_runtime_engine_is_metered(const gbx_engine *e)
+{
+    return (e->compiler.tune & CODEGEN_METERED) != 0;
 }
 
 gbx_engine *

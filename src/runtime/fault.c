@@ -288,6 +288,7 @@ fault_take(int sig, const siginfo_t *info, void *context)
     *f = (gbx_fault){.kind = kind,
                      .func_idx = site.table->func_idx,
                      .offset = site.table->wasm_start + FAULT_OFFSET(row->what),
+                     .fuel = site.table->fuel ? site.table->fuel[row - site.table->rows] : 0,
                      .pc = pc,
                      .addr = addr,
                      .inst = inst};

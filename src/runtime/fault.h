@@ -38,6 +38,7 @@ typedef struct fault_table {
     u32 wasm_start; /* byte offset into the module file that rows count from */
     u32 frame_bytes; /* between the stack pointer and the return address, everywhere behind the prologue */
     u32 row_count;
+    const i32 *fuel; /* by row: used up to there and not charged. NULL: none is counted */
     fault_row rows[];
 } fault_table;
 

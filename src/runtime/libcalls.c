@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "runtime/runtime_int.h"
+#include "wasm/fuel.h"
 
 #define LIBCALL_CHUNK_BYTES ((u64)16 << 20) /* a few milliseconds between looks at the stop word */
 #define LIBCALL_CHUNK_SLOTS (LIBCALL_CHUNK_BYTES / sizeof(gbx_slot))
@@ -26,6 +27,15 @@ libcall_stopped(const gbx_exec *x)
     return (gbx_trap_code)atomic_load_explicit(&x->stop, memory_order_relaxed);
 }
 
+/* RULE: S15. Charge for what is about to be done, or was given. False: that is more than there is left. */
+static bool
+libcall_spend(gbx_exec *x, u64 len, u64 many)
+{
+    if (GBX_LIKELY(!x->is_metered)) return true;
+    x->fuel -= (i64)(len / many); /* of what is there: far from wrapping */
+    return x->fuel >= 0;
+}
+
 static gbx_trap_code
 libcall_make_ready(gbx_exec *x, gbx_instance *inst, u32 func_idx)
 {
@@ -37,10 +47,13 @@ libcall_make_ready(gbx_exec *x, gbx_instance *inst, u32 func_idx)
 static gbx_trap_code
 libcall_memory_grow(gbx_exec *x, gbx_instance *inst, u32 mem_idx, u64 delta_pages, u64 *pages_out)
 {
-    (void)x;
     *pages_out = gbx_runtime_memory_grow(inst->memories[mem_idx], delta_pages);
-    if (*pages_out == UINT64_MAX) inst->store->memory_was_refused = true;
-    else figure_add(&inst->store->figures.memory_bytes, delta_pages * MEMORY_PAGE_BYTES);
+    if (*pages_out == UINT64_MAX) {
+        inst->store->memory_was_refused = true;
+        return GBX_TRAP_NONE;
+    }
+    figure_add(&inst->store->figures.memory_bytes, delta_pages * MEMORY_PAGE_BYTES);
+    (void)libcall_spend(x, delta_pages, WASM_FUEL_PER_MEMORY_GROW);
     return GBX_TRAP_NONE;
 }
 
@@ -49,6 +62,7 @@ libcall_memory_fill(gbx_exec *x, gbx_instance *inst, u32 mem_idx, u64 dst, u8 va
 {
     const gbx_memory *const mem = inst->memories[mem_idx];
     if (!libcall_fits(dst, len, mem->bytes)) return GBX_TRAP_MEM_OOB;
+    if (!libcall_spend(x, len, WASM_FUEL_PER_MEMORY_FILL)) return GBX_TRAP_FUEL;
     for (u8 *at = mem->base + dst; len;) {
         u64 const n = min_u64(len, LIBCALL_CHUNK_BYTES);
         memset(at, value, n);
@@ -86,6 +100,7 @@ libcall_memory_copy(gbx_exec *x, gbx_instance *inst, u32 dst_mem, u32 src_mem, u
     if (!libcall_fits(dst, len, to->bytes) || !libcall_fits(src, len, from->bytes)) {
         return GBX_TRAP_MEM_OOB;
     }
+    if (!libcall_spend(x, len, WASM_FUEL_PER_MEMORY_COPY)) return GBX_TRAP_FUEL;
     return libcall_move(x, to->base + dst, from->base + src, len);
 }
 
@@ -99,6 +114,7 @@ libcall_memory_init(gbx_exec *x, gbx_instance *inst, u32 data_idx, u32 mem_idx, 
     if (!libcall_fits(src, len, have) || !libcall_fits(dst, len, mem->bytes)) {
         return GBX_TRAP_MEM_OOB;
     }
+    if (!libcall_spend(x, len, WASM_FUEL_PER_MEMORY_INIT)) return GBX_TRAP_FUEL;
     return libcall_move(x, mem->base + dst, inst->module->bytes + seg->bytes_off + src, len);
 }
 
@@ -114,9 +130,9 @@ static gbx_trap_code
 libcall_table_grow(gbx_exec *x, gbx_instance *inst, u32 table_idx, gbx_slot init, u64 delta,
                    u64 *len_out)
 {
-    (void)x;
-    *len_out = gbx_runtime_table_grow(inst->tables[table_idx], init, delta,
-                                      &inst->store->table_left);
+    gbx_table *const t = inst->tables[table_idx];
+    *len_out = gbx_runtime_table_grow(t, init, delta, &inst->store->table_left);
+    if (*len_out != UINT64_MAX) (void)libcall_spend(x, delta, WASM_FUEL_PER_TABLE_GROW);
     return GBX_TRAP_NONE;
 }
 
@@ -125,6 +141,7 @@ libcall_table_fill(gbx_exec *x, gbx_instance *inst, u32 table_idx, u64 dst, gbx_
 {
     gbx_table *const t = inst->tables[table_idx];
     if (!libcall_fits(dst, len, t->len)) return GBX_TRAP_TABLE_OOB;
+    if (!libcall_spend(x, len, WASM_FUEL_PER_TABLE_FILL)) return GBX_TRAP_FUEL;
     for (u64 i = 0; i < len; i++) {
         if (i && i % LIBCALL_CHUNK_SLOTS == 0 && libcall_stopped(x)) return libcall_stopped(x);
         t->elems[dst + i] = value;
@@ -141,6 +158,7 @@ libcall_table_copy(gbx_exec *x, gbx_instance *inst, u32 dst_table, u32 src_table
     if (!libcall_fits(dst, len, to->len) || !libcall_fits(src, len, from->len)) {
         return GBX_TRAP_TABLE_OOB;
     }
+    if (!libcall_spend(x, len, WASM_FUEL_PER_TABLE_COPY)) return GBX_TRAP_FUEL;
     return libcall_move(x, to->elems + dst, from->elems + src, len * sizeof(gbx_slot));
 }
 
@@ -164,6 +182,7 @@ libcall_table_init(gbx_exec *x, gbx_instance *inst, u32 elem_idx, u32 table_idx,
     gbx_table *const t = inst->tables[table_idx];
     u64 const have = inst->elem_dropped[elem_idx] ? 0 : inst->module->elems[elem_idx].count;
     if (!libcall_fits(src, len, have) || !libcall_fits(dst, len, t->len)) return GBX_TRAP_TABLE_OOB;
+    if (!libcall_spend(x, len, WASM_FUEL_PER_TABLE_INIT)) return GBX_TRAP_FUEL;
     if (len == 0) return GBX_TRAP_NONE;
     const gbx_slot *const items = libcall_items(inst, elem_idx);
     if (!items) return GBX_TRAP_NO_HOST_MEMORY;

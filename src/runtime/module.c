@@ -113,6 +113,7 @@ module_decode(gbx_module *m, u8 *bytes, size_t len, module_pieces *tagging, ship
     const gbx_engine *const e = m->engine;
     cache_entry *const cache = &m->code.cache;
     module_known known = {.m = m, .len = len};
+    u64 const features_off = e->features_off | (e->compiler.tune & CODEGEN_METERED ? WASM_METERED : 0);
     u64 const begun_ns = gbx_base_os_now_ns();
     if (with->is_making || (with->is_one && !*with->why_not)) {
         cache_file *const part = with->is_making ? NULL : &with->part;
@@ -126,7 +127,7 @@ module_decode(gbx_module *m, u8 *bytes, size_t len, module_pieces *tagging, ship
         known.tagging = tagging;
     }
     u64 const before = gbx_base_os_now_ns(), looked_ns = m->lookup_ns;
-    gbx_code const code = gbx_wasm_module_open(bytes, len, e->features_off, e->threads,
+    gbx_code const code = gbx_wasm_module_open(bytes, len, features_off, e->threads,
                                                (wasm_known){module_verdict, &known}, &m->wasm, err);
     m->decode_ns = gbx_base_os_now_ns() - before - (m->lookup_ns - looked_ns);
     m->lookup_ns += before - begun_ns;

@@ -49,6 +49,7 @@ void gbx_runtime_keep_trim(bool all);
 void gbx_runtime_keep_count(gbx_kept *out);
 /* A descriptor of the code cache's directory, for as long as the engine lives; NULL: there is no cache. */
 const int *gbx_runtime_engine_cache_dir(const gbx_engine *e);
+bool gbx_runtime_engine_is_metered(const gbx_engine *e);
 /* For modules that are instantiated from now on; see unstable/tiers.h. */
 void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
 
@@ -110,6 +111,7 @@ typedef struct runtime_limits {
     u64 table_elems;  /* of all tables together */
     u64 output_bytes, disk_bytes; /* that may be written, for wasi/; UINT64_MAX: no bound */
     bool huge_pages;  /* behind memories */
+    u64 fuel;         /* UINT64_MAX: no bound */
 } runtime_limits;
 
 #define RUNTIME_STACK_LEAST_BYTES ((u64)64 << 10)
@@ -119,6 +121,11 @@ GBX_MUST_USE gbx_code gbx_runtime_store_new(gbx_engine *e, const runtime_limits 
 void gbx_runtime_store_free(gbx_store *s); /* NULL is fine; not while a call runs in it */
 gbx_engine *gbx_runtime_store_engine(const gbx_store *s);
 const runtime_limits *gbx_runtime_store_limits(const gbx_store *s);
+/* RULE: S15. Whether the engine counts fuel; what of it is left (UINT64_MAX: no bound) and was used. */
+bool gbx_runtime_store_is_metered(const gbx_store *s);
+void gbx_runtime_store_fuel(const gbx_store *s, u64 *left, u64 *used);
+/* Of a store that is metered. `more`: is added to what is left, or to the debt; else it is what is left. */
+void gbx_runtime_store_set_fuel(gbx_store *s, u64 fuel, bool more);
 /* A guest's memory could once not grow as far as it wanted. */
 bool gbx_runtime_store_memory_refused(const gbx_store *s);
 void gbx_runtime_store_cancel(gbx_store *s);

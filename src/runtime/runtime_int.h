@@ -679,6 +679,7 @@ struct gbx_store {
     u64 tenant; /* no other store ever has this number, which is not 0 */
     runtime_limits limits;
     u64 table_left; /* of limits.table_elems */
+    i64 fuel_given; /* in all; used is that less exec.fuel. INT64_MAX: no bound */
     runtime_watch watch;
 
     runtime_seat *seat; /* and lane: of the running call, or the last one */

@@ -27,6 +27,8 @@ gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, const char *n
     s->is_plain = limits->timeout_ns / STORE_TICKS >= gbx_base_os_tick_ns() && !e->watcher.is_fenced;
     s->table_left = limits->table_elems;
     s->exec.store = s;
+    s->exec.is_metered = gbx_runtime_engine_is_metered(e);
+    gbx_runtime_store_set_fuel(s, limits->fuel, false);
     s->exec.stop_fd = -1;
     atomic_init(&s->exec.stop, 0);
     atomic_init(&s->exec.attention, 0);
@@ -87,6 +89,30 @@ const runtime_limits *
 gbx_runtime_store_limits(const gbx_store *s)
 {
     return &s->limits;
+}
+
+bool
+gbx_runtime_store_is_metered(const gbx_store *s)
+{
+    return s->exec.is_metered;
+}
+
+void
+gbx_runtime_store_fuel(const gbx_store *s, u64 *left, u64 *used)
+{
+    i64 const fuel = s->exec.fuel;
+    *used = (u64)(s->fuel_given - fuel);
+    *left = s->fuel_given == INT64_MAX ? UINT64_MAX : fuel > 0 ? (u64)fuel : 0;
+}
+
+void
+gbx_runtime_store_set_fuel(gbx_store *s, u64 fuel, bool more)
+{
+    i64 const used = s->fuel_given - s->exec.fuel;
+    i64 const from = more ? s->fuel_given : used;
+    bool const is_bounded = fuel < (u64)(INT64_MAX - from);
+    s->fuel_given = is_bounded ? from + (i64)fuel : INT64_MAX;
+    s->exec.fuel = s->fuel_given - used;
 }
 
 bool

@@ -123,18 +123,24 @@ tier_place(module_code *mc, const codegen_out *out, fault_table *table, const co
 }
 
 static fault_table *
-tier_table(const codegen_out *out, const wasm_code *code)
+tier_table(const module_code *mc, const codegen_out *out, const wasm_code *code)
 {
-    fault_table *const t = gbx_base_alloc(1, sizeof *t + out->row_count * sizeof *t->rows);
+    bool const is_metered = mc->env.tune & CODEGEN_METERED;
+    size_t const row_bytes = sizeof(fault_row) + (is_metered ? sizeof(i32) : 0);
+    fault_table *const t = gbx_base_alloc(1, sizeof *t + out->row_count * row_bytes);
     if (!t) return NULL;
+    i32 *const fuel = is_metered ? (i32 *)(void *)(t->rows + out->row_count) : NULL;
     *t = (fault_table){.func_idx = code->func_idx,
                        .wasm_start = code->body_off,
                        .frame_bytes = out->frame_bytes,
+                       .fuel = fuel,
                        .row_count = out->row_count};
     for (u32 i = 0; i < out->row_count; i++) {
         const codegen_row *const r = &out->rows[i];
         t->rows[i] =
-                (fault_row){r->code_offset, FAULT_WHAT(r->kind, r->wasm_offset - code->body_off)};
+                (fault_row){r->code_offset, FAULT_WHAT(CODEGEN_ROW_KIND(r->what),
+                                                       r->wasm_offset - code->body_off)};
+        if (fuel) fuel[i] = CODEGEN_ROW_FUEL(r->what);
     }
     return t;
 }
@@ -163,7 +169,7 @@ tier_publish(runtime_compiler *c, module_code *mc, const wasm_code *code, const 
     gbx_cell *const cell = &mc->cells[code->func_idx];
     if (mc->space.code_bytes + out->len > mc->most_bytes) return TIER_REFUSED_SHARE;
     gbx_body *const body = tier_body(mc, out); /* goes with the module */
-    fault_table *const table = body ? tier_table(out, code) : NULL;
+    fault_table *const table = body ? tier_table(mc, out, code) : NULL;
     const code_blob *blob;
     gbx_code const placed = table ? tier_place(mc, out, table, &blob) : GBX_NO_MEMORY;
     if (placed != GBX_OK) return placed == GBX_LIMIT ? TIER_REFUSED_ROOM : TIER_REFUSED_MEMORY;

@@ -364,10 +364,11 @@ control_emit_threaded(val *v, const val_ctrl *loop, const u8 *origin, u32 value)
     u32 const k = min_u32(value, d->count - 1);
     u32 const target = v->targets[d->target + k];
     u32 const height = (u32)(v->sp - v->types);
+    u32 const mark = v->m->features_off & WASM_METERED ? WASM_SIDE_THREADED : 0;
     if (target == loop_idx) return false;
     if (target < loop_idx || target <= d->open) {
         val_ctrl *const c = &v->ctrls[target];
-        control_emit(v, c, origin, control_shuffle(v, c, height, 0));
+        control_emit(v, c, origin, control_shuffle(v, c, height, 0) | mark);
         return true;
     }
     /* The block has ended: its entry in the br_table is resolved. */
@@ -375,7 +376,7 @@ control_emit_threaded(val *v, const val_ctrl *loop, const u8 *origin, u32 value)
     const u8 *const pc = d->origin + v->side[entry].pc_delta;
     u32 const side = (u32)((i64)entry + v->side[entry].side_delta);
     v->side[v->side_len] = (wasm_side){.pc_delta = (i32)(origin - v->m->bytes),
-                                       .shuffle = control_shuffle(v, loop, height, 0)};
+                                       .shuffle = control_shuffle(v, loop, height, 0) | mark};
     control_resolve(v, v->side_len, pc, side);
     v->side_len++;
     return true;

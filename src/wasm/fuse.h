@@ -17,6 +17,16 @@ enum {
 #undef FUSE_FIRST
 };
 
+/* The opcodes of a row, the last one lowest. */
+#define SEQ1(a) ((u64)OP_##a)
+#define SEQ2(a, b) (SEQ1(a) << 8 | OP_##b)
+#define SEQ3(a, b, c) (SEQ2(a, b) << 8 | OP_##c)
+#define SEQ4(a, b, c, d) (SEQ3(a, b, c) << 8 | OP_##d)
+#define SEQ5(a, b, c, d, e) (SEQ4(a, b, c, d) << 8 | OP_##e)
+#define SEQ6(a, b, c, d, e, f) (SEQ5(a, b, c, d, e) << 8 | OP_##f)
+#define SEQ7(a, b, c, d, e, f, g) (SEQ6(a, b, c, d, e, f) << 8 | OP_##g)
+#define SEQ8(a, b, c, d, e, f, g, h) (SEQ7(a, b, c, d, e, f, g) << 8 | OP_##h)
+
 /* The opcode a byte of a validated body stands for: itself, or the first of a fused sequence of the
  * module's set. */
 extern const u8 gbx_wasm_unfuse[WASM_FUSE_SETS][256];

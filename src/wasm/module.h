@@ -125,7 +125,10 @@ typedef struct wasm_side {
 } wasm_side;
 #define WASM_SIDE_V128 (1u << 31)
 #define WASM_SIDE_KEEP(shuffle) ((shuffle) & 0x3ffu)
-#define WASM_SIDE_DROP(shuffle) ((shuffle) >> 10 & 0x1fffffu)
+#define WASM_SIDE_DROP(shuffle) ((shuffle) >> 10 & 0xfffffu)
+/* Of a module that counts fuel: the branch is threaded past a dispatch, which it pays for (wasm/fuel.h). */
+#define WASM_SIDE_THREADED_AT 30u
+#define WASM_SIDE_THREADED    (1u << WASM_SIDE_THREADED_AT)
 
 /* Exceptions. A try_table has 1 + n entries of the side table at its place, where n is the number of
  * its clauses:
@@ -243,7 +246,7 @@ typedef struct wasm_module {
     u32 label_base; /* of the interpreter: 0, or WASM_FUSE_SETS where NaNs are canonical */
     wasm_fuse_set fuse_set;
 
-    u64 features_off; /* GBX_FEATURE_BITs that were switched off */
+    u64 features_off; /* GBX_FEATURE_BITs that were switched off, and WASM_METERED */
     u64 uses;         /* GBX_FEATURE_BITs of what the module has. MULTI_MEMORY: there are several, or an
                          instruction spells a memory's index otherwise than by one zero byte or none
                          at all; MEMORY64: a memory or table is 64 bits wide; SIMD: a v128 is
@@ -257,6 +260,10 @@ typedef struct wasm_module {
     struct wasm_again *again; /* owned, NULL until a function is made ready */
     arena arena; /* owns everything above but `bytes` */
 } wasm_module;
+
+/* Beside features_off: the module is for an engine that counts fuel. Its side table says where branches are
+ * threaded. */
+#define WASM_METERED ((u64)1 << 63)
 
 /* Decode and validate `bytes`, which the module takes over (allocated by gbx_base_alloc; freed on
  * failure too). `features_off`: GBX_FEATURE_BITs of what is to be refused. On failure *out is NULL and

@@ -27,6 +27,7 @@ def a98_grants_fail_closed():
     for option, values in (("--scratch", ("", "=", "=1M", "/x=", "/x=0", "/x=-1", "/x=1X", "/x=1e99", "..")),
                            ("--max-disk", ("", "0", "-1", "1X", "0x10", "1e3", "999999999999999999999")),
                            ("--max-output", ("", "0", "-1", "many")), ("--max-memory", ("", "0", "1", "-1")),
+                           ("--fuel", ("", "-1", "1e3", "0x10", "1M", "9223372036854775808", "99999999999999999999")),
                            ("--seed", ("", "x", "1.5", "99999999999999999999")), ("--timeout", ("", "-1s", "5", "x"))):
         for value in values:
             refused(option, value, PROBE, "args", slug="bad-value", say=option)

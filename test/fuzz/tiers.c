@@ -33,6 +33,7 @@ size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned 
 #define FUZZ_MEMORY_BYTES ((u64)8 << 20)
 #define FUZZ_STACK_BYTES  ((u64)1 << 20)
 #define FUZZ_TABLE_ELEMS  100000u
+#define FUZZ_FUEL         200000u /* of all calls of a module: what goes on for ever ends there, and so at one place */
 #define FUZZ_CALLS        3u    /* of each function */
 #define FUZZ_FUNCS        24u   /* exports that are called */
 #define FUZZ_NOTES        4096u /* of what happened; more is not compared */
@@ -193,6 +194,9 @@ fuzz_call(fuzz_run *r, u64 at, gbx_func *f)
     }
     gbx_func_call(f, args, count, results, result_count, &trap);
     fuzz_ended(r->log, at, &trap);
+    u64 left = 0, used = 0;
+    if (!gbx_store_fuel(r->store, &left, &used)) abort();
+    fuzz_note_add(r->log, "fuel used", at, used);
     for (size_t i = 0; i < result_count && trap.code == GBX_TRAP_NONE; i++)
         fuzz_note_add(r->log, "result", i, fuzz_value(results[i]));
     fuzz_note_add(r->log, "host calls", r->host_calls, r->host_hash);
@@ -241,6 +245,7 @@ fuzz_tier(u32 tier, gbx_bytes wasm, fuzz_log *log)
     log->is_over = false;
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
     opts.timeout_ns = FUZZ_TIMEOUT_NS;
+    opts.fuel = FUZZ_FUEL;
     opts.memory_bytes = FUZZ_MEMORY_BYTES;
     opts.stack_bytes = FUZZ_STACK_BYTES;
     opts.table_elems = FUZZ_TABLE_ELEMS;
@@ -278,6 +283,7 @@ fuzz_open(void)
     for (u32 i = 0; i < FUZZ_TIERS && !fuzz_engines[i]; i++) {
         gbx_engine_opts opts = GBX_ENGINE_OPTS_INIT;
         opts.tier = fuzz_tiers[i].mode;
+        opts.metered = 1;
         if (gbx_engine_new(&opts, &fuzz_engines[i], NULL) != GBX_OK) abort();
         if (fuzz_tiers[i].is_early && gbx_engine_set_warm_factor(fuzz_engines[i], 1, NULL) != GBX_OK) abort();
     }

@@ -1,6 +1,6 @@
 /* Executes the command file that test/spec/script.py makes of an official .wast script.
  *
- * usage: driver [--tier auto|interp|eager] [--warm FACTOR] [--plain] [--memory BYTES] [--off FEATURE]... FILE
+ * usage: driver [--tier auto|interp|eager] [--warm FACTOR] [--plain] [--fuel] [--memory BYTES] [--off FEATURE]... FILE
  *
  * Prints `FAIL line: what` for each assertion that fails, `SKIP line: feature` for each that depends on
  * a module with a feature that is not supported, and closes with `N passed, N failed, N skipped`. What
@@ -14,6 +14,7 @@
  * --off switches a feature of WebAssembly off: scripts of earlier versions call it malformed.
  *
  * --warm compiles what has executed so many times its own bytes, with --tier auto.
+ * --fuel counts it, and prints `FUEL N` before the closing line: the same in every tier, fused or not.
  * --plain takes the fused opcodes back (wasm/fuse.def): the same results must come out.
  *
  * The command file is our own: mistakes in it are asserted. */
@@ -68,6 +69,7 @@ typedef struct driver {
     driver_gap *gaps;
     arena arena;
     bool plain;
+    u64 fuel; /* that actions used; not those that end with the end of their stack, which is a matter of the tier */
 
     char *fields[DRIVER_FIELDS_MAX];
     u32 field_count, at;
@@ -522,8 +524,12 @@ driver_invoke(driver *d, runtime_extern ext, driver_outcome *out)
         driver_fail(d, "%u arguments are given, the function takes %u", given, sig->param_count);
         return;
     }
+    u64 before = 0, after = 0;
+    (void)gbx_store_fuel(d->store, NULL, &before);
     gbx_trap_code const code = gbx_runtime_call(d->store, ext.of.func, out->slots, &out->trap);
     GBX_ASSERT(code == out->trap.code);
+    (void)gbx_store_fuel(d->store, NULL, &after);
+    if (code != GBX_TRAP_STACK_EXHAUSTED) d->fuel += after - before;
     out->types = sig->results;
     out->count = sig->result_count;
     out->end = code == GBX_TRAP_NONE ? DRIVER_RETURNED : DRIVER_TRAPPED;
@@ -877,6 +883,8 @@ main(int argc, char **argv)
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "--plain") == 0) {
             d.plain = true;
+        } else if (strcmp(argv[at], "--fuel") == 0) {
+            engine_opts.metered = 1;
         } else if (strcmp(argv[at], "--memory") == 0 && at + 1 < argc) {
             opts.memory_bytes = strtoull(argv[++at], NULL, 10);
         } else if (strcmp(argv[at], "--off") == 0 && at + 1 < argc) {
@@ -905,7 +913,7 @@ main(int argc, char **argv)
     }
     char *const text = at + 1 == argc ? driver_read(argv[at]) : NULL;
     if (!text) {
-        fprintf(stderr, "usage: driver [--tier auto|interp|eager] [--warm FACTOR] [--plain] [--memory BYTES] "
+        fprintf(stderr, "usage: driver [--tier auto|interp|eager] [--warm FACTOR] [--plain] [--fuel] [--memory BYTES] "
                         "[--off FEATURE]... FILE\n");
         return 2;
     }
@@ -917,6 +925,7 @@ main(int argc, char **argv)
     driver_check(gbx_linker_new(d.store, &d.linker, &err), &err);
     driver_define_spectest(&d);
     driver_do_script(&d, text);
+    if (engine_opts.metered) printf("FUEL %" PRIu64 "\n", d.fuel);
     printf("%u passed, %u failed, %u skipped\n", d.passed, d.failed, d.skipped);
     for (driver_definition *def = d.definitions; def; def = def->next) gbx_module_release(def->module);
     gbx_linker_release(d.linker);

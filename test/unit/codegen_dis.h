@@ -221,14 +221,14 @@ dis_check_rows(const dis *d)
                    is_call = i->insn.mnemonic == ZYDIS_MNEMONIC_CALL;
         bool const is_guest = m && m->mem.base == ZYDIS_REGISTER_RBX;
         if (is_ud2 || is_call || is_guest) assert_non_null(row);
-        if (is_guest) assert_int_equal(row->kind, GBX_TRAP_MEM_OOB);
-        if (is_call) assert_int_equal(row->kind, GBX_TRAP_STACK_EXHAUSTED);
+        if (is_guest) assert_int_equal(CODEGEN_ROW_KIND(row->what), GBX_TRAP_MEM_OOB);
+        if (is_call) assert_int_equal(CODEGEN_ROW_KIND(row->what), GBX_TRAP_STACK_EXHAUSTED);
         if (!row || is_ud2 || is_call) continue;
         assert_non_null(m); /* what else has a row: an access, or the touch of the frame */
-        if (row->kind == GBX_TRAP_STACK_EXHAUSTED)
+        if (CODEGEN_ROW_KIND(row->what) == GBX_TRAP_STACK_EXHAUSTED)
             assert_int_equal(m->mem.base, ZYDIS_REGISTER_RSP);
         else
-            assert_int_equal(row->kind, GBX_TRAP_MEM_OOB);
+            assert_int_equal(CODEGEN_ROW_KIND(row->what), GBX_TRAP_MEM_OOB);
     }
 }
 
@@ -419,7 +419,7 @@ dis_print_insn(FILE *f, const ZydisFormatter *formatter, const dis *d, const dis
     } else {
         dis_print_text(f, formatter, i);
     }
-    if (row) fprintf(f, "  ; %s", dis_kind(row->kind));
+    if (row) fprintf(f, "  ; %s", dis_kind(CODEGEN_ROW_KIND(row->what)));
     fputc('\n', f);
 }
 

@@ -18,6 +18,7 @@ typedef struct golden {
     bool is_unguarded;
     bool is_callee_final;
     bool is_closed; /* table 0, of 9 elements */
+    bool is_metered;
     u32 tail_slots;
 } golden;
 
@@ -64,6 +65,15 @@ static const golden goldens[] = {
          OP_BR_IF, 0, OP_I32_CONST, 0, OP_RETURN, OP_END, OP_I32_CONST, 1, OP_END)},
      .callee = {"i", "i", "", BODY(OP_I32_CONST, 0, OP_END)},
      .pins = 1},
+    {.name = "metered",
+     .what = "fuel in r12: sub and jl before the call and at the loop's end, lea before the other branches and the "
+             "return; none for the load, which says what was used before it",
+     .func = {"ii", "i", "", BODY(
+         OP_LOOP, 0x40, OP_LOCAL_GET, 0, OP_IF, 0x40, OP_LOCAL_GET, 1, OP_CALL, 1, OP_LOCAL_SET, 1, OP_END,
+         OP_LOCAL_GET, 0, OP_LOCAL_GET, 1, OP_I32_LOAD, 2, 0, OP_I32_ADD, OP_LOCAL_TEE, 0, OP_BR_IF, 0, OP_END,
+         OP_LOCAL_GET, 0, OP_END)},
+     .callee = {"i", "i", "", BODY(OP_I32_CONST, 0, OP_END)},
+     .is_metered = true},
     {.name = "pinned-none",
      .what = "the same with SP in memory: each access loads the globals' table, the global, and then its value",
      .func = {"i", "i", "", BODY(
@@ -275,8 +285,10 @@ make(const golden *g)
     build bytes = build_whole(&bm);
     gbx_err err;
     wasm_module *m;
-    if (gbx_wasm_module_new(bytes.data, bytes.len, 0, &m, &err) != GBX_OK) fail_msg("%s: %s", g->name, err.text);
+    if (gbx_wasm_module_new(bytes.data, bytes.len, g->is_metered ? WASM_METERED : 0, &m, &err) != GBX_OK)
+        fail_msg("%s: %s", g->name, err.text);
     made x = {.w = dis_open(m)};
+    if (g->is_metered) x.w.env.tune |= CODEGEN_METERED;
     for (u32 p = 0; p < g->pins; p++) x.w.env.pins[p] = p;
     x.w.env.cpu &= ~g->lacks;
     x.w.env.is_guarded = !g->is_unguarded;

@@ -107,6 +107,7 @@ gbx_x64_call(x64_ctx *c, u32 func_idx)
     bool const is_fresh = call_is_fresh(c, t);
     bool const is_direct = c->env->tune & CODEGEN_TUNE_BIT(DIRECT);
     call_prepare(c, t, is_fresh);
+    gbx_x64_spend_tested(c);
     const gbx_cell *const cell = &c->env->cells[func_idx];
     if (is_direct && func_idx == c->code->func_idx) {
         x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
@@ -180,6 +181,7 @@ gbx_x64_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
     u32 at = gbx_x64_gpr(c, &idx, false);
     bool const is_fresh = call_is_fresh(c, t);
     call_prepare(c, t, is_fresh);
+    gbx_x64_spend_tested(c);
     u32 slow;
     bool const is_closed = table_idx == c->env->closed_table && c->env->closed_rows[type_idx] != FACTS_NONE;
     if (is_closed) {
@@ -220,6 +222,7 @@ gbx_x64_tail_call(x64_ctx *c, u32 func_idx)
 {
     const wasm_functype *const t = &c->m->types[c->m->func_types[func_idx]];
     call_prepare(c, t, false);
+    gbx_x64_spend_tested(c);
     call_leave(c, t);
     call_find_cell(c, func_idx);
     x64_rm(c->b, 0xff, 4, x64_at(RAX, (i32)offsetof(gbx_cell, general)), X64_32);
@@ -234,6 +237,7 @@ gbx_x64_tail_call_indirect(x64_ctx *c, u32 type_idx, u32 table_idx)
     idx.is_64 = false;
     u32 const at = gbx_x64_gpr(c, &idx, false);
     call_prepare(c, t, false);
+    gbx_x64_spend_tested(c);
     call_find(c, &idx, at, type_idx, table_idx);
     call_leave(c, t);
     x64_alu_rm(b, ALU_CMP, RCX, x64_at(RAX, (i32)offsetof(gbx_func, inst)), X64_64);
@@ -273,6 +277,7 @@ call_bulk(x64_ctx *c, u32 sub, u32 first, u32 second)
     x64_load(b, RAX, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, tier)), X64_64);
     x64_load(b, RAX, x64_at(RAX, (i32)offsetof(gbx_tier, bulk)), X64_64);
     call_rel32(c, c->env->stubs[CODEGEN_STUB_LIBCALL]);
+    gbx_x64_fuel_reload(c);
     x64_test(b, RAX, RAX, X64_32);
 }
 
@@ -287,6 +292,7 @@ gbx_x64_libcall(x64_ctx *c, u32 sub, u32 first, u32 second, u32 takes, u32 gives
                              .results = values};
     x64_buf *const b = c->b;
     call_prepare(c, &t, false);
+    gbx_x64_spend(c);
     x64_lea(b, RSI, x64_at(RSP, 0), X64_64);
     call_bulk(c, sub, first, second);
     gbx_x64_trap_if(c, CC_NE, GBX_FAULT_GIVEN);
@@ -311,6 +317,7 @@ gbx_x64_bulk(x64_ctx *c, u32 sub)
     bool const is_free = gbx_x64_claim(c, RAX) && gbx_x64_claim(c, RCX) && gbx_x64_claim(c, RDX);
     GBX_ASSERT(is_free); /* the instruction holds none */
     gbx_x64_forget_all(c);
+    gbx_x64_spend(c);
     call_rel32(c, c->env->stubs[sub == OP_FC_MEMORY_COPY ? CODEGEN_STUB_COPY : CODEGEN_STUB_FILL]);
     x64_test(c->b, RAX, RAX, X64_32);
     u32 const at = x64_jcc(c->b, CC_NE);

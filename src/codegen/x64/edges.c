@@ -5,12 +5,14 @@
  *
  * RULE: S14. Each edge that goes backwards polls (facts_edge_is_backward: every cycle has one). */
 #include "codegen/x64/emit.h"
+#include "wasm/fuel.h"
 
 /* ---- Traps and rows */
 
 void
 gbx_x64_cold(x64_ctx *c, x64_cold cold)
 {
+    cold.spent = c->spent;
     (void)x64_push_item(c, &c->s->colds, &cold, sizeof cold);
 }
 
@@ -41,6 +43,41 @@ gbx_x64_poll(x64_ctx *c)
     gbx_x64_trap_if(c, CC_NE, GBX_FAULT_POLL);
 }
 
+/* ---- Fuel */
+
+static void
+edges_pay(x64_ctx *c, i32 units)
+{
+    if (units) x64_lea(c->b, X64_FUEL, x64_at(X64_FUEL, -units), X64_64);
+    c->paid += units;
+    c->spent -= units;
+}
+
+void
+gbx_x64_spend(x64_ctx *c)
+{
+    edges_pay(c, c->spent);
+}
+
+void
+gbx_x64_spend_tested(x64_ctx *c)
+{
+    if (!c->is_metered) return;
+    if (c->spent)
+        x64_alu_imm(c->b, ALU_SUB, X64_FUEL, c->spent, X64_64);
+    else
+        x64_test(c->b, X64_FUEL, X64_FUEL, X64_64);
+    c->paid += c->spent;
+    c->spent = 0;
+    gbx_x64_trap_if(c, CC_L, GBX_TRAP_FUEL);
+}
+
+void
+gbx_x64_fuel_reload(x64_ctx *c)
+{
+    if (c->is_metered) x64_load(c->b, X64_FUEL, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, fuel)), X64_64);
+}
+
 u32
 gbx_x64_pinned(const x64_ctx *c, u32 global_idx)
 {
@@ -57,7 +94,8 @@ edges_save(x64_ctx *c)
     c->s->saved.count = 0;
     for (u32 i = c->settled; i < c->height; i++)
         (void)x64_push_item(c, &c->s->saved, &c->stack[i], sizeof *c->stack);
-    return (x64_state){c->height, c->settled, c->free, c->xfree, c->reg_valid, c->home_valid};
+    return (x64_state){c->height, c->settled,   c->free,      c->xfree,
+                       c->spent,  c->reg_valid, c->home_valid};
 }
 
 static void
@@ -67,6 +105,7 @@ edges_restore(x64_ctx *c, const x64_state *s)
     c->settled = s->settled;
     c->free = s->free;
     c->xfree = s->xfree;
+    c->spent = s->spent;
     c->reg_valid = s->reg_valid;
     c->home_valid = s->home_valid;
     u32 const count = c->height - c->settled;
@@ -80,6 +119,7 @@ gbx_x64_enter_block(x64_ctx *c, u32 block)
     c->height = c->settled = c->f.blocks[block].height;
     c->free = c->temps;
     c->xfree = c->xtemps;
+    c->spent = c->carried[block];
     c->reg_valid = c->assigned;
     c->home_valid = 0;
     gbx_x64_forget_all(c);
@@ -99,7 +139,8 @@ static bool
 edges_is_jump(const x64_ctx *c, u32 block)
 {
     const facts_block *const b = &c->f.blocks[block];
-    if (block == 0 || b->exit != FACTS_JUMP || b->has || b->height || b->marks & FACTS_MARK_HEAD)
+    if (block == 0 || b->exit != FACTS_JUMP || b->has & ~FACTS_THREADED || b->height ||
+        b->marks & FACTS_MARK_HEAD)
         return false;
     const facts_edge *const e = &c->f.edges[b->edge];
     if (e->shuffle || facts_edge_is_backward(block, e->to)) return false;
@@ -116,13 +157,22 @@ edges_is_jump(const x64_ctx *c, u32 block)
     return last == OP_BR || last == OP_ELSE;
 }
 
+/* What a block that is a jump costs. */
+static i32
+edges_cost(const facts_block *b)
+{
+    return (i32)b->insns + (b->has & FACTS_THREADED ? WASM_FUEL_DISPATCH : 0);
+}
+
 /* Last to first: edges past a block lead forwards, so that its own target is known already. */
 void
 gbx_x64_thread_jumps(x64_ctx *c)
 {
     for (u32 i = c->f.block_count; i-- > 0;) {
         bool const is_jump = c->env->tune & CODEGEN_TUNE_BIT(THREAD) && edges_is_jump(c, i);
-        c->through[i] = is_jump ? c->through[c->f.edges[c->f.blocks[i].edge].to] : i;
+        u32 const to = is_jump ? c->f.edges[c->f.blocks[i].edge].to : i;
+        c->through[i] = is_jump ? c->through[to] : i;
+        c->tolls[i] = is_jump && c->is_metered ? c->tolls[to] + edges_cost(&c->f.blocks[i]) : 0;
     }
 }
 
@@ -194,16 +244,32 @@ gbx_x64_edge(x64_ctx *c, const facts_edge *e)
         gbx_x64_epilogue(c);
         return;
     }
+    bool const is_backward = facts_edge_is_backward(c->block, e->to);
+    if (!is_backward) gbx_x64_spend(c);
     if (edges_needs_home(c, e)) gbx_x64_flush(c, c->height);
     if (e->shuffle) edges_shuffle(c, e->shuffle);
     gbx_x64_reload(c, c->f.blocks[e->to].live_in);
-    if (!facts_edge_is_backward(c->block, e->to)) {
+    if (!is_backward) {
         edges_jump(c, e->to);
         return;
     }
+    gbx_x64_spend_tested(c);
     edges_compare_stop(c);
     edges_branch(c, CC_E, e->to);
     gbx_x64_trap(c, GBX_FAULT_POLL);
+}
+
+/* RULE: S15. Nobody comes to the block but the one before it, by falling, and the entry's dispatch, which is
+ * emitted later: what was used may be charged there, and the dispatch takes it off. */
+static bool
+edges_carries(const x64_ctx *c, u32 block)
+{
+    const facts_block *const b = &c->f.blocks[block];
+    if (!c->is_metered || !c->has_dispatch || b->pred_count != 2) return false;
+    u32 const one = c->f.preds[b->pred], other = c->f.preds[b->pred + 1], dispatch = c->f.dispatch;
+    bool const is_fresh = c->through[c->f.edges[c->f.blocks[dispatch].edge].to] == block;
+    return !is_fresh && one != other && (one == dispatch || other == dispatch) &&
+           (one == c->block || other == c->block) && c->block != dispatch;
 }
 
 /* Falls into the block that is emitted next. */
@@ -213,6 +279,10 @@ edges_fall(x64_ctx *c, const facts_edge *e, bool is_direct)
     const facts_block *const to = &c->f.blocks[e->to];
     c->is_open = is_direct && to->pred_count == 1 && !e->shuffle && to->height == c->height;
     if (c->is_open) return;
+    if (is_direct && edges_carries(c, e->to))
+        c->carried[e->to] = c->spent;
+    else
+        gbx_x64_spend(c);
     if (edges_needs_home(c, e)) gbx_x64_flush(c, c->height);
     if (e->shuffle) edges_shuffle(c, e->shuffle);
     gbx_x64_reload(c, to->live_in);
@@ -224,28 +294,94 @@ edges_is_next(const x64_ctx *c, const facts_edge *e)
     return e->to == c->next && !edges_is_end(c, e->to) && !facts_edge_is_backward(c->block, e->to);
 }
 
+/* Of two edges, as they are emitted: the one that is branched along comes first; tolls: of the jumps that
+ * each leads past. True: that is the second. */
+static bool
+edges_choose(const x64_ctx *c, const facts_edge *edges, facts_edge to[2], i32 tolls[2])
+{
+    facts_edge const taken = edges_resolved(c, &edges[0]), other = edges_resolved(c, &edges[1]);
+    bool const swaps =
+            edges_is_next(c, &taken) && !edges_is_next(c, &other) && edges_is_plain(c, &other);
+    to[swaps] = taken;
+    to[!swaps] = other;
+    tolls[swaps] = c->tolls[edges[0].to];
+    tolls[!swaps] = c->tolls[edges[1].to];
+    return swaps;
+}
+
+/* RULE: S15. Who branches to where hardly anybody comes, or has a toll to pay, charges behind the function.
+ * That the others fall through is a guess. */
+static bool
+edges_pays_there(const x64_ctx *c, const facts_edge *first, i32 toll)
+{
+    return toll || c->f.blocks[first->to].marks & (FACTS_MARK_COLD | FACTS_MARK_UNLIKELY);
+}
+
+/* The block ends in a branch before which all is charged, whichever way it goes. */
+static bool
+edges_pays_first(const x64_ctx *c, const facts_block *b)
+{
+    facts_edge to[2];
+    i32 tolls[2];
+    if (!c->is_metered || (b->exit != FACTS_BR_IF && b->exit != FACTS_IF)) return false;
+    (void)edges_choose(c, c->f.edges + b->edge, to, tolls);
+    return edges_is_plain(c, &to[0]) && !edges_pays_there(c, &to[0], tolls[0]);
+}
+
+void
+gbx_x64_spend_ahead(x64_ctx *c)
+{
+    if (!c->is_metered || !edges_pays_first(c, &c->f.blocks[c->block])) return;
+    const u8 *pc = c->pc;
+    i32 ahead = 1;
+    for (; pc < c->end; pc++, ahead++) {
+        u8 const op = c->unfuse[*pc];
+        if (op == OP_BR_IF || op == OP_IF) break;
+        if (op != OP_I32_EQZ && op != OP_I64_EQZ && op != OP_I32_WRAP_I64 && op != OP_I64_EXTEND_I32_U)
+            return;
+    }
+    if (pc < c->end) edges_pay(c, c->spent + ahead);
+}
+
+static void
+edges_branch_paying(x64_ctx *c, u8 cc, u32 block, i32 toll)
+{
+    u32 const at = x64_jcc(c->b, (x64_cc)cc);
+    c->spent += toll;
+    gbx_x64_cold(
+            c, (x64_cold){.at = at, .kind = X64_SLOW_PAY, .wasm_offset = c->wasm_offset, .block = block});
+    c->spent -= toll;
+}
+
 /* On `cc` along `taken`, else along `other`. What is done before the branch is done by moves alone: the
  * flags are waiting. */
 static void
 edges_two(x64_ctx *c, u8 cc, const facts_edge *edges)
 {
-    facts_edge const to[2] = {edges_resolved(c, &edges[0]), edges_resolved(c, &edges[1])};
-    const facts_edge *const taken = &to[0], *const other = &to[1];
-    bool const swaps =
-            edges_is_next(c, taken) && !edges_is_next(c, other) && edges_is_plain(c, other);
-    const facts_edge *const first = swaps ? other : taken, *const second = swaps ? taken : other;
+    facts_edge to[2];
+    i32 tolls[2];
+    bool const swaps = edges_choose(c, edges, to, tolls);
+    const facts_edge *const first = &to[0], *const second = &to[1];
     if (swaps) cc ^= 1;
-    if (edges_is_plain(c, first)) {
+    bool const pays_there = c->is_metered && c->spent + tolls[0] && edges_pays_there(c, first, tolls[0]);
+    if (pays_there && edges_is_plain(c, first)) {
+        if (edges_needs_home(c, first)) gbx_x64_flush(c, c->height);
+        gbx_x64_reload(c, c->f.blocks[first->to].live_in);
+        edges_branch_paying(c, cc, first->to, tolls[0]);
+    } else if (edges_is_plain(c, first)) {
+        gbx_x64_spend(c);
         if (edges_needs_home(c, first)) gbx_x64_flush(c, c->height);
         gbx_x64_reload(c, c->f.blocks[first->to].live_in);
         edges_branch(c, cc, first->to);
     } else {
         u32 const over = x64_jcc(c->b, (x64_cc)(cc ^ 1));
         x64_state const state = edges_save(c);
+        c->spent += tolls[0];
         gbx_x64_edge(c, first);
         edges_restore(c, &state);
         x64_patch(c->b, over, c->b->len);
     }
+    c->spent += tolls[1];
     if (edges_is_next(c, second))
         edges_fall(c, second, second->to == edges[swaps ? 0 : 1].to);
     else
@@ -256,9 +392,18 @@ static void
 edges_branch_exit(x64_ctx *c, const facts_block *b)
 {
     const facts_edge *const edges = c->f.edges + b->edge;
+    bool const is_waiting = c->height > c->settled && c->stack[c->height - 1].kind == VAL_FLAGS;
+    if (!is_waiting && edges_pays_first(c, b)) gbx_x64_spend(c);
     u8 cc = gbx_x64_condition(c);
     if (b->exit == FACTS_IF) cc ^= 1; /* its first edge is that of zero */
     edges_two(c, cc, edges);
+}
+
+/* What an edge of a jump table costs beside the instruction itself. */
+static i32
+edges_toll(const x64_ctx *c, const facts_edge *e)
+{
+    return c->tolls[e->to] - c->carried[c->through[e->to]];
 }
 
 static void
@@ -270,12 +415,14 @@ edges_switch(x64_ctx *c, const facts_block *b)
     x64_val idx = *x64_pop(c);
     idx.is_64 = false;
     u32 const at = gbx_x64_gpr(c, &idx, false);
+    gbx_x64_spend(c);
     gbx_x64_flush(c, c->height);
     gbx_x64_reload(c, b->live_out);
     x64_state const state = edges_save(c);
     x64_alu_imm(buf, ALU_CMP, at, (i32)count, X64_32);
     u32 const over = x64_jcc(buf, CC_B);
     facts_edge const others = edges_resolved(c, &edges[count]);
+    c->spent += edges_toll(c, &edges[count]);
     gbx_x64_edge(c, &others);
     edges_restore(c, &state);
     x64_patch(buf, over, buf->len);
@@ -296,7 +443,8 @@ edges_switch(x64_ctx *c, const facts_block *b)
     for (u32 i = 0; i < count; i++) {
         facts_edge const e = edges_resolved(c, &edges[i]);
         x64_table_item item = {e.to, 0};
-        if (!edges_is_plain(c, &e)) {
+        i32 const toll = edges_toll(c, &edges[i]);
+        if (!edges_is_plain(c, &e) || toll) {
             bool const is_same =
                     i && edges[i].to == edges[i - 1].to && edges[i].shuffle == edges[i - 1].shuffle;
             item = (x64_table_item){FACTS_NONE, buf->len};
@@ -305,6 +453,7 @@ edges_switch(x64_ctx *c, const facts_block *b)
             } else {
                 x64_room(buf);
                 edges_restore(c, &state);
+                c->spent += toll;
                 gbx_x64_edge(c, &e);
             }
         }
@@ -321,6 +470,8 @@ gbx_x64_fall(x64_ctx *c, const facts_block *b)
     }
     const facts_edge *const e = &c->f.edges[b->edge];
     facts_edge const to = edges_resolved(c, e);
+    if (b->has & FACTS_THREADED) c->spent += WASM_FUEL_DISPATCH;
+    c->spent += c->tolls[e->to];
     if (edges_is_next(c, &to))
         edges_fall(c, &to, to.to == e->to);
     else
@@ -349,6 +500,7 @@ edges_cold_code(x64_ctx *c)
         x64_cold const cold = ((x64_cold *)c->s->colds.items)[i];
         x64_room(c->b);
         c->wasm_offset = cold.wasm_offset;
+        c->spent = cold.spent;
         x64_line(c);
         x64_patch(c->b, cold.at, c->b->len);
         switch (cold.kind) {
@@ -356,6 +508,10 @@ edges_cold_code(x64_ctx *c)
         case X64_SLOW_BULK: gbx_x64_slow_bulk(c, &cold); break;
         case X64_SLOW_CLOSED: gbx_x64_slow_closed(c, &cold); break;
         case X64_SLOW_CALL: gbx_x64_slow_call(c, &cold); break;
+        case X64_SLOW_PAY:
+            gbx_x64_spend(c);
+            edges_jump(c, cold.block);
+            break;
         case GBX_FAULT_GIVEN:
             x64_store(c->b,
                       x64_at(X64_EXEC,

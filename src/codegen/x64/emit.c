@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/os_sync.h"
+#include "wasm/fuel.h"
 #include "wasm/limits.h"
 
 #pragma GCC diagnostic ignored                                                                     \
@@ -137,6 +138,7 @@ emit_insns(x64_ctx *c, const facts_block *b)
         c->wasm_offset = (u32)(c->insn - c->m->bytes);
         x64_line(c);
         u8 const op = c->unfuse[*c->pc++];
+        if (c->is_metered) c->spent += (i32)gbx_wasm_fuel_cost(c->m, c->code, c->insn, op);
         switch (op) {
         case OP_NOP:
         case OP_END: continue;
@@ -263,6 +265,7 @@ gbx_x64_block(x64_ctx *c, u32 block)
 /* In the order they are given to locals, the heaviest first: short encodings first. The last are those of
  * globals, where the module has none to pin. */
 static const u8 emit_local_regs[] = {RSI, RDI, RBP, R8, R9, R10, R11, R12, X64_PIN1, X64_PIN0};
+static const u8 emit_metered_regs[] = {RSI, RDI, RBP, R8, R9, R10, R11, X64_PIN1, X64_PIN0};
 #define EMIT_XMM_FIRST 2u /* below are temporaries */
 
 static void
@@ -271,7 +274,9 @@ emit_assign(x64_ctx *c)
     u32 ints = 0, floats = EMIT_XMM_FIRST;
     u32 const pinned =
             (c->env->pins[0] != FACTS_NONE ? 1u : 0) + (c->env->pins[1] != FACTS_NONE ? 1u : 0);
-    u32 const int_count = (u32)GBX_LEN(emit_local_regs) - pinned;
+    const u8 *const regs = c->is_metered ? emit_metered_regs : emit_local_regs;
+    u32 const int_count =
+            (u32)(c->is_metered ? GBX_LEN(emit_metered_regs) : GBX_LEN(emit_local_regs)) - pinned;
     c->temps = 1u << RAX | 1u << RCX | 1u << RDX;
     c->xtemps = (1u << EMIT_XMM_FIRST) - 1;
     c->assigned = 0;
@@ -296,13 +301,13 @@ emit_assign(x64_ctx *c)
             continue; /* no masks, no home: nothing is ever done to it */
         if (l->is_float && floats < X64_SCRATCH0) l->reg = (u8)floats++;
         if (!l->is_float && ints < int_count) {
-            l->reg = emit_local_regs[ints++];
+            l->reg = regs[ints++];
             c->reg_locals[l->reg] = c->f.locals[r].idx;
         }
         if (l->reg != X64_NO_REG) c->assigned |= 1ull << r;
     }
     for (; ints < int_count; ints++)
-        c->temps |= 1u << emit_local_regs[ints]; /* none is left for a local */
+        c->temps |= 1u << regs[ints]; /* none is left for a local */
     for (; floats < X64_SCRATCH0; floats++) c->xtemps |= 1u << floats;
     for (u32 i = 0; i < CODEGEN_PINS; i++) {
         if (c->env->pins[i] == FACTS_NONE) continue;
@@ -369,7 +374,10 @@ emit_begin(x64_ctx *c)
     c->depth_homes = emit_array(c, &s->depths, (u64)c->f.height_max + 8, sizeof *c->depth_homes);
     c->bound = emit_array(c, &s->bound, (u64)c->f.block_count + 1, sizeof *c->bound);
     c->through = emit_array(c, &s->through, (u64)c->f.block_count + 1, sizeof *c->through);
+    c->carried = emit_array(c, &s->carried, (u64)c->f.block_count + 1, sizeof *c->carried);
+    c->tolls = emit_array(c, &s->tolls, (u64)c->f.block_count + 1, sizeof *c->tolls);
     if (c->failed) return false;
+    memset(c->carried, 0, c->f.block_count * sizeof *c->carried);
     memset(c->bound, 0xff, c->f.block_count * sizeof *c->bound);
     memset(c->depth_homes, 0xff, (c->f.height_max + 8) * sizeof *c->depth_homes);
     c->slots = 0;
@@ -444,12 +452,15 @@ emit_with_dispatch(x64_ctx *c)
         }
         x64_room(c->b);
         if (is_last) {
+            gbx_x64_spend(c);
             gbx_x64_flush(c, c->height);
             gbx_x64_reload(c, c->f.blocks[dispatch].live_in);
             c->next = FACTS_NONE;
             gbx_x64_block(c, dispatch);
         } else {
+            if (c->is_metered) c->spent += WASM_FUEL_DISPATCH + c->tolls[of_zero->to];
             if (fresh.to == first && !fresh.shuffle) {
+                gbx_x64_spend(c);
                 gbx_x64_flush(c, c->height);
                 gbx_x64_reload(c, c->f.blocks[first].live_in);
             } else {
@@ -490,9 +501,8 @@ emit_function(x64_ctx *c)
 {
     if (!emit_begin(c)) return;
     emit_skew(c);
-    bool const has_dispatch =
-            c->is_fresh && c->f.dispatch != FACTS_NONE && c->f.dispatch_local == 0;
-    if (has_dispatch)
+    c->has_dispatch = c->is_fresh && c->f.dispatch != FACTS_NONE && c->f.dispatch_local == 0;
+    if (c->has_dispatch)
         emit_with_dispatch(c);
     else
         emit_without_dispatch(c);
@@ -541,6 +551,7 @@ gbx_codegen_compile(codegen_space *s, const codegen_env *env, const wasm_code *c
 {
     *out = (codegen_out){.general = FACTS_NONE, .fresh = FACTS_NONE, .osr = FACTS_NONE};
     x64_ctx c = {.s = s, .b = &s->b, .env = env, .m = env->m, .code = code};
+    c.is_metered = (env->tune & CODEGEN_METERED) != 0;
     u64 const begun_ns = gbx_base_os_now_ns();
     GBX_TRY(gbx_codegen_facts(s->facts, env->m, code, &c.f));
     out->facts_ns = gbx_base_os_now_ns() - begun_ns;
@@ -609,7 +620,7 @@ gbx_codegen_space_free(codegen_space *s)
     x64_array *const arrays[] = {&s->locals, &s->stack,  &s->saved,       &s->fixups,
                                  &s->colds,  &s->relocs, &s->rows,        &s->heads,
                                  &s->bound,  &s->order,  &s->frame_fixes, &s->depths,
-                                 &s->tables, &s->items,  &s->self_calls,  &s->through,
+                                 &s->tables, &s->items,  &s->self_calls,  &s->through, &s->tolls, &s->carried,
                                  &s->lines};
     for (u32 i = 0; i < GBX_LEN(arrays); i++) gbx_base_free(arrays[i]->items);
     gbx_base_free(s->b.bytes);

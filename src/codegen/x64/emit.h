@@ -14,8 +14,13 @@
  *   stubs.c    code that a module has once
  *
  * Registers: rsp the native stack, rbx the base of memory 0, r15 the gbx_exec, r14 and r13 pinned globals;
- * rax, rcx, rdx and whatever the function's locals leave are temporaries; xmm14 and xmm15 are scratch within
- * one instruction.
+ * where fuel is counted, r12 what is left; rax, rcx, rdx and whatever the function's locals leave are
+ * temporaries; xmm14 and xmm15 are scratch within one instruction.
+ *
+ * RULE: S15. Fuel is charged for a stretch of instructions at its end: before a call, a bulk operation, the
+ * branch that ends a block (x64_ctx.spent). Rows and cold code say what was used since. A block that others
+ * than the one before it reach through the entry's dispatch alone may begin with something to be charged
+ * (x64_ctx.carried), a jump that is led past is a toll of its edge (x64_ctx.tolls).
  *
  * RULE: S3. An i32 in a register has a zero upper half unless its value says `narrow`. */
 #ifndef GBX_CODEGEN_X64_EMIT_H
@@ -32,6 +37,7 @@
 #define X64_EXEC     R15
 #define X64_PIN0     R14
 #define X64_PIN1     R13
+#define X64_FUEL     R12 /* where it is counted; else a local's */
 #define X64_SCRATCH0 14u /* xmm */
 #define X64_SCRATCH1 15u
 
@@ -53,7 +59,7 @@ typedef enum x64_val_kind {
     VAL_LEA,  /* base + index << scale + disp, modulo 2^32 where it is an i32 */
     VAL_HOME, /* in the home of its place on the stack, of whatever type */
     VAL_MEM, /* a load that the next instruction performs: [reg + index + disp], the index being owned or that
-                  of index_local. bits is its offset in the module file */
+                  of index_local. bits is its offset in the module file, and above it spent + paid */
     VAL_FLAGS, /* cc says whether it is 1; consumed by the next instruction */
 } x64_val_kind;
 
@@ -96,12 +102,15 @@ typedef struct x64_cold {
     u8 variant;
     u32 type_idx;   /* X64_SLOW_CLOSED */
     u32 gprs, xmms; /* X64_SLOW_BULK: that are in use */
+    u32 block;      /* X64_SLOW_PAY */
+    i32 spent;
 } x64_cold;
 
 enum {
     X64_SLOW_TRUNC = 0x100,
     X64_SLOW_BULK, /* variant: the instruction behind 0xFC, by C after all */
     X64_SLOW_CLOSED, /* the element in rdx is not among those of closed tables */
+    X64_SLOW_PAY, /* a branch that is seldom taken, which charges there */
     X64_SLOW_CALL, /* variant: of a function of another instance or the host, which is in rax */
 };
 
@@ -140,6 +149,7 @@ typedef struct x64_memo {
 /* What an edge's code must not change for whoever goes on behind it. */
 typedef struct x64_state {
     u32 height, settled, free, xfree;
+    i32 spent;
     u64 reg_valid, home_valid;
 } x64_state;
 
@@ -152,7 +162,7 @@ struct codegen_space {
     facts_space *facts;
     x64_buf b;
     x64_array locals, stack, saved, fixups, colds, relocs, rows, heads, bound, order, frame_fixes,
-            depths, tables, items, self_calls, through, lines;
+            depths, tables, items, self_calls, through, tolls, carried, lines;
 };
 
 typedef struct x64_ctx {
@@ -173,6 +183,8 @@ typedef struct x64_ctx {
     u32 copy,
             copy_of; /* a local that is read and written as a pinned global is; X64_NO_LOCAL: none */
     u32 *through;    /* by block: where an edge to it leads in the end */
+    i32 *tolls;      /* and the fuel that what it leads past costs */
+    i32 *carried;    /* by block: what was used and is not charged where it begins */
     x64_val *stack;
     u32 height;
     u32 settled;      /* operands below own no register and read no local */
@@ -204,6 +216,10 @@ typedef struct x64_ctx {
     bool is_fresh;           /* called with one 0, it may skip what it does with it */
     u32 general, fresh, osr; /* entries */
     u32 cold_at, tables_at;  /* where what stands behind the function begins */
+    bool is_metered;
+    bool has_dispatch;       /* the entry's, which is emitted last */
+    i32 spent; /* fuel used and not charged, up to the present instruction; below 0: charged ahead */
+    i32 paid;  /* all that was charged, so that what was used before can be told apart */
     bool failed;             /* memory is short */
     u32 *bound;              /* by block: offset of its code, FACTS_NONE: not yet */
 } x64_ctx;
@@ -430,7 +446,7 @@ void gbx_x64_cold(x64_ctx *c, x64_cold cold);
 static inline void
 x64_row(x64_ctx *c, u32 kind)
 {
-    codegen_row const row = {c->b->len, kind, c->wasm_offset};
+    codegen_row const row = {c->b->len, CODEGEN_ROW(kind, c->spent), c->wasm_offset};
     (void)x64_push_item(c, &c->s->rows, &row, sizeof row);
 }
 
@@ -438,6 +454,15 @@ void gbx_x64_exit(x64_ctx *c, const facts_block *b);
 void gbx_x64_fall(x64_ctx *c,
                   const facts_block *b); /* the block ended without an instruction that leaves it */
 void gbx_x64_poll(x64_ctx *c);
+/* RULE: S15. Charge what was used. Changes no flags. */
+void gbx_x64_spend(x64_ctx *c);
+/* Flags are about to be set that a branch at the end of the block may wait for: charge for that one as well,
+ * since compare and jump are one instruction to the processor only where nothing comes between. */
+void gbx_x64_spend_ahead(x64_ctx *c);
+/* And test what is left. */
+void gbx_x64_spend_tested(x64_ctx *c);
+/* Code of C may have charged. */
+void gbx_x64_fuel_reload(x64_ctx *c);
 /* The code of an edge, which ends in a jump. May change the state. */
 void gbx_x64_edge(x64_ctx *c, const facts_edge *e);
 void gbx_x64_thread_jumps(x64_ctx *c);           /* fills c->through */

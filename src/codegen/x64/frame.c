@@ -123,6 +123,7 @@ void
 gbx_x64_entry(x64_ctx *c, bool is_fresh, u64 live)
 {
     x64_room(c->b);
+    c->spent = 0;
     if (is_fresh)
         c->fresh = c->b->len;
     else
@@ -153,6 +154,7 @@ void
 gbx_x64_epilogue(x64_ctx *c)
 {
     x64_buf *const b = c->b;
+    gbx_x64_spend(c);
     for (u32 i = c->sig->result_count; i-- > 1;) {
         x64_val v = *x64_pop(c);
         x64_room(b);
@@ -180,6 +182,7 @@ gbx_x64_osr_entry(x64_ctx *c)
     if (c->f.locals_used != c->f.local_count && c->local_count > FRAME_OSR_MOST) return;
     x64_room(b);
     c->osr = b->len;
+    c->spent = 0;
     c->wasm_offset = c->code->body_off;
     if (c->has_frame) {
         frame_move_sp(c, ALU_SUB);

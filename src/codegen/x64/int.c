@@ -559,6 +559,7 @@ gbx_x64_compare(x64_ctx *c, u8 op)
         cc = int_swapped[which];
     }
     a->is_64 = b->is_64 = is_64;
+    gbx_x64_spend_ahead(c);
     x64_mem m;
     if (int_is_imm(b) && int_in_memory(c, a, &m)) {
         x64_alu_mem_imm(c->b, ALU_CMP, m, (i32)b->bits, w);
@@ -609,6 +610,7 @@ gbx_x64_eqz(x64_ctx *c, bool is_64)
         gbx_x64_push_flags(c, v->cc ^ 1, false);
         return;
     }
+    gbx_x64_spend_ahead(c);
     int_compare_zero(c, v, is_64 ? X64_64 : X64_32);
     gbx_x64_push_flags(c, CC_E, false);
 }

@@ -160,7 +160,7 @@ gbx_x64_load(x64_ctx *c, u8 op)
                                  .reg = m.base,
                                  .index = m.index,
                                  .disp = m.disp,
-                                 .bits = c->wasm_offset,
+                                 .bits = c->wasm_offset | (u64)(u32)(c->spent + c->paid) << 32,
                                  .local = X64_NO_LOCAL,
                                  .index_local = index_local};
         return;

@@ -4,6 +4,7 @@
  * our code goes on; code of C never sees a stale one. Nothing here writes to the stack but where enter.h says
  * that there is room: a fault in a stub would have no row. */
 #include "codegen/x64/emit.h"
+#include "wasm/fuel.h"
 
 static const u8 stubs_pin_regs[CODEGEN_PINS] = {X64_PIN0, X64_PIN1};
 
@@ -13,10 +14,17 @@ stubs_native(size_t offset)
     return x64_at(X64_EXEC, (i32)(offsetof(gbx_exec, native) + offset));
 }
 
-/* Uses rcx. */
+/* Uses rcx. RULE: S15: fuel goes the same ways. */
 static void
 stubs_pins(x64_buf *b, const codegen_env *env, bool is_load)
 {
+    x64_mem const fuel = x64_at(X64_EXEC, (i32)offsetof(gbx_exec, fuel));
+    if (env->tune & CODEGEN_METERED) {
+        if (is_load)
+            x64_load(b, X64_FUEL, fuel, X64_64);
+        else
+            x64_store(b, fuel, X64_FUEL, X64_64);
+    }
     for (u32 i = 0; i < CODEGEN_PINS; i++) {
         if (env->pins[i] == FACTS_NONE) continue;
         x64_load(b, RCX, stubs_native(offsetof(gbx_native, pins) + i * sizeof(u64 *)), X64_64);
@@ -274,12 +282,29 @@ stubs_return(x64_buf *b, u32 result)
     x64_ret(b);
 }
 
+#define STUBS_FUEL_SHIFT 4
+_Static_assert(WASM_FUEL_PER_MEMORY_COPY == 1 << STUBS_FUEL_SHIFT, "as is charged here");
+_Static_assert(WASM_FUEL_PER_MEMORY_FILL == 1 << STUBS_FUEL_SHIFT, "as is charged here");
+
+/* RULE: S15. Charge for the length in rcx; branches, with nothing charged, where that is more than there is.
+ * Uses r11. */
+static u32
+stubs_bulk_fuel(x64_buf *b)
+{
+    x64_mov(b, R11, RCX, X64_64);
+    x64_shift_imm(b, SHIFT_SHR, R11, STUBS_FUEL_SHIFT, X64_64);
+    x64_alu_rr(b, ALU_CMP, X64_FUEL, R11, X64_64);
+    u32 const slow = x64_jcc(b, CC_L);
+    x64_alu_rr(b, ALU_SUB, X64_FUEL, R11, X64_64);
+    return slow;
+}
+
 /* What the operands are compared with is what the instruction says; whatever does not fit is left to C, which
  * traps. RULE: S3. */
 static void
-stubs_bulk(x64_buf *b, bool is_copy)
+stubs_bulk(x64_buf *b, const codegen_env *env, bool is_copy)
 {
-    u32 slow[5], slows = 0, done[4], dones = 0;
+    u32 slow[6], slows = 0, overlaps = 0, done[4], dones = 0;
     x64_store(b, stubs_native(offsetof(gbx_native, saved) + 15 * sizeof(u64)), R11, X64_64);
     x64_load(b, RCX, stubs_native(offsetof(gbx_native, bulk) + 16), X64_64);
     x64_alu_imm(b, ALU_CMP, RCX, STUBS_BULK_MOST, X64_64);
@@ -305,6 +330,7 @@ stubs_bulk(x64_buf *b, bool is_copy)
         x64_rr(b, X64_F(0x66, 0x70), X64_SCRATCH0, X64_SCRATCH0, X64_32); /* pshufd */
         x64_u8(b, 0);
     }
+    if (env->tune & CODEGEN_METERED) slow[slows++] = stubs_bulk_fuel(b);
     x64_alu_imm(b, ALU_CMP, RCX, 16, X64_32);
     x64_room(b);
     u32 const short16 = x64_jcc(b, CC_B);
@@ -334,10 +360,15 @@ stubs_bulk(x64_buf *b, bool is_copy)
         x64_mov(b, R11, RAX, X64_64);
         x64_alu_rr(b, ALU_SUB, R11, RDX, X64_64);
         x64_alu_rr(b, ALU_CMP, R11, RCX, X64_64);
-        slow[slows++] = x64_jcc(b, CC_B);
+        overlaps = x64_jcc(b, CC_B);
     }
     stubs_loop(b, is_copy);
     stubs_return(b, 0);
+    if (overlaps) x64_patch(b, overlaps, b->len);
+    if (overlaps && env->tune & CODEGEN_METERED) { /* C charges again */
+        x64_shift_imm(b, SHIFT_SHR, RCX, STUBS_FUEL_SHIFT, X64_64);
+        x64_alu_rr(b, ALU_ADD, X64_FUEL, RCX, X64_64);
+    }
     for (u32 i = 0; i < slows; i++) x64_patch(b, slow[i], b->len);
     stubs_return(b, 1);
 }
@@ -364,8 +395,8 @@ gbx_codegen_stubs(codegen_space *s, const codegen_env *env, codegen_out *out,
         case CODEGEN_STUB_INTERP: stubs_interp(b, env, false); break;
         case CODEGEN_STUB_INTERP_FRESH: stubs_interp(b, env, true); break;
         case CODEGEN_STUB_FUNC: stubs_call_out(b, env, false); break;
-        case CODEGEN_STUB_COPY: stubs_bulk(b, true); break;
-        case CODEGEN_STUB_FILL: stubs_bulk(b, false); break;
+        case CODEGEN_STUB_COPY: stubs_bulk(b, env, true); break;
+        case CODEGEN_STUB_FILL: stubs_bulk(b, env, false); break;
         case CODEGEN_STUB_FUNC_FRESH: stubs_call_out(b, env, true); break;
         default: stubs_libcall(b, env); break;
         }

@@ -139,9 +139,12 @@ x64_mem
 gbx_x64_access(x64_ctx *c, const x64_val *v)
 {
     u32 const present = c->wasm_offset;
+    i32 const spent = c->spent;
     c->wasm_offset = (u32)v->bits;
+    c->spent = (i32)(v->bits >> 32) - c->paid;
     x64_row(c, GBX_TRAP_MEM_OOB);
     c->wasm_offset = present;
+    c->spent = spent;
     return (x64_mem){v->reg, v->index, 0, v->disp};
 }
 
@@ -283,6 +286,7 @@ values_set_flags(x64_ctx *c, u32 idx, x64_val *v, bool is_tee)
             return false;
         }
         c->access++;
+        c->spent += c->is_metered;
     }
     if (!values_is_dead(c, l)) {
         gbx_x64_local_written(c, idx);
