@@ -4,7 +4,10 @@
  * outputs, err. Options are plain structs whose first field is `size`, set by their _INIT macro, and
  * whose other fields mean a safe default when zero. A function that can fail returns gbx_code and
  * takes a gbx_err, which may be NULL; a missing required argument is GBX_ARGUMENT, never a crash.
- * The library never writes to a standard stream, never exits, installs no signal handler. */
+ * The library never writes to a standard stream and never exits; it aborts, with one line on standard error,
+ * only where it finds itself broken. Before code is first compiled it installs handlers for SIGSEGV, SIGBUS,
+ * SIGFPE and SIGILL, which pass on to those that were there whatever guest code did not raise; an engine
+ * with GBX_TIER_INTERP installs none. docs/embedding.md: life inside other programs, fork, dlopen. */
 #ifndef GBX_BASE_PUBLIC_H
 #define GBX_BASE_PUBLIC_H
 

@@ -45,7 +45,7 @@ GBX_API gbx_code gbx_precompile(gbx_engine *engine, gbx_bytes wasm, const gbx_pr
                                 gbx_write_fn write, void *data, gbx_err *err);
 
 /* The same from the file at `path` to that at `to`, which appears when it is complete, in place of what is
- * there; where that is a device or a pipe, it is written to it. */
+ * there; where that is a device or a pipe, it is written to it. Thread-safe. */
 GBX_API gbx_code gbx_precompile_file(gbx_engine *engine, const char *path, const char *to,
                                      const gbx_precompile_opts *opts, gbx_err *err);
 

@@ -71,10 +71,12 @@ GBX_API gbx_code gbx_snapshot_take(gbx_instance *instance, const gbx_snapshot_op
 /* Give it back; NULL is fine. Instances that came from it live on. Not while another thread resumes it. */
 GBX_API void gbx_snapshot_release(gbx_snapshot *snapshot);
 
-/* What the guest asked for before: GBX_FROM_..., shared, renewed or to be compared. 0 for NULL. */
+/* What the guest asked for before: GBX_FROM_..., shared, renewed or to be compared. 0 for NULL.
+ * Thread-safe. */
 GBX_API uint64_t gbx_snapshot_holds(const gbx_snapshot *snapshot);
 
-/* The slug of one source ("random"), and what it means in words; "" for what is none. Static storage. */
+/* The slug of one source ("random"), and what it means in words; "" for what is none. Static storage;
+ * thread-safe. */
 GBX_API const char *gbx_source_name(uint64_t source);
 GBX_API const char *gbx_source_meaning(uint64_t source);
 

@@ -2,7 +2,9 @@
  *
  * With nothing granted a guest has no arguments, no variables, no directories; its standard streams
  * read as empty and swallow output until they are bound. Clocks and randomness are the host's. What
- * every guest has are imitations of /dev/null, zero, full, random and urandom. */
+ * every guest has are imitations of /dev/null, zero, full, random and urandom.
+ *
+ * A builder is used by one thread at a time; what is asked of a store, by the store's thread. */
 #ifndef GBX_WASI_H
 #define GBX_WASI_H
 
