@@ -31,6 +31,8 @@
 #endif
 /* Of the handler's own frames, and of a short one it passes a fault on to. */
 #define FAULT_HANDLER_BYTES ((size_t)4 << 10)
+#define FAULT_WAITS      ((uintptr_t)0x676278776169) /* in the frame of a handler that asks another */
+#define FAULT_NEAR_BYTES ((uintptr_t)32 << 10)
 
 /* ---- ranges */
 
@@ -191,9 +193,12 @@ static _Thread_local gbx_entry *fault_running __attribute__((tls_model("initial-
 
 /* Where on its stack this thread's handler is asking whoever was there before, and about which signal. A
  * host's handler may jump out of it, so that this says nothing of later signals: one that asks us back is
- * called from further down, about the same one. */
+ * called from further down, about the same one, or puts us back where it found us and raises the signal
+ * again (Python's faulthandler), while our frame is still marked as waiting for it. */
 static _Thread_local struct {
-    const void *frame, *context;
+    const volatile uintptr_t *frame;
+    const void *context;
+    int sig;
 } fault_passing __attribute__((tls_model("initial-exec")));
 
 gbx_entry *
@@ -308,14 +313,26 @@ fault_default(int sig, const siginfo_t *info, bool is_ignored)
     if (!is_repeated) (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), sig);
 }
 
+/* Whom we are asking about this signal has none but us to ask. SAFETY: a mark is read only that lies so little
+ * above `frame` that both are on one stack. */
+static bool
+fault_asks_back(int sig, const siginfo_t *info, const void *context, const volatile uintptr_t *frame)
+{
+    if (!fault_passing.context || frame >= fault_passing.frame) return false;
+    if (fault_passing.context == context) return true;
+    return info->si_code == SI_TKILL && info->si_pid == getpid() && fault_passing.sig == sig &&
+           (uintptr_t)fault_passing.frame - (uintptr_t)frame < FAULT_NEAR_BYTES &&
+           *fault_passing.frame == FAULT_WAITS;
+}
+
 static void
 fault_pass_on(int sig, siginfo_t *info, void *context)
 {
     u32 i = 0;
     while (fault_signals[i] != sig) i++;
     const struct sigaction *const before = &fault_before[i];
-    const void *const frame = __builtin_frame_address(0);
-    bool const asks_back = fault_passing.context == context && frame < fault_passing.frame;
+    volatile uintptr_t frame = FAULT_WAITS;
+    bool const asks_back = fault_asks_back(sig, info, context, &frame);
     bool const is_info = (before->sa_flags & SA_SIGINFO) != 0;
     bool const is_handler =
             is_info || (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN);
@@ -325,11 +342,13 @@ fault_pass_on(int sig, siginfo_t *info, void *context)
         fault_default(sig, info, !is_handler && before->sa_handler == SIG_IGN);
         return;
     }
-    fault_passing.frame = frame;
+    fault_passing.frame = &frame;
     fault_passing.context = context;
+    fault_passing.sig = sig;
     if (is_info) before->sa_sigaction(sig, info, context);
     else before->sa_handler(sig);
     fault_passing.context = NULL;
+    frame = 0;
 }
 
 static void
