@@ -15,6 +15,7 @@ GBX_VERSION := $(shell sed -n 's/^.define GBX_VERSION "\(.*\)"/\1/p' include/gbx
 GBX_MAJOR := $(firstword $(subst ., ,$(GBX_VERSION)))
 SONAME := libgbx.so.$(GBX_MAJOR)
 SHARED := $(OUT)/$(SONAME)
+SYMBOLS := src/api/libgbx.map
 PYTHON := $(shell command -v python3)
 
 .PHONY: shared man uninstall
@@ -22,8 +23,8 @@ shared: $(SHARED)
 
 # A function that is marked GBX_API and has no version would be hidden without a word: nm lists what is marked.
 # Assembler sources know no visibility; gbx_blake3_ is theirs.
-$(SHARED): $(OUT)/libgbx.a src/api/libgbx.map
-	$(CC) $(CFLAGS_ALL) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=src/api/libgbx.map \
+$(SHARED): $(OUT)/libgbx.a $(SYMBOLS)
+	$(CC) $(CFLAGS_ALL) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(SYMBOLS) \
 		-Wl,--no-undefined-version -Wl,-Bsymbolic-functions -Wl,-z,defs -Wl,-z,nodelete \
 		-Wl,-z,noexecstack $(LDFLAGS_ALL:-pie=) \
 		-Wl,--whole-archive $(OUT)/libgbx.a -Wl,--no-whole-archive $(LDLIBS_ALL) -o $@.new

@@ -65,6 +65,8 @@ def pieces(text):
             kind, length = "directive", re.match(r"(?:\\\n|/\*(?:.|\n)*?\*/|[^\n])*", rest).end()
         elif re.match(r"GBX_DECLS_(BEGIN|END)\b", rest):
             kind, length = "directive", rest.index("\n")
+        elif rest.startswith("template"):
+            kind, length = "directive", rest.index("\n}\n") + 2
         elif rest[0].isspace():
             at += 1
             continue

@@ -41,6 +41,21 @@ typedef struct gbx_bytes {
     size_t len;
 } gbx_bytes;
 
+/* What the _INIT macros of option structs are: `size` set, all else zero. */
+#ifdef __cplusplus
+template <typename T>
+inline T
+gbx_sized()
+{
+    T options = T();
+    options.size = sizeof(T);
+    return options;
+}
+#define GBX_SIZED(type) gbx_sized<type>()
+#else
+#define GBX_SIZED(type) {.size = sizeof(type)}
+#endif
+
 GBX_DECLS_BEGIN
 
 /* The version of the library that is linked, as "major.minor.patch". Static storage; thread-safe. A

@@ -48,7 +48,7 @@ typedef struct gbx_engine_opts {
                                 tier and on every processor, so that runs can be repeated to the bit.
                                 0: whichever the processor gives */
 } gbx_engine_opts;
-#define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
+#define GBX_ENGINE_OPTS_INIT GBX_SIZED(gbx_engine_opts)
 
 /* A new engine. opts may be NULL: defaults. The caller owns *out. No thread is started but for a
  * call that has a deadline, and by gbx_module_compile, see compile_threads.

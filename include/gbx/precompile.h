@@ -34,7 +34,7 @@ typedef struct gbx_precompile_opts {
     void *progress_data;
     gbx_precompile_info *info; /* filled on success; NULL: nobody asks */
 } gbx_precompile_opts;
-#define GBX_PRECOMPILE_OPTS_INIT {.size = sizeof(gbx_precompile_opts)}
+#define GBX_PRECOMPILE_OPTS_INIT GBX_SIZED(gbx_precompile_opts)
 
 /* Compile all functions of a module, with gbx_engine_opts.compile_threads, and give the file to `write` in
  * order. `wasm` may itself be a compiled file, whose module is then compiled anew; it need not be trusted.

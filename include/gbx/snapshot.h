@@ -51,7 +51,7 @@ typedef struct gbx_snapshot_opts {
     uint64_t renews;    /* GBX_FROM_...: `resume` asks for these anew, which is checked */
     const char *resume; /* export without parameters and results, called in each new instance; NULL: none */
 } gbx_snapshot_opts;
-#define GBX_SNAPSHOT_OPTS_INIT {.size = sizeof(gbx_snapshot_opts)}
+#define GBX_SNAPSHOT_OPTS_INIT GBX_SIZED(gbx_snapshot_opts)
 
 /* Take `instance` as it is now, while no call runs in its store; opts may be NULL: nothing is shared. The
  * caller owns *out, which keeps engine and module alive but neither instance nor store: those go on, and may

@@ -37,7 +37,7 @@ typedef struct gbx_store_opts {
     uint64_t huge_pages;   /* not 0: ask for huge pages behind memories: programs start and run faster
                               and take up to 2 MiB more each. For few instances, not for thousands */
 } gbx_store_opts;
-#define GBX_STORE_OPTS_INIT {.size = sizeof(gbx_store_opts)}
+#define GBX_STORE_OPTS_INIT GBX_SIZED(gbx_store_opts)
 
 /* A new, empty store. opts may be NULL: defaults, all of them finite. The caller owns *out; it keeps the
  * engine alive. On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT. Thread-safe on one engine. */

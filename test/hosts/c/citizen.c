@@ -116,6 +116,49 @@ mode_plain(const char *path)
     finish();
 }
 
+/* Compiled code that raises no fault. */
+static void
+mode_calm(const char *path)
+{
+    start(path, GBX_TIER_EAGER);
+    gbx_instance *i;
+    gbx_store *const store = open_store(60000000000u, &i);
+    int32_t r;
+    MUST(call(i, "through", 41, &r) == GBX_TRAP_NONE && r == 42);
+    MUST(call(i, "sum", 1000, &r) == GBX_TRAP_NONE && r == 500500);
+    MUST(call(i, "gone", 0, NULL) == GBX_TRAP_UNREACHABLE);
+    gbx_store_release(store);
+    finish();
+}
+
+/* Files through WASI: files.wasm, which copies the file f of a granted directory to standard output. */
+static void
+mode_files(const char *path)
+{
+    char dir[] = "/tmp/gbx-test-XXXXXX", file[64];
+    MUST(mkdtemp(dir) && snprintf(file, sizeof file, "%s/f", dir) < (int)sizeof file);
+    FILE *const f = fopen(file, "w");
+    MUST(f && fputs("from a file\n", f) >= 0 && fclose(f) == 0);
+    start(path, GBX_TIER_EAGER);
+    gbx_store *store;
+    gbx_linker *linker;
+    gbx_wasi *wasi;
+    gbx_instance *i;
+    MUST(gbx_store_new(engine, NULL, &store, &err) == GBX_OK);
+    MUST(gbx_linker_new(store, &linker, &err) == GBX_OK);
+    MUST(gbx_wasi_new(&wasi, &err) == GBX_OK);
+    MUST(gbx_wasi_stdio(wasi, 1, 1, &err) == GBX_OK);
+    MUST(gbx_wasi_dir(wasi, dir, "/", GBX_READ_ONLY, &err) == GBX_OK);
+    MUST(gbx_wasi_link(wasi, linker, &err) == GBX_OK);
+    MUST(gbx_instance_new(store, module, linker, &i, NULL, &err) == GBX_OK);
+    MUST(call(i, "_start", 0, NULL) == GBX_TRAP_NONE);
+    gbx_wasi_release(wasi);
+    gbx_linker_release(linker);
+    gbx_store_release(store);
+    finish();
+    MUST(unlink(file) == 0 && rmdir(dir) == 0);
+}
+
 static void
 mode_interp(const char *path)
 {
@@ -305,6 +348,7 @@ citizen(const char *mode, const char *path)
         const char *name;
         void (*run)(const char *path);
     } modes[] = {{"plain", mode_plain},           {"interp", mode_interp},
+                 {"calm", mode_calm},             {"files", mode_files},
                  {"silent", mode_silent},         {"fork-before", mode_fork_before},
                  {"fork-after", mode_fork_after}, {"handlers", mode_handlers},
                  {"raise-again", mode_raise_again}};

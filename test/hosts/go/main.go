@@ -30,7 +30,7 @@ var (
 	engine *C.gbx_engine
 	module *C.gbx_module
 	// What env.back does, by the number given to guest_open. Only read while guests run.
-	backs sync.Map
+	backs  sync.Map
 	lastID atomic.Uintptr
 )
 
