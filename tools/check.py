@@ -201,6 +201,7 @@ def examples_tour(result, log):
         "./tour < ../examples/imagemeta/pictures/dot.png | grep -q width")
     step(result, log, "examples/tour", ["sh", "-ec", f"cd build && {compile_and_run}"],
          {"PKG_CONFIG_PATH": f"{prefix}/lib/pkgconfig"})
+    suite_lines(result, log, ["examples/run"], env={"PREFIX": prefix})
 
 
 def suites():

@@ -313,8 +313,8 @@ fault_default(int sig, const siginfo_t *info, bool is_ignored)
     if (!is_repeated) (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), sig);
 }
 
-/* Whom we are asking about this signal has none but us to ask. SAFETY: a mark is read only that lies so little
- * above `frame` that both are on one stack. */
+/* Whom we are asking about this signal has none but us to ask. SAFETY: a mark is read only that lies so
+ * little above `frame` that both are on one stack. */
 static bool
 fault_asks_back(int sig, const siginfo_t *info, const void *context, const volatile uintptr_t *frame)
 {
