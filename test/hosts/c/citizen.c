@@ -2,6 +2,7 @@
  * and prints "well" where all went as it must; what it expects stands in each mode's function. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -309,10 +310,52 @@ mode_handlers(const char *path)
     own_fault();
 }
 
-/* ---- a handler that comes later, puts back what was there and raises its signal again, as faulthandler of
- * Python does: the process then ends by the signal, and not never */
+/* ---- a handler that comes later and passes on what it knows nothing of: what was there before us still counts,
+ * also once ours was put in front again, by a thread that came later still */
 
 static struct sigaction found;
+static volatile sig_atomic_t passed;
+
+static void
+on_late_fault(int sig, siginfo_t *info, void *context)
+{
+    passed++;
+    found.sa_sigaction(sig, info, context);
+}
+
+static void *
+late_thread(void *path)
+{
+    (void)path;
+    run();
+    for (int k = 0; k < 3; k++) own_fault();
+    return NULL;
+}
+
+static void
+mode_late_handler(const char *path)
+{
+    struct sigaction ours;
+    memset(&ours, 0, sizeof ours);
+    ours.sa_sigaction = on_fault;
+    ours.sa_flags = SA_SIGINFO | SA_NODEFER;
+    MUST(sigaction(SIGSEGV, &ours, NULL) == 0);
+    start(path, GBX_TIER_EAGER);
+    run();
+    ours.sa_sigaction = on_late_fault;
+    MUST(sigaction(SIGSEGV, &ours, &found) == 0);
+    own_fault();
+    MUST(passed > 0);
+    run();
+    own_fault();
+    pthread_t t;
+    MUST(pthread_create(&t, NULL, late_thread, NULL) == 0 && pthread_join(t, NULL) == 0);
+    own_fault();
+    finish();
+}
+
+/* ---- a handler that comes later, puts back what was there and raises its signal again, as faulthandler of
+ * Python does: the process then ends by the signal, and not never */
 
 static void
 on_last_fault(int sig)
@@ -351,7 +394,7 @@ citizen(const char *mode, const char *path)
                  {"calm", mode_calm},             {"files", mode_files},
                  {"silent", mode_silent},         {"fork-before", mode_fork_before},
                  {"fork-after", mode_fork_after}, {"handlers", mode_handlers},
-                 {"raise-again", mode_raise_again}};
+                 {"late-handler", mode_late_handler}, {"raise-again", mode_raise_again}};
     for (size_t k = 0; k < sizeof modes / sizeof *modes; k++) {
         if (strcmp(modes[k].name, mode) != 0) continue;
         modes[k].run(path);

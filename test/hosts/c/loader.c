@@ -1,5 +1,6 @@
 /* A program that knows nothing of the library: it loads a plugin that does (citizen.c), uses it from threads that
- * were there before, unloads it, and still has what it had: loader plugin.so guest.wasm. */
+ * were there before, unloads it, and still has what it had: loader plugin.so... guest.wasm. With several plugins,
+ * each has a copy of the library, and they take turns. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -38,10 +39,10 @@ main(int argc, char **argv)
     memset(&ours, 0, sizeof ours);
     ours.sa_handler = on_fault;
     ours.sa_flags = SA_NODEFER;
-    if (argc != 3 || sigaction(SIGSEGV, &ours, NULL)) return 2;
-    if (pthread_barrier_init(&loaded, NULL, 2) || pthread_create(&t, NULL, thread, argv[2])) return 2;
-    for (int round = 0; round < 3; round++) {
-        void *const plugin = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+    if (argc < 3 || sigaction(SIGSEGV, &ours, NULL)) return 2;
+    if (pthread_barrier_init(&loaded, NULL, 2) || pthread_create(&t, NULL, thread, argv[argc - 1])) return 2;
+    for (int round = 0; round < 6; round++) {
+        void *const plugin = dlopen(argv[1 + round % (argc - 2)], RTLD_NOW | RTLD_LOCAL);
         if (!plugin) {
             printf("%s\n", dlerror());
             return 1;
@@ -52,7 +53,7 @@ main(int argc, char **argv)
             pthread_barrier_wait(&loaded);
             if (pthread_join(t, &wrong) || wrong) return 1;
         }
-        if (citizen("plain", argv[2]) || dlclose(plugin)) return 1;
+        if (citizen("plain", argv[argc - 1]) || dlclose(plugin)) return 1;
         if (sigsetjmp(jump, 1) == 0) {
             *(volatile int *)nowhere = 1;
             return 1;
