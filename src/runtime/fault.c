@@ -205,8 +205,8 @@ static _Thread_local struct {
 /* ---- the handler */
 
 static int const fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-/* Who was there when ours was installed first, and when last: a handler that came between and asks us back means
- * the former. Two copies of this library take turns so, and each must still find the host's. */
+/* Who was there when ours was installed first, and when last: a handler that came between and asks us back
+ * means the former. Two copies of this library take turns so, and each must still find the host's. */
 enum { FAULT_FIRST, FAULT_LAST };
 static struct sigaction fault_before[2][GBX_LEN(fault_signals)];
 static atomic_bool fault_spent[2][GBX_LEN(fault_signals)]; /* SA_RESETHAND, and it was called */
@@ -266,7 +266,8 @@ fault_deepens(gbx_exec *x, uintptr_t addr)
     return true;
 }
 
-/* SAFETY: the pc is looked up before anything of a thread is believed but that it runs a guest; the record, exec and instance are those of code that runs now on this thread. */
+/* SAFETY: the pc is looked up before anything of a thread is believed but that it runs a guest; the record,
+ * exec and instance are those of code that runs now on this thread. */
 static bool
 fault_take(int sig, const siginfo_t *info, void *context)
 {
@@ -317,7 +318,7 @@ fault_default(int sig, const siginfo_t *info, bool is_ignored)
     if (!is_repeated) (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), sig);
 }
 
-/* What stands in a frame of ours that waits for whom it asked; another copy of the library has other marks. */
+/* What stands in a frame of ours that waits for whom it asked; another copy of the library has others. */
 static uintptr_t
 fault_mark(const void *context)
 {
@@ -332,22 +333,24 @@ fault_asks_back(int sig, const siginfo_t *info, const void *context, const volat
     uintptr_t const here = (uintptr_t)frame, there = (uintptr_t)fault_passing.frame;
     if (!fault_passing.context || here >= there) return false;
     bool const is_same = fault_passing.context == context && there < (uintptr_t)context;
-    bool const is_raised = info->si_code == SI_TKILL && info->si_pid == getpid() && fault_passing.sig == sig &&
-                           there - here < FAULT_NEAR_BYTES;
+    bool const is_raised = info->si_code == SI_TKILL && info->si_pid == getpid() &&
+                           fault_passing.sig == sig && there - here < FAULT_NEAR_BYTES;
     return (is_same || is_raised) && *fault_passing.frame == fault_mark(fault_passing.context);
 }
 
-/* Whom to ask: who was there last, unless that is who asks us, back or because he came after us again. Asked back
- * for the second time there is nobody left: NULL. */
+/* Whom to ask: who was there last, unless that is who asks us, back or because he came after us again.
+ * Asked back for the second time there is nobody left: NULL. */
 static const struct sigaction *
 fault_whom(u32 i, bool asks_back, u32 *which)
 {
-    const struct sigaction *const first = &fault_before[FAULT_FIRST][i], *const last = &fault_before[FAULT_LAST][i];
+    const struct sigaction *const first = &fault_before[FAULT_FIRST][i];
+    const struct sigaction *const last = &fault_before[FAULT_LAST][i];
     *which = FAULT_FIRST;
     bool const is_one = first->sa_handler == last->sa_handler;
     if (asks_back) return is_one || fault_passing.to == first ? NULL : first;
     struct sigaction now;
-    if (is_one || (sigaction(fault_signals[i], NULL, &now) == 0 && now.sa_handler == last->sa_handler)) return first;
+    if (is_one) return first;
+    if (sigaction(fault_signals[i], NULL, &now) == 0 && now.sa_handler == last->sa_handler) return first;
     *which = FAULT_LAST;
     return last;
 }
@@ -358,7 +361,8 @@ fault_pass_on(int sig, siginfo_t *info, void *context)
     u32 i = 0, which;
     while (fault_signals[i] != sig) i++;
     volatile uintptr_t frame = 0;
-    const struct sigaction *const before = fault_whom(i, fault_asks_back(sig, info, context, &frame), &which);
+    bool const asks_back = fault_asks_back(sig, info, context, &frame);
+    const struct sigaction *const before = fault_whom(i, asks_back, &which);
     if (!before) {
         fault_default(sig, info, false);
         return;
