@@ -377,6 +377,7 @@ test_a92_misuse_is_an_error(void **state)
     assert_int_equal(gbx_instance_new(NULL, m, NULL, &i, NULL, &w->err), GBX_ARGUMENT);
     assert_int_equal(gbx_instance_new(w->store, NULL, NULL, &i, NULL, &w->err), GBX_ARGUMENT);
     assert_int_equal(gbx_instance_new(w->store, m, NULL, NULL, NULL, &w->err), GBX_ARGUMENT);
+    gbx_linker_release(w->linker);
     assert_int_equal(gbx_linker_new(NULL, &w->linker, NULL), GBX_ARGUMENT);
     assert_null(w->linker);
     assert_int_equal(gbx_linker_new(w->store, &w->linker, NULL), GBX_OK);

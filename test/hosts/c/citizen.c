@@ -163,10 +163,11 @@ mode_files(const char *path)
 static void
 mode_interp(const char *path)
 {
+    struct sigaction before, now;
+    MUST(sigaction(SIGSEGV, NULL, &before) == 0);
     start(path, GBX_TIER_INTERP);
-    struct sigaction now;
     run();
-    MUST(sigaction(SIGSEGV, NULL, &now) == 0 && now.sa_handler == SIG_DFL);
+    MUST(sigaction(SIGSEGV, NULL, &now) == 0 && now.sa_handler == before.sa_handler);
     finish();
 }
 
