@@ -196,7 +196,8 @@ mode_silent(const char *path)
             wasm[i] = (uint8_t)(wasm[i] ^ (1u << bit));
         }
         gbx_bytes const cut = {wasm, i};
-        refused += gbx_module_compile(engine, cut, NULL, &module, &err) != GBX_OK;
+        if (gbx_module_compile(engine, cut, NULL, &module, &err) == GBX_OK) gbx_module_release(module);
+        else refused++;
     }
     MUST(refused > len);
     gbx_engine_release(engine);
