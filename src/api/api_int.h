@@ -68,8 +68,9 @@ gbx_api_value(const gbx_val *val)
     return (wasm_value){gbx_api_low(val), gbx_api_high(val)};
 }
 
-/* Why a value of the host's cannot enter `store`; NULL: it can. The host made an exception up, or got it from a guest
- * and kept it: nothing says that it still exists. A function of another store would run beside its own bounds. */
+/* Why a value of the host's cannot enter `store`; NULL: it can. The host made an exception up, or got it from
+ * a guest and kept it: nothing says that it still exists. A function of another store would run beside the
+ * bounds of its own. */
 static inline const char *
 gbx_api_refuse(const gbx_val *val, const gbx_store *store)
 {

@@ -168,8 +168,8 @@ gbx_func_results(const gbx_func *func, const gbx_valtype **out)
 }
 
 static gbx_trap_code
-api_store_check_call(const gbx_store *store, const runtime_type *type, const gbx_val *args, size_t arg_count,
-                     const gbx_val *results, size_t result_count, gbx_trap *trap)
+api_store_check_call(const gbx_store *store, const runtime_type *type, const gbx_val *args,
+                     size_t arg_count, const gbx_val *results, size_t result_count, gbx_trap *trap)
 {
     if (arg_count != type->sig.param_count || result_count != type->sig.result_count) {
         return gbx_runtime_trap(trap, GBX_TRAP_HOST,
@@ -201,7 +201,8 @@ api_store_call(gbx_func *func, const gbx_val *args, size_t arg_count, gbx_val *r
 {
     const runtime_type *const type = gbx_runtime_func_keep_type(func);
     gbx_trap_code code =
-            api_store_check_call(gbx_runtime_func_store(func), type, args, arg_count, results, result_count, trap);
+            api_store_check_call(gbx_runtime_func_store(func), type, args, arg_count, results,
+                                 result_count, trap);
     if (code != GBX_TRAP_NONE) return code;
     size_t const most = max_u64(arg_count, result_count);
     gbx_slot *const slots = gbx_base_alloc(2 * most + 1, sizeof *slots); /* high halves follow */
