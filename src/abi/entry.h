@@ -52,7 +52,7 @@ struct gbx_table;
 typedef struct gbx_native {
     u8 *guard; /* [guard, low) is not accessible: reaching it is exhaustion */
     u8 *low;   /* [low, high) is the stack, growing down */
-    u8 *shown; /* of which [shown, high) is accessible; the fault handler shows the rest to who goes so deep */
+    u8 *shown; /* of which [shown, high) is accessible; the fault handler shows the rest to who goes deep */
     u8 *high;
 
     /* Of the instance whose code runs; the runtime sets them whenever it lets compiled code go on. */
@@ -64,7 +64,7 @@ typedef struct gbx_native {
     struct gbx_global **globals;
     u64 *pins[2];               /* where the values of pinned globals stand */
     const u8 *enter, *resume;   /* stubs */
-    struct gbx_record *laid; /* of the runtime's: the record that outermost calls begin with, where the last one left it;
+    struct gbx_record *laid; /* the runtime's: that outermost calls begin with, where the last one left it;
                                 NULL: something else may be there now */
     u32 tail_slots;             /* codegen_env.tail_slots */
 

@@ -156,8 +156,8 @@ struct gbx_exec {
     i64 high; /* from a slot of the stack to the high half of a v128, in slots */
     void *frame;   /* innermost guest frame while host code runs; NULL: none (interp's own type) */
     u32 reentries; /* guest -> host -> guest levels now active */
-    bool is_untidy; /* the runtime has something to do when the outermost call is over: something was interpreted, and the
-                       stack may be deeply used, or the fault handler showed more of the native one */
+    bool is_untidy; /* the runtime has something to do when the outermost call is over: something was
+                       interpreted, and the stack may be deeply used, or more of the native one was shown */
     gbx_exn *exn;  /* on its way from a guest's call to the guest whose host function made that call */
 
     /* Left by a trap, read by whoever started the outermost call. */

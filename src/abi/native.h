@@ -56,7 +56,8 @@ struct gbx_segment {
     struct gbx_segment *outer; /* of the same exec */
 };
 
-/* What stands on gbx_exec.stack for each frame of the interpreter, and for each segment, which lies behind it. */
+/* What stands on gbx_exec.stack for each frame of the interpreter, and for each segment, which lies behind
+ * it. */
 typedef struct gbx_record gbx_record;
 struct gbx_record {
     const u8 *ret_pc;

@@ -28,7 +28,7 @@ GBX_MUST_USE gbx_code gbx_api_same_engine(const gbx_store *store, const gbx_modu
  * them are half of a host call; measure: an empty host function called in a loop. */
 #define API_UNINIT __attribute__((uninitialized))
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "all members of gbx_val.of begin where a slot does");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "members of gbx_val.of begin as a slot does");
 
 /* `high` is 0 but for a v128. */
 static inline void
@@ -39,8 +39,8 @@ gbx_api_put(gbx_val *out, gbx_valtype type, u64 low, u64 high)
     memcpy(out->of.v128 + sizeof low, &high, sizeof high);
 }
 
-/* i32 and f32 with a zero upper half (RULE: S3). `val` has one of the types that there are. PERF: read as wide as it was
- * written, or the processor waits until that has reached the cache. */
+/* i32 and f32 with a zero upper half (RULE: S3). `val` has one of the types that there are. PERF: read as
+ * wide as it was written, or the processor waits until that has reached the cache. */
 static inline u64
 gbx_api_low(const gbx_val *val)
 {

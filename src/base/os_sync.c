@@ -41,8 +41,8 @@ gbx_base_os_barrier_begin(void)
     return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
-/* It fails only where a filter was installed after it had begun: then a while does it, which is a thousand times as long
- * as a processor keeps what it wrote to itself. */
+/* It fails only where a filter was installed after it had begun: then a while does it, which is a thousand
+ * times as long as a processor keeps what it wrote to itself. */
 void
 gbx_base_os_barrier(void)
 {

@@ -16,13 +16,14 @@
  * Re-entrant: host functions may call it with the x they were given. Not thread-safe per x. */
 gbx_trap_code gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots);
 
-/* For who enters compiled code without the interpreter, which then is asked for what that calls and how it trapped. */
+/* For who enters compiled code without the interpreter, which then is asked for what that calls and how it
+ * trapped. */
 
 /* gbx_record.ret_pc of a frame that the host called, and .resume of a segment's. */
 extern const u8 gbx_interp_return_host[1], gbx_interp_return_native[1];
-/* The segment of `rec`, the innermost, was left with `status`, not GBX_STATUS_OK: go on until it returns to the host,
- * with results from fp, where there is room for those and the parameters. Of x all but `entry` and the segment is put
- * back by the caller. */
+/* The segment of `rec`, the innermost, was left with `status`, not GBX_STATUS_OK: go on until it returns
+ * to the host, with results from fp, where there is room for those and the parameters. Of x all but
+ * `entry` and the segment is put back by the caller. */
 gbx_trap_code gbx_interp_go_on(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_status status);
 /* There is no room for a call: GBX_TRAP_STACK_EXHAUSTED, with the frames recorded. */
 gbx_trap_code gbx_interp_exhausted(gbx_exec *x);

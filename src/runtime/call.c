@@ -1,8 +1,8 @@
 /* Entering the guest and coming back.
  *
- * An outermost call takes a seat (stack and stop event: seat.c), arms the deadline, and gives both back when it
- * ends, whichever way it ends. Calls that host functions make nest in it: they share its stack, its
- * deadline and its fate.
+ * An outermost call takes a seat (stack and stop event: seat.c), arms the deadline, and gives both back
+ * when it ends, whichever way it ends. Calls that host functions make nest in it: they share its stack,
+ * its deadline and its fate.
  *
  * The stop word belongs to the outermost call. A cancellation that arrives while none runs waits for
  * the next, which then ends before it begins; one that arrives while a call runs is used up by that
@@ -19,8 +19,8 @@
 #include "runtime/runtime_int.h"
 #include "runtime/tier_call.h"
 
-/* PERF: the interpreter's stack is trimmed after calls that took longer than this. Trimming costs 3 to 7 us whatever
- * was used; a shorter call cannot have touched more than a few MiB, which the lane's next user
+/* PERF: the interpreter's stack is trimmed after calls that took longer than this. Trimming costs 3 to 7
+ * us whatever was used; a shorter call cannot have touched more than a few MiB, which the lane's next user
  * reuses. Measure: madvise(MADV_DONTNEED) over 8 GiB in a loop. What compiled code uses is known: enter.h. */
 #define CALL_SHORT_NS ((u64)1000000)
 
@@ -69,8 +69,8 @@ gbx_runtime_trap(gbx_trap *trap, gbx_trap_code code, const char *fmt, ...)
     return code;
 }
 
-/* Where the store's last call was made by this thread, nobody has sat there since, and a look is not yet due, all is as
- * that call left it. */
+/* Where the store's last call was made by this thread, nobody has sat there since, and a look is not yet
+ * due, all is as that call left it. */
 static inline bool
 call_is_seated(const gbx_store *s)
 {
@@ -143,8 +143,8 @@ call_clear_stop(gbx_exec *x)
     gbx_base_os_event_clear(x->stop_fd);
 }
 
-/* Nobody stops this store's next call on account of this one: the watcher is out of it before the stop word is
- * cleared. */
+/* Nobody stops this store's next call on account of this one: the watcher is out of it before the stop
+ * word is cleared. */
 static inline void
 call_end(gbx_store *s)
 {
@@ -236,9 +236,9 @@ call_run(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
     return code;
 }
 
-/* A call that a host function makes in the course of one of its own store's. The interpreter counts guest levels up to
- * the same limit and knows their frames; this stops host functions that call each other without end and no guest
- * between. */
+/* A call that a host function makes in the course of one of its own store's. The interpreter counts guest
+ * levels up to the same limit and knows their frames; this stops host functions that call each other
+ * without end and no guest between. */
 CALL_RARE static gbx_trap_code
 call_nested(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {

@@ -8,8 +8,9 @@
 /* More than gbx_runtime_enter_raw pushes before code of the guest runs: a fault there would have no row. */
 #define ENTER_ROOM_BYTES ((size_t)256)
 #define ENTER_EDGE_BYTES ((size_t)64 << 10)
-/* PERF: a call that goes deeper costs 6 us more (a fault, two mprotect and a madvise), and none has to be timed to
- * know whether it may have. Go's programs, whose frames here are return addresses, seldom do: bench/calls. */
+/* PERF: a call that goes deeper costs 6 us more (a fault, two mprotect and a madvise), and none has to be
+ * timed to know whether it may have. Go's programs, whose frames here are return addresses, seldom do:
+ * bench/calls. */
 #define ENTER_SHOWN_BYTES ((u64)256 << 10)
 
 /* From low to high: edge, guard, native stack, edge. */

@@ -19,8 +19,9 @@
 
 /* ---- all architectures: enter.c */
 
-/* A native guest stack. The part below `shown` is not accessible until a call goes so deep, which the fault handler
- * then notes in gbx_native.shown: whoever ends the call knows that there is something to give back. */
+/* A native guest stack. The part below `shown` is not accessible until a call goes so deep, which the
+ * fault handler then notes in gbx_native.shown: whoever ends the call knows that there is something to
+ * give back. */
 typedef struct enter_stack {
     u8 *region;
     size_t region_bytes;
@@ -32,7 +33,8 @@ typedef struct enter_stack {
 /* `stack_bytes`: a multiple of 64 KiB. False: the system refuses; *s is zeroed. */
 GBX_MUST_USE bool gbx_runtime_enter_stack_open(enter_stack *s, size_t stack_bytes);
 void gbx_runtime_enter_stack_close(enter_stack *s); /* a zeroed one is fine */
-/* Give back what a deep call has touched, all below `shown`, and hide it again. False: it stays accessible. */
+/* Give back what a deep call has touched, all below `shown`, and hide it again. False: it stays
+ * accessible. */
 GBX_MUST_USE bool gbx_runtime_enter_stack_trim(enter_stack *s);
 
 /* Run `code` with `slots` on x's native stack, which is set. Nests, in the same exec and in others. The

@@ -114,8 +114,8 @@ __asm__(
     ".cfi_endproc\n"
     ASM_END(gbx_runtime_call_c)
 
-    /* As gbx_runtime_call_c, but jumped to, and going on at r11: where the guest's stack may have no room for a
-     * return address. */
+    /* As gbx_runtime_call_c, but jumped to, and going on at r11: where the guest's stack may have no room
+     * for a return address. */
     ASM_FUNCTION(gbx_runtime_call_host)
     ".cfi_startproc\n"
     "    endbr64\n"                   /* jumped to through a register */

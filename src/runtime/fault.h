@@ -101,13 +101,13 @@ typedef struct fault_thread {
 void gbx_runtime_fault_thread_begin(fault_thread *t, void *alt, size_t bytes);
 /* In between: the host may have changed the thread's mask and stack. */
 void gbx_runtime_fault_thread_again(fault_thread *t);
-/* What was changed must not stay so between calls: signals were blocked, which the host meant; or it calls from
- * a handler. */
+/* What was changed must not stay so between calls: signals were blocked, which the host meant; or it calls
+ * from a handler. */
 GBX_MUST_USE bool gbx_runtime_fault_thread_is_lent(const fault_thread *t);
 void gbx_runtime_fault_thread_end(fault_thread *t);
 
-/* The record of the innermost guest this thread is in; NULL: none. Who sets it sees to it that the compiler does so
- * before what follows can fault. */
+/* The record of the innermost guest this thread is in; NULL: none. Who sets it sees to it that the
+ * compiler does so before what follows can fault. */
 extern _Thread_local gbx_entry *gbx_runtime_fault_running __attribute__((tls_model("initial-exec")));
 
 #endif

@@ -1,11 +1,10 @@
 /* Lanes: the guest stack and the stop event of a running call, pooled by the engine (RULE: S18).
  *
- * An idle store has neither: it costs no mapping (RULE: S19) and no descriptor for them. There are as
- * many lanes as threads that made calls (seat.c) and calls that ever ran at once, and a few for other sizes of
- * stack. A lane's event stays open
- * until the engine dies, because gbx_runtime_store_cancel may write to it a moment after the call
- * ended: at worst it wakes the next user of the lane, who finds its stop word clear and waits on; it
- * never hits a descriptor of somebody else's.
+ * An idle store has neither: it costs no mapping (RULE: S19) and no descriptor for them. There are as many
+ * lanes as threads that made calls (seat.c) and calls that ever ran at once, and a few for other sizes of
+ * stack. A lane's event stays open until the engine dies, because gbx_runtime_store_cancel may write to it
+ * a moment after the call ended: at worst it wakes the next user of the lane, who finds its stop word
+ * clear and waits on; it never hits a descriptor of somebody else's.
  *
  * A stack lies between two guards that nothing may touch. Where the address space for the wanted size
  * is refused (ulimit -v), a quarter of what can be had is taken, so that others get some too.

@@ -216,8 +216,8 @@ void gbx_runtime_seat_signals_changed(void); /* as gbx_signals_changed says */
 /* ---- call.c */
 
 const runtime_type *gbx_runtime_func_type(const gbx_func *f);
-/* The same; that of a guest's is then in f->type, if values of it are one slot each, at most RUNTIME_PLAIN_VALUES, and
- * no parameter is an exception. */
+/* The same; that of a guest's is then in f->type, if values of it are one slot each, at most
+ * RUNTIME_PLAIN_VALUES, and no parameter is an exception. */
 const runtime_type *gbx_runtime_func_keep_type(gbx_func *f);
 #define RUNTIME_PLAIN_VALUES 16u
 gbx_store *gbx_runtime_func_store(const gbx_func *f);

@@ -104,8 +104,8 @@ watch_fence(bool is_fenced)
     else atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* WATCH_OFF never fires. False when the system refuses the thread, and then the watch is not armed. `is_fenced`: of w, or
- * true. */
+/* WATCH_OFF never fires. False when the system refuses the thread, and then the watch is not armed.
+ * `is_fenced`: of w, or true. */
 GBX_MUST_USE static inline bool
 watch_arm(runtime_watcher *w, runtime_watch *watch, u64 due_ns, bool is_fenced)
 {
@@ -164,7 +164,8 @@ void gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane);
 /* ---- seat.c: what a thread keeps from one call to the next; see there */
 
 struct runtime_seat {
-    _Atomic(const gbx_store *) store; /* whose calls may begin without more ado, if it says so too; never followed */
+    /* Whose calls may begin without more ado, if it says so too; never followed. */
+    _Atomic(const gbx_store *) store;
     u64 tick; /* gbx_base_os_tick at the last look, and gbx_runtime_seat_signals; 0: the next call looks */
     u64 looked_ns;
     u32 streak;    /* looks that came soon after each other */
@@ -182,8 +183,8 @@ struct runtime_seat {
 extern _Thread_local runtime_seat *gbx_runtime_seat_mine __attribute__((tls_model("initial-exec")));
 extern _Atomic u64 gbx_runtime_seat_signals; /* how often the host said that it changed handlers */
 
-/* This thread's, with a lane and all else that a call of `s` needs; s says so until another store sits there. NULL: *why
- * says what is missing. Counts the call; each is given back. */
+/* This thread's, with a lane and all else that a call of `s` needs; s says so until another store sits
+ * there. NULL: *why says what is missing. Counts the call; each is given back. */
 GBX_MUST_USE runtime_seat *gbx_runtime_seat_take(gbx_store *s, const char **why);
 void gbx_runtime_seat_give(gbx_store *s);
 void gbx_runtime_seats_end(runtime_lanes *l); /* they get back what threads have of them */
@@ -586,7 +587,8 @@ struct gbx_store {
 
     runtime_seat *seat; /* and lane: of the running call, or the last one */
     runtime_lane *lane;
-    const runtime_seat *sits; /* where it may call again without more ado; never followed. STORE_STANDS: nowhere */
+    /* Where it may call again without more ado; never followed. STORE_STANDS: nowhere. */
+    const runtime_seat *sits;
     u64 due_ns;    /* of calls until the seat looks at the clock again; WATCH_OFF: never */
     bool is_plain; /* that is exact enough, and the watcher does without fences */
     u32 depth;     /* calls now nested */

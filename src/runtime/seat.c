@@ -1,18 +1,20 @@
 /* Seats: what a thread keeps from one call to the next, so that a call costs little (RULE: S18).
  *
- * A thread that calls a guest needs a lane, the handlers of faults in place, its signals unblocked and a stack to
- * handle them on. To get these and give them back takes eight system calls and two locks. So they stay with the
- * thread: who calls the same store again on the same thread finds its exec as it was left, and begins at once.
+ * A thread that calls a guest needs a lane, the handlers of faults in place, its signals unblocked and a
+ * stack to handle them on. To get these and give them back takes eight system calls and two locks. So they
+ * stay with the thread: who calls the same store again on the same thread finds its exec as it was left,
+ * and begins at once.
  *
- * What the host may have changed meanwhile (a handler, the thread's signal stack or mask) is looked at again. At each
- * call, until SEAT_STREAK of them have come within a few milliseconds of each other; then at the first of each tick
- * of the system's coarse clock, which is the only one that such calls read; and at the next one after a trap, or after
- * gbx_signals_changed. That look notes the time, and deadlines count from it and a tick more.
+ * What the host may have changed meanwhile (a handler, the thread's signal stack or mask) is looked at
+ * again. At each call, until SEAT_STREAK of them have come within a few milliseconds of each other; then
+ * at the first of each tick of the system's coarse clock, which is the only one that such calls read; and
+ * at the next one after a trap, or after gbx_signals_changed. That look notes the time, and deadlines
+ * count from it and a tick more.
  *
- * A thread has one lane at most; a call that one of its host functions makes into another store takes one from
- * the engine for as long as it lasts. Stores hold nothing: a store that is not called costs neither stack nor
- * descriptor (RULE: S19). Who sits where is said on both sides, and compared, never followed: either may be gone, and
- * something else at its address, which then does not say so.
+ * A thread has one lane at most; a call that one of its host functions makes into another store takes one
+ * from the engine for as long as it lasts. Stores hold nothing: a store that is not called costs neither
+ * stack nor descriptor (RULE: S19). Who sits where is said on both sides, and compared, never followed:
+ * either may be gone, and something else at its address, which then does not say so.
  *
  * A seat's lane belongs to an engine, which takes it back when it dies; and the thread gives it back when it
  * ends. `seat_lock` is between these two. What is read without it, `store`, is compared with one that

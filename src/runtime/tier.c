@@ -420,8 +420,8 @@ gbx_runtime_tier_show(gbx_native *n, gbx_instance *inst)
         n->pins[i] = env->pins[i] == FACTS_NONE ? NULL : &inst->globals[env->pins[i]]->value;
 }
 
-/* An instance with code is in the store from now on. What compiled code was shown last may have been another one, which
- * failed, at the same address. */
+/* An instance with code is in the store from now on. What compiled code was shown last may have been
+ * another one, which failed, at the same address. */
 static void
 tier_joins(gbx_store *s)
 {

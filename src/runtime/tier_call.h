@@ -1,7 +1,8 @@
-/* Entering compiled code: what each call runs through, inlined into call.c and tier.c. See enter.h and abi/native.h.
+/* Entering compiled code: what each call runs through, inlined into call.c and tier.c. See enter.h and
+ * abi/native.h.
  *
- * PERF: a call of an export that returns at once takes some 300 instructions, from gbx_func_call to its end (bench/calls);
- * half of them were calls among our own functions, and registers saved for each. */
+ * PERF: a call of an export that returns at once takes some 300 instructions, from gbx_func_call to its
+ * end (bench/calls); half of them were calls among our own functions, and registers saved for each. */
 #ifndef GBX_RUNTIME_TIER_CALL_H
 #define GBX_RUNTIME_TIER_CALL_H
 
@@ -55,8 +56,8 @@ tier_enter_at(gbx_exec *x, gbx_segment *seg, const gbx_func *f, const void *at)
 /* Calls with at most so many values find their record laid. */
 #define TIER_LAID_VALUES 16u
 
-/* The record of a call with so many values at x->sp, and the segment behind it: what all calls that begin there have in
- * common. NULL: there is no room. */
+/* The record of a call with so many values at x->sp, and the segment behind it: what all calls that begin
+ * there have in common. NULL: there is no room. */
 static inline gbx_record *
 tier_lay(gbx_exec *x, u32 values)
 {
@@ -64,7 +65,9 @@ tier_lay(gbx_exec *x, u32 values)
     gbx_record *const rec = (gbx_record *)(void *)(sp + values + 2);
     u64 const need = 2 * (u64)values + 2 + GBX_RECORD_SLOTS + GBX_SEGMENT_SLOTS + GBX_RECORD_SLACK;
     if (GBX_UNLIKELY(x->reentries >= WASM_MAX_REENTRY || (u64)(x->stack_end - sp) < need)) return NULL;
-    *rec = (gbx_record){.ret_pc = gbx_interp_return_host, .caller = x->frame, .resume = gbx_interp_return_native};
+    *rec = (gbx_record){.ret_pc = gbx_interp_return_host,
+                        .caller = x->frame,
+                        .resume = gbx_interp_return_native};
     gbx_segment *const seg = gbx_record_segment(rec);
     seg->entry.exec = x;
     seg->entry.exec_outer = x->entry;
@@ -89,8 +92,8 @@ tier_go_on(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_slot *slots, gbx_stat
     return trap;
 }
 
-/* PERF: the loop of the interpreter is not entered unless the segment calls out: that costs as much as all else of a
- * call (bench/calls). What is compiled has no v128. */
+/* PERF: the loop of the interpreter is not entered unless the segment calls out: that costs as much as all
+ * else of a call (bench/calls). What is compiled has no v128. */
 static inline gbx_trap_code
 tier_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
 {

@@ -10,13 +10,15 @@
  * next_ns to their earliest; a call first sets its due_ns, then reads next_ns. If the thread did not see the
  * new due_ns, the call reads a next_ns that was set after, and wakes it if that is too late.
  *
- * No deadline hits the wrong call: firing first sets is_firing, then reads due_ns once more, and stops the call only
- * if that is still due; a call that ends first sets its due_ns to WATCH_OFF, then reads is_firing, and where that is set
- * waits for the lock, under which the thread then has stopped it or let it be; only after that does the call clear its
- * stop word. A call that began in between with the same due_ns is stopped by its own deadline.
+ * No deadline hits the wrong call: firing first sets is_firing, then reads due_ns once more, and stops the
+ * call only if that is still due; a call that ends first sets its due_ns to WATCH_OFF, then reads
+ * is_firing, and where that is set waits for the lock, under which the thread then has stopped it or let
+ * it be; only after that does the call clear its stop word. A call that began in between with the same
+ * due_ns is stopped by its own deadline.
  *
- * Both are "write one, read the other" on two sides, and need a full barrier between the two on each. Calls are many
- * and looks are few: the thread makes all others pass a barrier (membarrier), and calls have none. */
+ * Both are "write one, read the other" on two sides, and need a full barrier between the two on each.
+ * Calls are many and looks are few: the thread makes all others pass a barrier (membarrier), and calls
+ * have none. */
 #include "base/os_sync.h"
 #include "runtime/runtime_int.h"
 
@@ -84,7 +86,8 @@ watch_look(runtime_watcher *w, u64 now, bool *is_any)
     return next;
 }
 
-/* Stop those that were announced, but for calls that have ended meanwhile; the earliest deadline of calls that began. */
+/* Stop those that were announced, but for calls that have ended meanwhile; the earliest deadline of calls
+ * that began. */
 static u64
 watch_fire_all(runtime_watcher *w, u64 now)
 {

@@ -97,11 +97,19 @@ adds(guest *g, i32 a)
            trap.code == GBX_TRAP_NONE && sum.type == GBX_I32 && sum.of.i32 == a + 2;
 }
 
+/* The same raw: upper halves of what is given say nothing. */
+static bool
+adds_raw(guest *g, i32 a)
+{
+    uint64_t values[2] = {(u64)7 << 32 | (u32)a, UINT64_MAX << 32 | 2};
+    return gbx_func_call_raw(g->func[ADD], values, 2, NULL) == GBX_TRAP_NONE && values[0] == (u32)(a + 2);
+}
+
 static bool
 stream(guest *g)
 {
     for (i32 i = 0; i < STREAM; i++)
-        if (!adds(g, i)) return false;
+        if (!(i % 5 ? adds(g, i) : adds_raw(g, -i))) return false;
     return true;
 }
 
@@ -323,6 +331,28 @@ is_there(const u8 *p)
     return n == 1;
 }
 
+static void
+test_raw(void **state)
+{
+    (void)state;
+    gbx_engine *const e = engine_open(GBX_TIER_AUTO);
+    guest g;
+    gbx_trap trap;
+    uint64_t values[3] = {1 << 20, 0, 0};
+    guest_open(&g, e, 0);
+    assert_int_equal(gbx_func_call_raw(g.func[LOAD], values, 1, &trap), GBX_TRAP_MEM_OOB);
+    assert_int_equal(trap.frame_count, 1);
+    assert_int_equal(gbx_func_call_raw(NULL, values, 1, &trap), GBX_TRAP_HOST);
+    assert_int_equal(gbx_func_call_raw(g.func[ADD], values, 1, &trap), GBX_TRAP_HOST);
+    assert_string_equal(trap.message, "called with 1 values, the function has 2 and 1");
+    assert_int_equal(gbx_func_call_raw(g.func[ADD], values, 3, &trap), GBX_TRAP_HOST);
+    assert_int_equal(gbx_func_call_raw(g.func[ADD], NULL, 2, &trap), GBX_TRAP_HOST);
+    gbx_func *const host = g.inst->funcs[0];
+    assert_int_equal(gbx_func_call_raw(host, values, 1, &trap), GBX_TRAP_HOST);
+    guest_close(&g);
+    gbx_engine_release(e);
+}
+
 /* What a deep call touched is given back, and hidden. */
 static void
 test_deep(void **state)
@@ -457,7 +487,7 @@ main(void)
             cmocka_unit_test(test_host_changes), cmocka_unit_test(test_stores),
             cmocka_unit_test(test_host_function), cmocka_unit_test(test_deep),
             cmocka_unit_test(test_stopping),     cmocka_unit_test(test_engines_end),
-            cmocka_unit_test(test_moves),
+            cmocka_unit_test(test_moves),        cmocka_unit_test(test_raw),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,9 +44,9 @@ stubs_leave(x64_buf *b, const codegen_env *env, gbx_status status)
     x64_rr(b, 0xff, 4, RCX, X64_32);
 }
 
-/* Arguments go from the slots to the stack, results back; gbx_native.segment is that of this code again when
- * it returns. PERF: it returns to gbx_runtime_enter_raw, and does not jump to gbx_runtime_leave: a return too few, and
- * the processor takes all those of C that follow for others. */
+/* Arguments go from the slots to the stack, results back; gbx_native.segment is that of this code again
+ * when it returns. PERF: it returns to gbx_runtime_enter_raw, and does not jump to gbx_runtime_leave: a
+ * return too few, and the processor takes all those of C that follow for others. */
 static void
 stubs_enter(x64_buf *b, const codegen_env *env)
 {
@@ -107,10 +107,10 @@ stubs_here(x64_buf *b, u32 dst)
     return b->len - 4;
 }
 
-/* A function of the host's is called where the code stands, on its arguments: the segment waits, as when it has
- * called out. Goes on behind it, with rax as it was, where the function is none of the host's, has vectors, or
- * the call is to stop: the interpreter knows what to do. PERF: leaving and resuming take three times as long
- * (bench/calls). */
+/* A function of the host's is called where the code stands, on its arguments: the segment waits, as when
+ * it has called out. Goes on behind it, with rax as it was, where the function is none of the host's, has
+ * vectors, or the call is to stop: the interpreter knows what to do. PERF: leaving and resuming take three
+ * times as long (bench/calls). */
 static void
 stubs_host(x64_buf *b, const codegen_env *env)
 {
