@@ -15,7 +15,7 @@
 #   make races      a million swaps of directories and links under a guest that looks them up; some minutes
 #   make tidy       clang-tidy over all sources
 #   make bless      write what is generated and kept: docs/, goldens; review with git diff
-#   make install    PREFIX=/usr/local DESTDIR=: command, library, headers, pkg-config
+#   make install    PREFIX=/usr/local DESTDIR=: all that others build against, see package.mk
 #
 # CI=true turns warnings into errors.
 
@@ -42,7 +42,7 @@ MACHINE := $(shell $(CC) -dumpmachine)
 HARDEN_MACHINE := $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection=full)$(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard)
 
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-HARDEN := -fstack-protector-strong -fPIE $(HARDEN_MACHINE) $(if $(IS_CLANG),,-ftrivial-auto-var-init=zero)
+HARDEN := -fstack-protector-strong -fPIC -fno-semantic-interposition $(HARDEN_MACHINE) $(if $(IS_CLANG),,-ftrivial-auto-var-init=zero)
 OPT := $(if $(DEBUG),-O0,-O2)
 SLOW_CHECKS := $(if $(SAN)$(DEBUG),-DGBX_CHECK=2)
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -161,16 +161,11 @@ mutants:
 
 bless: $(OUT)/test/unit/test_codegen_golden
 	python3 tools/gendocs.py --write
+	python3 tools/abi.py --write
+	python3 tools/apidocs.py --write
 	$< --write
 
-install: all lib
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/gbx/unstable
-	install -m 755 $(OUT)/glovebox $(if $(BESIDE),$(OUT)/glovebox-explore) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(OUT)/libgbx.a $(DESTDIR)$(PREFIX)/lib/libgbx.a
-	install -m 644 include/gbx/*.h include/gbx/*.def $(DESTDIR)$(PREFIX)/include/gbx
-	install -m 644 include/gbx/unstable/*.h $(DESTDIR)$(PREFIX)/include/gbx/unstable
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/^.define GBX_VERSION "\(.*\)"/\1/p' include/gbx/base.h)|" \
-		tools/glovebox.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/glovebox.pc
+include package.mk
 
 clean:
 	rm -rf build

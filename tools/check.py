@@ -145,6 +145,12 @@ def suite_units(result, log, names, out, env):
             print("\n".join(output.split("\n")[-60:]))
 
 
+def suite_docs(result, log, _):
+    """What is generated and kept is what its sources give now."""
+    for tool in ("gendocs", "abi", "apidocs"):
+        suite_lines(result, log, ["python3", f"tools/{tool}.py"])
+
+
 def suite_examples(result, log, _):
     """The example's module is what the pinned Go makes of its source; its output is as expected."""
     kept, fresh = "examples/imagemeta/imagemeta.wasm", "build/imagemeta.wasm"
@@ -190,11 +196,12 @@ def examples_tour(result, log):
     with open(os.path.join(ROOT, "build/tour.c"), "w", encoding="utf-8") as f:
         f.write("\n".join(program) + "\n")
     compile_and_run = (
-        "gcc -Wall -Wextra -Werror -o tour tour.c $(pkg-config --cflags --libs glovebox) && "
+        "gcc -Wall -Wextra -Werror -o tour tour.c $(pkg-config --cflags --libs gbx) -Wl,-rpath,$PWD/install/lib && "
         "cp ../examples/imagemeta/imagemeta.wasm main.wasm && "
         "./tour < ../examples/imagemeta/pictures/dot.png | grep -q width")
     step(result, log, "examples/tour", ["sh", "-ec", f"cd build && {compile_and_run}"],
          {"PKG_CONFIG_PATH": f"{prefix}/lib/pkgconfig"})
+    suite_lines(result, log, ["examples/run"], env={"PREFIX": prefix})
 
 
 def suites():
@@ -202,7 +209,7 @@ def suites():
         "build": suite_build,
         "style": lambda r, log, n: suite_lines(
             r, log, ["python3", "tools/style.py", "--objects", RELEASE]),
-        "docs": lambda r, log, n: suite_lines(r, log, ["python3", "tools/gendocs.py"]),
+        "docs": suite_docs,
         "unit-release": lambda r, log, n: suite_units(r, log, n, RELEASE, {}),
         "unit-san": lambda r, log, n: suite_units(r, log, n, SANITIZED, SAN_ENV),
         "examples": suite_examples,

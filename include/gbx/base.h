@@ -1,11 +1,13 @@
 /* What every public header needs: visibility, the ownership marker, a byte range, the version.
  *
  * Conventions of all headers. Handles are opaque. Arguments come in the order object, inputs, options,
- * outputs, err. Options are plain structs whose first field is `size`, set by their _INIT macro, and whose
- * other fields mean a safe default when zero. A function that can fail returns gbx_code and takes a
- * gbx_err, which may be NULL; a missing required argument is GBX_ARGUMENT, never a crash. The library
- * never writes to a standard stream and never exits. Where it runs compiled code it handles SIGSEGV,
- * SIGBUS, SIGFPE and SIGILL, and passes on to who was there before what no guest has raised. */
+ * outputs, err. Options are plain structs whose first field is `size`, set by their _INIT macro, and
+ * whose other fields mean a safe default when zero. A function that can fail returns gbx_code and
+ * takes a gbx_err, which may be NULL; a missing required argument is GBX_ARGUMENT, never a crash.
+ * The library never writes to a standard stream and never exits; it aborts, with one line on standard error,
+ * only where it finds itself broken. Before code is first compiled it installs handlers for SIGSEGV, SIGBUS,
+ * SIGFPE and SIGILL, which pass on to those that were there whatever guest code did not raise; an engine
+ * with GBX_TIER_INTERP installs none. docs/embedding.md: life inside other programs, fork, dlopen. */
 #ifndef GBX_BASE_PUBLIC_H
 #define GBX_BASE_PUBLIC_H
 
@@ -38,6 +40,21 @@ typedef struct gbx_bytes {
     const uint8_t *data;
     size_t len;
 } gbx_bytes;
+
+/* What the _INIT macros of option structs are: `size` set, all else zero. */
+#ifdef __cplusplus
+template <typename T>
+inline T
+gbx_sized()
+{
+    T options = T();
+    options.size = sizeof(T);
+    return options;
+}
+#define GBX_SIZED(type) gbx_sized<type>()
+#else
+#define GBX_SIZED(type) {.size = sizeof(type)}
+#endif
 
 GBX_DECLS_BEGIN
 

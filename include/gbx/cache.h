@@ -37,7 +37,7 @@ typedef struct gbx_cache_use {
                        of the file, and the cache is not looked at */
 } gbx_cache_use;
 
-/* Thread-safe. */
+/* Tell what became of a module's entry until now. Thread-safe. */
 GBX_API void gbx_module_cache_use(const gbx_module *module, gbx_cache_use *out);
 
 GBX_DECLS_END

@@ -63,7 +63,7 @@ typedef struct gbx_engine_opts {
                          be bounded (gbx_store_opts.fuel). It costs some of their speed. 0: nothing is
                          counted, and it costs nothing */
 } gbx_engine_opts;
-#define GBX_ENGINE_OPTS_INIT {.size = sizeof(gbx_engine_opts)}
+#define GBX_ENGINE_OPTS_INIT GBX_SIZED(gbx_engine_opts)
 
 /* A new engine, or one with equal options that was released less than keep_ms ago, with the modules that it
  * kept: nobody else has it, and its metrics begin anew. opts may be NULL: defaults. The caller owns

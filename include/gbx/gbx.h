@@ -39,7 +39,7 @@
  *         return status;
  *     }
  *
- * Build it with: cc host.c -lgbx -lm -pthread
+ * Build it with: cc host.c $(pkg-config --cflags --libs gbx)
  * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, guest.h, wasi.h,
  * cache.h, precompile.h, snapshot.h, metrics.h, keep.h. */
 #ifndef GBX_GBX_H

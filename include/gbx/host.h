@@ -53,7 +53,7 @@ typedef struct gbx_host_func {
     const char *purpose; /* one line, what it does: "charges the tenant's account"; NULL: not said */
     const char *touches; /* what it reaches beside the guest: "the accounts database"; NULL: not said */
 } gbx_host_func;
-#define GBX_HOST_FUNC_INIT {.size = sizeof(gbx_host_func)}
+#define GBX_HOST_FUNC_INIT GBX_SIZED(gbx_host_func)
 
 /* Define import `func->module`.`func->name`; a later definition of the same pair replaces the earlier for
  * instances made from then on. Strings and types are copied. GBX_NO_MEMORY, GBX_ARGUMENT. */
@@ -81,7 +81,7 @@ typedef struct gbx_log_opts {
     uint32_t lines_per_s; /* delivered in one second of the host's; 0: 1,000; UINT32_MAX: no bound */
     uint64_t total_bytes; /* delivered in all; 0: 1 MiB; GBX_UNLIMITED */
 } gbx_log_opts;
-#define GBX_LOG_OPTS_INIT {.size = sizeof(gbx_log_opts)}
+#define GBX_LOG_OPTS_INIT GBX_SIZED(gbx_log_opts)
 
 /* Define a host function log(level: i32, address: i32, length: i32), which delivers text of the guest's
  * memory line by line ('\n' ends one). A range outside the memory is GBX_TRAP_MEM_OOB; what goes beyond the

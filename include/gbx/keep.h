@@ -38,7 +38,7 @@ typedef struct gbx_kept {
     uint64_t modules_dropped; /* that were kept and are freed */
     uint64_t engines_dropped;
 } gbx_kept;
-#define GBX_KEPT_INIT {.size = sizeof(gbx_kept)}
+#define GBX_KEPT_INIT GBX_SIZED(gbx_kept)
 
 /* Thread-safe; NULL is fine. */
 GBX_API void gbx_kept_get(gbx_kept *out);

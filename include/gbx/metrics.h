@@ -30,7 +30,7 @@ typedef struct gbx_metrics {
 #include "gbx/metrics.def"
 #undef GBX_METRIC
 } gbx_metrics;
-#define GBX_METRICS_INIT {.size = sizeof(gbx_metrics)}
+#define GBX_METRICS_INIT GBX_SIZED(gbx_metrics)
 
 /* The name of WASI's call number `idx`, in the order of its text ("fd_write"); "" from where there are no
  * more. Static storage; thread-safe. */

@@ -26,7 +26,7 @@ typedef struct gbx_compile_opts {
     size_t size; /* set by GBX_COMPILE_OPTS_INIT */
     gbx_trust trust;
 } gbx_compile_opts;
-#define GBX_COMPILE_OPTS_INIT {.size = sizeof(gbx_compile_opts)}
+#define GBX_COMPILE_OPTS_INIT GBX_SIZED(gbx_compile_opts)
 
 /* Decode and validate `wasm`, which is copied. opts may be NULL: defaults. The caller owns *out.
  * On failure *out is NULL and err says what is wrong at which byte offset, in which section and

@@ -34,7 +34,7 @@ typedef struct gbx_precompile_opts {
     void *progress_data;
     gbx_precompile_info *info; /* filled on success; NULL: nobody asks */
 } gbx_precompile_opts;
-#define GBX_PRECOMPILE_OPTS_INIT {.size = sizeof(gbx_precompile_opts)}
+#define GBX_PRECOMPILE_OPTS_INIT GBX_SIZED(gbx_precompile_opts)
 
 /* Compile all functions of a module, with gbx_engine_opts.compile_threads, and give the file to `write` in
  * order. `wasm` may itself be a compiled file, whose module is then compiled anew; it need not be trusted.
@@ -45,7 +45,7 @@ GBX_API gbx_code gbx_precompile(gbx_engine *engine, gbx_bytes wasm, const gbx_pr
                                 gbx_write_fn write, void *data, gbx_err *err);
 
 /* The same from the file at `path` to that at `to`, which appears when it is complete, in place of what is
- * there; where that is a device or a pipe, it is written to it. */
+ * there; where that is a device or a pipe, it is written to it. Thread-safe. */
 GBX_API gbx_code gbx_precompile_file(gbx_engine *engine, const char *path, const char *to,
                                      const gbx_precompile_opts *opts, gbx_err *err);
 

@@ -51,7 +51,7 @@ typedef struct gbx_snapshot_opts {
     uint64_t renews;    /* GBX_FROM_...: `resume` asks for these anew, which is checked */
     const char *resume; /* export without parameters and results, called in each new instance; NULL: none */
 } gbx_snapshot_opts;
-#define GBX_SNAPSHOT_OPTS_INIT {.size = sizeof(gbx_snapshot_opts)}
+#define GBX_SNAPSHOT_OPTS_INIT GBX_SIZED(gbx_snapshot_opts)
 
 /* Take `instance` as it is now, while no call runs in its store; opts may be NULL: nothing is shared. The
  * caller owns *out, which keeps engine and module alive but neither instance nor store: those go on, and may
@@ -71,10 +71,12 @@ GBX_API gbx_code gbx_snapshot_take(gbx_instance *instance, const gbx_snapshot_op
 /* Give it back; NULL is fine. Instances that came from it live on. Not while another thread resumes it. */
 GBX_API void gbx_snapshot_release(gbx_snapshot *snapshot);
 
-/* What the guest asked for before: GBX_FROM_..., shared, renewed or to be compared. 0 for NULL. */
+/* What the guest asked for before: GBX_FROM_..., shared, renewed or to be compared. 0 for NULL.
+ * Thread-safe. */
 GBX_API uint64_t gbx_snapshot_holds(const gbx_snapshot *snapshot);
 
-/* The slug of one source ("random"), and what it means in words; "" for what is none. Static storage. */
+/* The slug of one source ("random"), and what it means in words; "" for what is none. Static storage;
+ * thread-safe. */
 GBX_API const char *gbx_source_name(uint64_t source);
 GBX_API const char *gbx_source_meaning(uint64_t source);
 

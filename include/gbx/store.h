@@ -44,7 +44,7 @@ typedef struct gbx_store_opts {
                               GBX_TRAP_FUEL. 0 and GBX_UNLIMITED: no bound; anything else takes an
                               engine with gbx_engine_opts.metered */
 } gbx_store_opts;
-#define GBX_STORE_OPTS_INIT {.size = sizeof(gbx_store_opts)}
+#define GBX_STORE_OPTS_INIT GBX_SIZED(gbx_store_opts)
 
 /* A new, empty store. opts may be NULL: defaults, all of them finite. The caller owns *out; it keeps the
  * engine alive. On failure *out is NULL: GBX_NO_MEMORY, GBX_ARGUMENT. Thread-safe on one engine. */
@@ -125,7 +125,7 @@ typedef struct gbx_instance_opts {
     const char *name; /* of this instance, for errors and traps, where a store has several. Copied; UTF-8
                          of at most 128 bytes; NULL: none */
 } gbx_instance_opts;
-#define GBX_INSTANCE_OPTS_INIT {.size = sizeof(gbx_instance_opts)}
+#define GBX_INSTANCE_OPTS_INIT GBX_SIZED(gbx_instance_opts)
 
 /* gbx_instance_new with options, which may be NULL. */
 GBX_API gbx_code gbx_instance_new_with(gbx_store *store, const gbx_module *module, gbx_linker *linker,

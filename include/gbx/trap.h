@@ -43,6 +43,10 @@ typedef struct gbx_trap {
     gbx_frame frames[GBX_TRAP_FRAMES];
 } gbx_trap;
 
+/* Did a call end well: the function returned, or the program exited with status 0? A Go program that reaches
+ * the end of main exits. False for NULL. Thread-safe. */
+GBX_API bool gbx_trap_is_success(const gbx_trap *trap);
+
 GBX_DECLS_END
 
 #endif

@@ -3,7 +3,9 @@
  * With nothing granted a guest has no arguments, no variables, no directories; its standard streams
  * read as empty and swallow output until they are bound; its clock is the fixed one (gbx_wasi_clock), from
  * which it learns nothing of the host's time. Randomness is the host's. What every guest has are imitations
- * of /dev/null, zero, full, random and urandom. What one is given in the end, gbx_wasi_describe tells. */
+ * of /dev/null, zero, full, random and urandom. What one is given in the end, gbx_wasi_describe tells.
+ *
+ * A builder is used by one thread at a time; what is asked of a store, by the store's thread. */
 #ifndef GBX_WASI_H
 #define GBX_WASI_H
 
@@ -136,7 +138,7 @@ typedef struct gbx_stream {
     bool has_ready_fd;
     int ready_fd;
 } gbx_stream;
-#define GBX_STREAM_INIT {.size = sizeof(gbx_stream)}
+#define GBX_STREAM_INIT GBX_SIZED(gbx_stream)
 GBX_API gbx_code gbx_wasi_stream(gbx_wasi *wasi, int guest_fd, const gbx_stream *stream, gbx_err *err);
 
 /* The clock. By default it is fixed: it begins at 2026-01-01 00:00:00 UTC (monotonic: 0) in each

@@ -42,3 +42,9 @@ gbx_trap_exit_code(gbx_trap_code code)
 {
     return trap_find(code)->exit_code;
 }
+
+bool
+gbx_trap_is_success(const gbx_trap *trap)
+{
+    return trap && (trap->code == GBX_TRAP_NONE || (trap->code == GBX_TRAP_EXIT && trap->exit_status == 0));
+}

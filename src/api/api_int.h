@@ -80,11 +80,17 @@ gbx_api_value(const gbx_val *val)
     return (wasm_value){gbx_api_low(val), gbx_api_high(val)};
 }
 
-/* The host made it up or got it from a guest and kept it: nothing says that it still exists. */
-static inline bool
-gbx_api_is_stale(const gbx_val *val)
+/* Why a value of the host's cannot enter `store`; NULL: it can. The host made an exception up, or got it from
+ * a guest and kept it: nothing says that it still exists. A function of another store would run beside the
+ * bounds of its own. */
+static inline const char *
+gbx_api_refuse(const gbx_val *val, const gbx_store *store)
 {
-    return val->type == GBX_EXNREF && val->of.ref != 0;
+    if (GBX_LIKELY(val->type < GBX_FUNCREF) || val->of.ref == 0) return NULL;
+    if (val->type == GBX_EXNREF) return "an exception, which a host cannot keep";
+    bool const is_func = val->type == GBX_FUNCREF;
+    return is_func && gbx_runtime_func_store((const gbx_func *)(uintptr_t)val->of.ref) != store
+                   ? "a function of another store" : NULL;
 }
 
 #endif

@@ -131,7 +131,8 @@ api_host_run(gbx_exec *x, gbx_instance *inst, const api_host *h, gbx_slot *slots
         if (results[i].type != h->type->results[i]) {
             return api_host_fail(x, h, "returned a value of another type than it declared");
         }
-        if (gbx_api_is_stale(&results[i])) return api_host_fail(x, h, "returned an exception");
+        if (gbx_api_refuse(&results[i], x->store))
+            return api_host_fail(x, h, "returned an exception, or a function of another store");
         slots[i] = gbx_api_low(&results[i]);
         if (sig->has_v128) slots[i + x->high] = gbx_api_high(&results[i]);
     }
@@ -374,9 +375,8 @@ gbx_linker_define_global(gbx_linker *linker, const char *module, const char *nam
     wasm_globaltype type = {.is_mutable = is_mutable};
     GBX_TRY(api_host_names(linker, module, name, &store, names, err));
     GBX_TRY(api_host_types(&value.type, 1, 1, &type.type, err));
-    if (gbx_api_is_stale(&value)) {
-        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "the host cannot keep exceptions");
-    }
+    const char *const why = gbx_api_refuse(&value, store);
+    if (why) return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "the value is %s", why);
     runtime_extern ext = {.kind = WASM_EXTERN_GLOBAL};
     GBX_TRY(gbx_runtime_host_global(store, &type, gbx_api_value(&value), &ext.of.global, err));
     return gbx_runtime_linker_define(linker, names[0], names[1], ext, err);

@@ -204,7 +204,7 @@ gbx_instance_set_global(gbx_instance *instance, const char *name, gbx_val value)
     if (!api_store_export(instance, name, WASM_EXTERN_GLOBAL, &ext)) return false;
     gbx_global *const g = ext.of.global;
     if (!g->is_mutable || gbx_runtime_valtype_in(value.type) != g->type) return false;
-    if (gbx_api_is_stale(&value)) return false;
+    if (gbx_api_refuse(&value, instance->store)) return false;
     wasm_value const v = gbx_api_value(&value);
     g->value = v.low;
     g->high = v.high;
@@ -232,8 +232,8 @@ gbx_func_results(const gbx_func *func, const gbx_valtype **out)
 }
 
 static gbx_trap_code
-api_store_check_call(const runtime_type *type, const gbx_val *args, size_t arg_count,
-                     const gbx_val *results, size_t result_count, gbx_trap *trap)
+api_store_check_call(const gbx_store *store, const runtime_type *type, const gbx_val *args,
+                     size_t arg_count, const gbx_val *results, size_t result_count, gbx_trap *trap)
 {
     if (arg_count != type->sig.param_count || result_count != type->sig.result_count) {
         return gbx_runtime_trap(trap, GBX_TRAP_HOST,
@@ -247,8 +247,9 @@ api_store_check_call(const runtime_type *type, const gbx_val *args, size_t arg_c
     }
     for (size_t i = 0; i < arg_count; i++) {
         if (GBX_LIKELY(args[i].type == type->params[i])) {
-            if (GBX_LIKELY(!gbx_api_is_stale(&args[i]))) continue;
-            return gbx_runtime_trap(trap, GBX_TRAP_HOST, "argument %zu is an exception", i);
+            const char *const why = gbx_api_refuse(&args[i], store);
+            if (GBX_LIKELY(!why)) continue;
+            return gbx_runtime_trap(trap, GBX_TRAP_HOST, "argument %zu is %s", i, why);
         }
         return gbx_runtime_trap(trap, GBX_TRAP_HOST, "argument %zu is %s, the function wants %s", i,
                                 gbx_wasm_valtype_text(gbx_runtime_valtype_in(args[i].type)),
@@ -264,7 +265,8 @@ api_store_call(gbx_func *func, const gbx_val *args, size_t arg_count, gbx_val *r
 {
     const runtime_type *const type = gbx_runtime_func_keep_type(func);
     gbx_trap_code code =
-            api_store_check_call(type, args, arg_count, results, result_count, trap);
+            api_store_check_call(gbx_runtime_func_store(func), type, args, arg_count, results,
+                                 result_count, trap);
     if (code != GBX_TRAP_NONE) {
         gbx_runtime_name_trap(gbx_runtime_func_store(func), func->inst, trap);
         return code;

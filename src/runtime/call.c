@@ -41,6 +41,7 @@ gbx_runtime_func_keep_type(gbx_func *f)
     const runtime_type *const type = gbx_runtime_func_type(f);
     const wasm_functype *const sig = &type->sig;
     bool const is_plain = !sig->has_v128 && !memchr(sig->params, WASM_EXNREF, sig->param_count) &&
+                          !memchr(sig->params, WASM_FUNCREF, sig->param_count) &&
                           max_u32(sig->param_count, sig->result_count) <= RUNTIME_PLAIN_VALUES;
     if (f->code && is_plain) f->type = type;
     return type;

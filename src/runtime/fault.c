@@ -32,6 +32,7 @@
 #endif
 /* Of the handler's own frames, and of a short one it passes a fault on to. */
 #define FAULT_HANDLER_BYTES ((size_t)4 << 10)
+#define FAULT_NEAR_BYTES ((uintptr_t)32 << 10)
 
 /* ---- ranges */
 
@@ -192,16 +193,23 @@ _Thread_local gbx_entry *gbx_runtime_fault_running __attribute__((tls_model("ini
 
 /* Where on its stack this thread's handler is asking whoever was there before, and about which signal. A
  * host's handler may jump out of it, so that this says nothing of later signals: one that asks us back is
- * called from further down, about the same one. */
+ * called from further down, about the same one, or puts us back where it found us and raises the signal
+ * again (Python's faulthandler), while our frame is still marked as waiting for it. */
 static _Thread_local struct {
-    const void *frame, *context;
+    const volatile uintptr_t *frame;
+    const void *context;
+    const struct sigaction *to;
+    int sig;
 } fault_passing __attribute__((tls_model("initial-exec")));
 
 /* ---- the handler */
 
 static int const fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-static struct sigaction fault_before[GBX_LEN(fault_signals)];
-static atomic_bool fault_spent[GBX_LEN(fault_signals)]; /* SA_RESETHAND, and it was called */
+/* Who was there when ours was installed first, and when last: a handler that came between and asks us back
+ * means the former. Two copies of this library take turns so, and each must still find the host's. */
+enum { FAULT_FIRST, FAULT_LAST };
+static struct sigaction fault_before[2][GBX_LEN(fault_signals)];
+static atomic_bool fault_spent[2][GBX_LEN(fault_signals)]; /* SA_RESETHAND, and it was called */
 static _Atomic int fault_state; /* 0: not tried, 1: installed, -1: refused */
 
 /* The kernel raised it for an instruction of this thread: not kill() and its like, whose codes are not
@@ -258,8 +266,8 @@ fault_deepens(gbx_exec *x, uintptr_t addr)
     return true;
 }
 
-/* SAFETY: the pc is looked up before anything of a thread is believed but that it runs a guest; the
- * record, exec and instance are those of code that runs now on this thread. */
+/* SAFETY: the pc is looked up before anything of a thread is believed but that it runs a guest; the record,
+ * exec and instance are those of code that runs now on this thread. */
 static bool
 fault_take(int sig, const siginfo_t *info, void *context)
 {
@@ -311,28 +319,73 @@ fault_default(int sig, const siginfo_t *info, bool is_ignored)
     if (!is_repeated) (void)syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), sig);
 }
 
+/* What stands in a frame of ours that waits for whom it asked; another copy of the library has others. */
+static uintptr_t
+fault_mark(const void *context)
+{
+    return (uintptr_t)fault_before ^ (uintptr_t)context;
+}
+
+/* Whom we are asking about this signal asks us. SAFETY: a mark is read only that lies between `frame` and the
+ * context of the same signal, or so little above `frame` that both are on one stack. */
+static bool
+fault_asks_back(int sig, const siginfo_t *info, const void *context, const volatile uintptr_t *frame)
+{
+    uintptr_t const here = (uintptr_t)frame, there = (uintptr_t)fault_passing.frame;
+    if (!fault_passing.context || here >= there) return false;
+    bool const is_same = fault_passing.context == context && there < (uintptr_t)context;
+    bool const is_raised = info->si_code == SI_TKILL && info->si_pid == getpid() &&
+                           fault_passing.sig == sig && there - here < FAULT_NEAR_BYTES;
+    return (is_same || is_raised) && *fault_passing.frame == fault_mark(fault_passing.context);
+}
+
+/* Whom to ask: who was there last, unless that is who asks us, back or because he came after us again.
+ * Asked back for the second time there is nobody left: NULL. */
+static const struct sigaction *
+fault_whom(u32 i, bool asks_back, u32 *which)
+{
+    const struct sigaction *const first = &fault_before[FAULT_FIRST][i];
+    const struct sigaction *const last = &fault_before[FAULT_LAST][i];
+    *which = FAULT_FIRST;
+    bool const is_one = first->sa_handler == last->sa_handler;
+    if (asks_back) return is_one || fault_passing.to == first ? NULL : first;
+    struct sigaction now;
+    if (is_one) return first;
+    if (sigaction(fault_signals[i], NULL, &now) == 0 && now.sa_handler == last->sa_handler) return first;
+    *which = FAULT_LAST;
+    return last;
+}
+
 static void
 fault_pass_on(int sig, siginfo_t *info, void *context)
 {
-    u32 i = 0;
+    u32 i = 0, which;
     while (fault_signals[i] != sig) i++;
-    const struct sigaction *const before = &fault_before[i];
-    const void *const frame = __builtin_frame_address(0);
-    bool const asks_back = fault_passing.context == context && frame < fault_passing.frame;
+    volatile uintptr_t frame = 0;
+    bool const asks_back = fault_asks_back(sig, info, context, &frame);
+    const struct sigaction *const before = fault_whom(i, asks_back, &which);
+    if (!before) {
+        fault_default(sig, info, false);
+        return;
+    }
     bool const is_info = (before->sa_flags & SA_SIGINFO) != 0;
     bool const is_handler =
             is_info || (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN);
     bool const is_spent = is_handler && ((unsigned)before->sa_flags & SA_RESETHAND) &&
-                          atomic_exchange(&fault_spent[i], true);
-    if (!is_handler || is_spent || asks_back) {
+                          atomic_exchange(&fault_spent[which][i], true);
+    if (!is_handler || is_spent) {
         fault_default(sig, info, !is_handler && before->sa_handler == SIG_IGN);
         return;
     }
-    fault_passing.frame = frame;
+    frame = fault_mark(context);
+    fault_passing.frame = &frame;
     fault_passing.context = context;
+    fault_passing.to = before;
+    fault_passing.sig = sig;
     if (is_info) before->sa_sigaction(sig, info, context);
     else before->sa_handler(sig);
     fault_passing.context = NULL;
+    frame = 0;
 }
 
 static void
@@ -347,9 +400,11 @@ fault_handle(int sig, siginfo_t *info, void *context)
 static bool
 fault_install_one(u32 i)
 {
-    if (sigaction(fault_signals[i], NULL, &fault_before[i]) != 0) return false;
-    struct sigaction ours = {.sa_mask = fault_before[i].sa_mask};
-    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (fault_before[i].sa_flags & (SA_NODEFER | SA_RESTART));
+    struct sigaction *const before = &fault_before[FAULT_LAST][i];
+    if (sigaction(fault_signals[i], NULL, before) != 0) return false;
+    if (atomic_load(&fault_state) == 0) fault_before[FAULT_FIRST][i] = *before;
+    struct sigaction ours = {.sa_mask = before->sa_mask};
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (before->sa_flags & (SA_NODEFER | SA_RESTART));
     ours.sa_sigaction = fault_handle;
     return sigaction(fault_signals[i], &ours, NULL) == 0;
 }

@@ -89,7 +89,7 @@ open_module(void)
 }
 
 static void
-test_tenants(void **state)
+test_a91_tenants(void **state)
 {
     (void)state;
     static int32_t ids[THREADS];
@@ -177,6 +177,6 @@ test_stop(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tenants), cmocka_unit_test(test_stop)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a91_tenants), cmocka_unit_test(test_stop)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

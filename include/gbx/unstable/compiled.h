@@ -27,6 +27,7 @@ typedef struct gbx_compiled {
     uint64_t publish_ns; /* and making it executable and known */
 } gbx_compiled;
 
+/* Fill *out with what has become of the module's functions until now. */
 GBX_API void gbx_compiled_get(const gbx_module *module, gbx_compiled *out);
 
 typedef struct gbx_refused {

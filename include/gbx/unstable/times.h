@@ -22,6 +22,7 @@ typedef struct gbx_times {
                             one as they are called; of those compiled at once it is part of compile_ns too */
 } gbx_times;
 
+/* Fill *out with the times until now. */
 GBX_API void gbx_times_get(const gbx_module *module, gbx_times *out);
 
 GBX_DECLS_END

@@ -1,0 +1,3 @@
+module example.com/glovebox/gallery
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/glovebox/host-function
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/glovebox/host
+
+go 1.24

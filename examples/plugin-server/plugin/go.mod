@@ -1,0 +1,3 @@
+module example.com/glovebox/plugin-server
+
+go 1.24

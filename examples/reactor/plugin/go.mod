@@ -1,0 +1,3 @@
+module example.com/glovebox/reactor
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/glovebox/tenants
+
+go 1.24
