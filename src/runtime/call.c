@@ -44,6 +44,7 @@ gbx_runtime_trap(gbx_trap *trap, gbx_trap_code code, const char *fmt, ...)
     trap->exit_status = 0;
     trap->frame_count = 0;
     trap->frames_total = 0;
+    trap->limit = trap->used = 0;
     text_buf t = gbx_base_text_init(trap->message, sizeof trap->message);
     va_list args;
     va_start(args, fmt);
@@ -109,27 +110,6 @@ call_end(gbx_store *s)
     s->lane = NULL;
 }
 
-const char *
-gbx_runtime_frame_name(const gbx_frame_ref *frame)
-{
-    return gbx_runtime_module_func_name(instance_of(frame->inst)->module, frame->func_idx);
-}
-
-static void
-call_copy_frames(const gbx_exec *x, gbx_trap *trap)
-{
-    trap->frames_total = x->frames_total;
-    trap->frame_count = (u32)min_u64(x->frame_count, GBX_TRAP_FRAMES);
-    for (u32 i = 0; i < trap->frame_count; i++) {
-        const gbx_frame_ref *const f = &x->frames[i];
-        trap->frames[i] = (gbx_frame){
-                .func_idx = f->func_idx,
-                .offset = f->offset,
-                .name = gbx_runtime_frame_name(f),
-        };
-    }
-}
-
 /* What the trap code alone does not say: the limit that was hit, or what the host function said. */
 static void
 call_explain(const gbx_store *s, gbx_trap_code code, text_buf *t)
@@ -147,6 +127,24 @@ call_explain(const gbx_store *s, gbx_trap_code code, text_buf *t)
     }
 }
 
+/* The bound that was met, in numbers. */
+static void
+call_measure(const gbx_store *s, gbx_trap_code code, gbx_trap *trap)
+{
+    trap->limit = trap->used = 0;
+    switch (code) {
+    case GBX_TRAP_DEADLINE:
+        trap->limit = s->limits.timeout_ns;
+        trap->used = gbx_base_os_now_ns() - s->started_ns;
+        break;
+    case GBX_TRAP_STACK_EXHAUSTED:
+        trap->limit = trap->used = (u64)((u8 *)s->exec.stack_end - (u8 *)s->exec.stack);
+        break;
+    case GBX_TRAP_OUTPUT_LIMIT: trap->limit = trap->used = s->limits.output_bytes; break;
+    default: break;
+    }
+}
+
 /* What the execution context was left with stays there: a host function that returns a nested trap
  * passes its message and frames on (and where it goes on instead, api/ forgets the message). */
 static void
@@ -157,7 +155,8 @@ call_report(const gbx_store *s, gbx_trap_code code, gbx_trap *trap)
     trap->exit_status = code == GBX_TRAP_EXIT ? s->exec.exit_status : 0;
     text_buf t = gbx_base_text_init(trap->message, sizeof trap->message);
     call_explain(s, code, &t);
-    call_copy_frames(&s->exec, trap);
+    call_measure(s, code, trap);
+    gbx_runtime_frames_copy(&s->exec, code != GBX_TRAP_EXIT, trap);
 }
 
 gbx_trap_code

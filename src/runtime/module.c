@@ -28,6 +28,7 @@ module_free(gbx_module *m)
     for (map_node *n; (n = gbx_base_map_pop(&m->names));) {
         gbx_base_free(MAP_ENTRY(n, module_name, node));
     }
+    gbx_runtime_frames_deinit(m);
     gbx_base_arena_deinit(&m->texts);
     gbx_base_free(m->imports);
     gbx_base_free(m->exports);

@@ -14,6 +14,7 @@
 #include "runtime/published.h"
 #include "runtime/runtime.h"
 #include "runtime/tier.h"
+#include "wasm/golines.h"
 
 /* ---- types.c: canonical function types, thread-safe */
 
@@ -272,6 +273,12 @@ typedef struct module_name {
     char text[]; /* escaped, NUL-terminated */
 } module_name;
 
+/* ---- frames.c: backtraces for people */
+
+/* Frames of a call that ended, at most GBX_TRAP_FRAMES. `has_places`: with function, file and line of Go. */
+void gbx_runtime_frames_copy(const gbx_exec *x, bool has_places, gbx_trap *trap);
+void gbx_runtime_frames_deinit(gbx_module *m);
+
 enum { MODULE_IMAGE_UNUSED, MODULE_IMAGE_UNTRIED, MODULE_IMAGE_NONE, MODULE_IMAGE_READY };
 
 /* What active data segments make of memory 0; see image.c. Immutable once `state` is MODULE_IMAGE_READY. */
@@ -297,6 +304,9 @@ struct gbx_module {
     arena texts;
     gbx_extern_info *imports, *exports; /* NULL until asked for; name NULL: not made yet */
     map names;
+    bool go_is_known; /* `go` was looked for */
+    go_table go;
+    map go_texts; /* by address */
 
     module_code code;
     module_image image;
