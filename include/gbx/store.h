@@ -17,6 +17,23 @@ typedef struct gbx_instance gbx_instance;
 
 #define GBX_UNLIMITED UINT64_MAX
 
+/* A module that exports `_initialize` and no `_start` (a reactor: Go's -buildmode=c-shared) is a library that has
+ * to be set up before anything else of it is called. */
+typedef enum gbx_initialize {
+    GBX_INITIALIZE_AUTO, /* `_initialize` runs by itself, once, before the first call of an export; it has the
+                            store's deadline for itself, and its trap is that of the call */
+    GBX_INITIALIZE_HOST, /* the host calls gbx_instance_initialize; an export that is called before it is
+                            GBX_TRAP_UNINITIALIZED */
+} gbx_initialize;
+
+/* What a trap ends, beside the call. An uncaught exception of WebAssembly ends the call alone. */
+typedef enum gbx_after_trap {
+    GBX_AFTER_TRAP_AUTO,    /* programs, which export `_start` or `_initialize`: a Go program's registers and
+                               stacks are then those of the call that trapped. Other modules can be called on */
+    GBX_AFTER_TRAP_ENDS,    /* every instance that was in the call */
+    GBX_AFTER_TRAP_GOES_ON, /* nothing: the host knows that its guests survive it */
+} gbx_after_trap;
+
 typedef struct gbx_store_opts {
     size_t size;           /* set by GBX_STORE_OPTS_INIT */
     uint64_t timeout_ns;   /* wall-clock bound of each outermost call, waits included; 0: 30 s;
@@ -36,6 +53,8 @@ typedef struct gbx_store_opts {
                               GBX_UNLIMITED */
     uint64_t huge_pages;   /* not 0: ask for huge pages behind memories: programs start and run faster
                               and take up to 2 MiB more each. For few instances, not for thousands */
+    gbx_initialize initialize; /* who runs `_initialize` of libraries */
+    gbx_after_trap after_trap; /* which instances can still be called after a trap */
 } gbx_store_opts;
 #define GBX_STORE_OPTS_INIT {.size = sizeof(gbx_store_opts)}
 
@@ -94,6 +113,11 @@ typedef struct gbx_linker gbx_linker; /* host.h */
 GBX_API gbx_code gbx_instance_new(gbx_store *store, const gbx_module *module, gbx_linker *linker,
                                   gbx_instance **out, gbx_trap *trap, gbx_err *err);
 
+/* Run a library's `_initialize` now, if it has not run yet; GBX_TRAP_NONE at once where it has, and for
+ * modules that have none. As gbx_func_call otherwise. Calling what gbx_instance_func gives for "_initialize" does
+ * the same. */
+GBX_API gbx_trap_code gbx_instance_initialize(gbx_instance *instance, gbx_trap *trap);
+
 typedef struct gbx_func gbx_func; /* a function of an instance, owned by its store */
 
 /* The exported function `name` (NUL-terminated), NULL where there is none. The same function each
@@ -115,8 +139,11 @@ GBX_API size_t gbx_func_results(const gbx_func *func, const gbx_valtype **out);
  * Counts and types must match the function's, else nothing is called: GBX_TRAP_HOST with a message.
  * GBX_TRAP_NO_HOST_MEMORY: no address space for a stack, no descriptor or thread for the deadline.
  * May be called from a host function of the same store: such calls nest in the outermost one, share its
- * deadline and end with it. After a trap further calls are allowed, but the guest's memory is as the
- * trap left it, and few programs can go on from there. */
+ * deadline and end with it.
+ * The first call of a library's export runs its `_initialize` (gbx_store_opts.initialize). After a trap an
+ * instance of a program can be called no more, which is GBX_TRAP_POISONED with a message that names the call and
+ * its trap, and after an exit GBX_TRAP_ENDED (gbx_store_opts.after_trap). What instances of a store call of each
+ * other, not through the host, is not looked at. */
 GBX_API gbx_trap_code gbx_func_call(gbx_func *func, const gbx_val *args, size_t arg_count,
                                     gbx_val *results, size_t result_count, gbx_trap *trap);
 

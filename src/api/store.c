@@ -34,6 +34,10 @@ gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts, gbx_store **out, g
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "stack_bytes is %llu: %s",
                                 (unsigned long long)o.stack_bytes, WASM_WHY_GUEST_STACK_BYTES);
     }
+    if ((u32)o.initialize > GBX_INITIALIZE_HOST || (u32)o.after_trap > GBX_AFTER_TRAP_GOES_ON) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "initialize or after_trap is a value that this library does not know");
+    }
     u64 const memory = o.memory_bytes ? o.memory_bytes : API_STORE_MEMORY_BYTES;
     u64 const stack = o.stack_bytes ? o.stack_bytes : store_default_stack(memory);
     runtime_limits const limits = {
@@ -45,6 +49,8 @@ gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts, gbx_store **out, g
             .output_bytes = o.output_bytes ? o.output_bytes : API_STORE_OUTPUT_BYTES,
             .disk_bytes = o.disk_bytes ? o.disk_bytes : API_STORE_DISK_BYTES,
             .huge_pages = o.huge_pages != 0,
+            .host_initializes = o.initialize == GBX_INITIALIZE_HOST,
+            .after_trap = o.after_trap,
     };
     return gbx_runtime_store_new(engine, &limits, out, err);
 }
@@ -101,8 +107,17 @@ api_store_export(const gbx_instance *instance, const char *name, wasm_extern kin
 gbx_func *
 gbx_instance_func(gbx_instance *instance, const char *name)
 {
-    runtime_extern ext;
-    return api_store_export(instance, name, WASM_EXTERN_FUNC, &ext) ? ext.of.func : NULL;
+    rd_name n;
+    if (!instance || gbx_api_name(name, "name", &n, NULL) != GBX_OK) return NULL;
+    const wasm_export *const e = gbx_wasm_find_export(instance->module, n.text, n.len);
+    return e && e->kind == WASM_EXTERN_FUNC ? gbx_runtime_life_function(instance, e->idx) : NULL;
+}
+
+gbx_trap_code
+gbx_instance_initialize(gbx_instance *instance, gbx_trap *trap)
+{
+    if (!instance) return gbx_runtime_trap(trap, GBX_TRAP_HOST, "initialized a NULL instance");
+    return gbx_runtime_life_initialize(instance, trap);
 }
 
 gbx_func *
@@ -110,7 +125,7 @@ gbx_instance_func_at(gbx_instance *instance, size_t idx)
 {
     if (!instance || idx >= instance->module->export_count) return NULL;
     const wasm_export *const e = &instance->module->exports[idx];
-    return e->kind == WASM_EXTERN_FUNC ? instance->funcs[e->idx] : NULL;
+    return e->kind == WASM_EXTERN_FUNC ? gbx_runtime_life_function(instance, e->idx) : NULL;
 }
 
 bool

@@ -8,8 +8,8 @@
  * the next, which then ends before it begins; one that arrives while a call runs is used up by that
  * call, whether the guest noticed in time or not. RULE: S14, the word is the truth and the event a hint.
  *
- * A trap leaves the guest's memory as it was at that instruction, and WebAssembly allows further
- * calls; `poisoned` only remembers that it happened. */
+ * A trap leaves the guest's memory as it was at that instruction. Whether further calls may come, life.c
+ * says. */
 #include <stdarg.h>
 #include <string.h>
 
@@ -163,6 +163,10 @@ gbx_trap_code
 gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
     if (trap) trap->code = GBX_TRAP_NONE;
+    if (GBX_UNLIKELY(s->unready)) {
+        gbx_trap_code const refused = gbx_runtime_life_enter(f, trap);
+        if (refused != GBX_TRAP_NONE) return refused;
+    }
     /* The interpreter counts guest levels up to the same limit and knows their frames; this stops
      * host functions that call each other without end and no guest between. */
     if (s->depth > WASM_MAX_REENTRY) {
@@ -180,8 +184,8 @@ gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *tra
         if (code != GBX_TRAP_NONE) {
             s->has_ended = true;
             call_report(s, code, trap);
+            gbx_runtime_life_ended(s, f, code);
         }
-        if (code != GBX_TRAP_NONE && code != GBX_TRAP_EXIT && f->code) f->inst->poisoned = true;
     }
     if (outermost) call_end(s);
     return code;

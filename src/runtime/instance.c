@@ -221,7 +221,9 @@ instance_forget(runtime_instance *i)
     memset(i->abi.tags, 0, w->imported_tags * sizeof *i->abi.tags);
     for (u32 k = w->imported_globals; k < w->global_count; k++) *i->abi.globals[k] = (gbx_global){0};
     i->abi.store = NULL;
-    i->abi.poisoned = false;
+    i->life = LIFE_READY;
+    i->initialize = NULL;
+    i->has_resume = false;
     i->next = NULL;
     i->snapshot = NULL;
 }
@@ -376,6 +378,7 @@ gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l, gbx_i
     *out = NULL;
     GBX_TRY(instance_make(s, gbx_runtime_module_mutable(m), NULL, l, &i, err));
     GBX_TRY(instance_start(i, trap, err));
+    if (i->module->is_library) gbx_runtime_life_set(i, LIFE_FRESH);
     *out = &i->abi;
     return GBX_OK;
 }
@@ -388,6 +391,7 @@ gbx_runtime_instance_resume(gbx_store *s, runtime_snapshot *snap, gbx_linker *l,
     *out = NULL;
     GBX_TRY(instance_make(s, snap->module, snap, l, &i, err));
     gbx_runtime_snapshot_apply(snap, i);
+    if (snap->is_fresh) gbx_runtime_life_set(i, LIFE_FRESH);
     *out = &i->abi;
     return GBX_OK;
 }

@@ -159,6 +159,7 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagg
     code = module_decode(m, bytes, len, tagging, with, err);
     gbx_runtime_shipped_end(with);
     if (code == GBX_OK) code = module_intern(m, err);
+    if (code == GBX_OK) gbx_runtime_life_look(m);
     if (code != GBX_OK) {
         module_free(m);
         return code;

@@ -102,6 +102,8 @@ typedef struct runtime_limits {
     u64 table_elems;  /* of all tables together */
     u64 output_bytes, disk_bytes; /* that may be written, for wasi/; UINT64_MAX: no bound */
     bool huge_pages;  /* behind memories */
+    bool host_initializes;        /* `_initialize` is not run by itself */
+    gbx_after_trap after_trap;
 } runtime_limits;
 
 #define RUNTIME_STACK_LEAST_BYTES ((u64)64 << 10)
@@ -199,6 +201,13 @@ GBX_MUST_USE gbx_code gbx_runtime_instance_resume(gbx_store *s, runtime_snapshot
 runtime_extern gbx_runtime_instance_extern(const gbx_instance *inst, wasm_extern kind, u32 idx);
 bool gbx_runtime_instance_export(const gbx_instance *inst, rd_name name, runtime_extern *out);
 const gbx_module *gbx_runtime_instance_module(const gbx_instance *inst);
+
+/* ---- life.c */
+
+/* Run a library's `_initialize` if that was not done. */
+GBX_MUST_USE gbx_trap_code gbx_runtime_life_initialize(gbx_instance *inst, gbx_trap *trap);
+/* Function func_idx for a host: `_initialize` of a library as one that runs it once. NULL: memory is short. */
+gbx_func *gbx_runtime_life_function(gbx_instance *inst, u32 func_idx);
 
 /* ---- snapshot.c */
 

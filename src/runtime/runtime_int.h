@@ -303,6 +303,8 @@ struct gbx_module {
     pthread_mutex_t lock;
     arena texts;
     gbx_extern_info *imports, *exports; /* NULL until asked for; name NULL: not made yet */
+    bool is_program, is_library; /* see life.c */
+    u32 initialize;              /* function, of a library */
     map names;
     bool go_is_known; /* `go` was looked for */
     go_table go;
@@ -409,6 +411,23 @@ GBX_MUST_USE gbx_code gbx_runtime_table_reuse(gbx_table *t, const wasm_tabletype
 /* Old length, or UINT64_MAX where it cannot grow. New elements are `init`. */
 GBX_MUST_USE u64 gbx_runtime_table_grow(gbx_table *t, gbx_slot init, u64 delta, u64 *left);
 
+/* ---- life.c: see its head */
+
+typedef enum instance_life {
+    LIFE_READY,    /* calls may come */
+    LIFE_FRESH,    /* `_initialize` has to run first */
+    LIFE_STARTING, /* it is running */
+    LIFE_POISONED, /* a trap left it in the middle of something */
+    LIFE_ENDED,    /* it exited */
+} instance_life;
+
+void gbx_runtime_life_look(gbx_module *m);
+void gbx_runtime_life_set(runtime_instance *i, instance_life life);
+/* Before a call of `f` in a store that has unready instances; may run `_initialize`. */
+GBX_MUST_USE gbx_trap_code gbx_runtime_life_enter(const gbx_func *f, gbx_trap *trap);
+/* After a call that did not return, with its frames still in the store. */
+void gbx_runtime_life_ended(gbx_store *s, const gbx_func *f, gbx_trap_code code);
+
 /* ---- instance.c, init.c */
 
 struct runtime_instance {
@@ -429,6 +448,14 @@ struct runtime_instance {
     pool_link *home; /* ring of the module, or of the snapshot it began with */
     pool_link in_pool, in_home;
     runtime_snapshot *snapshot; /* NULL: it began as its module says */
+
+    instance_life life;
+    gbx_trap_code end_code; /* how the call ended that ended it too, and of which function; UINT32_MAX: of */
+    u32 end_func;           /* another instance's */
+    i32 end_status;
+    gbx_func *initialize; /* what hosts are given as `_initialize`; NULL: nobody asked */
+    bool has_resume;      /* see snapshot.c of api/ */
+    u32 resume, renews;
 };
 
 static inline bool
@@ -488,6 +515,7 @@ struct runtime_snapshot {
     snapshot_table *tables;
     wasm_value *globals; /* functions as in tables */
     bool *data_dropped, *elem_dropped;
+    bool is_fresh; /* `_initialize` had not run */
     pool_link idle; /* as gbx_module.idle */
 };
 
@@ -531,6 +559,7 @@ struct gbx_store {
     runtime_lane *lane; /* of the running call */
     u64 started_ns;
     u32 depth; /* calls now nested */
+    u32 unready; /* instances that are not LIFE_READY */
     bool memory_was_refused; /* one could not grow as far as a guest wanted */
     bool has_ended; /* a call did, by a trap or an exit: somewhere guest state may be half made */
     bool has_code;        /* of some instance: functions may be compiled */
