@@ -26,7 +26,7 @@ GBX_API int gbx_trap_exit_code(gbx_trap_code code);
 typedef enum gbx_line {
     GBX_LINE_NONE, /* not at all: `line` is 0 */
     GBX_LINE_CALL, /* it is that of the call which the frame makes */
-    GBX_LINE_NEAR, /* of the last statement between two calls, in which the instruction is */
+    GBX_LINE_NEAR, /* of a statement between the same two calls as the instruction */
     GBX_LINE_FUNC, /* where the function begins */
 } gbx_line;
 

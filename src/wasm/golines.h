@@ -22,7 +22,7 @@ typedef struct go_table {
 typedef enum go_line_kind { /* ORDER: gbx_line */
     GO_LINE_NONE,
     GO_LINE_CALL, /* the line of the call */
-    GO_LINE_NEAR, /* of the piece between two calls in which the instruction is */
+    GO_LINE_NEAR, /* of a statement between the same two calls as the instruction */
     GO_LINE_FUNC, /* where the function begins */
 } go_line_kind;
 
