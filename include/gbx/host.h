@@ -51,9 +51,9 @@ GBX_API gbx_code gbx_linker_define_func(gbx_linker *linker, const char *module, 
                                         gbx_host_callback callback, void *data, gbx_err *err);
 
 /* Define every export of `instance`, of the same store, under the module name `module`. A library is
- * initialized first (gbx_store_opts.initialize), since those who import from it call it without the host.
- * GBX_TRAPPED (in its `_initialize`, or in an earlier call that ended it), GBX_NO_MEMORY, GBX_ARGUMENT; on failure
- * some may be defined. */
+ * initialized first (gbx_store_opts.initialize), since those who import from it call it without the
+ * host. GBX_TRAPPED (in its `_initialize`, or in an earlier call that ended it), GBX_NO_MEMORY,
+ * GBX_ARGUMENT; on failure some may be defined. */
 GBX_API gbx_code gbx_linker_define_instance(gbx_linker *linker, const char *module,
                                             gbx_instance *instance, gbx_err *err);
 

@@ -17,8 +17,8 @@ typedef struct gbx_instance gbx_instance;
 
 #define GBX_UNLIMITED UINT64_MAX
 
-/* A module that exports `_initialize` and no `_start` (a reactor: Go's -buildmode=c-shared) is a library that has
- * to be set up before anything else of it is called. */
+/* A module that exports `_initialize` and no `_start` (a reactor: Go's -buildmode=c-shared) is a library
+ * that has to be set up before anything else of it is called. */
 typedef enum gbx_initialize {
     GBX_INITIALIZE_AUTO, /* `_initialize` runs by itself, once, before the first call of an export; it has the
                             store's deadline for itself, and its trap is that of the call */
@@ -28,8 +28,8 @@ typedef enum gbx_initialize {
 
 /* What a trap ends, beside the call. An uncaught exception of WebAssembly ends the call alone. */
 typedef enum gbx_after_trap {
-    GBX_AFTER_TRAP_AUTO,    /* programs, which export `_start` or `_initialize`: a Go program's registers and
-                               stacks are then those of the call that trapped. Other modules can be called on */
+    GBX_AFTER_TRAP_AUTO,    /* programs, which export `_start` or `_initialize`: a Go program's registers
+                               and stacks are then those of the call that trapped. Other modules go on */
     GBX_AFTER_TRAP_ENDS,    /* every instance that was in the call */
     GBX_AFTER_TRAP_GOES_ON, /* nothing: the host knows that its guests survive it */
 } gbx_after_trap;
@@ -114,8 +114,8 @@ GBX_API gbx_code gbx_instance_new(gbx_store *store, const gbx_module *module, gb
                                   gbx_instance **out, gbx_trap *trap, gbx_err *err);
 
 /* Run a library's `_initialize` now, if it has not run yet; GBX_TRAP_NONE at once where it has, and for
- * modules that have none. As gbx_func_call otherwise. Calling what gbx_instance_func gives for "_initialize" does
- * the same. */
+ * modules that have none. As gbx_func_call otherwise. Calling what gbx_instance_func gives for
+ * "_initialize" does the same. */
 GBX_API gbx_trap_code gbx_instance_initialize(gbx_instance *instance, gbx_trap *trap);
 
 typedef struct gbx_func gbx_func; /* a function of an instance, owned by its store */
@@ -134,16 +134,16 @@ GBX_API size_t gbx_func_params(const gbx_func *func, const gbx_valtype **out);
 GBX_API size_t gbx_func_results(const gbx_func *func, const gbx_valtype **out);
 
 /* Call `func` with `args`; its results are written to `results`, all of them or, when it trapped, none.
- * Returns GBX_TRAP_NONE when it returned; otherwise what ended it, with details in *trap (may be
- * NULL). The guest exiting by itself is GBX_TRAP_EXIT, and trap->exit_status says with what.
- * Counts and types must match the function's, else nothing is called: GBX_TRAP_HOST with a message.
- * GBX_TRAP_NO_HOST_MEMORY: no address space for a stack, no descriptor or thread for the deadline.
- * May be called from a host function of the same store: such calls nest in the outermost one, share its
- * deadline and end with it.
- * The first call of a library's export runs its `_initialize` (gbx_store_opts.initialize). After a trap an
- * instance of a program can be called no more, which is GBX_TRAP_POISONED with a message that names the call and
- * its trap, and after an exit GBX_TRAP_ENDED (gbx_store_opts.after_trap). What instances of a store call of each
- * other, not through the host, is not looked at. */
+ * Returns GBX_TRAP_NONE when it returned; otherwise what ended it, with details in *trap (may be NULL).
+ * The guest exiting by itself is GBX_TRAP_EXIT, and trap->exit_status says with what. Counts and types
+ * must match the function's, else nothing is called: GBX_TRAP_HOST with a message.
+ * GBX_TRAP_NO_HOST_MEMORY: no address space for a stack, no descriptor or thread for the deadline. May
+ * be called from a host function of the same store: such calls nest in the outermost one, share its
+ * deadline and end with it. The first call of a library's export runs its `_initialize`
+ * (gbx_store_opts.initialize). After a trap an instance of a program can be called no more, which is
+ * GBX_TRAP_POISONED with a message that names the call and its trap, and after an exit GBX_TRAP_ENDED
+ * (gbx_store_opts.after_trap). What instances of a store call of each other, not through the host, is
+ * not looked at. */
 GBX_API gbx_trap_code gbx_func_call(gbx_func *func, const gbx_val *args, size_t arg_count,
                                     gbx_val *results, size_t result_count, gbx_trap *trap);
 

@@ -1,10 +1,11 @@
-/* Backtraces for people: the frames that a trap left, with names, and with Go's functions, files and lines.
+/* Backtraces for people: the frames that a trap left, with names, and with Go's functions, files and
+ * lines.
  *
- * Texts belong to the module and are made when they are first asked for, under its lock, as in module.c: many
- * traps of one module share them. Where memory is short they are "".
+ * Texts belong to the module and are made when they are first asked for, under its lock, as in module.c:
+ * many traps of one module share them. Where memory is short they are "".
  *
- * SAFETY: how much of the bodies is walked for one backtrace is bounded, since a guest chooses both its frames
- * and how long the bodies are: FRAMES_WALK_BYTES. */
+ * SAFETY: how much of the bodies is walked for one backtrace is bounded, since a guest chooses both its
+ * frames and how long the bodies are: FRAMES_WALK_BYTES. */
 #include <string.h>
 
 #include "base/alloc.h"

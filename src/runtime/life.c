@@ -1,14 +1,15 @@
 /* What an instance may still be asked: whether it was initialised, and what its last call left of it.
  *
- * A *program* is a module that exports `_start` or `_initialize`, as WASI has it. Its exports are not functions
- * of their arguments but calls into a running thing: somebody has to set it up before the first one (a library's
- * `_initialize`), and one that a trap tore out of the middle of a call has left registers, stacks and locks
- * as they were there. Go keeps its stack pointer and its goroutine in globals: the next call would run on the
- * stack of the one that trapped. So programs end with their first trap, or when they exit, and are told apart
- * by `life`; all other modules can be called on after traps, as WebAssembly has it. A store may say otherwise.
+ * A *program* is a module that exports `_start` or `_initialize`, as WASI has it. Its exports are not
+ * functions of their arguments but calls into a running thing: somebody has to set it up before the
+ * first one (a library's `_initialize`), and one that a trap tore out of the middle of a call has left
+ * registers, stacks and locks as they were there. Go keeps its stack pointer and its goroutine in
+ * globals: the next call would run on the stack of the one that trapped. So programs end with their
+ * first trap, or when they exit, and are told apart by `life`; all other modules can be called on after
+ * traps, as WebAssembly has it. A store may say otherwise.
  *
- * What must hold: `unready` of a store counts its instances that are not LIFE_READY. A call looks at nothing
- * else, so that all of this costs one test of a field that is loaded anyway. */
+ * What must hold: `unready` of a store counts its instances that are not LIFE_READY. A call looks at
+ * nothing else, so that all of this costs one test of a field that is loaded anyway. */
 #include <string.h>
 
 #include "base/text.h"
@@ -102,8 +103,8 @@ gbx_runtime_life_enter(const gbx_func *f, gbx_trap *trap)
     case LIFE_FRESH:
         if (!f->inst->store->limits.host_initializes) return gbx_runtime_life_initialize(f->inst, trap);
         return gbx_runtime_trap(trap, GBX_TRAP_UNINITIALIZED,
-                                "the module is a library whose _initialize was not run, and the store says that "
-                                "the host does that");
+                                "the module is a library whose _initialize was not run, and the store says "
+                                "that the host does that");
     case LIFE_POISONED:
     case LIFE_ENDED: break;
     }
@@ -130,9 +131,9 @@ life_end(const gbx_instance *inst, const gbx_func *f, gbx_trap_code code)
     i->end_status = s->exec.exit_status;
 }
 
-/* Whose frames the trap tore away. Of a nested call the outer frames stand behind its own, and go on; those are
- * counted. Where there were more than are kept, a call that is the outermost ends everything in the store: it
- * alone was running. */
+/* Whose frames the trap tore away. Of a nested call the outer frames stand behind its own, and go on;
+ * those are counted. Where there were more than are kept, a call that is the outermost ends everything
+ * in the store: it alone was running. */
 void
 gbx_runtime_life_ended(gbx_store *s, const gbx_func *f, gbx_trap_code code)
 {

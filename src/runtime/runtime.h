@@ -206,7 +206,8 @@ const gbx_module *gbx_runtime_instance_module(const gbx_instance *inst);
 
 /* Run a library's `_initialize` if that was not done. */
 GBX_MUST_USE gbx_trap_code gbx_runtime_life_initialize(gbx_instance *inst, gbx_trap *trap);
-/* Function func_idx for a host: `_initialize` of a library as one that runs it once. NULL: memory is short. */
+/* Function func_idx for a host: `_initialize` of a library as one that runs it once. NULL: memory is
+ * short. */
 gbx_func *gbx_runtime_life_function(gbx_instance *inst, u32 func_idx);
 
 /* ---- snapshot.c */

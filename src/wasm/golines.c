@@ -1,18 +1,18 @@
 /* Go's pclntab, read where it lies: in the data segments of the module file.
  *
- * Go counts a program by blocks: PC = function << 16 | block (PC_F and PC_B), where the function's number is
- * its index behind the imports, plus 0x1000, and a new block begins after every call, and where something can
- * jump to. Tables give file and line of a block. Which block an offset is in, the code itself tells:
+ * Go counts a program by blocks: PC = function << 16 | block (PC_F and PC_B), where the function's number
+ * is its index behind the imports, plus 0x1000, and a new block begins after every call, and where something
+ * can jump to. Tables give file and line of a block. Which block an offset is in, the code itself tells:
  *
  *   - before a call it stores the PC behind it on Go's stack: `i64.const PC; i64.store`, and Go's own
  *     backtraces look up the block before that;
- *   - blocks that can be entered end, in order, with an `end` that closes one more of the nested blocks which
- *     the function begins with, and the br_table among those says which numbers each of them has.
+ *   - blocks that can be entered end, in order, with an `end` that closes one more of the nested blocks
+ *     which the function begins with, and the br_table among those says which numbers each of them has.
  *
- * SAFETY: everything here is the module's word. Memory is read by address through the segments, and what lies
- * in none of them reads as zero; no address is followed that a read did not bound; every loop has a bound that
- * does not come from the module: GO_STEPS_MOST, the bits of an index, the length of a body that was validated,
- * or the caller's budget. What comes out is texts and numbers for people. */
+ * SAFETY: everything here is the module's word. Memory is read by address through the segments, and what
+ * lies in none of them reads as zero; every loop has a bound that does not come from the table:
+ * GO_STEPS_MOST, the bits of an index, the length of a body that was validated, or the caller's budget.
+ * What comes out is texts and numbers for people. */
 #include "wasm/golines.h"
 
 #include <string.h>
@@ -300,10 +300,11 @@ go_walk_first_block(const go_walk *w)
         if ((u32)go_leb(p, 35) == piece) return block;
         while (*p++ & 0x80) {}
     }
-    return 0;
+    return count; /* behind all pieces */
 }
 
-/* RULE: blocks are looked up as Go's own backtraces do it, for a call the one before that where it returns. */
+/* RULE: blocks are looked up as Go's own backtraces do it, for a call the one before that where it
+ * returns. */
 static go_line_kind
 go_block_at(const wasm_module *m, const wasm_code *code, u32 offset, u32 *block)
 {
