@@ -190,15 +190,18 @@ api_snapshot_compare(const gbx_snapshot *s, wasi_ctx *wasi, gbx_err *err)
 }
 
 /* The export is believed in what it does with the answers, not in that it asks. */
-static gbx_code
-api_snapshot_renew(const gbx_snapshot *s, gbx_store *store, gbx_instance *inst, gbx_trap *trap, gbx_err *err)
+gbx_code
+gbx_api_snapshot_renew(gbx_instance *inst, gbx_trap *trap, gbx_err *err)
 {
+    gbx_store *const store = inst->store;
     gbx_slot none[1] = {0};
+    u32 resume, renews;
+    if (!gbx_runtime_life_resume(inst, &resume, &renews)) return GBX_OK;
     u32 const before = gbx_runtime_store_asked(store, 0);
-    gbx_trap_code const code = gbx_runtime_call(store, inst->funcs[s->resume], none, trap);
+    gbx_trap_code const code = gbx_runtime_call(store, inst->funcs[resume], none, trap);
     u32 const asked = gbx_runtime_store_asked(store, before);
     (void)gbx_runtime_store_asked(store, before | asked);
-    u32 const missing = s->holds & s->renews & ~asked;
+    u32 const missing = renews & ~asked;
     if (code != GBX_TRAP_NONE) {
         return gbx_base_err_set(err, GBX_TRAPPED, GBX_NO_OFFSET,
                                 "the export that resumes the instance ended: %s%s%s", gbx_trap_text(code),
@@ -232,7 +235,10 @@ gbx_instance_resume(gbx_store *store, const gbx_snapshot *snapshot, gbx_linker *
     GBX_TRY(gbx_runtime_instance_resume(store, snapshot->state, linker, &inst, err));
     if (snapshot->holds & GBX_FROM_GRANTS && snapshot->imprint && wasi)
         gbx_wasi_imprint_apply(snapshot->imprint, wasi);
-    if (snapshot->has_resume) GBX_TRY(api_snapshot_renew(snapshot, store, inst, trap, err));
+    if (wasi) gbx_wasi_ctx_mark(wasi);
+    if (snapshot->has_resume)
+        gbx_runtime_life_set_resume(inst, snapshot->resume, snapshot->holds & snapshot->renews);
+    GBX_TRY(gbx_api_snapshot_renew(inst, trap, err));
     *out = inst;
     return GBX_OK;
 }

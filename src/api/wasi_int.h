@@ -51,6 +51,9 @@ typedef struct api_wasi_linked {
     gbx_met met[WASI_MET_COUNT];         /* likewise */
 } api_wasi_linked;
 
+/* Call what a snapshot wants called in an instance that begins with it, if it does; see gbx/snapshot.h. */
+GBX_MUST_USE gbx_code gbx_api_snapshot_renew(gbx_instance *inst, gbx_trap *trap, gbx_err *err);
+
 /* The wasi_trace_report of a context whose calls the host wants to know of; `data` is an api_wasi_linked. */
 void gbx_api_trace_report(void *data, const wasi_traced *t);
 

@@ -185,3 +185,23 @@ gbx_runtime_life_function(gbx_instance *inst, u32 func_idx)
         return NULL;
     return i->initialize;
 }
+
+/* ---- What runs in one that began with a snapshot */
+
+void
+gbx_runtime_life_set_resume(gbx_instance *inst, u32 func_idx, u32 renews)
+{
+    runtime_instance *const i = instance_of(inst);
+    i->has_resume = true;
+    i->resume = func_idx;
+    i->renews = renews;
+}
+
+bool
+gbx_runtime_life_resume(const gbx_instance *inst, u32 *func_idx, u32 *renews)
+{
+    const runtime_instance *const i = instance_of(inst);
+    *func_idx = i->resume;
+    *renews = i->renews;
+    return i->has_resume;
+}

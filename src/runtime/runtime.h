@@ -202,7 +202,19 @@ runtime_extern gbx_runtime_instance_extern(const gbx_instance *inst, wasm_extern
 bool gbx_runtime_instance_export(const gbx_instance *inst, rd_name name, runtime_extern *out);
 const gbx_module *gbx_runtime_instance_module(const gbx_instance *inst);
 
+/* ---- reset.c */
+
+/* GBX_STATE: not now, or not this one. */
+GBX_MUST_USE gbx_code gbx_runtime_reset_check(const gbx_instance *inst, gbx_err *err);
+/* As it began, where reset_check agrees. trap is not NULL. On failure it cannot be called. */
+GBX_MUST_USE gbx_code gbx_runtime_reset(gbx_instance *inst, gbx_trap *trap, gbx_err *err);
+
 /* ---- life.c */
+
+/* What an instance that began with a snapshot has called in it before anyone else: a function, and what that
+ * has to ask for (GBX_FROM_...). */
+void gbx_runtime_life_set_resume(gbx_instance *inst, u32 func_idx, u32 renews);
+bool gbx_runtime_life_resume(const gbx_instance *inst, u32 *func_idx, u32 *renews); /* false: nothing */
 
 /* Run a library's `_initialize` if that was not done. */
 GBX_MUST_USE gbx_trap_code gbx_runtime_life_initialize(gbx_instance *inst, gbx_trap *trap);

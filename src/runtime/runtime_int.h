@@ -265,6 +265,9 @@ struct gbx_engine {
     runtime_pool pool;
 };
 
+/* A number that no store of the engine has had. */
+u64 gbx_runtime_engine_tenant(gbx_engine *e);
+
 /* ---- module.c */
 
 typedef struct module_name {
@@ -469,6 +472,13 @@ instance_of(const gbx_instance *inst)
 {
     return (runtime_instance *)(uintptr_t)inst;
 }
+
+/* What memory and table k of an instance begin with; memories, tables and globals of its own as they
+ * begin; and then what the guest does. trap is not NULL. */
+wasm_limits gbx_runtime_instance_memory_type(const runtime_instance *i, u32 k);
+wasm_tabletype gbx_runtime_instance_table_type(const runtime_instance *i, u32 k);
+GBX_MUST_USE gbx_code gbx_runtime_instance_make_own(runtime_instance *i, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_instance_start(runtime_instance *i, gbx_trap *trap, gbx_err *err);
 
 /* Its store is released: into the pool, or freed. */
 void gbx_runtime_instance_release(runtime_instance *i);

@@ -10,7 +10,7 @@ gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, gbx_store **o
     gbx_store *const s = gbx_base_alloc_zero(1, sizeof *s);
     if (!s) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a store");
     s->engine = gbx_runtime_engine_retain(e);
-    s->tenant = 1 + atomic_fetch_add_explicit(&e->tenants, 1, memory_order_relaxed);
+    s->tenant = gbx_runtime_engine_tenant(e);
     s->limits = *limits;
     s->table_left = limits->table_elems;
     s->exec.store = s;

@@ -42,6 +42,7 @@ typedef struct seeded_file {
 } seeded_file;
 
 struct wasi_seeded {
+    u64 seed;
     chacha random;
     u64 now_ns;
     map files;
@@ -71,14 +72,22 @@ seeded_fill(void *data, u8 *buf, size_t len)
     return true;
 }
 
+static void
+seeded_begin(wasi_seeded *s)
+{
+    u8 key[32] = {0};
+    for (u32 i = 0; i < 8; i++) key[i] = (u8)(s->seed >> 8 * i);
+    gbx_base_chacha_init(&s->random, key, 0, 0);
+    s->now_ns = 0;
+}
+
 gbx_code
 gbx_wasi_seeded_new(wasi_ctx *w, u64 seed, gbx_err *err)
 {
-    u8 key[32] = {0};
     wasi_seeded *const s = gbx_base_alloc_zero(1, sizeof *s);
     if (!s) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a seeded guest");
-    for (u32 i = 0; i < 8; i++) key[i] = (u8)(seed >> 8 * i);
-    gbx_base_chacha_init(&s->random, key, 0, 0);
+    s->seed = seed;
+    seeded_begin(s);
     w->seeded = s;
     if (!w->clock_now) {
         w->clock_now = seeded_now;
@@ -92,13 +101,26 @@ gbx_wasi_seeded_new(wasi_ctx *w, u64 seed, gbx_err *err)
     return GBX_OK;
 }
 
+static void
+seeded_forget(wasi_seeded *s)
+{
+    for (map_node *n; (n = gbx_base_map_pop(&s->files)) != NULL;)
+        gbx_base_free(MAP_ENTRY(n, seeded_file, node));
+}
+
 void
 gbx_wasi_seeded_free(wasi_seeded *s)
 {
     if (!s) return;
-    for (map_node *n; (n = gbx_base_map_pop(&s->files)) != NULL;)
-        gbx_base_free(MAP_ENTRY(n, seeded_file, node));
+    seeded_forget(s);
     gbx_base_free(s);
+}
+
+void
+gbx_wasi_seeded_again(wasi_seeded *s)
+{
+    seeded_forget(s);
+    seeded_begin(s);
 }
 
 static seeded_file *

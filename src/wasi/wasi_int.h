@@ -160,6 +160,8 @@ typedef struct wasi_file {
     wasi_place place;
     u16 flags;      /* FDFLAG_… as the guest sees them */
     u64 rights, inheriting;
+    u16 first_flags; /* of a granted one, when the context was marked */
+    u64 first_rights, first_inheriting;
     const wasi_sink *sink; /* KIND_NULL: gets what is written; NULL: nobody does */
     const char *preopen; /* guest path of a granted directory, owned by the context; else NULL */
     u32 granted; /* 1 + the number it was granted under; 0: the guest opened it */
@@ -200,6 +202,7 @@ typedef struct wasi_preopen {
     ino_t ino;
     bool read_only;
     bool within; /* another grant, at the place that its name says */
+    u64 scratch_bytes; /* 0: it is no scratch directory */
 } wasi_preopen;
 
 struct wasi_ctx {
@@ -436,6 +439,7 @@ wasi_errno gbx_wasi_vfs_stat(const wasi_file *f, struct stat *st);
 
 gbx_code gbx_wasi_seeded_new(wasi_ctx *w, u64 seed, gbx_err *err); /* GBX_NO_MEMORY */
 void gbx_wasi_seeded_free(wasi_seeded *s);                         /* NULL is fine */
+void gbx_wasi_seeded_again(wasi_seeded *s); /* as at first */
 /* Of `leaf` in the directory fd, or where it is NULL of what is behind fd: *st as a seeded guest sees it. */
 wasi_errno gbx_wasi_seeded_show(wasi_ctx *w, int fd, const char *leaf, struct stat *st);
 wasi_errno gbx_wasi_seeded_ino(wasi_ctx *w, int fd, const char *leaf, u64 *ino);
@@ -470,6 +474,10 @@ wasi_entry gbx_wasi_dir_entry(const wasi_file *f, const u8 *at, u16 *bytes);
 /* Write it to buf[*used..len) as preview 1 has it. False: it was cut there, which says "there is more". */
 bool gbx_wasi_dir_put(const wasi_entry *e, u8 *buf, u32 len, u32 *used);
 wasi_errno gbx_wasi_dir_read(gbx_exec *x, wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
+/* Files that a scratch directory of so many bytes may hold. */
+#define WASI_SCRATCH_FILES(bytes) ((bytes) / WASI_MAX_SCRATCH_FILE_BYTES + 16)
+/* Colours that the guest left behind on a terminal. */
+void gbx_wasi_ctx_reset_colours(wasi_ctx *w);
 void gbx_wasi_dir_free(wasi_dir *d);
 
 u64 gbx_wasi_now(wasi_ctx *w, u32 clock_id);
