@@ -103,13 +103,12 @@ typedef struct gbx_linker gbx_linker; /* host.h */
 
 /* Instantiate `module` with the imports `linker` supplies (NULL: none), apply its segments, run its
  * start function if it has one. The start function is a call: it has the store's deadline and may be
- * cancelled. *out is owned by the store.
- * All imports that are missing or of another type are reported at once; the first ones stand in err,
- * gbx_linker_check gives them all.
- * On failure *out is NULL: GBX_UNKNOWN_IMPORT, GBX_IMPORT_TYPE, GBX_TRAPPED (trap, if not NULL, says
- * which; a segment outside its memory or table counts as one), GBX_LIMIT (the module starts with more
- * memory or table than the store allows), GBX_NO_MEMORY, GBX_ARGUMENT (a required argument is NULL,
- * objects of different engines or stores). trap->code is GBX_TRAP_NONE unless GBX_TRAPPED. */
+ * cancelled. *out is owned by the store. All imports that are missing or of another type are reported at
+ * once; the first ones stand in err, gbx_linker_check gives them all. On failure *out is NULL:
+ * GBX_UNKNOWN_IMPORT, GBX_IMPORT_TYPE, GBX_ABI_VERSION (gbx_linker_speak), GBX_TRAPPED (trap, if not
+ * NULL, says which; a segment outside its memory or table counts as one), GBX_LIMIT (the module starts
+ * with more memory or table than the store allows), GBX_NO_MEMORY, GBX_ARGUMENT (a required argument is
+ * NULL, objects of different engines or stores). trap->code is GBX_TRAP_NONE unless GBX_TRAPPED. */
 GBX_API gbx_code gbx_instance_new(gbx_store *store, const gbx_module *module, gbx_linker *linker,
                                   gbx_instance **out, gbx_trap *trap, gbx_err *err);
 

@@ -230,6 +230,9 @@ gbx_instance_resume(gbx_store *store, const gbx_snapshot *snapshot, gbx_linker *
     GBX_TRY(gbx_api_same_engine(store, gbx_runtime_snapshot_module(snapshot->state), linker, err));
     wasi_ctx *wasi;
     gbx_instance *inst;
+    bool states_abi;
+    const gbx_module *const module = gbx_runtime_snapshot_module(snapshot->state);
+    GBX_TRY(gbx_api_abi_link(linker, module, &states_abi, err));
     GBX_TRY(api_snapshot_wasi(store, &wasi, err));
     GBX_TRY(api_snapshot_compare(snapshot, wasi, err));
     GBX_TRY(gbx_runtime_instance_resume(store, snapshot->state, linker, &inst, err));
@@ -239,6 +242,7 @@ gbx_instance_resume(gbx_store *store, const gbx_snapshot *snapshot, gbx_linker *
     if (snapshot->has_resume)
         gbx_runtime_life_set_resume(inst, snapshot->resume, snapshot->holds & snapshot->renews);
     GBX_TRY(gbx_api_snapshot_renew(inst, trap, err));
+    GBX_TRY(gbx_api_abi_check(linker, inst, states_abi, trap, err));
     *out = inst;
     return GBX_OK;
 }

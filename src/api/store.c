@@ -85,13 +85,21 @@ gbx_code
 gbx_instance_new(gbx_store *store, const gbx_module *module, gbx_linker *linker, gbx_instance **out,
                  gbx_trap *trap, gbx_err *err)
 {
-    if (trap) trap->code = GBX_TRAP_NONE;
+    API_UNINIT gbx_trap own_trap;
+    gbx_instance *inst;
+    bool states_abi;
+    if (!trap) trap = &own_trap;
+    trap->code = GBX_TRAP_NONE;
     API_NEED(out, err);
     *out = NULL;
     API_NEED(store, err);
     API_NEED(module, err);
     GBX_TRY(gbx_api_same_engine(store, module, linker, err));
-    return gbx_runtime_instance_new(store, module, linker, out, trap, err);
+    GBX_TRY(gbx_api_abi_link(linker, module, &states_abi, err));
+    GBX_TRY(gbx_runtime_instance_new(store, module, linker, &inst, trap, err));
+    GBX_TRY(gbx_api_abi_check(linker, inst, states_abi, trap, err));
+    *out = inst;
+    return GBX_OK;
 }
 
 /* The export `name` of that kind; false where there is none. */

@@ -36,6 +36,7 @@ report_exit(gbx_code code)
     case GBX_UNSUPPORTED:
     case GBX_LIMIT:
     case GBX_UNKNOWN_IMPORT:
+    case GBX_ABI_VERSION:
     case GBX_IMPORT_TYPE:
     case GBX_IO:
     case GBX_UNTRUSTED:

@@ -158,6 +158,15 @@ typedef struct runtime_extern {
 GBX_MUST_USE gbx_code gbx_runtime_linker_new(gbx_store *s, gbx_linker **out, gbx_err *err);
 void gbx_runtime_linker_free(gbx_linker *l); /* NULL is fine */
 gbx_store *gbx_runtime_linker_store(const gbx_linker *l); /* NULL once the store is gone */
+/* Which version of a host's interface a linker speaks; see abi.c of api/. */
+typedef struct runtime_abi {
+    bool is_set, is_required;
+    u32 major;
+    rd_name name;
+} runtime_abi;
+const runtime_abi *gbx_runtime_linker_abi(const gbx_linker *l);
+GBX_MUST_USE gbx_code gbx_runtime_linker_set_abi(gbx_linker *l, rd_name name, u32 major, bool is_required,
+                                                 gbx_err *err);
 /* A later definition of a pair of names replaces the earlier. */
 GBX_MUST_USE gbx_code gbx_runtime_linker_define(gbx_linker *l, rd_name module, rd_name name,
                                                 runtime_extern ext, gbx_err *err);

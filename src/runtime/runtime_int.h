@@ -595,6 +595,7 @@ struct gbx_linker {
     map defs;
     linker_set *sets; /* newest first; what is in defs was defined later */
     gbx_linker *next, **link; /* in the store's list */
+    runtime_abi abi; /* its name is owned */
 };
 
 /* The store is gone: what was defined goes with it. */
