@@ -25,10 +25,10 @@ typedef struct gbx_speak_opts {
 /* Say which major version of its interface the host speaks to what is instantiated with this linker from
  * now on (also by gbx_instance_resume). A module states its own by an export or import that is called as
  * opts->name says:
- *   an export NAME that is a function () -> (i32), which is called, or an i32 global;
+ *   an export NAME that is a function () -> (i32) or () -> (i64), which is called, or such a global;
  *   an export or import of any kind that is called NAME_3, where 3 is the version.
  * Where it is another, or a function traps, nothing is instantiated: GBX_ABI_VERSION with both numbers
- * in err, or GBX_TRAPPED. An import NAME of type () -> (i32), or an i32 constant, is answered with
+ * in err, or GBX_TRAPPED. An import NAME that is such a function, or a constant, is answered with
  * `major` unless the linker has something by that name. Of a library the function is called once it is
  * initialized, which this does (gbx_store_opts.initialize). A later call replaces the earlier. opts may
  * be NULL. GBX_ARGUMENT, GBX_STATE (the store is gone), GBX_NO_MEMORY. */

@@ -2,10 +2,10 @@
  *
  * A module states which major version it was built for by a name of the host's choosing, NAME below:
  *
- *   export NAME       a function () -> (i32), which is called, or an i32 global
+ *   export NAME       a function () -> (i32) or () -> (i64), which is called, or such a global
  *   export NAME_3     of any kind: the number stands in the name
  *   import NAME_3     likewise
- *   import NAME       a function () -> (i32), or an i32 constant: the guest asks the host, and is told its
+ *   import NAME       such a function, or such a constant: the guest asks the host, and is told its
  *                     version where the linker has nothing else by that name
  *
  * What stands in names is looked at before anything of the module runs. SAFETY: names are the module's;
@@ -33,7 +33,8 @@ static bool
 abi_number(const runtime_abi *abi, rd_name n, u64 *out)
 {
     u32 const from = abi->name.len + 1;
-    if (n.len <= from || memcmp(n.text, abi->name.text, abi->name.len) != 0 || n.text[from - 1] != '_') return false;
+    if (n.len <= from || n.text[from - 1] != '_') return false;
+    if (memcmp(n.text, abi->name.text, abi->name.len) != 0) return false;
     u64 v = 0;
     for (u32 i = from; i < n.len; i++) {
         if (n.text[i] < '0' || n.text[i] > '9') return false;
@@ -49,6 +50,18 @@ abi_is_name(const runtime_abi *abi, rd_name n)
     return n.len == abi->name.len && memcmp(n.text, abi->name.text, n.len) == 0;
 }
 
+static bool
+abi_is_integer(wasm_valtype type)
+{
+    return type == WASM_I32 || type == WASM_I64;
+}
+
+static bool
+abi_is_getter(const wasm_functype *sig)
+{
+    return sig->param_count == 0 && sig->result_count == 1 && abi_is_integer(sig->results[0]);
+}
+
 static gbx_trap_code
 abi_answer(gbx_exec *x, gbx_instance *caller, void *data, gbx_slot *slots)
 {
@@ -62,18 +75,17 @@ abi_answer(gbx_exec *x, gbx_instance *caller, void *data, gbx_slot *slots)
 static gbx_code
 abi_supply(gbx_linker *linker, const wasm_module *w, const wasm_import *im, gbx_err *err)
 {
-    static const wasm_valtype i32s[] = {WASM_I32};
     const runtime_abi *const abi = gbx_runtime_linker_abi(linker);
     gbx_store *const store = gbx_runtime_linker_store(linker);
     runtime_extern ext = {.kind = im->kind};
     if (gbx_runtime_linker_find(linker, im->module, im->name, &ext)) return GBX_OK;
     if (im->kind == WASM_EXTERN_FUNC) {
-        wasm_functype const sig = {.result_count = 1, .results = i32s};
-        if (!gbx_wasm_functype_equal(&w->types[w->func_types[im->idx]], &sig)) return GBX_OK;
-        GBX_TRY(gbx_runtime_host_func(store, &sig, abi_answer, (void *)(uintptr_t)abi->major, &ext.of.func, err));
+        const wasm_functype *const sig = &w->types[w->func_types[im->idx]];
+        if (!abi_is_getter(sig)) return GBX_OK;
+        GBX_TRY(gbx_runtime_host_func(store, sig, abi_answer, (void *)(uintptr_t)abi->major, &ext.of.func, err));
     } else if (im->kind == WASM_EXTERN_GLOBAL) {
         wasm_globaltype const type = w->globals[im->idx].type;
-        if (type.type != WASM_I32 || type.is_mutable) return GBX_OK;
+        if (!abi_is_integer(type.type) || type.is_mutable) return GBX_OK;
         GBX_TRY(gbx_runtime_host_global(store, &type, (wasm_value){abi->major, 0}, &ext.of.global, err));
     } else {
         return GBX_OK;
@@ -106,21 +118,20 @@ gbx_api_abi_link(gbx_linker *linker, const gbx_module *module, bool *is_stated, 
 
 /* The number that export `e` gives; false: it is of a kind that gives none. */
 static gbx_code
-abi_ask(gbx_instance *inst, const wasm_export *e, bool *is_one, u32 *out, gbx_trap *trap, gbx_err *err)
+abi_ask(gbx_instance *inst, const wasm_export *e, bool *is_one, u64 *out, gbx_trap *trap, gbx_err *err)
 {
     gbx_slot slots[1] = {0};
     *is_one = false;
-    if (e->kind == WASM_EXTERN_GLOBAL && inst->globals[e->idx]->type == WASM_I32) {
+    if (e->kind == WASM_EXTERN_GLOBAL && abi_is_integer(inst->globals[e->idx]->type)) {
         *is_one = true;
-        *out = (u32)inst->globals[e->idx]->value;
+        *out = inst->globals[e->idx]->value;
     }
     if (e->kind != WASM_EXTERN_FUNC) return GBX_OK;
     const gbx_func *const f = inst->funcs[e->idx];
-    const wasm_functype *const sig = &gbx_runtime_func_type(f)->sig;
-    if (sig->param_count || sig->result_count != 1 || sig->results[0] != WASM_I32) return GBX_OK;
+    if (!abi_is_getter(&gbx_runtime_func_type(f)->sig)) return GBX_OK;
     gbx_trap_code const code = gbx_runtime_call(inst->store, f, slots, trap);
     *is_one = true;
-    *out = (u32)slots[0];
+    *out = slots[0];
     if (code == GBX_TRAP_NONE) return GBX_OK;
     return gbx_base_err_set(err, GBX_TRAPPED, GBX_NO_OFFSET,
                             "the function that gives the version of the module's interface ended: %s%s%s",
@@ -134,7 +145,7 @@ gbx_api_abi_check(const gbx_linker *linker, gbx_instance *inst, bool is_stated, 
     if (!abi || !abi->is_set) return GBX_OK;
     const wasm_export *const e = gbx_wasm_find_export(inst->module, abi->name.text, abi->name.len);
     bool is_one = false;
-    u32 stated = 0;
+    u64 stated = 0;
     if (e) GBX_TRY(abi_ask(inst, e, &is_one, &stated, trap, err));
     if (is_one && stated != abi->major) return abi_refuse(abi, stated, err);
     if (is_one || is_stated || !abi->is_required) return GBX_OK;
