@@ -82,7 +82,8 @@ abi_supply(gbx_linker *linker, const wasm_module *w, const wasm_import *im, gbx_
     if (im->kind == WASM_EXTERN_FUNC) {
         const wasm_functype *const sig = &w->types[w->func_types[im->idx]];
         if (!abi_is_getter(sig)) return GBX_OK;
-        GBX_TRY(gbx_runtime_host_func(store, sig, abi_answer, (void *)(uintptr_t)abi->major, &ext.of.func, err));
+        void *const answer = (void *)(uintptr_t)abi->major;
+        GBX_TRY(gbx_runtime_host_func(store, sig, abi_answer, answer, &ext.of.func, err));
     } else if (im->kind == WASM_EXTERN_GLOBAL) {
         wasm_globaltype const type = w->globals[im->idx].type;
         if (!abi_is_integer(type.type) || type.is_mutable) return GBX_OK;

@@ -4,13 +4,16 @@
 
 #include <gbx/unstable/trace.h>
 
+static bool is_stripped;
+
 static gbx_bytes
 library_bytes(void)
 {
-    static gbx_bytes wasm;
-    static const char *const flags[] = {"-buildmode=c-shared", NULL};
-    if (!wasm.data) wasm = guest_go_with("go/library/library.go", flags);
-    return wasm;
+    static gbx_bytes wasm[2];
+    static const char *const flags[2][3] = {{"-buildmode=c-shared", NULL},
+                                            {"-buildmode=c-shared", "-ldflags=-s -w", NULL}};
+    if (!wasm[is_stripped].data) wasm[is_stripped] = guest_go_with("go/library/library.go", flags[is_stripped]);
+    return wasm[is_stripped];
 }
 
 typedef struct reactor {
@@ -400,6 +403,26 @@ test_panic(void **state)
     reactor_close(r);
 }
 
+/* Without a name section there are still the names, files and lines that Go keeps for itself. */
+static void
+test_stripped(void **state)
+{
+    (void)state;
+    is_stripped = true;
+    reactor *const r = reactor_open(NULL);
+    is_stripped = false;
+    int32_t out = 0;
+    assert_int_equal(call_i32(r, "fail", 3, &out), GBX_TRAP_UNREACHABLE);
+    const gbx_frame *const f = frame_of(&r->w.trap, "main.fail");
+    assert_string_equal(f->name, "");
+    assert_int_equal(f->line, marked_line("fail"));
+    for (uint32_t k = 0; k < r->w.trap.frame_count; k++) {
+        assert_string_not_equal(r->w.trap.frames[k].go_func, "");
+        assert_string_not_equal(r->w.trap.frames[k].file, "");
+    }
+    reactor_close(r);
+}
+
 static void
 test_panic_in_goroutine(void **state)
 {
@@ -540,6 +563,7 @@ main(void)
             cmocka_unit_test(test_reentry),
             cmocka_unit_test(test_goroutines),
             cmocka_unit_test(test_panic),
+            cmocka_unit_test(test_stripped),
             cmocka_unit_test(test_panic_in_goroutine),
             cmocka_unit_test(test_exit),
             cmocka_unit_test(test_deadline),
