@@ -58,7 +58,7 @@ typedef struct gbx_trap {
     uint64_t frames_total; /* frames there were */
     uint64_t limit; /* the store's bound that was met: nanoseconds of GBX_TRAP_DEADLINE, bytes of
                        GBX_TRAP_STACK_EXHAUSTED and GBX_TRAP_OUTPUT_LIMIT; 0 for other traps */
-    uint64_t used;  /* of it; a bound on bytes that is met is used up. 0 for other traps */
+    uint64_t used;  /* of it, time to a tick of the system's clock; 0 for other traps */
     gbx_frame frames[GBX_TRAP_FRAMES];
 } gbx_trap;
 

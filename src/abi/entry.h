@@ -19,7 +19,7 @@ struct gbx_func;
 typedef enum gbx_status {
     GBX_STATUS_OK,
     GBX_STATUS_TRAP,
-    GBX_STATUS_EXIT,
+    GBX_STATUS_EXIT, /* a host function ended the call: gbx_native.trap */
     GBX_STATUS_EXCEPTION,
     GBX_STATUS_TAILCALL,
     GBX_STATUS_YIELD,
@@ -52,6 +52,7 @@ struct gbx_table;
 typedef struct gbx_native {
     u8 *guard; /* [guard, low) is not accessible: reaching it is exhaustion */
     u8 *low;   /* [low, high) is the stack, growing down */
+    u8 *shown; /* of which [shown, high) is accessible; the fault handler shows the rest to who goes so deep */
     u8 *high;
 
     /* Of the instance whose code runs; the runtime sets them whenever it lets compiled code go on. */
@@ -62,6 +63,10 @@ typedef struct gbx_native {
     const struct gbx_cell **closed; /* RULE: S10. Of functions in a closed table, see codegen_env */
     struct gbx_global **globals;
     u64 *pins[2];               /* where the values of pinned globals stand */
+    const u8 *enter, *resume;   /* stubs */
+    struct gbx_record *laid; /* of the runtime's: the record that outermost calls begin with, where the last one left it;
+                                NULL: something else may be there now */
+    u32 tail_slots;             /* codegen_env.tail_slots */
 
     struct gbx_segment *segment; /* that runs */
     u8 *suspended;        /* where its innermost return address stands while it has called out */
@@ -69,12 +74,12 @@ typedef struct gbx_native {
     u64 *args;            /* of that call; NULL: one that is 0 */
     u64 result;           /* of it */
 
-    const void *call_code;   /* for the stub that enters: what it calls, */
-    u32 call_params, call_area; /* with so many arguments, in an outgoing area of so many slots */
-    const void *call_target;       /* where code entered in the middle goes on */
+    const void *call_code;   /* for the stub that enters: what it calls */
+    const void *call_target; /* where code entered in the middle goes on */
     u64 bulk[3];    /* operands of memory.copy and memory.fill, lowest first */
     u64 saved[32];  /* what a slow path keeps: general registers, then those of floats; [15] is a stub's */
-    u32 trap;  /* a gbx_trap_code that a function of C gave, for a trap of kind GBX_FAULT_GIVEN */
+    u32 trap;  /* a gbx_trap_code that a function of C gave, for a trap of kind GBX_FAULT_GIVEN or
+                  GBX_STATUS_EXIT */
 } gbx_native;
 
 /* General registers in the numbering of the architecture's instructions (x86-64: rax rcx rdx rbx rsp rbp

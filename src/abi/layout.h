@@ -45,7 +45,10 @@ typedef struct gbx_func {
     gbx_instance *inst;           /* owner; NULL for a host function */
     const struct wasm_code *code;    /* NULL: a host function */
     gbx_host_fn host;
-    void *host_data;
+    union {
+        void *host_data;                 /* of a host function */
+        const struct runtime_type *type; /* of others, once the host has called it; the runtime's own */
+    };
     gbx_cell *cell; /* of its module, NULL: it is interpreted for ever */
     u32 type_id;  /* canonical in the engine: equal exactly when the types are equal */
     u32 func_idx; /* in the owner's module; for a host function, 0 */
@@ -152,6 +155,8 @@ struct gbx_exec {
     i64 high; /* from a slot of the stack to the high half of a v128, in slots */
     void *frame;   /* innermost guest frame while host code runs; NULL: none (interp's own type) */
     u32 reentries; /* guest -> host -> guest levels now active */
+    bool is_untidy; /* the runtime has something to do when the outermost call is over: something was interpreted, and the
+                       stack may be deeply used, or the fault handler showed more of the native one */
     gbx_exn *exn;  /* on its way from a guest's call to the guest whose host function made that call */
 
     /* Left by a trap, read by whoever started the outermost call. */

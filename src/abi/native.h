@@ -48,12 +48,41 @@ struct gbx_segment {
     const gbx_func *func; /* that the interpreter called */
     gbx_slot *slots;      /* its arguments, or where it is entered in a loop, its locals */
     gbx_slot *results;
+    u64 area_bytes; /* of the outgoing area that the stub has made, which drops it again */
     u8 *suspended; /* while it has called out: where its innermost return address stands */
     const gbx_func *callee;
     gbx_slot *args; /* of a call to the interpreter: arguments, then all results but the first */
     bool is_left;   /* that call is a tail call of the segment's only frame, which is gone */
     struct gbx_segment *outer; /* of the same exec */
 };
+
+/* What stands on gbx_exec.stack for each frame of the interpreter, and for each segment, which lies behind it. */
+typedef struct gbx_record gbx_record;
+struct gbx_record {
+    const u8 *ret_pc;
+    const struct wasm_side *ret_side;
+    gbx_slot *ret_fp;
+    gbx_record *caller;
+    const gbx_func *func; /* of this frame; NULL: a segment of compiled frames stands here */
+    const u8 *resume;     /* while this frame's call crosses to the host or to another instance: its pc */
+};
+#define GBX_RECORD_SLOTS (sizeof(gbx_record) / sizeof(gbx_slot))
+#define GBX_RECORD_SLACK 4u /* the rubbish slot, and tos spilt above the operands by a call */
+#define GBX_SEGMENT_SLOTS (sizeof(gbx_segment) / sizeof(gbx_slot))
+_Static_assert(sizeof(gbx_segment) % sizeof(gbx_slot) == 0, "whole slots");
+
+/* Segments that have begun and are not over are on the stack in the order of their records. */
+static inline gbx_segment *
+gbx_record_segment(gbx_record *rec)
+{
+    return (gbx_segment *)(void *)(rec + 1);
+}
+/* Behind it stand its results, and then what it calls. */
+static inline gbx_slot *
+gbx_segment_top(gbx_segment *seg)
+{
+    return (gbx_slot *)(void *)(seg + 1) + seg->func->result_count;
+}
 
 #define GBX_TIER_MEMORY_GROW 0x100u /* the sub of memory.grow */
 
@@ -73,6 +102,8 @@ struct gbx_tier {
     gbx_trap_code (*bulk)(gbx_exec *x, gbx_slot *args, u32 sub, u32 first, u32 second);
     /* Record the frames of a segment, innermost first: it has trapped, or it is suspended. */
     void (*frames)(gbx_exec *x, const gbx_segment *seg, bool is_trapped);
+    /* The segment goes on once the host function that it called returns: others ran in between. */
+    void (*show)(gbx_exec *x, gbx_segment *seg);
 };
 
 #endif

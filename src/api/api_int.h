@@ -2,6 +2,8 @@
 #ifndef GBX_API_API_INT_H
 #define GBX_API_API_INT_H
 
+#include <string.h>
+
 #include "gbx/host.h"
 #include "runtime/runtime.h"
 
@@ -33,9 +35,51 @@ GBX_MUST_USE gbx_code gbx_api_abi_check(const gbx_linker *linker, gbx_instance *
  * them are half of a host call; measure: an empty host function called in a loop. */
 #define API_UNINIT __attribute__((uninitialized))
 
-gbx_val gbx_api_val(gbx_valtype type, wasm_value value);
-wasm_value gbx_api_value(gbx_val val);
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "all members of gbx_val.of begin where a slot does");
+
+/* `high` is 0 but for a v128. */
+static inline void
+gbx_api_put(gbx_val *out, gbx_valtype type, u64 low, u64 high)
+{
+    out->type = type;
+    memcpy(out->of.v128, &low, sizeof low);
+    memcpy(out->of.v128 + sizeof low, &high, sizeof high);
+}
+
+/* i32 and f32 with a zero upper half (RULE: S3). `val` has one of the types that there are. PERF: read as wide as it was
+ * written, or the processor waits until that has reached the cache. */
+static inline u64
+gbx_api_low(const gbx_val *val)
+{
+    u32 narrow;
+    u64 low;
+    if (val->type == GBX_I32 || val->type == GBX_F32) {
+        memcpy(&narrow, val->of.v128, sizeof narrow);
+        return narrow;
+    }
+    memcpy(&low, val->of.v128, sizeof low);
+    return low;
+}
+
+static inline u64
+gbx_api_high(const gbx_val *val)
+{
+    u64 high;
+    memcpy(&high, val->of.v128 + sizeof high, sizeof high);
+    return val->type == GBX_V128 ? high : 0;
+}
+
+static inline wasm_value
+gbx_api_value(const gbx_val *val)
+{
+    return (wasm_value){gbx_api_low(val), gbx_api_high(val)};
+}
+
 /* The host made it up or got it from a guest and kept it: nothing says that it still exists. */
-bool gbx_api_is_stale(gbx_val val);
+static inline bool
+gbx_api_is_stale(const gbx_val *val)
+{
+    return val->type == GBX_EXNREF && val->of.ref != 0;
+}
 
 #endif

@@ -110,12 +110,10 @@ api_host_run(gbx_exec *x, gbx_instance *inst, const api_host *h, gbx_slot *slots
 {
     const wasm_functype *const sig = &h->type->sig;
     gbx_val *const results = vals + sig->param_count;
-    wasm_value v = {0, 0};
-    for (u32 i = 0; i < sig->result_count; i++) results[i] = gbx_api_val(h->type->results[i], v);
+    for (u32 i = 0; i < sig->result_count; i++) gbx_api_put(&results[i], h->type->results[i], 0, 0);
     for (u32 i = 0; i < sig->param_count; i++) {
-        v.low = slots[i];
-        if (sig->has_v128) v.high = slots[i + x->high];
-        vals[i] = gbx_api_val(h->type->params[i], v);
+        bool const has_high = h->type->params[i] == GBX_V128;
+        gbx_api_put(&vals[i], h->type->params[i], slots[i], has_high ? slots[i + x->high] : 0);
     }
 
     gbx_caller caller = {.x = x, .inst = inst};
@@ -134,10 +132,9 @@ api_host_run(gbx_exec *x, gbx_instance *inst, const api_host *h, gbx_slot *slots
         if (results[i].type != h->type->results[i]) {
             return api_host_fail(x, h, "returned a value of another type than it declared");
         }
-        if (gbx_api_is_stale(results[i])) return api_host_fail(x, h, "returned an exception");
-        v = gbx_api_value(results[i]);
-        slots[i] = v.low;
-        if (sig->has_v128) slots[i + x->high] = v.high;
+        if (gbx_api_is_stale(&results[i])) return api_host_fail(x, h, "returned an exception");
+        slots[i] = gbx_api_low(&results[i]);
+        if (sig->has_v128) slots[i + x->high] = gbx_api_high(&results[i]);
     }
     return GBX_TRAP_NONE;
 }
@@ -322,11 +319,11 @@ gbx_linker_define_global(gbx_linker *linker, const char *module, const char *nam
     wasm_globaltype type = {.is_mutable = is_mutable};
     GBX_TRY(api_host_names(linker, module, name, &store, names, err));
     GBX_TRY(api_host_types(&value.type, 1, 1, &type.type, err));
-    if (gbx_api_is_stale(value)) {
+    if (gbx_api_is_stale(&value)) {
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "the host cannot keep exceptions");
     }
     runtime_extern ext = {.kind = WASM_EXTERN_GLOBAL};
-    GBX_TRY(gbx_runtime_host_global(store, &type, gbx_api_value(value), &ext.of.global, err));
+    GBX_TRY(gbx_runtime_host_global(store, &type, gbx_api_value(&value), &ext.of.global, err));
     return gbx_runtime_linker_define(linker, names[0], names[1], ext, err);
 }
 

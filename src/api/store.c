@@ -151,8 +151,8 @@ gbx_instance_global(gbx_instance *instance, const char *name, gbx_val *out)
 {
     runtime_extern ext;
     if (!out || !api_store_export(instance, name, WASM_EXTERN_GLOBAL, &ext)) return false;
-    wasm_value const v = {ext.of.global->value, ext.of.global->high};
-    *out = gbx_api_val(gbx_runtime_valtype_out(ext.of.global->type), v);
+    const gbx_global *const g = ext.of.global;
+    gbx_api_put(out, gbx_runtime_valtype_out(g->type), g->value, g->type == WASM_V128 ? g->high : 0);
     return true;
 }
 
@@ -163,8 +163,8 @@ gbx_instance_set_global(gbx_instance *instance, const char *name, gbx_val value)
     if (!api_store_export(instance, name, WASM_EXTERN_GLOBAL, &ext)) return false;
     gbx_global *const g = ext.of.global;
     if (!g->is_mutable || gbx_runtime_valtype_in(value.type) != g->type) return false;
-    if (gbx_api_is_stale(value)) return false;
-    wasm_value const v = gbx_api_value(value);
+    if (gbx_api_is_stale(&value)) return false;
+    wasm_value const v = gbx_api_value(&value);
     g->value = v.low;
     g->high = v.high;
     return true;
@@ -205,9 +205,10 @@ api_store_check_call(const runtime_type *type, const gbx_val *args, size_t arg_c
         return gbx_runtime_trap(trap, GBX_TRAP_HOST, "called with NULL for arguments or results");
     }
     for (size_t i = 0; i < arg_count; i++) {
-        if (gbx_api_is_stale(args[i]))
+        if (GBX_LIKELY(args[i].type == type->params[i])) {
+            if (GBX_LIKELY(!gbx_api_is_stale(&args[i]))) continue;
             return gbx_runtime_trap(trap, GBX_TRAP_HOST, "argument %zu is an exception", i);
-        if (args[i].type == type->params[i]) continue;
+        }
         return gbx_runtime_trap(trap, GBX_TRAP_HOST, "argument %zu is %s, the function wants %s", i,
                                 gbx_wasm_valtype_text(gbx_runtime_valtype_in(args[i].type)),
                                 gbx_wasm_valtype_text(type->sig.params[i]));
@@ -215,38 +216,48 @@ api_store_check_call(const runtime_type *type, const gbx_val *args, size_t arg_c
     return GBX_TRAP_NONE;
 }
 
-#define API_STORE_FEW_SLOTS 16u /* calls with at most so many values need no heap */
+/* Any call, and any that cannot be made. */
+__attribute__((noinline)) static gbx_trap_code
+api_store_call(gbx_func *func, const gbx_val *args, size_t arg_count, gbx_val *results,
+               size_t result_count, gbx_trap *trap)
+{
+    const runtime_type *const type = gbx_runtime_func_keep_type(func);
+    gbx_trap_code code =
+            api_store_check_call(type, args, arg_count, results, result_count, trap);
+    if (code != GBX_TRAP_NONE) return code;
+    size_t const most = max_u64(arg_count, result_count);
+    gbx_slot *const slots = gbx_base_alloc(2 * most + 1, sizeof *slots); /* high halves follow */
+    if (!slots) return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY, "for %zu values", most);
+    for (size_t i = 0; i < arg_count; i++) {
+        slots[i] = gbx_api_low(&args[i]);
+        slots[most + i] = gbx_api_high(&args[i]);
+    }
+    code = gbx_runtime_call(gbx_runtime_func_store(func), func, slots, trap);
+    for (size_t i = 0; code == GBX_TRAP_NONE && i < result_count; i++) {
+        bool const has_high = type->results[i] == GBX_V128;
+        gbx_api_put(&results[i], type->results[i], slots[i], has_high ? slots[most + i] : 0);
+    }
+    gbx_base_free(slots);
+    return code;
+}
 
 gbx_trap_code
 gbx_func_call(gbx_func *func, const gbx_val *args, size_t arg_count, gbx_val *results,
               size_t result_count, gbx_trap *trap)
 {
-    if (!func) return gbx_runtime_trap(trap, GBX_TRAP_HOST, "called a NULL function");
-    const runtime_type *const type = gbx_runtime_func_type(func);
-    gbx_trap_code code =
-            api_store_check_call(type, args, arg_count, results, result_count, trap);
-    if (code != GBX_TRAP_NONE) return code;
-
-    API_UNINIT gbx_slot few[API_STORE_FEW_SLOTS];
-    gbx_slot *slots = few;
-    size_t const most = max_u64(arg_count, result_count);
-    size_t const count = func->has_v128 ? 2 * most : most; /* high halves follow */
-    if (count > GBX_LEN(few)) {
-        slots = gbx_base_alloc(count, sizeof *slots);
-        if (!slots) {
-            return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY, "for %zu values", count);
-        }
-    }
+    if (GBX_UNLIKELY(!func)) return gbx_runtime_trap(trap, GBX_TRAP_HOST, "called a NULL function");
+    API_UNINIT gbx_slot slots[RUNTIME_PLAIN_VALUES];
+    const runtime_type *const type = func->code ? func->type : NULL;
+    if (GBX_UNLIKELY(!type || arg_count != func->param_count || result_count != func->result_count ||
+                     (arg_count && !args) || (result_count && !results)))
+        return api_store_call(func, args, arg_count, results, result_count, trap);
     for (size_t i = 0; i < arg_count; i++) {
-        wasm_value const v = gbx_api_value(args[i]);
-        slots[i] = v.low;
-        if (func->has_v128) slots[most + i] = v.high;
+        if (GBX_UNLIKELY(args[i].type != type->params[i]))
+            return api_store_call(func, args, arg_count, results, result_count, trap);
+        slots[i] = gbx_api_low(&args[i]);
     }
-    code = gbx_runtime_call(gbx_runtime_func_store(func), func, slots, trap);
-    for (size_t i = 0; code == GBX_TRAP_NONE && i < result_count; i++) {
-        wasm_value const v = {slots[i], func->has_v128 ? slots[most + i] : 0};
-        results[i] = gbx_api_val(type->results[i], v);
-    }
-    if (slots != few) gbx_base_free(slots);
+    gbx_trap_code const code = gbx_runtime_call(func->inst->store, func, slots, trap);
+    for (size_t i = 0; code == GBX_TRAP_NONE && i < result_count; i++)
+        gbx_api_put(&results[i], type->results[i], slots[i], 0);
     return code;
 }

@@ -95,7 +95,7 @@ gbx_trace_global(const gbx_instance *instance, size_t idx, gbx_val *out)
     } else if (wasm_is_ref(g->type)) {
         v.low = g->value != 0;
     }
-    *out = gbx_api_val(gbx_runtime_valtype_out(g->type), v);
+    gbx_api_put(out, gbx_runtime_valtype_out(g->type), v.low, v.high);
     return true;
 }
 

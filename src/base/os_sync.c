@@ -2,11 +2,13 @@
 #include "base/os_sync.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +24,31 @@ gbx_base_os_now_ns(void)
     int const rc = clock_gettime(CLOCK_MONOTONIC, &t);
     GBX_ASSERT(rc == 0);
     return (u64)t.tv_sec * SYNC_NS_PER_S + (u64)t.tv_nsec;
+}
+
+u64
+gbx_base_os_tick_ns(void)
+{
+    struct timespec t;
+    int const rc = clock_getres(CLOCK_MONOTONIC_COARSE, &t);
+    GBX_ASSERT(rc == 0);
+    return (u64)t.tv_sec * SYNC_NS_PER_S + (u64)t.tv_nsec;
+}
+
+bool
+gbx_base_os_barrier_begin(void)
+{
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+/* It fails only where a filter was installed after it had begun: then a while does it, which is a thousand times as long
+ * as a processor keeps what it wrote to itself. */
+void
+gbx_base_os_barrier(void)
+{
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) return;
+    struct timespec const t = {.tv_nsec = 1000000};
+    (void)nanosleep(&t, NULL);
 }
 
 u64

@@ -58,7 +58,7 @@ typedef struct codegen_env {
     u32 tune;                    /* CODEGEN_TUNE_BITs that are on */
     u32 cpu;                     /* what the back end found */
     bool wants_lines;            /* codegen_out.lines and .regs are filled: for people, not for running */
-    const void *leave, *call_c;  /* gbx_runtime_leave and gbx_runtime_call_c, of runtime/enter.h */
+    const void *leave, *call_c, *call_host; /* gbx_runtime_leave and so on, of runtime/enter.h */
     const u8 *stubs[CODEGEN_STUB_COUNT];
 } codegen_env;
 

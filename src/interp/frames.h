@@ -6,69 +6,39 @@
 #include <string.h>
 
 #include "abi/native.h"
+#include "interp/interp.h"
 #include "wasm/opcodes.h"
 
-typedef struct interp_rec interp_rec;
-struct interp_rec {
-    const u8 *ret_pc;
-    const wasm_side *ret_side;
-    gbx_slot *ret_fp;
-    interp_rec *caller;
-    const gbx_func
-            *func; /* of this frame; NULL: a segment of compiled frames stands here, see native.h */
-    const u8 *
-            resume; /* while this frame's call crosses to the host or to another instance: its pc */
-};
-#define INTERP_REC_SLOTS (sizeof(interp_rec) / sizeof(gbx_slot))
-#define INTERP_SLACK     4u /* the rubbish slot, and tos spilt above the operands by a call */
-
 enum { OP_RETURN_HOST = 0xfb, OP_RETURN_INSTANCE = 0xfe };
-static const u8 interp_return_host[1] = {OP_RETURN_HOST};
 static const u8 interp_return_instance[1] = {OP_RETURN_INSTANCE};
-static const u8 interp_return_native[1] = {OP_RETURN_INSTANCE}; /* to a record without function */
 static const u8 interp_return[1] = {OP_RETURN};
 
 /* A frame of another instance takes the place of the one of this record. */
 static void
-interp_cross(interp_rec *rec)
+interp_cross(gbx_record *rec)
 {
-    if (rec->ret_pc == interp_return_host || rec->ret_pc == interp_return_instance ||
-        rec->ret_pc == interp_return_native)
+    if (rec->ret_pc == gbx_interp_return_host || rec->ret_pc == interp_return_instance ||
+        rec->ret_pc == gbx_interp_return_native)
         return;
     rec->caller->resume = rec->ret_pc;
     rec->ret_pc = interp_return_instance;
 }
 
-/* Segments that have begun and are not over are on the stack in the order of their records. */
-static gbx_segment *
-interp_segment(interp_rec *rec)
-{
-    return (gbx_segment *)(void *)(rec + 1);
-}
-/* Behind it stand its results, and then what it calls. */
-static gbx_slot *
-interp_segment_top(gbx_segment *seg)
-{
-    return (gbx_slot *)(void *)(seg + 1) + seg->func->result_count;
-}
-#define INTERP_SEGMENT_SLOTS (sizeof(gbx_segment) / sizeof(gbx_slot))
-_Static_assert(sizeof(gbx_segment) % sizeof(gbx_slot) == 0, "whole slots");
-
 /* Record the frames from `rec` outwards, through the host's frames between guest calls, too. `pc` NULL: the
  * innermost is a segment that trapped. */
 static void
-interp_record_trap(gbx_exec *x, const interp_rec *rec, const u8 *pc)
+interp_record_trap(gbx_exec *x, const gbx_record *rec, const u8 *pc)
 {
     x->frame_count = 0;
     x->frames_total = 0;
     while (rec) {
         if (!rec->func) {
             x->tier->frames(x, (const gbx_segment *)(const void *)(rec + 1), pc == NULL);
-            const interp_rec *const outer = rec->caller;
+            const gbx_record *const outer = rec->caller;
             bool const is_call =
-                    rec->ret_pc != interp_return_host && rec->ret_pc != interp_return_instance;
+                    rec->ret_pc != gbx_interp_return_host && rec->ret_pc != interp_return_instance;
             if (outer) pc = is_call ? rec->ret_pc : outer->resume;
-            if (!pc) pc = interp_return_native;
+            if (!pc) pc = gbx_interp_return_native;
             rec = outer;
             continue;
         }
@@ -78,19 +48,19 @@ interp_record_trap(gbx_exec *x, const interp_rec *rec, const u8 *pc)
             x->frames[x->frame_count++] = (gbx_frame_ref){
                     inst, code->func_idx, gbx_wasm_insn_before(inst->module, code, pc)};
         x->frames_total++;
-        const interp_rec *const caller = rec->caller;
+        const gbx_record *const caller = rec->caller;
         bool const crosses =
-                rec->ret_pc == interp_return_host || rec->ret_pc == interp_return_instance;
+                rec->ret_pc == gbx_interp_return_host || rec->ret_pc == interp_return_instance;
         if (caller)
             pc = crosses ? caller->resume : rec->ret_pc; /* of a segment's it is any but NULL */
-        if (!pc) pc = interp_return_native;
+        if (!pc) pc = gbx_interp_return_native;
         rec = caller;
     }
 }
 
 /* The clause of the frame that catches what is thrown by the instruction before `pc`, or NULL. */
 static const wasm_catch *
-interp_find_clause(const interp_rec *rec, const u8 *pc, const gbx_exn *exn, u32 *origin)
+interp_find_clause(const gbx_record *rec, const u8 *pc, const gbx_exn *exn, u32 *origin)
 {
     if (!rec->func) return NULL; /* what catches is not compiled */
     const gbx_instance *const inst = rec->func->inst;
@@ -128,7 +98,7 @@ interp_give_caught(const gbx_exec *x, gbx_slot *base, const wasm_catch *clause, 
 
 /* Where a frame goes on; see the head of this file. */
 typedef struct interp_frame {
-    interp_rec *rec; /* NULL: nowhere */
+    gbx_record *rec; /* NULL: nowhere */
     gbx_slot *fp, *sp;
     const u8 *pc;
     const wasm_side *side;
@@ -137,14 +107,14 @@ typedef struct interp_frame {
 /* Catch x->exn, thrown by the instruction before `pc` of the frame `rec`: there or further out, up to the
  * frame that the host called. Uncaught, nothing has changed. */
 __attribute__((noinline)) static interp_frame
-interp_catch(gbx_exec *x, interp_rec *rec, gbx_slot *fp, const u8 *pc)
+interp_catch(gbx_exec *x, gbx_record *rec, gbx_slot *fp, const u8 *pc)
 {
     const gbx_exn *const exn = x->exn;
     const wasm_catch *clause;
     u32 origin;
     while (!(clause = interp_find_clause(rec, pc, exn, &origin))) {
-        if (rec->ret_pc == interp_return_host) return (interp_frame){0};
-        if (!rec->func) x->tier->end(x, interp_segment(rec));
+        if (rec->ret_pc == gbx_interp_return_host) return (interp_frame){0};
+        if (!rec->func) x->tier->end(x, gbx_record_segment(rec));
         fp = rec->ret_fp;
         pc = rec->ret_pc == interp_return_instance ? rec->caller->resume : rec->ret_pc;
         rec = rec->caller;

@@ -37,6 +37,9 @@
 
 #include "interp/access.h"
 #include "interp/frames.h"
+
+const u8 gbx_interp_return_host[1] = {OP_RETURN_HOST};
+const u8 gbx_interp_return_native[1] = {OP_RETURN_INSTANCE}; /* to a record without function */
 #include "interp/leb.h"
 #include "interp/numeric.h"
 #include "wasm/fuse.h"
@@ -76,7 +79,7 @@ interp_has_room(const gbx_exec *x, const gbx_slot *base, u32 stack_max)
 {
     return base <= x->stack_end &&
            (u64)((const u8 *)x->stack_end - (const u8 *)base) >=
-                   (stack_max + INTERP_SLACK) * sizeof *base;
+                   (stack_max + GBX_RECORD_SLACK) * sizeof *base;
 }
 
 /* Zero the locals of a new frame, [from, to). May zero up to INTERP_ZEROED slots behind `to`: the frame's
@@ -84,7 +87,7 @@ interp_has_room(const gbx_exec *x, const gbx_slot *base, u32 stack_max)
  * PERF: a fixed number needs no branch; most functions have fewer locals, and how many differs from
  * call to call. */
 #define INTERP_ZEROED 8u
-_Static_assert(INTERP_ZEROED <= INTERP_REC_SLOTS + INTERP_SLACK, "has_room has seen to the slots behind");
+_Static_assert(INTERP_ZEROED <= GBX_RECORD_SLOTS + GBX_RECORD_SLACK, "has_room has seen to the slots behind");
 __attribute__((always_inline)) static inline void
 interp_zero(gbx_slot *from, gbx_slot *to)
 {
@@ -257,10 +260,11 @@ static const struct {
         NEXT;                                                                  \
     }
 
-/* Runs the frame `rec`, whose locals start at fp, until it returns to the host. Results are left from
- * fp. STYLE: one function because it is one opcode switch. */
+/* Runs the frame `rec`, whose locals start at fp, until it returns to the host; or goes on where the segment
+ * that stands there was left with `status`. Results are left from fp. STYLE: one function because it is one
+ * opcode switch. */
 static gbx_trap_code
-interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
+interp_run(gbx_exec *const x, gbx_record *rec, gbx_slot *fp, gbx_status status)
 {
 #define OP(number, name, text, imm, a, b, out, meaning) [number] = &&CASE(name),
 #define OP_FC(number, name, text, imm, a, b, out, meaning)
@@ -296,21 +300,20 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
     gbx_instance *inst;
     interp_mem mem;
     const void *const *labels;
-    ENTER(rec->func->inst);
-    const u8 *pc = rec->func->code->entry;
-    const wasm_side *side = rec->func->code->side;
+    const gbx_func *callee = rec->func ? rec->func : gbx_record_segment(rec)->func;
+    ENTER(callee->inst);
+    const u8 *pc = callee->code->entry;
+    const wasm_side *side = callee->code->side;
     gbx_slot *sp = (gbx_slot *)(rec + 1);
     gbx_slot tos = 0;
     gbx_trap_code trap;
-    const gbx_func *callee;
     const u8 *after_host;
     const gbx_native_head *head;
-    gbx_status status;
     u32 shuffle;
     i32 span;
 
-    if (GBX_UNLIKELY(x->tier != NULL) && rec->func->cell && interp_body(x, rec->func)) {
-        callee = rec->func;
+    if (!rec->func) goto native_left;
+    if (GBX_UNLIKELY(x->tier != NULL) && callee->cell && interp_body(x, callee)) {
         head = NULL;
         goto native_entering;
     }
@@ -352,7 +355,7 @@ interp_run(gbx_exec *const x, interp_rec *rec, gbx_slot *fp)
             sp = fp - 1;
             tos = *sp;
         } else { /* several results may reach over the record */
-            interp_rec const saved = *rec;
+            gbx_record const saved = *rec;
             memmove(fp, sp - (results - 1), (results - 1) * sizeof *sp);
             sp = fp + (results - 1);
             pc = saved.ret_pc;
@@ -391,7 +394,7 @@ calling: {
         }
         if (callee->cell && x->tier && interp_body(x, callee)) goto native_calling;
         u32 const stack_max = interp_stack_max(code);
-        interp_rec *const next = (interp_rec *)(args + interp_local_count(code));
+        gbx_record *const next = (gbx_record *)(args + interp_local_count(code));
         gbx_slot *const base = (gbx_slot *)(next + 1);
         if (GBX_UNLIKELY(!interp_has_room(x, base, stack_max))) {
             if (stack_max != WASM_NOT_READY) TRAP(STACK_EXHAUSTED);
@@ -403,7 +406,7 @@ calling: {
         interp_zero(args + code->param_count, (gbx_slot *)next);
         if (GBX_UNLIKELY(code->has_v128))
             interp_zero(args + code->param_count + x->high, (gbx_slot *)next + x->high);
-        *next = (interp_rec){pc, side, fp, rec, callee, NULL};
+        *next = (gbx_record){pc, side, fp, rec, callee, NULL};
         if (GBX_UNLIKELY(callee->inst != inst)) {
             rec->resume = pc;
             next->ret_pc = interp_return_instance;
@@ -420,12 +423,12 @@ native_calling: {
         gbx_slot *const args = sp + 1 - callee->param_count;
         u32 const most = callee->param_count > callee->result_count ? callee->param_count
                                                                     : callee->result_count;
-        interp_rec *const next = (interp_rec *)(args + most + 1);
+        gbx_record *const next = (gbx_record *)(args + most + 1);
         if (GBX_UNLIKELY((u64)(x->stack_end - args) <
-                         2 * (u64)most + 1 + INTERP_REC_SLOTS + INTERP_SEGMENT_SLOTS + INTERP_SLACK))
+                         2 * (u64)most + 1 + GBX_RECORD_SLOTS + GBX_SEGMENT_SLOTS + GBX_RECORD_SLACK))
             TRAP(STACK_EXHAUSTED);
         if (INTERP_STOPPED()) goto stopped;
-        *next = (interp_rec){pc, side, fp, rec, NULL, NULL};
+        *next = (gbx_record){pc, side, fp, rec, NULL, NULL};
         if (GBX_UNLIKELY(callee->inst != inst)) {
             rec->resume = pc;
             next->ret_pc = interp_return_instance;
@@ -435,20 +438,21 @@ native_calling: {
         head = NULL;
     }
 native_entering: {
-        gbx_segment *const seg = interp_segment(rec);
+        gbx_segment *const seg = gbx_record_segment(rec);
         rec->func = NULL;
+        rec->resume = gbx_interp_return_native; /* while a function of the host's is called from there */
         seg->func = callee;
         seg->slots = fp;
         seg->results = (gbx_slot *)(void *)(seg + 1);
-        x->sp = interp_segment_top(seg);
+        x->sp = gbx_segment_top(seg);
         x->frame = rec;
         status = x->tier->enter(x, seg, head);
     }
 native_left: {
-        gbx_segment *const seg = interp_segment(rec);
+        gbx_segment *const seg = gbx_record_segment(rec);
         if (GBX_LIKELY(status == GBX_STATUS_OK)) {
             x->tier->end(x, seg);
-            interp_rec const saved = *rec; /* where results may go */
+            gbx_record const saved = *rec; /* where results may go */
             u32 const results = seg->func->result_count;
             memmove(fp, seg->results, results * sizeof *fp);
             sp = fp + results - 1;
@@ -460,6 +464,11 @@ native_left: {
             if (rec && rec->func) ENTER(rec->func->inst);
             NEXT;
         }
+        if (status == GBX_STATUS_EXIT) {
+            trap = (gbx_trap_code)x->native.trap;
+            pc = rec->resume;
+            goto host_trapped;
+        }
         if (status != GBX_STATUS_CALL) {
             trap = interp_native_trap(x);
             pc = NULL;
@@ -467,15 +476,15 @@ native_left: {
         }
         callee = seg->callee;
         gbx_slot *const args = x->sp + 1;
-        if (GBX_UNLIKELY((u64)(x->stack_end - args) < callee->param_count + (u64)INTERP_SLACK)) {
-            pc = interp_return_native;
+        if (GBX_UNLIKELY((u64)(x->stack_end - args) < callee->param_count + (u64)GBX_RECORD_SLACK)) {
+            pc = gbx_interp_return_native;
             TRAP(STACK_EXHAUSTED);
         }
         if (seg->args) memcpy(args, seg->args, callee->param_count * sizeof *args);
         else args[0] = 0;
         sp = args + callee->param_count - 1;
         tos = *sp;
-        pc = interp_return_native;
+        pc = gbx_interp_return_native;
         side = NULL;
         if (seg->is_left && callee->code) {
             ENTER(seg->func->inst);
@@ -485,11 +494,11 @@ native_left: {
         goto calling;
     }
 native_returning: {
-        gbx_segment *const seg = interp_segment(rec);
-        gbx_slot *const results = interp_segment_top(seg) + 1;
+        gbx_segment *const seg = gbx_record_segment(rec);
+        gbx_slot *const results = gbx_segment_top(seg) + 1;
         *sp = tos;
         for (u32 i = 1; i < seg->callee->result_count; i++) seg->args[i] = results[i];
-        x->sp = interp_segment_top(seg);
+        x->sp = gbx_segment_top(seg);
         x->frame = rec;
         status = x->tier->resume(x, seg, results[0]);
         goto native_left;
@@ -498,7 +507,7 @@ calling_host: {
         gbx_slot *const args = sp + 1 - callee->param_count;
         u32 const most = callee->param_count > callee->result_count ? callee->param_count
                                                                     : callee->result_count;
-        if (GBX_UNLIKELY((u64)(x->stack_end - args) < most + INTERP_SLACK)) TRAP(STACK_EXHAUSTED);
+        if (GBX_UNLIKELY((u64)(x->stack_end - args) < most + GBX_RECORD_SLACK)) TRAP(STACK_EXHAUSTED);
         if (INTERP_STOPPED()) goto stopped;
         x->sp = args + most + 1;
         x->frame = rec;
@@ -542,8 +551,8 @@ tail_calling: {
         *sp = tos;
         if (callee->cell && x->tier && interp_body(x, callee)) goto tail_calling_native;
         u32 const stack_max = interp_stack_max(code);
-        interp_rec saved = *rec;
-        interp_rec *const next = (interp_rec *)(fp + interp_local_count(code));
+        gbx_record saved = *rec;
+        gbx_record *const next = (gbx_record *)(fp + interp_local_count(code));
         gbx_slot *const base = (gbx_slot *)(next + 1);
         if (GBX_UNLIKELY(!interp_has_room(x, base, stack_max))) {
             if (stack_max != WASM_NOT_READY) TRAP(STACK_EXHAUSTED);
@@ -554,7 +563,7 @@ tail_calling: {
         /* RULE: S14. Where compiled code calls, whose frame is gone, the callee is stopped: compiled, at its
          * entry; interpreted, at what it calls. */
         if (rec->func && INTERP_STOPPED()) goto stopped;
-        if (!rec->func) x->tier->end(x, interp_segment(rec));
+        if (!rec->func) x->tier->end(x, gbx_record_segment(rec));
         if (callee->inst != inst) {
             interp_cross(&saved);
             ENTER(callee->inst);
@@ -574,17 +583,17 @@ tail_calling: {
         NEXT;
     }
 tail_calling_native: {
-        interp_rec saved = *rec;
+        gbx_record saved = *rec;
         u32 const most = callee->param_count > callee->result_count ? callee->param_count
                                                                     : callee->result_count;
         if (GBX_UNLIKELY((u64)(x->stack_end - fp) <
-                         2 * (u64)most + 1 + INTERP_REC_SLOTS + INTERP_SEGMENT_SLOTS + INTERP_SLACK))
+                         2 * (u64)most + 1 + GBX_RECORD_SLOTS + GBX_SEGMENT_SLOTS + GBX_RECORD_SLACK))
             TRAP(STACK_EXHAUSTED);
         if (rec->func && INTERP_STOPPED()) goto stopped;
-        if (!rec->func) x->tier->end(x, interp_segment(rec));
+        if (!rec->func) x->tier->end(x, gbx_record_segment(rec));
         if (callee->inst != inst) interp_cross(&saved);
         memmove(fp, sp + 1 - callee->param_count, callee->param_count * sizeof *fp);
-        rec = (interp_rec *)(fp + most + 1);
+        rec = (gbx_record *)(fp + most + 1);
         *rec = saved;
         head = NULL;
         goto native_entering;
@@ -823,7 +832,7 @@ attending: {
         head = interp_head(x, callee, span, pc);
         if (!head || sp != (gbx_slot *)(rec + 1)) NEXT;
         if (GBX_UNLIKELY((u64)(x->stack_end - (gbx_slot *)(rec + 1)) <
-                         INTERP_SEGMENT_SLOTS + INTERP_SLACK + callee->result_count))
+                         GBX_SEGMENT_SLOTS + GBX_RECORD_SLACK + callee->result_count))
             NEXT;
         goto native_entering;
     }
@@ -858,7 +867,8 @@ interp_call_host_v(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
 {
     u32 const most = interp_values(f);
     gbx_slot *const at = x->sp;
-    if ((u64)(x->stack_end - at) < most + (u64)INTERP_SLACK) return GBX_TRAP_STACK_EXHAUSTED;
+    x->native.laid = NULL;
+    if ((u64)(x->stack_end - at) < most + (u64)GBX_RECORD_SLACK) return GBX_TRAP_STACK_EXHAUSTED;
     memcpy(at, slots, f->param_count * sizeof *at);
     memcpy(at + x->high, slots + most, f->param_count * sizeof *at);
     x->sp = at + most;
@@ -873,13 +883,61 @@ interp_call_host_v(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
 u64
 gbx_interp_frames(gbx_exec *x, gbx_frame_ref out[GBX_TRAP_FRAMES])
 {
-    const interp_rec *const rec = x->frame;
+    const gbx_record *const rec = x->frame;
     if (!rec) return 0;
     interp_record_trap(x, rec, rec->resume);
     u64 const total = x->frames_total;
     memcpy(out, x->frames, x->frame_count * sizeof *out);
     x->frame_count = 0; /* as the host's function found it: it has not trapped */
     return total;
+}
+
+gbx_trap_code
+gbx_interp_exhausted(gbx_exec *x)
+{
+    const gbx_record *const outer = x->frame;
+    interp_record_trap(x, outer, outer ? outer->resume : NULL);
+    return GBX_TRAP_STACK_EXHAUSTED;
+}
+
+static gbx_trap_code
+interp_call_body(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
+{
+    if (!wasm_code_is_ready(f->code)) {
+        gbx_trap_code const unready = f->inst->libcalls->make_ready(x, f->inst, f->func_idx);
+        if (unready != GBX_TRAP_NONE) return unready;
+    }
+    /* One slot is left free below: a function without results leaves rubbish there. */
+    gbx_slot *const fp = x->sp + 1;
+    gbx_record *const rec = (gbx_record *)(fp + f->code->local_count);
+    x->native.laid = NULL;
+    u64 const need = f->code->local_count + GBX_RECORD_SLOTS + f->code->stack_max + 1 + GBX_RECORD_SLACK +
+                     GBX_SEGMENT_SLOTS + f->result_count;
+    if (x->reentries >= WASM_MAX_REENTRY || (u64)(x->stack_end - x->sp) < need)
+        return gbx_interp_exhausted(x);
+    memcpy(fp, slots, f->param_count * sizeof *fp);
+    memset(fp + f->param_count, 0, (f->code->local_count - f->param_count) * sizeof *fp);
+    if (f->code->has_v128) {
+        memset(fp + x->high, 0, f->code->local_count * sizeof *fp);
+        if (f->has_v128) memcpy(fp + x->high, slots + interp_values(f), f->param_count * sizeof *fp);
+    }
+    *rec = (gbx_record){gbx_interp_return_host, NULL, NULL, x->frame, f, NULL};
+    x->exn = NULL;
+    x->is_untidy = true;
+    x->reentries++;
+    gbx_trap_code const trap = interp_run(x, rec, fp, GBX_STATUS_OK);
+    x->reentries--;
+    if (trap != GBX_TRAP_NONE) return trap;
+    memcpy(slots, fp, f->result_count * sizeof *slots);
+    if (f->has_v128) memcpy(slots + interp_values(f), fp + x->high, f->result_count * sizeof *slots);
+    return GBX_TRAP_NONE;
+}
+
+gbx_trap_code
+gbx_interp_go_on(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_status status)
+{
+    x->is_untidy = true;
+    return interp_run(x, rec, fp, status);
 }
 
 gbx_trap_code
@@ -892,41 +950,13 @@ gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     }
     gbx_slot *const saved_sp = x->sp;
     void *const saved_frame = x->frame;
-    if (!wasm_code_is_ready(f->code)) {
-        gbx_trap_code const unready = f->inst->libcalls->make_ready(x, f->inst, f->func_idx);
-        if (unready != GBX_TRAP_NONE) return unready;
-    }
-    /* One slot is left free below: a function without results leaves rubbish there. */
-    gbx_slot *const fp = x->sp + 1;
-    interp_rec *const rec = (interp_rec *)(fp + f->code->local_count);
-    u64 const need = f->code->local_count + INTERP_REC_SLOTS + f->code->stack_max + 1 + INTERP_SLACK +
-                     INTERP_SEGMENT_SLOTS + f->result_count;
     gbx_entry *const saved_entry = x->entry;
     gbx_segment *const saved_segment = x->native.segment;
-    gbx_trap_code trap;
-    if (x->reentries >= WASM_MAX_REENTRY || (u64)(x->stack_end - x->sp) < need) {
-        interp_record_trap(x, saved_frame, saved_frame ? ((interp_rec *)saved_frame)->resume : NULL);
-        return GBX_TRAP_STACK_EXHAUSTED;
-    }
-    memcpy(fp, slots, f->param_count * sizeof *fp);
-    memset(fp + f->param_count, 0, (f->code->local_count - f->param_count) * sizeof *fp);
-    if (f->code->has_v128) {
-        memset(fp + x->high, 0, f->code->local_count * sizeof *fp);
-        if (f->has_v128) memcpy(fp + x->high, slots + interp_values(f), f->param_count * sizeof *fp);
-    }
-    *rec = (interp_rec){interp_return_host, NULL, NULL, saved_frame, f, NULL};
-    x->exn = NULL;
-    x->reentries++;
-    trap = interp_run(x, rec, fp);
-    x->reentries--;
-    if (trap == GBX_TRAP_NONE) {
-        memcpy(slots, fp, f->result_count * sizeof *slots);
-        if (f->has_v128)
-            memcpy(slots + interp_values(f), fp + x->high, f->result_count * sizeof *slots);
-    }
+    gbx_trap_code const trap = interp_call_body(x, f, slots);
     x->sp = saved_sp;
     x->frame = saved_frame;
     x->entry = saved_entry; /* segments that a trap left are over */
     x->native.segment = saved_segment;
+    if (saved_segment) x->tier->show(x, saved_segment);
     return trap;
 }

@@ -6,7 +6,7 @@
 #ifndef GBX_INTERP_INTERP_H
 #define GBX_INTERP_INTERP_H
 
-#include "abi/layout.h"
+#include "abi/native.h"
 
 /* Call `f` (guest or host function, any instance of x's store) with arguments in
  * slots[0..params); results are left from slots[0]. The array has n = max(params, results) slots, and
@@ -15,6 +15,17 @@
  * are what they were before.
  * Re-entrant: host functions may call it with the x they were given. Not thread-safe per x. */
 gbx_trap_code gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots);
+
+/* For who enters compiled code without the interpreter, which then is asked for what that calls and how it trapped. */
+
+/* gbx_record.ret_pc of a frame that the host called, and .resume of a segment's. */
+extern const u8 gbx_interp_return_host[1], gbx_interp_return_native[1];
+/* The segment of `rec`, the innermost, was left with `status`, not GBX_STATUS_OK: go on until it returns to the host,
+ * with results from fp, where there is room for those and the parameters. Of x all but `entry` and the segment is put
+ * back by the caller. */
+gbx_trap_code gbx_interp_go_on(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_status status);
+/* There is no room for a call: GBX_TRAP_STACK_EXHAUSTED, with the frames recorded. */
+gbx_trap_code gbx_interp_exhausted(gbx_exec *x);
 
 /* The guest's frames while host code runs that it called, innermost first: how many there are. Nothing of x
  * is changed. */

@@ -1,6 +1,6 @@
 /* Entering the guest and coming back.
  *
- * An outermost call takes a lane (stack and stop event), arms the deadline, and gives both back when it
+ * An outermost call takes a seat (stack and stop event: seat.c), arms the deadline, and gives both back when it
  * ends, whichever way it ends. Calls that host functions make nest in it: they share its stack, its
  * deadline and its fate.
  *
@@ -17,17 +17,33 @@
 #include "base/text.h"
 #include "interp/interp.h"
 #include "runtime/runtime_int.h"
+#include "runtime/tier_call.h"
 
-/* PERF: a stack is trimmed after calls that took longer than this. Trimming costs 3 to 7 us whatever
+/* PERF: the interpreter's stack is trimmed after calls that took longer than this. Trimming costs 3 to 7 us whatever
  * was used; a shorter call cannot have touched more than a few MiB, which the lane's next user
- * reuses. Measure: madvise(MADV_DONTNEED) over 8 GiB in a loop. */
+ * reuses. Measure: madvise(MADV_DONTNEED) over 8 GiB in a loop. What compiled code uses is known: enter.h. */
 #define CALL_SHORT_NS ((u64)1000000)
+
+/* PERF: kept out of what every call runs through, whose registers and jumps it would take. */
+#define CALL_RARE __attribute__((noinline, cold))
 
 const runtime_type *
 gbx_runtime_func_type(const gbx_func *f)
 {
     if (!f->code) return ((const runtime_host_func *)(const void *)f)->type;
     return gbx_runtime_module_func_type(instance_of(f->inst)->module, f->func_idx);
+}
+
+/* PERF: found once, it takes a tenth of a call. */
+const runtime_type *
+gbx_runtime_func_keep_type(gbx_func *f)
+{
+    const runtime_type *const type = gbx_runtime_func_type(f);
+    const wasm_functype *const sig = &type->sig;
+    bool const is_plain = !sig->has_v128 && !memchr(sig->params, WASM_EXNREF, sig->param_count) &&
+                          max_u32(sig->param_count, sig->result_count) <= RUNTIME_PLAIN_VALUES;
+    if (f->code && is_plain) f->type = type;
+    return type;
 }
 
 gbx_store *
@@ -53,61 +69,92 @@ gbx_runtime_trap(gbx_trap *trap, gbx_trap_code code, const char *fmt, ...)
     return code;
 }
 
-static gbx_trap_code
-call_begin(gbx_store *s, gbx_trap *trap)
+/* Where the store's last call was made by this thread, nobody has sat there since, and a look is not yet due, all is as
+ * that call left it. */
+static bool
+call_is_seated(const gbx_store *s, const runtime_seat *seat)
 {
-    gbx_engine *const e = s->engine;
+    return seat && seat == s->seat && !s->is_moved &&
+           atomic_load_explicit(&seat->tenant, memory_order_relaxed) == s->tenant &&
+           seat->signals == atomic_load_explicit(&gbx_runtime_seat_signals, memory_order_relaxed) &&
+           seat->tick == gbx_base_os_tick();
+}
+
+GBX_MUST_USE CALL_RARE static bool
+call_take_seat(gbx_store *s, gbx_trap *trap)
+{
     const char *why;
-    s->lane = gbx_runtime_lane_get(&e->lanes, s->limits.stack_bytes, &why);
-    if (!s->lane) return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY, "%s", why);
-    gbx_runtime_lane_let(s->lane, s->tenant, &e->pool.written);
+    if (!gbx_runtime_seat_take(s, &why)) {
+        (void)gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY, "%s", why);
+        return false;
+    }
     gbx_exec *const x = &s->exec;
     x->stack = x->sp = s->lane->stack;
     x->stack_end = s->lane->stack_end;
     x->high = s->has_v128 ? gbx_runtime_lane_high(s->lane) : 0;
-    if (s->has_v128 && !x->high) {
-        return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY,
-                                "no address space for vectors on the guest's stack (ulimit -v)");
-    }
     x->stop_fd = s->lane->stop_fd;
-    x->message[0] = 0;
     atomic_store(&s->stop_fd, x->stop_fd); /* before the look at the stop word: see cancel */
-    s->started_ns = gbx_base_os_now_ns();
     gbx_runtime_tier_begin(s);
+    if (!s->has_v128 || x->high) return true;
+    (void)gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY,
+                           "no address space for vectors on the guest's stack (ulimit -v)");
+    s->is_moved = true;
+    gbx_runtime_seat_give(s);
+    return false;
+}
 
-    if (atomic_load(&x->stop)) {
-        return gbx_runtime_trap(trap, (gbx_trap_code)atomic_load(&x->stop),
-                                "before the call began");
-    }
-    u64 const timeout = s->limits.timeout_ns;
-    if (timeout == UINT64_MAX) return GBX_TRAP_NONE;
-    u64 due;
-    if (__builtin_add_overflow(s->started_ns, timeout, &due) || due == WATCH_OFF) {
-        return GBX_TRAP_NONE; /* centuries from now */
-    }
-    if (gbx_runtime_watch_arm(&e->watcher, &s->watch, due)) return GBX_TRAP_NONE;
+/* What it says, the call ends with before it has begun. */
+CALL_RARE static gbx_trap_code
+call_refuse(const gbx_store *s, gbx_trap *trap)
+{
+    u32 const stop = atomic_load(&s->exec.stop);
+    if (stop) return gbx_runtime_trap(trap, (gbx_trap_code)stop, "before the call began");
     return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY,
                             "the system refuses the thread that watches deadlines");
 }
 
-/* Whatever call_begin did. Nobody stops this store's next call on account of this one: the watcher is
- * out of it before the stop word is cleared. */
-static void
+static inline bool
+call_begin(gbx_store *s)
+{
+    gbx_exec *const x = &s->exec;
+    if (GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_acquire))) return false;
+    u64 due = GBX_UNLIKELY(s->is_exact) ? gbx_base_os_now_ns() : s->seat->looked_ns;
+    if (GBX_UNLIKELY(__builtin_add_overflow(due, s->due_after, &due) || due == WATCH_OFF))
+        return true; /* never, or centuries from now */
+    return watch_arm(&s->engine->watcher, &s->watch, due);
+}
+
+/* It was stopped, or is about to be: whoever does that is through with it. */
+CALL_RARE static void
+call_clear_stop(gbx_exec *x)
+{
+    atomic_store(&x->stop, 0);
+    atomic_store(&x->attention, x->tier != NULL);
+    gbx_base_os_event_clear(x->stop_fd);
+}
+
+/* What long or deep calls leave; and what is this thread's for one call only. */
+CALL_RARE static void
+call_tidy(gbx_store *s)
+{
+    gbx_exec *const x = &s->exec;
+    x->is_untidy = false;
+    if (gbx_base_os_now_ns() - s->seat->looked_ns > CALL_SHORT_NS) gbx_runtime_lane_trim(s->lane);
+    if (x->native.shown != s->lane->native.shown) gbx_runtime_tier_trim(s);
+    gbx_runtime_seat_give(s);
+}
+
+/* Nobody stops this store's next call on account of this one: the watcher is out of it before the stop word is
+ * cleared. */
+static inline void
 call_end(gbx_store *s)
 {
-    if (!s->lane) return;
     gbx_exec *const x = &s->exec;
-    gbx_runtime_watch_disarm(&s->engine->watcher, &s->watch);
-    atomic_store(&s->stop_fd, -1);
-    if (atomic_exchange(&x->stop, 0)) gbx_base_os_event_clear(x->stop_fd);
-    x->stop_fd = -1;
-    gbx_runtime_tier_end(s);
-    x->stack = x->stack_end = x->sp = NULL;
-    x->high = 0;
+    watch_disarm(&s->engine->watcher, &s->watch);
+    if (GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_acquire))) call_clear_stop(x);
     x->exn = NULL;
-    bool const is_deep = gbx_base_os_now_ns() - s->started_ns > CALL_SHORT_NS;
-    gbx_runtime_lane_put(&s->engine->lanes, s->lane, is_deep);
-    s->lane = NULL;
+    if (GBX_LIKELY(!x->is_untidy)) s->seat->calls--;
+    else call_tidy(s);
 }
 
 /* What the trap code alone does not say: the limit that was hit, or what the host function said. */
@@ -135,7 +182,7 @@ call_measure(const gbx_store *s, gbx_trap_code code, gbx_trap *trap)
     switch (code) {
     case GBX_TRAP_DEADLINE:
         trap->limit = s->limits.timeout_ns;
-        trap->used = gbx_base_os_now_ns() - s->started_ns;
+        trap->used = gbx_base_os_now_ns() - s->seat->looked_ns;
         break;
     case GBX_TRAP_STACK_EXHAUSTED:
         trap->limit = trap->used = (u64)((u8 *)s->exec.stack_end - (u8 *)s->exec.stack);
@@ -148,7 +195,7 @@ call_measure(const gbx_store *s, gbx_trap_code code, gbx_trap *trap)
 /* What the execution context was left with stays there: a host function that returns a nested trap
  * passes its message and frames on (and where it goes on instead, api/ forgets the message). */
 static void
-call_report(const gbx_store *s, gbx_trap_code code, gbx_trap *trap)
+call_report(gbx_store *s, gbx_trap_code code, gbx_trap *trap)
 {
     if (!trap) return;
     trap->code = code;
@@ -159,34 +206,73 @@ call_report(const gbx_store *s, gbx_trap_code code, gbx_trap *trap)
     gbx_runtime_frames_copy(&s->exec, code != GBX_TRAP_EXIT, trap);
 }
 
+/* The next call of this thread looks at what the host may have changed. */
+CALL_RARE static void
+call_trapped(gbx_store *s, const gbx_func *f, gbx_trap_code code, gbx_trap *trap)
+{
+    s->has_ended = true;
+    gbx_runtime_seat_mine->streak = 0;
+    gbx_runtime_seat_mine->tick = 0;
+    call_report(s, code, trap);
+    gbx_runtime_life_ended(s, f, code);
+    if (s->depth) return;
+    s->exec.frame_count = 0;
+    s->exec.frames_total = 0;
+    s->exec.message[0] = 0;
+}
+
+static inline gbx_trap_code
+call_run(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
+{
+    gbx_exec *const x = &s->exec;
+    s->depth++;
+    bool const is_native =
+            x->tier && f->cell && atomic_load_explicit(&f->cell->body, memory_order_acquire);
+    gbx_trap_code const code =
+            is_native ? tier_call(x, f, slots) : gbx_interp_call(x, f, slots);
+    s->depth--;
+    if (GBX_UNLIKELY(code != GBX_TRAP_NONE)) call_trapped(s, f, code, trap);
+    return code;
+}
+
+/* A call that a host function makes in the course of one of its own store's. The interpreter counts guest levels up to
+ * the same limit and knows their frames; this stops host functions that call each other without end and no guest
+ * between. */
+CALL_RARE static gbx_trap_code
+call_nested(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
+{
+    gbx_exec *const x = &s->exec;
+    x->frame_count = 0;
+    x->frames_total = 0;
+    x->exn = NULL;
+    if (s->depth <= WASM_MAX_REENTRY) return call_run(s, f, slots, trap);
+    return gbx_runtime_trap(trap, GBX_TRAP_STACK_EXHAUSTED, "%u nested calls", s->depth);
+}
+
+static inline gbx_trap_code
+call_outermost(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
+{
+    if (GBX_LIKELY(call_is_seated(s, gbx_runtime_seat_mine))) s->seat->calls++;
+    else if (!call_take_seat(s, trap)) return GBX_TRAP_NO_HOST_MEMORY;
+    gbx_trap_code const code =
+            GBX_LIKELY(call_begin(s)) ? call_run(s, f, slots, trap) : call_refuse(s, trap);
+    call_end(s);
+    return code;
+}
+
+/* In a store with instances that cannot be called just so (life.c), or from a host function. */
+CALL_RARE static gbx_trap_code
+call_aside(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
+{
+    gbx_trap_code const refused = s->unready ? gbx_runtime_life_enter(f, trap) : GBX_TRAP_NONE;
+    if (refused != GBX_TRAP_NONE) return refused;
+    return s->depth ? call_nested(s, f, slots, trap) : call_outermost(s, f, slots, trap);
+}
+
 gbx_trap_code
 gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
     if (trap) trap->code = GBX_TRAP_NONE;
-    if (GBX_UNLIKELY(s->unready)) {
-        gbx_trap_code const refused = gbx_runtime_life_enter(f, trap);
-        if (refused != GBX_TRAP_NONE) return refused;
-    }
-    /* The interpreter counts guest levels up to the same limit and knows their frames; this stops
-     * host functions that call each other without end and no guest between. */
-    if (s->depth > WASM_MAX_REENTRY) {
-        return gbx_runtime_trap(trap, GBX_TRAP_STACK_EXHAUSTED,
-                                "%u nested calls", s->depth);
-    }
-    bool const outermost = s->depth == 0;
-    gbx_trap_code code = outermost ? call_begin(s, trap) : GBX_TRAP_NONE;
-    if (code == GBX_TRAP_NONE) {
-        s->exec.frame_count = 0;
-        s->exec.frames_total = 0;
-        s->depth++;
-        code = gbx_interp_call(&s->exec, f, slots);
-        s->depth--;
-        if (code != GBX_TRAP_NONE) {
-            s->has_ended = true;
-            call_report(s, code, trap);
-            gbx_runtime_life_ended(s, f, code);
-        }
-    }
-    if (outermost) call_end(s);
-    return code;
+    if (GBX_UNLIKELY(s->depth | s->unready)) return call_aside(s, f, slots, trap);
+    return call_outermost(s, f, slots, trap);
 }

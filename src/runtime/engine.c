@@ -58,9 +58,3 @@ gbx_runtime_engine_release(gbx_engine *e)
     gbx_runtime_cache_dir_close(&e->cache);
     gbx_base_free(e);
 }
-
-u64
-gbx_runtime_engine_tenant(gbx_engine *e)
-{
-    return 1 + atomic_fetch_add_explicit(&e->tenants, 1, memory_order_relaxed);
-}

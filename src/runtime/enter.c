@@ -8,24 +8,25 @@
 /* More than gbx_runtime_enter_raw pushes before code of the guest runs: a fault there would have no row. */
 #define ENTER_ROOM_BYTES ((size_t)256)
 #define ENTER_EDGE_BYTES ((size_t)64 << 10)
+/* PERF: a call that goes deeper costs 6 us more (a fault, two mprotect and a madvise), and none has to be timed to
+ * know whether it may have. Go's programs, whose frames here are return addresses, seldom do: bench/calls. */
+#define ENTER_SHOWN_BYTES ((u64)256 << 10)
 
-/* From low to high: edge, stack of the handler, guard, native stack, edge. */
+/* From low to high: edge, guard, native stack, edge. */
 bool
 gbx_runtime_enter_stack_open(enter_stack *s, size_t stack_bytes)
 {
     GBX_ASSERT(stack_bytes && stack_bytes % ENTER_EDGE_BYTES == 0);
-    size_t const below = ENTER_EDGE_BYTES + FAULT_ALTSTACK_BYTES + ENTER_GUARD_BYTES;
+    size_t const below = ENTER_EDGE_BYTES + ENTER_GUARD_BYTES;
     *s = (enter_stack){.region_bytes = below + stack_bytes + ENTER_EDGE_BYTES};
     s->region = gbx_base_os_reserve(s->region_bytes);
     if (s->region) {
-        s->alt = s->region + ENTER_EDGE_BYTES;
-        s->guard = s->alt + FAULT_ALTSTACK_BYTES;
+        s->guard = s->region + ENTER_EDGE_BYTES;
         s->low = s->guard + ENTER_GUARD_BYTES;
         s->high = s->low + stack_bytes;
-        if (gbx_base_os_commit(s->alt, FAULT_ALTSTACK_BYTES) && gbx_base_os_commit(s->low, stack_bytes)) {
-            gbx_base_os_small_pages(s->low, stack_bytes);
-            return true;
-        }
+        s->shown = s->high - min_u64(stack_bytes, ENTER_SHOWN_BYTES);
+        gbx_base_os_small_pages(s->low, stack_bytes);
+        if (gbx_base_os_commit(s->shown, (size_t)(s->high - s->shown))) return true;
     }
     gbx_runtime_enter_stack_close(s);
     return false;
@@ -38,12 +39,12 @@ gbx_runtime_enter_stack_close(enter_stack *s)
     *s = (enter_stack){0};
 }
 
-void
-gbx_runtime_enter_stack_trim(enter_stack *s, size_t keep_bytes)
+bool
+gbx_runtime_enter_stack_trim(enter_stack *s)
 {
-    size_t const bytes = (size_t)(s->high - s->low);
-    GBX_ASSERT(keep_bytes % gbx_base_os_page_bytes() == 0);
-    if (keep_bytes < bytes) gbx_base_os_discard(s->low, bytes - keep_bytes);
+    size_t const bytes = (size_t)(s->shown - s->low);
+    gbx_base_os_discard(s->low, bytes);
+    return gbx_base_os_hide(s->low, bytes);
 }
 
 gbx_status
@@ -60,11 +61,12 @@ gbx_runtime_enter(gbx_exec *x, gbx_instance *inst, const void *code, gbx_slot *s
     gbx_entry e = {.guest_sp = top,
                    .exec = x,
                    .exec_outer = x->entry,
-                   .thread_outer = gbx_runtime_fault_current()};
+                   .thread_outer = gbx_runtime_fault_running};
     x->entry = &e;
-    gbx_runtime_fault_set_current(&e);
+    gbx_runtime_fault_running = &e;
+    atomic_signal_fence(memory_order_seq_cst); /* before what follows can fault */
     gbx_status const status = gbx_runtime_enter_raw(&e, code, x, inst, slots);
-    gbx_runtime_fault_set_current(e.thread_outer);
+    gbx_runtime_fault_running = e.thread_outer;
     x->entry = e.exec_outer;
     return status;
 }

@@ -8,7 +8,8 @@
  *             status, whatever the stack pointer is.
  *   calls C   by a call of gbx_runtime_call_c with rax = the function, r10 = exec->entry, and arguments in
  *             rdi rsi rdx rcx r8 r9. C's result is in rax; C's callee-saved registers keep their values.
- *             The call pushes onto the guest stack: it has a row of kind GBX_TRAP_STACK_EXHAUSTED.
+ *             The call pushes onto the guest stack: it has a row of kind GBX_TRAP_STACK_EXHAUSTED. Stubs jump
+ *             to gbx_runtime_call_host with r11 = where to go on, which pushes nothing there.
  *   faults    continue in a stub (fault.h) with rdi = exec->entry, rsi = exec and eax =
  *             GBX_STATUS_TRAP; what these registers held is in exec->fault.regs. */
 #ifndef GBX_RUNTIME_ENTER_H
@@ -18,12 +19,12 @@
 
 /* ---- all architectures: enter.c */
 
-/* A native guest stack, and beside it a stack for the fault handler, in one region. */
+/* A native guest stack. The part below `shown` is not accessible until a call goes so deep, which the fault handler
+ * then notes in gbx_native.shown: whoever ends the call knows that there is something to give back. */
 typedef struct enter_stack {
     u8 *region;
     size_t region_bytes;
-    u8 *alt; /* FAULT_ALTSTACK_BYTES for gbx_runtime_fault_thread_begin */
-    u8 *guard, *low, *high;
+    u8 *guard, *low, *shown, *high;
 } enter_stack;
 
 #define ENTER_GUARD_BYTES ((size_t)1 << 20) /* frames larger than half of it are compared with `low` (S20) */
@@ -31,8 +32,8 @@ typedef struct enter_stack {
 /* `stack_bytes`: a multiple of 64 KiB. False: the system refuses; *s is zeroed. */
 GBX_MUST_USE bool gbx_runtime_enter_stack_open(enter_stack *s, size_t stack_bytes);
 void gbx_runtime_enter_stack_close(enter_stack *s); /* a zeroed one is fine */
-/* Give memory back that deep calls have touched. */
-void gbx_runtime_enter_stack_trim(enter_stack *s, size_t keep_bytes);
+/* Give back what a deep call has touched, all below `shown`, and hide it again. False: it stays accessible. */
+GBX_MUST_USE bool gbx_runtime_enter_stack_trim(enter_stack *s);
 
 /* Run `code` with `slots` on x's native stack, which is set. Nests, in the same exec and in others. The
  * calling thread has done gbx_runtime_fault_thread_begin. What it returns is what the code left with;
@@ -49,6 +50,7 @@ gbx_status gbx_runtime_enter_raw(gbx_entry *e, const void *code, gbx_exec *x, gb
 /* Addresses for compiled code to call and jump to; never called from C. */
 void gbx_runtime_leave(void);
 void gbx_runtime_call_c(void);
+void gbx_runtime_call_host(void);
 
 /* For the fault handler: parts of the third argument of an SA_SIGINFO handler. */
 u64 gbx_runtime_enter_pc(const void *context);

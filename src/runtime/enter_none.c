@@ -29,6 +29,12 @@ gbx_runtime_call_c(void)
     GBX_UNREACHABLE("no compiled code on this architecture");
 }
 
+void
+gbx_runtime_call_host(void)
+{
+    GBX_UNREACHABLE("no compiled code on this architecture");
+}
+
 u64
 gbx_runtime_enter_pc(const void *context)
 {

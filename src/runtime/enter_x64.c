@@ -114,6 +114,25 @@ __asm__(
     ".cfi_endproc\n"
     ASM_END(gbx_runtime_call_c)
 
+    /* As gbx_runtime_call_c, but jumped to, and going on at r11: where the guest's stack may have no room for a
+     * return address. */
+    ASM_FUNCTION(gbx_runtime_call_host)
+    ".cfi_startproc\n"
+    "    endbr64\n"                   /* jumped to through a register */
+    "    movq %rsp, 8(%r10)\n"
+    "    movq 0(%r10), %rsp\n"
+    "    pushq %r10\n"
+    "    pushq %r11\n"
+    "    .cfi_escape 0x0f, 0x07, 0x77, 0x08, 0x06, 0x23, 0x08, 0x06, 0x23, 0x08\n" /* as above */
+    "    call *%rax\n"
+    "    popq %r11\n"
+    "    popq %r10\n"
+    "    movq 8(%r10), %rsp\n"
+    "    .cfi_def_cfa %rsp, 8\n"
+    "    jmp *%r11\n"
+    ".cfi_endproc\n"
+    ASM_END(gbx_runtime_call_host)
+
     ".popsection\n");
 /* clang-format on */
 

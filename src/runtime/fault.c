@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/os_mem.h"
 #include "runtime/enter.h"
 #include "runtime/runtime_int.h"
 
@@ -187,7 +188,7 @@ gbx_runtime_fault_row(const fault_table *t, u32 code_offset)
 
 /* ---- the running guest */
 
-static _Thread_local gbx_entry *fault_running __attribute__((tls_model("initial-exec")));
+_Thread_local gbx_entry *gbx_runtime_fault_running __attribute__((tls_model("initial-exec")));
 
 /* Where on its stack this thread's handler is asking whoever was there before, and about which signal. A
  * host's handler may jump out of it, so that this says nothing of later signals: one that asks us back is
@@ -195,19 +196,6 @@ static _Thread_local gbx_entry *fault_running __attribute__((tls_model("initial-
 static _Thread_local struct {
     const void *frame, *context;
 } fault_passing __attribute__((tls_model("initial-exec")));
-
-gbx_entry *
-gbx_runtime_fault_current(void)
-{
-    return fault_running;
-}
-
-void
-gbx_runtime_fault_set_current(gbx_entry *e)
-{
-    fault_running = e;
-    atomic_signal_fence(memory_order_seq_cst); /* before what follows can fault */
-}
 
 /* ---- the handler */
 
@@ -252,21 +240,34 @@ fault_is_expected(u8 kind, int sig, uintptr_t addr, const gbx_exec *x, const gbx
     const gbx_native *const n = &x->native;
     switch (kind) {
     case GBX_TRAP_MEM_OOB: return fault_is_in_memory(inst, addr);
-    case GBX_TRAP_STACK_EXHAUSTED: return addr >= (uintptr_t)n->guard && addr < (uintptr_t)n->low;
+    case GBX_TRAP_STACK_EXHAUSTED: return addr >= (uintptr_t)n->guard && addr < (uintptr_t)n->shown;
     default: return false;
     }
 }
 
-/* SAFETY: the pc is looked up first, so that nothing of a thread that is not in our code is believed; the
- * record, exec and instance are those of code that runs now on this thread. */
+/* The guest reaches the part of its stack that is shown only to calls that go so deep: the instruction runs
+ * again. It is one of compiled code, or of what enters it: nobody else has a reason to touch that part. */
+static bool
+fault_deepens(gbx_exec *x, uintptr_t addr)
+{
+    gbx_native *const n = &x->native;
+    if (addr < (uintptr_t)n->low || addr >= (uintptr_t)n->shown) return false;
+    if (!gbx_base_os_commit(n->low, (size_t)(n->shown - n->low))) return false;
+    n->shown = n->low;
+    x->is_untidy = true;
+    return true;
+}
+
+/* SAFETY: the pc is looked up before anything of a thread is believed but that it runs a guest; the record, exec and instance are those of code that runs now on this thread. */
 static bool
 fault_take(int sig, const siginfo_t *info, void *context)
 {
     if (!fault_is_of_instruction(sig, info)) return false;
+    gbx_entry *const e = gbx_runtime_fault_running;
+    if (e && sig == SIGSEGV && fault_deepens(e->exec, (uintptr_t)info->si_addr)) return true;
     u64 const pc = gbx_runtime_enter_pc(context);
     fault_site site;
     if (!fault_find((uintptr_t)pc, &site)) return false;
-    gbx_entry *const e = fault_running;
     const fault_row *const row = gbx_runtime_fault_row(site.table, (u32)(pc - site.start));
     if (!e || !row) return false;
 
@@ -404,28 +405,61 @@ fault_altstack_least(void)
     return (said ? said : 4096) + FAULT_HANDLER_BYTES;
 }
 
+static void
+fault_thread_unblock(fault_thread *t)
+{
+    sigset_t four, before;
+    (void)sigemptyset(&four);
+    for (u32 i = 0; i < GBX_LEN(fault_signals); i++) (void)sigaddset(&four, fault_signals[i]);
+    int const rc = pthread_sigmask(SIG_UNBLOCK, &four, &before);
+    GBX_ASSERT(rc == 0);
+    for (u32 i = 0; i < GBX_LEN(fault_signals); i++) {
+        if (sigismember(&before, fault_signals[i]) != 1) continue;
+        t->mask = before;
+        t->is_mask_ours = true;
+        return;
+    }
+}
+
+/* Where the thread has no stack that will do, it gets t->own. */
+static void
+fault_thread_stack(fault_thread *t)
+{
+    stack_t now;
+    int rc = sigaltstack(NULL, &now);
+    GBX_ASSERT(rc == 0);
+    bool const is_enabled = !(now.ss_flags & SS_DISABLE);
+    if (t->is_stack_ours && is_enabled && now.ss_sp == t->own.ss_sp) return;
+    t->is_stack_ours = false;
+    t->before = now;
+    /* A call made by a handler that runs on it cannot change it, and has what is left of it. */
+    if (now.ss_flags & SS_ONSTACK) return;
+    if (is_enabled && now.ss_size >= fault_altstack_least()) return;
+    rc = sigaltstack(&t->own, NULL);
+    GBX_ASSERT(rc == 0);
+    t->is_stack_ours = true;
+}
+
 void
 gbx_runtime_fault_thread_begin(fault_thread *t, void *alt, size_t bytes)
 {
     GBX_ASSERT(bytes >= FAULT_ALTSTACK_BYTES);
     memset(t, 0, sizeof *t);
-    sigset_t four;
-    (void)sigemptyset(&four);
-    for (u32 i = 0; i < GBX_LEN(fault_signals); i++) (void)sigaddset(&four, fault_signals[i]);
-    int rc = pthread_sigmask(SIG_UNBLOCK, &four, &t->mask);
-    GBX_ASSERT(rc == 0);
-    for (u32 i = 0; i < GBX_LEN(fault_signals); i++)
-        t->is_mask_ours = t->is_mask_ours || sigismember(&t->mask, fault_signals[i]) == 1;
-
-    rc = sigaltstack(NULL, &t->before);
-    GBX_ASSERT(rc == 0);
-    /* A call made by a handler that runs on it cannot change it, and has what is left of it. */
-    if (t->before.ss_flags & SS_ONSTACK) return;
-    if (!(t->before.ss_flags & SS_DISABLE) && t->before.ss_size >= fault_altstack_least()) return;
     t->own = (stack_t){.ss_sp = alt, .ss_size = bytes};
-    rc = sigaltstack(&t->own, NULL);
-    GBX_ASSERT(rc == 0);
-    t->is_stack_ours = true;
+    gbx_runtime_fault_thread_again(t);
+}
+
+void
+gbx_runtime_fault_thread_again(fault_thread *t)
+{
+    fault_thread_unblock(t);
+    fault_thread_stack(t);
+}
+
+bool
+gbx_runtime_fault_thread_is_lent(const fault_thread *t)
+{
+    return t->is_mask_ours || (!t->is_stack_ours && t->before.ss_flags & SS_ONSTACK);
 }
 
 void
@@ -437,6 +471,7 @@ gbx_runtime_fault_thread_end(fault_thread *t)
         /* The host set another one meanwhile, and means it to stay. */
         if (rc == 0 && now.ss_sp != t->own.ss_sp) rc = sigaltstack(&now, NULL);
         GBX_ASSERT(rc == 0);
+        t->is_stack_ours = false;
     }
     if (!t->is_mask_ours) return;
     sigset_t back;

@@ -94,15 +94,20 @@ typedef struct fault_thread {
 
 #define FAULT_ALTSTACK_BYTES ((size_t)64 << 10)
 
-/* Ready this thread for an outermost call: the four signals must not be blocked (the kernel would kill the
+/* Ready this thread for calls: the four signals must not be blocked (the kernel would kill the
  * process), and there must be a stack to handle them on other than the guest's. A thread that has one of
  * sufficient size (Go, JVM, sanitizers) keeps it; else [alt, alt + bytes), at least FAULT_ALTSTACK_BYTES, is
  * used until the end. Each `begin` has its `end` on the same thread, whatever happened in between. */
 void gbx_runtime_fault_thread_begin(fault_thread *t, void *alt, size_t bytes);
+/* In between: the host may have changed the thread's mask and stack. */
+void gbx_runtime_fault_thread_again(fault_thread *t);
+/* What was changed must not stay so between calls: signals were blocked, which the host meant; or it calls from
+ * a handler. */
+GBX_MUST_USE bool gbx_runtime_fault_thread_is_lent(const fault_thread *t);
 void gbx_runtime_fault_thread_end(fault_thread *t);
 
-/* The record of the innermost guest this thread is in; NULL: none. Async-signal-safe. */
-gbx_entry *gbx_runtime_fault_current(void);
-void gbx_runtime_fault_set_current(gbx_entry *e);
+/* The record of the innermost guest this thread is in; NULL: none. Who sets it sees to it that the compiler does so
+ * before what follows can fault. */
+extern _Thread_local gbx_entry *gbx_runtime_fault_running __attribute__((tls_model("initial-exec")));
 
 #endif

@@ -1,7 +1,8 @@
 /* Lanes: the guest stack and the stop event of a running call, pooled by the engine (RULE: S18).
  *
  * An idle store has neither: it costs no mapping (RULE: S19) and no descriptor for them. There are as
- * many lanes as calls ever ran at once, and a few for other sizes of stack. A lane's event stays open
+ * many lanes as threads that made calls (seat.c) and calls that ever ran at once, and a few for other sizes of
+ * stack. A lane's event stays open
  * until the engine dies, because gbx_runtime_store_cancel may write to it a moment after the call
  * ended: at worst it wakes the next user of the lane, who finds its stop word clear and waits on; it
  * never hits a descriptor of somebody else's.
@@ -71,6 +72,7 @@ lane_free(runtime_lane *lane)
 void
 gbx_runtime_lanes_deinit(runtime_lanes *l)
 {
+    gbx_runtime_seats_end(l);
     while (l->free) {
         runtime_lane *const lane = l->free;
         l->free = lane->next;
@@ -150,7 +152,7 @@ gbx_runtime_lane_get(runtime_lanes *l, u64 stack_bytes, const char **why)
     }
     if (lane_map(lane, stack_bytes)) return lane;
     *why = "no address space for a guest stack (ulimit -v)";
-    gbx_runtime_lane_put(l, lane, false);
+    gbx_runtime_lane_put(l, lane);
     return NULL;
 }
 
@@ -186,20 +188,23 @@ gbx_runtime_lane_let(runtime_lane *lane, u64 tenant, os_written *w)
         u8 *const twin = lane->high_region + LANE_GUARD_BYTES;
         lane_clean(w, twin, twin + (high - low), false);
     }
-    if (lane->native.region) lane_clean(w, lane->native.low, lane->native.high, true);
+    if (lane->native.region) lane_clean(w, lane->native.shown, lane->native.high, true);
 }
 
 void
-gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane, bool is_deep)
+gbx_runtime_lane_trim(runtime_lane *lane)
 {
     size_t const stack_bytes = (size_t)((u8 *)lane->stack_end - (u8 *)lane->stack);
-    if (is_deep && lane->region && stack_bytes > LANE_KEEP_BYTES) {
-        gbx_base_os_discard((u8 *)lane->stack + LANE_KEEP_BYTES, stack_bytes - LANE_KEEP_BYTES);
-        gbx_runtime_enter_stack_trim(&lane->native, LANE_KEEP_BYTES);
-        if (lane->high_region)
-            gbx_base_os_discard(lane->high_region + LANE_GUARD_BYTES + LANE_KEEP_BYTES,
-                                stack_bytes - LANE_KEEP_BYTES);
-    }
+    if (stack_bytes <= LANE_KEEP_BYTES) return;
+    gbx_base_os_discard((u8 *)lane->stack + LANE_KEEP_BYTES, stack_bytes - LANE_KEEP_BYTES);
+    if (lane->high_region)
+        gbx_base_os_discard(lane->high_region + LANE_GUARD_BYTES + LANE_KEEP_BYTES,
+                            stack_bytes - LANE_KEEP_BYTES);
+}
+
+void
+gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane)
+{
     (void)pthread_mutex_lock(&l->lock);
     lane->next = l->free;
     l->free = lane;

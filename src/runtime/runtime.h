@@ -243,6 +243,10 @@ const gbx_module *gbx_runtime_snapshot_module(const runtime_snapshot *snap);
 /* ---- call.c */
 
 const runtime_type *gbx_runtime_func_type(const gbx_func *f);
+/* The same; that of a guest's is then in f->type, if values of it are one slot each, at most RUNTIME_PLAIN_VALUES, and
+ * no parameter is an exception. */
+const runtime_type *gbx_runtime_func_keep_type(gbx_func *f);
+#define RUNTIME_PLAIN_VALUES 16u
 gbx_store *gbx_runtime_func_store(const gbx_func *f);
 
 /* Call f with arguments in slots[0..params); results are left from slots[0]; the array holds both, and

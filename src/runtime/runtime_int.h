@@ -68,11 +68,12 @@ GBX_MUST_USE u32 gbx_runtime_hostset_find(const runtime_hostset *h, rd_name modu
  * store to `due_ns` and, seldom, waking the thread; see the head of watch.c for the order of things. */
 
 #define WATCH_OFF UINT64_MAX
-#define WATCH_FIRED ((u64)0)
 
 typedef struct runtime_watch runtime_watch;
 struct runtime_watch {
-    _Atomic u64 due_ns; /* WATCH_OFF, WATCH_FIRED, or when to fire */
+    _Atomic u64 due_ns; /* WATCH_OFF, or when to fire */
+    _Atomic bool is_firing; /* the thread is about to stop the call, or has */
+    bool is_new;            /* the thread's: it has just announced that */
     gbx_store *store;
     runtime_watch *next, **link;
 };
@@ -84,19 +85,49 @@ typedef struct runtime_watcher {
     bool running, quitting;
     pthread_t thread;
     _Atomic u64 next_ns; /* when the thread will look next; WATCH_OFF: when woken */
+    bool is_fenced;      /* there is no barrier for one side alone */
 } runtime_watcher;
 
 void gbx_runtime_watcher_init(runtime_watcher *w);
 void gbx_runtime_watcher_deinit(runtime_watcher *w); /* ends the thread; no watch may be left */
 void gbx_runtime_watch_add(runtime_watcher *w, runtime_watch *watch, gbx_store *s);
 void gbx_runtime_watch_remove(runtime_watcher *w, runtime_watch *watch);
-/* False when the system refuses the thread, and then the watch is not armed. */
-GBX_MUST_USE bool gbx_runtime_watch_arm(runtime_watcher *w, runtime_watch *watch, u64 due_ns);
+/* Wake the thread for a watch that is due before it would look, or begin it. */
+GBX_MUST_USE bool gbx_runtime_watch_wake(runtime_watcher *w, runtime_watch *watch, u64 due_ns);
+/* Until the thread has done what it had announced. */
+void gbx_runtime_watch_await(runtime_watcher *w, runtime_watch *watch);
+
+/* Of a call: what it wrote before is seen by the thread unless it sees behind it what the thread wrote. */
+static inline void
+watch_fence(const runtime_watcher *w)
+{
+    if (GBX_UNLIKELY(w->is_fenced)) atomic_thread_fence(memory_order_seq_cst);
+    else atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* `due_ns` is not WATCH_OFF. False when the system refuses the thread, and then the watch is not armed. */
+GBX_MUST_USE static inline bool
+watch_arm(runtime_watcher *w, runtime_watch *watch, u64 due_ns)
+{
+    atomic_store_explicit(&watch->due_ns, due_ns, memory_order_relaxed);
+    watch_fence(w);
+    return GBX_LIKELY(due_ns >= atomic_load_explicit(&w->next_ns, memory_order_relaxed)) ||
+           gbx_runtime_watch_wake(w, watch, due_ns);
+}
+
 /* After it the watch is not armed, and the watcher has done what it was about to do. */
-void gbx_runtime_watch_disarm(runtime_watcher *w, runtime_watch *watch);
+static inline void
+watch_disarm(runtime_watcher *w, runtime_watch *watch)
+{
+    atomic_store_explicit(&watch->due_ns, WATCH_OFF, memory_order_relaxed);
+    watch_fence(w);
+    if (GBX_UNLIKELY(atomic_load_explicit(&watch->is_firing, memory_order_relaxed)))
+        gbx_runtime_watch_await(w, watch);
+}
 
 /* ---- lane.c: what a running call needs and an idle store does not (S18, S19) */
 
+typedef struct runtime_seat runtime_seat;
 typedef struct runtime_lane runtime_lane;
 struct runtime_lane {
     runtime_lane *next; /* in the engine's list of free ones */
@@ -114,6 +145,7 @@ typedef struct runtime_lanes {
     pthread_mutex_t lock;
     runtime_lane *free;
     u32 free_count;
+    runtime_seat *seats; /* that have a lane of these; under the lock of seat.c */
 } runtime_lanes;
 
 void gbx_runtime_lanes_init(runtime_lanes *l);
@@ -125,8 +157,38 @@ GBX_MUST_USE runtime_lane *gbx_runtime_lane_get(runtime_lanes *l, u64 stack_byte
 void gbx_runtime_lane_let(runtime_lane *lane, u64 tenant, os_written *w);
 /* Make the twin of the stack, if there is none: its distance in slots, 0 where it cannot be had. */
 GBX_MUST_USE i64 gbx_runtime_lane_high(runtime_lane *lane);
-/* `is_deep`: more of the stack may be in use than is worth keeping. */
-void gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane, bool is_deep);
+/* Give back what a long call may have touched of the interpreter's stack. */
+void gbx_runtime_lane_trim(runtime_lane *lane);
+void gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane);
+
+/* ---- seat.c: what a thread keeps from one call to the next; see there */
+
+struct runtime_seat {
+    _Atomic u64 tenant; /* of the store whose calls may begin and end without more ado; 0: none */
+    u64 tick;    /* gbx_base_os_tick at the last look; 0: the next call looks */
+    u64 signals; /* gbx_runtime_seat_signals at the last look */
+    u64 looked_ns;
+    u32 streak;    /* looks that came soon after each other */
+    u32 calls;     /* that run on this thread now, without those that nest in their own store's */
+    bool is_ready; /* for faults */
+    bool is_lent;  /* what makes it ready goes back after each call */
+    runtime_lane *lane;
+    runtime_lanes *lanes; /* whose it is */
+    runtime_seat *next, **link;
+    fault_thread thread;
+    u8 *alt;
+    size_t alt_bytes;
+};
+
+extern _Thread_local runtime_seat *gbx_runtime_seat_mine __attribute__((tls_model("initial-exec")));
+extern _Atomic u64 gbx_runtime_seat_signals; /* how often the host said that it changed handlers, and 1 */
+
+/* This thread's, with a lane and all else that a call of `s` needs; s says so until another store sits there. NULL: *why
+ * says what is missing. Counts the call; each is given back. */
+GBX_MUST_USE runtime_seat *gbx_runtime_seat_take(gbx_store *s, const char **why);
+void gbx_runtime_seat_give(gbx_store *s);
+void gbx_runtime_seats_end(runtime_lanes *l); /* they get back what threads have of them */
+void gbx_runtime_seat_signals_changed(void);
 
 typedef struct runtime_instance runtime_instance;
 
@@ -194,9 +256,13 @@ GBX_MUST_USE gbx_code gbx_runtime_whole_compile(gbx_module *m, gbx_progress_fn p
                                                 gbx_err *err);
 /* The instance's functions may be compiled from now on, if the module's can. */
 void gbx_runtime_tier_instance(runtime_instance *i);
-/* Around an outermost call. */
+/* An outermost call is seated. */
 void gbx_runtime_tier_begin(gbx_store *s);
-void gbx_runtime_tier_end(gbx_store *s);
+/* For tier_call.h: what compiled code of `inst` finds; and the segment was left with GBX_STATUS_CALL. */
+void gbx_runtime_tier_show(gbx_native *n, gbx_instance *inst);
+void gbx_runtime_tier_called_out(gbx_exec *x, gbx_segment *seg);
+/* A call went deep in compiled code: what it touched is given back. */
+void gbx_runtime_tier_trim(gbx_store *s);
 /* What the interpreter counts down from before a function of so many bytes is compiled. */
 i32 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes);
 /* A function with a body was interpreted; of a module whose code is open. */
@@ -253,7 +319,6 @@ void gbx_runtime_pool_forget(runtime_pool *p, const pool_link *home); /* free th
 
 struct gbx_engine {
     _Atomic u64 refs;
-    _Atomic u64 tenants; /* stores it ever had */
     runtime_types types;
     runtime_hostsets hostsets;
     runtime_watcher watcher;
@@ -264,9 +329,6 @@ struct gbx_engine {
     cache_dir cache;
     runtime_pool pool;
 };
-
-/* A number that no store of the engine has had. */
-u64 gbx_runtime_engine_tenant(gbx_engine *e);
 
 /* ---- module.c */
 
@@ -541,6 +603,9 @@ void gbx_runtime_exns_free(gbx_store *s);
 
 /* ---- store.c */
 
+/* A number that no store has had: see gbx_store.tenant. */
+u64 gbx_runtime_store_tenant(void);
+
 /* Something with a v128 is about to enter the store. */
 GBX_MUST_USE gbx_code gbx_runtime_store_need_v128(gbx_store *s, gbx_err *err);
 
@@ -559,22 +624,24 @@ typedef struct runtime_host_func {
 
 struct gbx_store {
     gbx_exec exec;
-    _Atomic int stop_fd; /* of the running call's lane, for gbx_runtime_store_cancel; -1: none runs */
+    _Atomic int stop_fd; /* of the last call's lane, for gbx_runtime_store_cancel; -1: none ever ran */
     gbx_engine *engine;
-    u64 tenant; /* no other store of the engine ever has this number, which is not 0 */
+    u64 tenant; /* no other store ever has this number, which is not 0 */
     runtime_limits limits;
     u64 table_left; /* of limits.table_elems */
     runtime_watch watch;
 
-    runtime_lane *lane; /* of the running call */
-    u64 started_ns;
+    /* Where the last call ran: the seat is of the thread that made it, and may be gone. */
+    runtime_seat *seat;
+    runtime_lane *lane;
+    bool is_moved; /* the next call has to be seated, wherever it is made */
+    u64 due_after; /* limits.timeout_ns, and what the seat's time may be old; UINT64_MAX: never */
+    bool is_exact; /* that would be too late: each call looks at the time */
     u32 depth; /* calls now nested */
     u32 unready; /* instances that are not LIFE_READY */
     bool memory_was_refused; /* one could not grow as far as a guest wanted */
     bool has_ended; /* a call did, by a trap or an exit: somewhere guest state may be half made */
-    bool has_code;        /* of some instance: functions may be compiled */
-    bool is_thread_ready; /* for faults, in the running call */
-    fault_thread thread;
+    bool has_code; /* of some instance: functions may be compiled */
 
     bool has_v128; /* running calls need a twin of the stack */
     gbx_exn *exns;

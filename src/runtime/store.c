@@ -3,6 +3,16 @@
 #include "base/os_sync.h"
 #include "runtime/runtime_int.h"
 
+#define STORE_TICKS 64u /* a timeout of so many is exact enough with one more */
+
+static _Atomic u64 store_count; /* there ever were */
+
+u64
+gbx_runtime_store_tenant(void)
+{
+    return 1 + atomic_fetch_add_explicit(&store_count, 1, memory_order_relaxed);
+}
+
 gbx_code
 gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, gbx_store **out, gbx_err *err)
 {
@@ -10,8 +20,13 @@ gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, gbx_store **o
     gbx_store *const s = gbx_base_alloc_zero(1, sizeof *s);
     if (!s) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a store");
     s->engine = gbx_runtime_engine_retain(e);
-    s->tenant = gbx_runtime_engine_tenant(e);
+    s->tenant = gbx_runtime_store_tenant();
     s->limits = *limits;
+    s->is_moved = true;
+    u64 const tick = gbx_base_os_tick_ns();
+    s->is_exact = limits->timeout_ns / STORE_TICKS < tick;
+    if (__builtin_add_overflow(limits->timeout_ns, s->is_exact ? 0 : tick, &s->due_after))
+        s->due_after = UINT64_MAX;
     s->table_left = limits->table_elems;
     s->exec.store = s;
     s->exec.stop_fd = -1;
@@ -50,7 +65,8 @@ gbx_code
 gbx_runtime_store_need_v128(gbx_store *s, gbx_err *err)
 {
     s->has_v128 = true;
-    if (!s->lane || s->exec.high) return GBX_OK;
+    if (s->depth == 0) s->is_moved = true;
+    if (s->depth == 0 || s->exec.high) return GBX_OK;
     s->exec.high = gbx_runtime_lane_high(s->lane);
     if (s->exec.high) return GBX_OK;
     return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET,
@@ -77,7 +93,8 @@ gbx_runtime_store_memory_refused(const gbx_store *s)
 
 /* The stop word first, then the event: who waits looks at the word after the event, who runs looks at
  * the word. A call that begins now has either set stop_fd before, and gets the event, or looks at the
- * word after. Atomic operations and write(2) alone: async-signal-safe. */
+ * word after. Where none runs, the event may be another call's by now, which finds its own word clear. Atomic
+ * operations and write(2) alone: async-signal-safe. */
 void
 gbx_runtime_store_cancel(gbx_store *s)
 {

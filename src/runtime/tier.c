@@ -14,6 +14,7 @@
 #include "base/os_sync.h"
 #include "interp/interp.h"
 #include "runtime/runtime_int.h"
+#include "runtime/tier_call.h"
 
 /* What a function executes in the interpreter before it is compiled: so many times its own bytes. */
 #define TIER_WARM_FACTOR 24u
@@ -21,7 +22,6 @@
  * runs like this one would be. bench/start; 4 to 32 differ little. */
 #define TIER_KEPT_RUNS 8u
 #define TIER_BUSY_HEAT   4096
-#define TIER_STACK_ROOM  ((size_t)4096)
 
 /* What code of a module may take beside the limit code-share; the latter a function. It keeps a hostile
  * module from the memory that its engine has for all code. */
@@ -358,6 +358,7 @@ tier_open(gbx_module *m, bool is_guarded)
     mc->env = gbx_runtime_tier_env(m, is_guarded);
     mc->env.leave = (const void *)(uintptr_t)gbx_runtime_leave;
     mc->env.call_c = (const void *)(uintptr_t)gbx_runtime_call_c;
+    mc->env.call_host = (const void *)(uintptr_t)gbx_runtime_call_host;
     u32 offsets[CODEGEN_STUB_COUNT];
     codegen_out out;
     if (gbx_codegen_stubs(c->space, &mc->env, &out, offsets) != GBX_OK) return false;
@@ -401,6 +402,35 @@ gbx_runtime_module_code_deinit(gbx_module *m)
     gbx_base_free(mc->cells);
 }
 
+/* What compiled code of `inst` finds through its exec. None of it ever changes for an instance. */
+void
+gbx_runtime_tier_show(gbx_native *n, gbx_instance *inst)
+{
+    const codegen_env *const env = &instance_of(inst)->module->code.env;
+    n->inst = inst;
+    n->memory = inst->memory_count ? inst->memories[0] : NULL;
+    n->memory_base = n->memory ? n->memory->base : NULL;
+    n->cells = inst->cells;
+    n->closed = instance_of(inst)->module->code.closed.cells;
+    n->globals = inst->globals;
+    n->enter = env->stubs[CODEGEN_STUB_ENTER];
+    n->resume = env->stubs[CODEGEN_STUB_RESUME];
+    n->tail_slots = env->tail_slots;
+    for (u32 i = 0; i < CODEGEN_PINS; i++)
+        n->pins[i] = env->pins[i] == FACTS_NONE ? NULL : &inst->globals[env->pins[i]]->value;
+}
+
+/* An instance with code is in the store from now on. What compiled code was shown last may have been another one, which
+ * failed, at the same address. */
+static void
+tier_joins(gbx_store *s)
+{
+    gbx_native *const n = &s->exec.native;
+    s->has_code = s->is_moved = true;
+    n->inst = NULL;
+    if (n->segment) tier_show(&s->exec, n->segment);
+}
+
 /* RULE: S3. Code that relies on guards is for instances whose memory has them. */
 void
 gbx_runtime_tier_instance(runtime_instance *i)
@@ -410,7 +440,7 @@ gbx_runtime_tier_instance(runtime_instance *i)
     const wasm_module *const w = m->wasm;
     if (c->mode == GBX_TIER_INTERP || w->func_count == w->imported_funcs) return;
     if (i->abi.cells) { /* of the pool: it has them */
-        i->abi.store->has_code = true;
+        tier_joins(i->abi.store);
         return;
     }
     bool const is_guarded = w->memory_count == 0 || i->abi.memories[0]->guarded;
@@ -425,7 +455,7 @@ gbx_runtime_tier_instance(runtime_instance *i)
     for (u32 k = w->imported_funcs; k < w->func_count; k++)
         i->abi.funcs[k]->cell = &m->code.cells[k];
     i->abi.cells = m->code.cells;
-    i->abi.store->has_code = true;
+    tier_joins(i->abi.store);
 }
 
 /* ---- Running */
@@ -452,42 +482,21 @@ gbx_runtime_tier_begin(gbx_store *s)
     gbx_exec *const x = &s->exec;
     enter_stack *const stack = &s->lane->native;
     x->tier = NULL;
+    x->native = (gbx_native){0};
     if (s->has_code &&
         (stack->region || gbx_runtime_enter_stack_open(stack, (size_t)((u8 *)s->lane->stack_end -
                                                                        (u8 *)s->lane->stack)))) {
         x->tier = &tier_ops;
-        x->native = (gbx_native){.guard = stack->guard, .low = stack->low, .high = stack->high};
+        x->native = (gbx_native){
+                .guard = stack->guard, .low = stack->low, .shown = stack->shown, .high = stack->high};
     }
     atomic_store(&x->attention, x->tier != NULL);
 }
 
 void
-gbx_runtime_tier_end(gbx_store *s)
+gbx_runtime_tier_trim(gbx_store *s)
 {
-    gbx_exec *const x = &s->exec;
-    if (s->is_thread_ready) gbx_runtime_fault_thread_end(&s->thread);
-    s->is_thread_ready = false;
-    x->tier = NULL;
-    x->native = (gbx_native){0};
-    atomic_store(&x->attention, 0);
-}
-
-/* Compiled code of `inst` goes on: what it finds through its exec. */
-static void
-tier_show(gbx_exec *x, gbx_segment *seg)
-{
-    gbx_native *const n = &x->native;
-    gbx_instance *const inst = seg->func->inst;
-    const codegen_env *const env = &instance_of(inst)->module->code.env;
-    n->segment = seg;
-    n->inst = inst;
-    n->memory = inst->memory_count ? inst->memories[0] : NULL;
-    n->memory_base = n->memory ? n->memory->base : NULL;
-    n->cells = inst->cells;
-    n->closed = instance_of(inst)->module->code.closed.cells;
-    n->globals = inst->globals;
-    for (u32 i = 0; i < CODEGEN_PINS; i++)
-        n->pins[i] = env->pins[i] == FACTS_NONE ? NULL : &inst->globals[env->pins[i]]->value;
+    if (gbx_runtime_enter_stack_trim(&s->lane->native)) s->exec.native.shown = s->lane->native.shown;
 }
 
 /* What stands there returns to the stub that entered the segment. */
@@ -502,64 +511,13 @@ tier_is_outermost(const gbx_segment *seg, const u8 *sp)
            (uintptr_t)(stubs[CODEGEN_STUB_RESUME] - stubs[CODEGEN_STUB_ENTER]);
 }
 
-static gbx_status
-tier_run(gbx_exec *x, gbx_segment *seg, const u8 *stub)
+void
+gbx_runtime_tier_called_out(gbx_exec *x, gbx_segment *seg)
 {
-    tier_show(x, seg);
-    gbx_runtime_fault_set_current(&seg->entry);
-    gbx_status const status =
-            gbx_runtime_enter_raw(&seg->entry, stub, x, x->native.inst, seg->slots);
-    gbx_runtime_fault_set_current(seg->entry.thread_outer);
-    if (status == GBX_STATUS_CALL) {
-        seg->suspended = x->native.suspended;
-        seg->callee = x->native.callee;
-        seg->args = x->native.args;
-        seg->is_left = tier_is_outermost(seg, seg->suspended);
-    }
-    return status;
-}
-
-static gbx_status
-tier_enter(gbx_exec *x, gbx_segment *seg, const gbx_native_head *head)
-{
-    const gbx_func *const f = seg->func;
-    gbx_store *const s = x->store;
-    if (!s->is_thread_ready) {
-        gbx_runtime_fault_reinstall();
-        gbx_runtime_fault_thread_begin(&s->thread, s->lane->native.alt, FAULT_ALTSTACK_BYTES);
-        s->is_thread_ready = true;
-    }
-    u8 *const top =
-            (u8 *)((uintptr_t)(x->entry ? x->entry->guest_sp : x->native.high) & ~(uintptr_t)15);
-    seg->entry = (gbx_entry){.guest_sp = top,
-                             .exec = x,
-                             .exec_outer = x->entry,
-                             .thread_outer = gbx_runtime_fault_current()};
-    seg->suspended = NULL;
-    seg->outer = x->native.segment;
-    x->entry = &seg->entry;
-    x->native.segment = seg;
-    u32 const area = max_u32(max_u32(f->param_count, f->result_count),
-                             instance_of(f->inst)->module->code.env.tail_slots);
-    if ((size_t)(top - x->native.low) < TIER_STACK_ROOM + area * sizeof(gbx_slot)) {
-        x->fault = (gbx_fault){.kind = GBX_TRAP_STACK_EXHAUSTED, .inst = f->inst};
-        return GBX_STATUS_TRAP;
-    }
-    const gbx_body *const body = atomic_load_explicit(&f->cell->body, memory_order_acquire);
-    x->native.call_code = body->code + (head ? body->osr : body->general);
-    x->native.call_target = head ? body->code + head->code_offset : NULL;
-    x->native.call_params = f->param_count;
-    x->native.call_area = area;
-    return tier_run(x, seg, instance_of(f->inst)->module->code.env.stubs[CODEGEN_STUB_ENTER]);
-}
-
-static gbx_status
-tier_resume(gbx_exec *x, gbx_segment *seg, gbx_slot result)
-{
-    x->native.result = result;
-    seg->suspended = NULL;
-    return tier_run(x, seg,
-                    instance_of(seg->func->inst)->module->code.env.stubs[CODEGEN_STUB_RESUME]);
+    seg->suspended = x->native.suspended;
+    seg->callee = x->native.callee;
+    seg->args = x->native.args;
+    seg->is_left = tier_is_outermost(seg, seg->suspended);
 }
 
 static void
@@ -567,6 +525,33 @@ tier_end(gbx_exec *x, gbx_segment *seg)
 {
     x->entry = seg->entry.exec_outer;
     x->native.segment = seg->outer;
+}
+
+static gbx_status
+tier_enter(gbx_exec *x, gbx_segment *seg, const gbx_native_head *head)
+{
+    const gbx_body *const body = atomic_load_explicit(&seg->func->cell->body, memory_order_acquire);
+    seg->entry.exec = x;
+    seg->entry.exec_outer = x->entry;
+    seg->outer = x->native.segment;
+    if (!head) return tier_enter_at(x, seg, seg->func, body->code + body->general);
+    x->native.call_target = body->code + head->code_offset;
+    return tier_enter_at(x, seg, seg->func, body->code + body->osr);
+}
+
+static gbx_status
+tier_resume(gbx_exec *x, gbx_segment *seg, gbx_slot result)
+{
+    tier_show(x, seg);
+    x->native.result = result;
+    seg->suspended = NULL;
+    return tier_run(x, seg, x->native.resume);
+}
+
+static void
+tier_shown(gbx_exec *x, gbx_segment *seg)
+{
+    tier_show(x, seg);
 }
 
 static gbx_trap_code
@@ -678,4 +663,5 @@ static const gbx_tier tier_ops = {
         .end = tier_end,
         .bulk = tier_bulk,
         .frames = tier_frames,
+        .show = tier_shown,
 };

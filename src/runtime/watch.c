@@ -7,13 +7,16 @@
  * timeout.
  *
  * No deadline is missed: the thread first sets next_ns to WATCH_OFF, then reads the watches, then sets
- * next_ns to their earliest; a call first sets its due_ns, then reads next_ns (all sequentially
- * consistent). If the thread did not see the new due_ns, the call reads a next_ns that was set after,
- * and wakes it if that is too late.
+ * next_ns to their earliest; a call first sets its due_ns, then reads next_ns. If the thread did not see the
+ * new due_ns, the call reads a next_ns that was set after, and wakes it if that is too late.
  *
- * No deadline hits the wrong call: firing replaces the very due_ns that was seen by WATCH_FIRED, and a
- * call that finds WATCH_FIRED while disarming waits for the lock, under which the thread then has
- * stopped it; only after that does the call clear its stop word. */
+ * No deadline hits the wrong call: firing first sets is_firing, then reads due_ns once more, and stops the call only
+ * if that is still due; a call that ends first sets its due_ns to WATCH_OFF, then reads is_firing, and where that is set
+ * waits for the lock, under which the thread then has stopped it or let it be; only after that does the call clear its
+ * stop word. A call that began in between with the same due_ns is stopped by its own deadline.
+ *
+ * Both are "write one, read the other" on two sides, and need a full barrier between the two on each. Calls are many
+ * and looks are few: the thread makes all others pass a barrier (membarrier), and calls have none. */
 #include "base/os_sync.h"
 #include "runtime/runtime_int.h"
 
@@ -24,6 +27,15 @@ gbx_runtime_watcher_init(runtime_watcher *w)
     GBX_ASSERT(rc == 0);
     gbx_base_os_cond_init(&w->wake);
     atomic_init(&w->next_ns, WATCH_OFF);
+    w->is_fenced = !gbx_base_os_barrier_begin();
+}
+
+/* What watch_fence is on the other side. */
+static void
+watch_barrier(const runtime_watcher *w)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!w->is_fenced) gbx_base_os_barrier();
 }
 
 void
@@ -42,11 +54,10 @@ gbx_runtime_watcher_deinit(runtime_watcher *w)
     (void)pthread_mutex_destroy(&w->lock);
 }
 
-/* Stop the call that set `due`, unless it has ended. Under the lock, so that the store cannot die. */
+/* Stop the call that is due, behind the barrier and under the lock, so that the store cannot die. */
 static void
-watch_fire(runtime_watch *watch, u64 due)
+watch_fire(runtime_watch *watch)
 {
-    if (!atomic_compare_exchange_strong(&watch->due_ns, &due, WATCH_FIRED)) return;
     gbx_store *const s = watch->store;
     u32 none = 0;
     (void)atomic_compare_exchange_strong(&s->exec.stop, &none, (u32)GBX_TRAP_DEADLINE);
@@ -54,16 +65,40 @@ watch_fire(runtime_watch *watch, u64 due)
     gbx_base_os_event_set(atomic_load(&s->stop_fd));
 }
 
+/* Announce what is to be stopped. The earliest of the others; WATCH_OFF: there is none. */
 static u64
-watch_look(runtime_watcher *w)
+watch_look(runtime_watcher *w, u64 now, bool *is_any)
 {
     u64 next = WATCH_OFF;
-    u64 const now = gbx_base_os_now_ns();
     for (runtime_watch *i = w->list; i; i = i->next) {
-        u64 const due = atomic_load(&i->due_ns);
-        if (due == WATCH_OFF || due == WATCH_FIRED) continue;
-        if (due <= now) watch_fire(i, due);
-        else next = min_u64(next, due);
+        u64 const due = atomic_load_explicit(&i->due_ns, memory_order_relaxed);
+        if (due == WATCH_OFF || atomic_load_explicit(&i->is_firing, memory_order_relaxed)) continue;
+        if (due > now) {
+            next = min_u64(next, due);
+            continue;
+        }
+        *is_any = true;
+        atomic_store_explicit(&i->is_firing, true, memory_order_relaxed);
+        i->is_new = true;
+    }
+    return next;
+}
+
+/* Stop those that were announced, but for calls that have ended meanwhile; the earliest deadline of calls that began. */
+static u64
+watch_fire_all(runtime_watcher *w, u64 now)
+{
+    u64 next = WATCH_OFF;
+    for (runtime_watch *i = w->list; i; i = i->next) {
+        if (!i->is_new) continue;
+        i->is_new = false;
+        u64 const due = atomic_load_explicit(&i->due_ns, memory_order_relaxed);
+        if (due <= now) {
+            watch_fire(i);
+            continue;
+        }
+        atomic_store_explicit(&i->is_firing, false, memory_order_relaxed);
+        next = min_u64(next, due);
     }
     return next;
 }
@@ -74,8 +109,15 @@ watch_run(void *data)
     runtime_watcher *const w = data;
     (void)pthread_mutex_lock(&w->lock);
     while (!w->quitting) {
+        bool is_any = false;
         atomic_store(&w->next_ns, WATCH_OFF);
-        u64 const next = watch_look(w);
+        watch_barrier(w);
+        u64 const now = gbx_base_os_now_ns();
+        u64 next = watch_look(w, now, &is_any);
+        if (is_any) {
+            watch_barrier(w);
+            next = min_u64(next, watch_fire_all(w, now));
+        }
         atomic_store(&w->next_ns, next);
         gbx_base_os_cond_wait_until(&w->wake, &w->lock, next);
     }
@@ -106,11 +148,8 @@ gbx_runtime_watch_remove(runtime_watcher *w, runtime_watch *watch)
 }
 
 bool
-gbx_runtime_watch_arm(runtime_watcher *w, runtime_watch *watch, u64 due_ns)
+gbx_runtime_watch_wake(runtime_watcher *w, runtime_watch *watch, u64 due_ns)
 {
-    GBX_ASSERT(due_ns != WATCH_OFF && due_ns != WATCH_FIRED);
-    atomic_store(&watch->due_ns, due_ns);
-    if (GBX_LIKELY(due_ns >= atomic_load(&w->next_ns))) return true;
     bool ok = true;
     (void)pthread_mutex_lock(&w->lock);
     if (!w->running) ok = w->running = gbx_base_os_thread_start(&w->thread, watch_run, w);
@@ -121,9 +160,9 @@ gbx_runtime_watch_arm(runtime_watcher *w, runtime_watch *watch, u64 due_ns)
 }
 
 void
-gbx_runtime_watch_disarm(runtime_watcher *w, runtime_watch *watch)
+gbx_runtime_watch_await(runtime_watcher *w, runtime_watch *watch)
 {
-    if (GBX_LIKELY(atomic_exchange(&watch->due_ns, WATCH_OFF) != WATCH_FIRED)) return;
     (void)pthread_mutex_lock(&w->lock);
+    atomic_store_explicit(&watch->is_firing, false, memory_order_relaxed);
     (void)pthread_mutex_unlock(&w->lock);
 }

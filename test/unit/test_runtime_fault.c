@@ -69,7 +69,7 @@ rig_open(rig *r)
 static void
 rig_close(rig *r)
 {
-    WANT(!r->x.entry && !gbx_runtime_fault_current());
+    WANT(!r->x.entry && !gbx_runtime_fault_running);
     gbx_runtime_fault_thread_end(&r->thread);
     gbx_runtime_code_space_deinit(&r->space);
     gbx_runtime_code_region_deinit(&r->region);
@@ -292,7 +292,7 @@ host_function(nest *n)
     gbx_slot slots[2];
     gbx_entry *const outer = n->r->x.entry;
     WANT(load(n->r, n->inner, n->r->mem.base + n->r->mem.bytes, slots) == GBX_STATUS_TRAP);
-    WANT(n->r->x.entry == outer && gbx_runtime_fault_current() == outer);
+    WANT(n->r->x.entry == outer && gbx_runtime_fault_running == outer);
     WANT(n->r->x.fault.regs[4] < (uintptr_t)outer->guest_sp); /* below the outer guest's frames */
     WANT(load(n->r, n->inner, n->r->mem.base, slots) == GBX_STATUS_OK);
     return 1234;

@@ -45,15 +45,16 @@ stubs_leave(x64_buf *b, const codegen_env *env, gbx_status status)
 }
 
 /* Arguments go from the slots to the stack, results back; gbx_native.segment is that of this code again when
- * it returns. */
+ * it returns. PERF: it returns to gbx_runtime_enter_raw, and does not jump to gbx_runtime_leave: a return too few, and
+ * the processor takes all those of C that follow for others. */
 static void
 stubs_enter(x64_buf *b, const codegen_env *env)
 {
     stubs_begin(b, env);
-    x64_load(b, RCX, stubs_native(offsetof(gbx_native, call_params)), X64_32);
-    x64_load(b, RAX, stubs_native(offsetof(gbx_native, call_area)), X64_32);
-    x64_shift_imm(b, SHIFT_SHL, RAX, 3, X64_32);
-    x64_alu_rr(b, ALU_SUB, RSP, RAX, X64_64);
+    x64_load(b, RSI, stubs_native(offsetof(gbx_native, segment)), X64_64);
+    x64_load(b, RCX, x64_at(RSI, (i32)offsetof(gbx_segment, func)), X64_64);
+    x64_alu_rm(b, ALU_SUB, RSP, x64_at(RSI, (i32)offsetof(gbx_segment, area_bytes)), X64_64);
+    x64_load(b, RCX, x64_at(RCX, (i32)offsetof(gbx_func, param_count)), X64_32);
     x64_test(b, RCX, RCX, X64_32);
     u32 const none = x64_jcc_short(b, CC_E);
     u32 const more = b->len;
@@ -65,8 +66,8 @@ stubs_enter(x64_buf *b, const codegen_env *env)
     x64_rm(b, 0xff, 2, stubs_native(offsetof(gbx_native, call_code)), X64_32);
     x64_load(b, RSI, stubs_native(offsetof(gbx_native, segment)), X64_64);
     x64_load(b, RDX, x64_at(RSI, (i32)offsetof(gbx_segment, results)), X64_64);
-    x64_load(b, RSI, x64_at(RSI, (i32)offsetof(gbx_segment, func)), X64_64);
-    x64_load(b, RCX, x64_at(RSI, (i32)offsetof(gbx_func, result_count)), X64_32);
+    x64_load(b, RDI, x64_at(RSI, (i32)offsetof(gbx_segment, func)), X64_64);
+    x64_load(b, RCX, x64_at(RDI, (i32)offsetof(gbx_func, result_count)), X64_32);
     x64_test(b, RCX, RCX, X64_32);
     u32 const empty = x64_jcc_short(b, CC_E);
     x64_store(b, x64_at(RDX, 0), RAX, X64_64);
@@ -79,7 +80,10 @@ stubs_enter(x64_buf *b, const codegen_env *env)
     x64_bind_short(b, empty);
     x64_bind_short(b, done);
     stubs_pins(b, env, false);
-    stubs_leave(b, env, GBX_STATUS_OK);
+    x64_alu_rm(b, ALU_ADD, RSP, x64_at(RSI, (i32)offsetof(gbx_segment, area_bytes)), X64_64);
+    x64_zero(b, RAX);
+    _Static_assert(GBX_STATUS_OK == 0, "as in rax");
+    x64_ret(b);
 }
 
 /* From below what gbx_runtime_enter_raw pushed: record, a word of alignment, its return address. */
@@ -92,10 +96,65 @@ stubs_resume(x64_buf *b, const codegen_env *env)
     x64_ret(b);
 }
 
+/* lea: an address within this code, which x64_patch says. */
+static u32
+stubs_here(x64_buf *b, u32 dst)
+{
+    x64_u8(b, dst < 8 ? 0x48 : 0x4c);
+    x64_u8(b, 0x8d);
+    x64_u8(b, (dst & 7) << 3 | 5);
+    x64_u32(b, 0);
+    return b->len - 4;
+}
+
+/* A function of the host's is called where the code stands, on its arguments: the segment waits, as when it has
+ * called out. Goes on behind it, with rax as it was, where the function is none of the host's, has vectors, or
+ * the call is to stop: the interpreter knows what to do. PERF: leaving and resuming take three times as long
+ * (bench/calls). */
+static void
+stubs_host(x64_buf *b, const codegen_env *env)
+{
+    x64_alu_mem_imm(b, ALU_CMP, x64_at(RAX, (i32)offsetof(gbx_func, code)), 0, X64_64);
+    u32 const has_code = x64_jcc(b, CC_NE);
+    x64_rm(b, 0x80, 7, x64_at(RAX, (i32)offsetof(gbx_func, has_v128)), X64_32); /* cmp byte */
+    x64_u8(b, 0);
+    u32 const has_v128 = x64_jcc(b, CC_NE);
+    x64_alu_mem_imm(b, ALU_CMP, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, stop)), 0, X64_32);
+    u32 const stops = x64_jcc(b, CC_NE);
+    stubs_pins(b, env, false);
+    x64_load(b, RCX, stubs_native(offsetof(gbx_native, segment)), X64_64);
+    x64_store(b, x64_at(RCX, (i32)offsetof(gbx_segment, suspended)), RSP, X64_64);
+    x64_zero(b, RCX);
+    x64_store(b, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, frame_count)), RCX, X64_32);
+    x64_mov(b, RDI, X64_EXEC, X64_64);
+    x64_load(b, RSI, stubs_native(offsetof(gbx_native, inst)), X64_64);
+    x64_load(b, RDX, x64_at(RAX, (i32)offsetof(gbx_func, host_data)), X64_64);
+    x64_lea(b, RCX, x64_at(RSP, 8), X64_64);
+    x64_load(b, RAX, x64_at(RAX, (i32)offsetof(gbx_func, host)), X64_64);
+    x64_load(b, R10, x64_at(X64_EXEC, (i32)offsetof(gbx_exec, entry)), X64_64);
+    u32 const back = stubs_here(b, R11);
+    x64_mov_imm(b, R9, (u64)(uintptr_t)env->call_host);
+    x64_rr(b, 0xff, 4, R9, X64_32);
+    x64_patch(b, back, b->len);
+    x64_test(b, RAX, RAX, X64_32);
+    u32 const trapped = x64_jcc(b, CC_NE);
+    stubs_pins(b, env, true);
+    x64_load(b, RAX, x64_at(RSP, 8), X64_64);
+    x64_ret(b);
+    x64_room(b);
+    x64_patch(b, trapped, b->len);
+    x64_store(b, stubs_native(offsetof(gbx_native, trap)), RAX, X64_32);
+    stubs_leave(b, env, GBX_STATUS_EXIT);
+    x64_patch(b, has_code, b->len);
+    x64_patch(b, has_v128, b->len);
+    x64_patch(b, stops, b->len);
+}
+
 /* rax: the gbx_func; on the stack the return address, and behind it arguments unless `is_fresh`. */
 static void
 stubs_call_out(x64_buf *b, const codegen_env *env, bool is_fresh)
 {
+    if (!is_fresh) stubs_host(b, env);
     x64_store(b, stubs_native(offsetof(gbx_native, callee)), RAX, X64_64);
     if (is_fresh)
         x64_zero(b, RCX);
