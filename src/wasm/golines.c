@@ -116,13 +116,14 @@ go_run_end(const wasm_module *m, u32 first)
     return k;
 }
 
-/* Go 1.21 to 1.25 have the start of the text in the header, later ones leave that out (1.26). */
+/* GO: runtime/symtab.go pcHeader. What was the start of the text is 0 on wasm before Go 1.26, and
+ * nothing since. */
 static bool
 go_read_header(const wasm_module *m, go_table *t)
 {
     go_cursor c = go_cursor_at(m, t, t->at + sizeof go_magic);
     u64 const func_count = go_fixed(&c, GO_INT_BYTES);
-    c.at += 2 * GO_INT_BYTES; /* how many files, and the start of the text or nothing */
+    c.at += 2 * GO_INT_BYTES; /* how many files, and that */
     u64 *const parts[] = {&t->names, &t->files_of_units, &t->files, &t->values, &t->funcs};
     for (u32 i = 0; i < GBX_LEN(parts); i++) {
         u64 const offset = go_fixed(&c, GO_INT_BYTES);

@@ -1,7 +1,7 @@
 /* Where in a Go program an instruction is: function, file and line, from the table that Go's linker puts into
  * every program for its own backtraces (pclntab). It is there also where the name section was stripped.
  *
- * GO: runtime/symtab.go, cmd/link/internal/ld/pcln.go, cmd/internal/obj/wasm/wasmobj.go: Go 1.21 to 1.26.
+ * GO: runtime/symtab.go, cmd/link/internal/ld/pcln.go, cmd/internal/obj/wasm/wasmobj.go: Go 1.21 to 1.27.
  *
  * All of it is the module's word and used for messages only. */
 #ifndef GBX_WASM_GOLINES_H
@@ -15,7 +15,7 @@ typedef struct go_table {
     u32 func_count;
     u64 at; /* address of its header; the others count from address 0, too */
     u64 names, files_of_units, files, values, funcs;
-    u32 entry_shift; /* of a function's number in the table's entries: 16 before Go 1.26 */
+    u32 entry_shift; /* of a function's number in the table's entries: 16 before Go 1.25 */
 } go_table;
 
 /* How well a line is known. */
