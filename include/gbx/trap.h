@@ -30,12 +30,13 @@ typedef enum gbx_line {
     GBX_LINE_FUNC, /* where the function begins */
 } gbx_line;
 
-/* One guest frame. `offset` is the byte offset into the module file of the instruction: the number
- * that `wasm-objdump -d` shows. `name` is what the module's name section calls the function. The other texts
- * come from the table which Go's linker puts into every program, stripped or not: the function as Go writes
- * it ("main.(*server).load"), and the file and line of the source, which is that of a function inlined there
- * where the line is of one. They are not looked up where the guest exited. Texts are borrowed from the
- * module, escaped for a terminal, NUL-terminated, never NULL, and "" where they are not known. */
+/* One guest frame. `offset` is the byte offset into the module file of the instruction: the number that
+ * `wasm-objdump -d` shows; 0 for those of a goroutine that has waited, which are on Go's stack alone.
+ * `name` is what the module's name section calls the function. The other texts come from the table which
+ * Go's linker puts into every program, stripped or not: the function as Go writes it
+ * ("main.(*server).load"), and the file and line of the source, which is that of a function inlined
+ * there where the line is of one. They are not looked up where the guest exited. Texts are borrowed from
+ * the module, escaped for a terminal, NUL-terminated, never NULL, and "" where they are not known. */
 typedef struct gbx_frame {
     uint32_t func_idx;
     uint32_t offset;

@@ -237,7 +237,9 @@ report_frames(const gbx_trap *trap)
         const gbx_frame *const f = &trap->frames[i];
         if (i) gbx_cli_text_printf(&t, "\n");
         report_place(&t, f);
-        gbx_cli_text_printf(&t, " (function %" PRIu32 ", offset 0x%" PRIx32 ")", f->func_idx, f->offset);
+        gbx_cli_text_printf(&t, " (function %" PRIu32, f->func_idx);
+        if (f->offset) gbx_cli_text_printf(&t, ", offset 0x%" PRIx32, f->offset);
+        gbx_cli_text_printf(&t, ")");
     }
     if (trap->frames_total > count)
         gbx_cli_text_printf(&t, "\nand %" PRIu64 " more", trap->frames_total - count);

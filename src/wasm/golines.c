@@ -177,7 +177,14 @@ gbx_wasm_go_text(const wasm_module *m, const go_table *t, u64 at, char *buf, siz
 
 /* ---- One function's record (runtime._func) */
 
-enum { GO_FUNC_NAME = 4, GO_FUNC_PCFILE = 20, GO_FUNC_PCLN = 24, GO_FUNC_UNIT = 32, GO_FUNC_LINE = 36 };
+enum {
+    GO_FUNC_NAME = 4,
+    GO_FUNC_PCSP = 16,
+    GO_FUNC_PCFILE = 20,
+    GO_FUNC_PCLN = 24,
+    GO_FUNC_UNIT = 32,
+    GO_FUNC_LINE = 36
+};
 
 /* The address of its record; 0: the table does not have it. */
 static u64
@@ -329,26 +336,14 @@ go_block_at(const wasm_module *m, const wasm_code *code, u32 offset, u32 *block)
     return GO_LINE_NEAR;
 }
 
-bool
-gbx_wasm_go_place(const wasm_module *m, const go_table *t, u32 func_idx, u32 offset, u64 *budget,
-                  go_place *out)
+/* File and line of a block of the function with that record. */
+static void
+go_fill(const wasm_module *m, const go_table *t, u64 func, u32 block, go_line_kind kind, go_place *out)
 {
-    *out = (go_place){0};
-    if (t->func_count == 0 || func_idx < m->imported_funcs) return false;
-    u64 const func = go_find_func(m, t, func_idx);
-    if (!func) return false;
-    out->name_at = t->names + go_u32_at(m, t, func + GO_FUNC_NAME);
-    const wasm_code *const code = &m->codes[func_idx - m->imported_funcs];
-    u32 block = 0;
-    u32 const bytes = code->body_end - code->body_off;
-    bool const is_inside = offset >= code->insns_off && offset < code->body_end;
-    out->kind = GO_LINE_FUNC;
-    if (is_inside && bytes <= *budget) {
-        *budget -= bytes;
-        out->kind = go_block_at(m, code, offset, &block);
-    }
     i32 line = -1;
-    if (out->kind != GO_LINE_FUNC) line = go_value(m, t, go_u32_at(m, t, func + GO_FUNC_PCLN), block);
+    out->kind = kind;
+    out->name_at = t->names + go_u32_at(m, t, func + GO_FUNC_NAME);
+    if (kind != GO_LINE_FUNC) line = go_value(m, t, go_u32_at(m, t, func + GO_FUNC_PCLN), block);
     if (line <= 0) {
         out->kind = GO_LINE_FUNC;
         line = (i32)go_u32_at(m, t, func + GO_FUNC_LINE);
@@ -360,5 +355,40 @@ gbx_wasm_go_place(const wasm_module *m, const go_table *t, u32 func_idx, u32 off
     if (text == UINT32_MAX || line <= 0) out->kind = GO_LINE_NONE;
     else out->file_at = t->files + text;
     out->line = out->kind == GO_LINE_NONE ? 0 : (u32)line;
+    out->stack_bytes = go_value(m, t, go_u32_at(m, t, func + GO_FUNC_PCSP), block);
+}
+
+bool
+gbx_wasm_go_place(const wasm_module *m, const go_table *t, u32 func_idx, u32 offset, u64 *budget,
+                  go_place *out)
+{
+    *out = (go_place){0};
+    if (t->func_count == 0 || func_idx < m->imported_funcs) return false;
+    u64 const func = go_find_func(m, t, func_idx);
+    if (!func) return false;
+    const wasm_code *const code = &m->codes[func_idx - m->imported_funcs];
+    u32 block = 0;
+    u32 const bytes = code->body_end - code->body_off;
+    bool const is_inside = offset >= code->insns_off && offset < code->body_end;
+    go_line_kind kind = GO_LINE_FUNC;
+    if (is_inside && bytes <= *budget) {
+        *budget -= bytes;
+        kind = go_block_at(m, code, offset, &block);
+    }
+    go_fill(m, t, func, block, kind, out);
     return true;
+}
+
+bool
+gbx_wasm_go_return(const wasm_module *m, const go_table *t, u64 pc, u32 *func_idx, go_place *out)
+{
+    *out = (go_place){0};
+    u64 const func_number = pc >> 16;
+    u32 const block = (u32)(pc & 0xffff);
+    if (func_number < GO_FIRST_FUNC || func_number - GO_FIRST_FUNC >= m->func_count - m->imported_funcs)
+        return false;
+    *func_idx = (u32)(func_number - GO_FIRST_FUNC) + m->imported_funcs;
+    u64 const func = go_find_func(m, t, *func_idx);
+    if (func) go_fill(m, t, func, block ? block - 1 : 0, GO_LINE_CALL, out);
+    return func != 0;
 }

@@ -30,6 +30,8 @@ typedef struct go_place {
     u64 name_at, file_at; /* addresses of texts, for gbx_wasm_go_text; 0: not known */
     u32 line;
     go_line_kind kind;
+    i32 stack_bytes; /* of Go's stack that the function has there, without the PC it returns to; -1: it
+                        is not known */
 } go_place;
 
 /* False: the module has none that can be read; *out is zeroed. Looks through all data. */
@@ -40,6 +42,10 @@ bool gbx_wasm_go_find(const wasm_module *m, go_table *out);
  * not left the line is where the function begins. False: the table does not have the function. */
 bool gbx_wasm_go_place(const wasm_module *m, const go_table *t, u32 func_idx, u32 offset, u64 *budget,
                        go_place *out);
+
+/* The place of the call that returns to `pc`, as Go's stack has it, and its function. False: it is no PC of a
+ * function that the table has. */
+bool gbx_wasm_go_return(const wasm_module *m, const go_table *t, u64 pc, u32 *func_idx, go_place *out);
 
 /* The text at an address of the table, at most `cap` bytes of it; returns its length. Not escaped. */
 size_t gbx_wasm_go_text(const wasm_module *m, const go_table *t, u64 at, char *buf, size_t cap);

@@ -472,6 +472,27 @@ test_deadline(void **state)
     reactor_close(r);
 }
 
+/* A goroutine that has waited is called by its innermost function: the others are on Go's stack alone. */
+static void
+test_frames_that_waited(void **state)
+{
+    (void)state;
+    reactor *const r = reactor_open(
+            &(gbx_store_opts){.size = sizeof(gbx_store_opts), .timeout_ns = 300000000});
+    assert_int_equal(gbx_instance_initialize(r->inst, NULL), GBX_TRAP_NONE);
+    assert_int_equal(gbx_func_call(gbx_instance_func(r->inst, "spinAfterWait"), NULL, 0, NULL, 0, &r->w.trap),
+                     GBX_TRAP_DEADLINE);
+    const char *const names[] = {"main.waits", "main.around", "main.spinAfterWait"};
+    for (uint32_t k = 0; k < 3; k++) assert_string_equal(r->w.trap.frames[k].go_func, names[k]);
+    for (uint32_t k = 1; k < 3; k++) {
+        assert_int_equal(r->w.trap.frames[k].line_kind, GBX_LINE_CALL);
+        assert_int_equal(r->w.trap.frames[k].line, marked_line(names[k] + 5));
+        assert_int_equal(r->w.trap.frames[k].offset, 0);
+    }
+    assert_string_equal(r->w.trap.frames[r->w.trap.frame_count - 1].go_func, "spinAfterWait");
+    reactor_close(r);
+}
+
 /* A trap that a host function takes for an answer ends the instance that trapped, not the one that asked. */
 static void
 test_nested_trap(void **state)
@@ -567,6 +588,7 @@ main(void)
             cmocka_unit_test(test_panic_in_goroutine),
             cmocka_unit_test(test_exit),
             cmocka_unit_test(test_deadline),
+            cmocka_unit_test(test_frames_that_waited),
             cmocka_unit_test(test_nested_trap),
             cmocka_unit_test(test_after_trap),
             cmocka_unit_test(test_trap_through_others),

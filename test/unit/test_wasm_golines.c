@@ -231,6 +231,14 @@ test_what_is_missing(void **state)
     assert_int_equal(p.kind, GO_LINE_FUNC);
     assert_int_equal(p.line, 9);
     assert_int_equal(little, sizeof work - 1);
+    u32 idx;
+    assert_true(gbx_wasm_go_return(m, &t, 0x10010004, &idx, &p));
+    assert_int_equal(idx, WORK);
+    assert_int_equal(p.line, 21);
+    assert_int_equal(p.kind, GO_LINE_CALL);
+    assert_false(gbx_wasm_go_return(m, &t, 0x10030001, &idx, &p)); /* behind the table */
+    assert_false(gbx_wasm_go_return(m, &t, 0x10040001, &idx, &p)); /* behind the module's functions */
+    assert_false(gbx_wasm_go_return(m, &t, 0x0fff0001, &idx, &p));
     assert_false(gbx_wasm_go_place(m, &t, 0, 0, &budget, &p)); /* an import */
     assert_false(gbx_wasm_go_place(m, &t, 4, 0, &budget, &p)); /* behind the table */
     assert_int_equal(budget, 1 << 20);
@@ -261,6 +269,12 @@ ask_all(const wasm_module *m)
     u64 sum = 0, budget = UINT64_MAX;
     char buf[2000];
     if (!gbx_wasm_go_find(m, &t)) return 0;
+    for (u64 pc = 0; pc < 12; pc++) {
+        u32 idx = 0;
+        if (!gbx_wasm_go_return(m, &t, (0x1000 + pc / 2) << 16 | (pc & 1 ? pc / 2 : 0xffff), &idx, &p)) continue;
+        assert_in_range(idx, m->imported_funcs, m->func_count - 1);
+        sum += p.line;
+    }
     for (u32 f = 0; f < m->func_count; f++) {
         u32 const at = f < m->imported_funcs ? 0 : m->codes[f - m->imported_funcs].insns_off;
         for (u32 i = 0; i < sizeof work; i += 7) {

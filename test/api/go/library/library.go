@@ -146,6 +146,24 @@ func recovered(n int32) (r int32) {
 //go:wasmexport leave
 func leave(n int32) { os.Exit(int(n)) }
 
+//go:noinline
+func waits() {
+	time.Sleep(time.Millisecond)
+	for {
+		spins++
+	}
+}
+
+//go:noinline
+func around() {
+	waits() // HERE: around
+}
+
+//go:wasmexport spinAfterWait
+func spinAfterWait() {
+	around() // HERE: spinAfterWait
+}
+
 var spins int64
 
 //go:wasmexport spin
