@@ -180,7 +180,8 @@ gbx_runtime_life_function(gbx_instance *inst, u32 func_idx)
     runtime_instance *const i = instance_of(inst);
     if (!i->module->is_library || func_idx != i->module->initialize) return inst->funcs[func_idx];
     if (i->initialize) return i->initialize;
-    wasm_functype const sig = {0};
+    static const wasm_valtype none[1];
+    wasm_functype const sig = {.params = none, .results = none};
     if (gbx_runtime_host_func(inst->store, &sig, life_host_initialize, inst, &i->initialize, NULL) != GBX_OK)
         return NULL;
     return i->initialize;
