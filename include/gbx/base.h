@@ -4,7 +4,8 @@
  * outputs, err. Options are plain structs whose first field is `size`, set by their _INIT macro, and
  * whose other fields mean a safe default when zero. A function that can fail returns gbx_code and
  * takes a gbx_err, which may be NULL; a missing required argument is GBX_ARGUMENT, never a crash.
- * The library never writes to a standard stream, never exits, installs no signal handler. */
+ * The library never writes to a standard stream and never exits. Where it runs compiled code it handles SIGSEGV, SIGBUS,
+ * SIGFPE and SIGILL, and passes on to who was there before what no guest has raised. */
 #ifndef GBX_BASE_PUBLIC_H
 #define GBX_BASE_PUBLIC_H
 

@@ -58,6 +58,12 @@ typedef struct gbx_engine_opts {
 GBX_API gbx_code gbx_engine_new(const gbx_engine_opts *opts, gbx_own gbx_engine **out,
                                 gbx_err *err);
 
+/* The host has replaced handlers of SIGSEGV, SIGBUS, SIGFPE or SIGILL, or a thread's stack or mask for signals, and calls
+ * guests again: the next call of each thread looks what there is now. It does so anyhow, at each call but those of a
+ * stream of more than 64 that follow each other closely, which look every few milliseconds. Thread-safe and
+ * async-signal-safe. */
+GBX_API void gbx_signals_changed(void);
+
 /* Give the caller's reference back; NULL is fine. The engine ends with its last module and store.
  * Thread-safe. */
 GBX_API void gbx_engine_release(gbx_engine *engine);

@@ -160,6 +160,12 @@ GBX_API size_t gbx_func_results(const gbx_func *func, const gbx_valtype **out);
 GBX_API gbx_trap_code gbx_func_call(gbx_func *func, const gbx_val *args, size_t arg_count,
                                     gbx_val *results, size_t result_count, gbx_trap *trap);
 
+/* The same for who knows the types and is in a hurry. `values`: arguments, one each, and afterwards results, as many as the
+ * function has; `count`, the larger of both numbers, is what there is room for. i32 and f32 are the low half of a value,
+ * and of results the upper half is 0. As gbx_func_call in all else. A function with v128 or exnref, or with more than 16
+ * parameters or results, cannot be called like this, nor one of the host's: GBX_TRAP_HOST. */
+GBX_API gbx_trap_code gbx_func_call_raw(gbx_func *func, uint64_t *values, size_t count, gbx_trap *trap);
+
 /* Exported memory `name`: its bytes, borrowed until guest code runs; false where there is none. */
 GBX_API bool gbx_instance_memory(gbx_instance *instance, const char *name, uint8_t **data,
                                  size_t *bytes);

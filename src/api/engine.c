@@ -29,3 +29,9 @@ gbx_engine_release(gbx_engine *engine)
 {
     gbx_runtime_engine_release(engine);
 }
+
+void
+gbx_signals_changed(void)
+{
+    gbx_runtime_seat_signals_changed();
+}

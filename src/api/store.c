@@ -261,3 +261,22 @@ gbx_func_call(gbx_func *func, const gbx_val *args, size_t arg_count, gbx_val *re
         gbx_api_put(&results[i], type->results[i], slots[i], 0);
     return code;
 }
+
+/* A funcref is the host's word here as in a gbx_val. */
+gbx_trap_code
+gbx_func_call_raw(gbx_func *func, uint64_t *values, size_t count, gbx_trap *trap)
+{
+    if (GBX_UNLIKELY(!func)) return gbx_runtime_trap(trap, GBX_TRAP_HOST, "called a NULL function");
+    const runtime_type *type = func->code ? func->type : NULL;
+    if (GBX_UNLIKELY(!type)) {
+        type = func->code ? gbx_runtime_func_keep_type(func) : NULL;
+        if (!type || !func->type)
+            return gbx_runtime_trap(trap, GBX_TRAP_HOST, "a function of this type or the host's, called raw");
+    }
+    if (GBX_UNLIKELY(count != max_u32(func->param_count, func->result_count) || (count && !values)))
+        return gbx_runtime_trap(trap, GBX_TRAP_HOST, "called with %zu values, the function has %u and %u", count,
+                                func->param_count, func->result_count);
+    for (u32 i = 0; i < func->param_count; i++)
+        if (type->params[i] == GBX_I32 || type->params[i] == GBX_F32) values[i] = (u32)values[i];
+    return gbx_runtime_call(func->inst->store, func, values, trap);
+}

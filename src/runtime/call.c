@@ -71,13 +71,13 @@ gbx_runtime_trap(gbx_trap *trap, gbx_trap_code code, const char *fmt, ...)
 
 /* Where the store's last call was made by this thread, nobody has sat there since, and a look is not yet due, all is as
  * that call left it. */
-static bool
-call_is_seated(const gbx_store *s, const runtime_seat *seat)
+static inline bool
+call_is_seated(const gbx_store *s)
 {
-    return seat && seat == s->seat && !s->is_moved &&
-           atomic_load_explicit(&seat->tenant, memory_order_relaxed) == s->tenant &&
-           seat->signals == atomic_load_explicit(&gbx_runtime_seat_signals, memory_order_relaxed) &&
-           seat->tick == gbx_base_os_tick();
+    const runtime_seat *const seat = gbx_runtime_seat_mine;
+    return s->sits == seat && atomic_load_explicit(&seat->store, memory_order_relaxed) == s &&
+           seat->tick == gbx_base_os_tick() + atomic_load_explicit(&gbx_runtime_seat_signals,
+                                                                   memory_order_relaxed);
 }
 
 GBX_MUST_USE CALL_RARE static bool
@@ -98,7 +98,7 @@ call_take_seat(gbx_store *s, gbx_trap *trap)
     if (!s->has_v128 || x->high) return true;
     (void)gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY,
                            "no address space for vectors on the guest's stack (ulimit -v)");
-    s->is_moved = true;
+    s->sits = STORE_STANDS;
     gbx_runtime_seat_give(s);
     return false;
 }
@@ -116,21 +116,11 @@ call_refuse(const gbx_store *s, gbx_trap *trap)
 static inline bool
 call_begin(gbx_store *s)
 {
-    gbx_exec *const x = &s->exec;
-    if (GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_acquire))) return false;
-    u64 due = GBX_UNLIKELY(s->is_exact) ? gbx_base_os_now_ns() : s->seat->looked_ns;
-    if (GBX_UNLIKELY(__builtin_add_overflow(due, s->due_after, &due) || due == WATCH_OFF))
-        return true; /* never, or centuries from now */
-    return watch_arm(&s->engine->watcher, &s->watch, due);
-}
-
-/* It was stopped, or is about to be: whoever does that is through with it. */
-CALL_RARE static void
-call_clear_stop(gbx_exec *x)
-{
-    atomic_store(&x->stop, 0);
-    atomic_store(&x->attention, x->tier != NULL);
-    gbx_base_os_event_clear(x->stop_fd);
+    if (GBX_UNLIKELY(atomic_load_explicit(&s->exec.stop, memory_order_acquire))) return false;
+    if (GBX_LIKELY(s->is_plain)) return watch_arm(&s->engine->watcher, &s->watch, s->due_ns, false);
+    u64 due;
+    if (__builtin_add_overflow(gbx_base_os_now_ns(), s->limits.timeout_ns, &due)) due = WATCH_OFF;
+    return watch_arm(&s->engine->watcher, &s->watch, due, true);
 }
 
 /* What long or deep calls leave; and what is this thread's for one call only. */
@@ -144,13 +134,22 @@ call_tidy(gbx_store *s)
     gbx_runtime_seat_give(s);
 }
 
+/* It was stopped, or is about to be: whoever does that is through with it. */
+CALL_RARE static void
+call_clear_stop(gbx_exec *x)
+{
+    atomic_store(&x->stop, 0);
+    atomic_store(&x->attention, x->tier != NULL);
+    gbx_base_os_event_clear(x->stop_fd);
+}
+
 /* Nobody stops this store's next call on account of this one: the watcher is out of it before the stop word is
  * cleared. */
 static inline void
 call_end(gbx_store *s)
 {
     gbx_exec *const x = &s->exec;
-    watch_disarm(&s->engine->watcher, &s->watch);
+    watch_disarm(&s->engine->watcher, &s->watch, !s->is_plain);
     if (GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_acquire))) call_clear_stop(x);
     x->exn = NULL;
     if (GBX_LIKELY(!x->is_untidy)) s->seat->calls--;
@@ -252,7 +251,7 @@ call_nested(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 static inline gbx_trap_code
 call_outermost(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
-    if (GBX_LIKELY(call_is_seated(s, gbx_runtime_seat_mine))) s->seat->calls++;
+    if (GBX_LIKELY(call_is_seated(s))) s->seat->calls++;
     else if (!call_take_seat(s, trap)) return GBX_TRAP_NO_HOST_MEMORY;
     gbx_trap_code const code =
             GBX_LIKELY(call_begin(s)) ? call_run(s, f, slots, trap) : call_refuse(s, trap);

@@ -98,6 +98,7 @@ gbx_runtime_reset(gbx_instance *inst, gbx_trap *trap, gbx_err *err)
     runtime_instance *const i = instance_of(inst);
     gbx_store *const s = inst->store;
     s->tenant = gbx_runtime_store_tenant();
+    s->sits = STORE_STANDS;
     if (s->instances == i && !i->next) s->has_ended = false;
     gbx_code const code = reset_begin(i, trap, err);
     if (code == GBX_OK) return GBX_OK;

@@ -240,6 +240,10 @@ GBX_MUST_USE gbx_code gbx_runtime_snapshot_take(gbx_instance *inst, runtime_snap
 void gbx_runtime_snapshot_release(runtime_snapshot *snap); /* NULL is fine */
 const gbx_module *gbx_runtime_snapshot_module(const runtime_snapshot *snap);
 
+/* ---- seat.c */
+
+void gbx_runtime_seat_signals_changed(void); /* as gbx_signals_changed says */
+
 /* ---- call.c */
 
 const runtime_type *gbx_runtime_func_type(const gbx_func *f);

@@ -99,28 +99,29 @@ void gbx_runtime_watch_await(runtime_watcher *w, runtime_watch *watch);
 
 /* Of a call: what it wrote before is seen by the thread unless it sees behind it what the thread wrote. */
 static inline void
-watch_fence(const runtime_watcher *w)
+watch_fence(bool is_fenced)
 {
-    if (GBX_UNLIKELY(w->is_fenced)) atomic_thread_fence(memory_order_seq_cst);
+    if (GBX_UNLIKELY(is_fenced)) atomic_thread_fence(memory_order_seq_cst);
     else atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* `due_ns` is not WATCH_OFF. False when the system refuses the thread, and then the watch is not armed. */
+/* WATCH_OFF never fires. False when the system refuses the thread, and then the watch is not armed. `is_fenced`: of w, or
+ * true. */
 GBX_MUST_USE static inline bool
-watch_arm(runtime_watcher *w, runtime_watch *watch, u64 due_ns)
+watch_arm(runtime_watcher *w, runtime_watch *watch, u64 due_ns, bool is_fenced)
 {
     atomic_store_explicit(&watch->due_ns, due_ns, memory_order_relaxed);
-    watch_fence(w);
+    watch_fence(is_fenced);
     return GBX_LIKELY(due_ns >= atomic_load_explicit(&w->next_ns, memory_order_relaxed)) ||
            gbx_runtime_watch_wake(w, watch, due_ns);
 }
 
 /* After it the watch is not armed, and the watcher has done what it was about to do. */
 static inline void
-watch_disarm(runtime_watcher *w, runtime_watch *watch)
+watch_disarm(runtime_watcher *w, runtime_watch *watch, bool is_fenced)
 {
     atomic_store_explicit(&watch->due_ns, WATCH_OFF, memory_order_relaxed);
-    watch_fence(w);
+    watch_fence(is_fenced);
     if (GBX_UNLIKELY(atomic_load_explicit(&watch->is_firing, memory_order_relaxed)))
         gbx_runtime_watch_await(w, watch);
 }
@@ -164,9 +165,8 @@ void gbx_runtime_lane_put(runtime_lanes *l, runtime_lane *lane);
 /* ---- seat.c: what a thread keeps from one call to the next; see there */
 
 struct runtime_seat {
-    _Atomic u64 tenant; /* of the store whose calls may begin and end without more ado; 0: none */
-    u64 tick;    /* gbx_base_os_tick at the last look; 0: the next call looks */
-    u64 signals; /* gbx_runtime_seat_signals at the last look */
+    _Atomic(const gbx_store *) store; /* whose calls may begin without more ado, if it says so too; never followed */
+    u64 tick; /* gbx_base_os_tick at the last look, and gbx_runtime_seat_signals; 0: the next call looks */
     u64 looked_ns;
     u32 streak;    /* looks that came soon after each other */
     u32 calls;     /* that run on this thread now, without those that nest in their own store's */
@@ -181,14 +181,13 @@ struct runtime_seat {
 };
 
 extern _Thread_local runtime_seat *gbx_runtime_seat_mine __attribute__((tls_model("initial-exec")));
-extern _Atomic u64 gbx_runtime_seat_signals; /* how often the host said that it changed handlers, and 1 */
+extern _Atomic u64 gbx_runtime_seat_signals; /* how often the host said that it changed handlers */
 
 /* This thread's, with a lane and all else that a call of `s` needs; s says so until another store sits there. NULL: *why
  * says what is missing. Counts the call; each is given back. */
 GBX_MUST_USE runtime_seat *gbx_runtime_seat_take(gbx_store *s, const char **why);
 void gbx_runtime_seat_give(gbx_store *s);
 void gbx_runtime_seats_end(runtime_lanes *l); /* they get back what threads have of them */
-void gbx_runtime_seat_signals_changed(void);
 
 typedef struct runtime_instance runtime_instance;
 
@@ -606,6 +605,8 @@ void gbx_runtime_exns_free(gbx_store *s);
 /* A number that no store has had: see gbx_store.tenant. */
 u64 gbx_runtime_store_tenant(void);
 
+#define STORE_STANDS ((const runtime_seat *)(uintptr_t)1)
+
 /* Something with a v128 is about to enter the store. */
 GBX_MUST_USE gbx_code gbx_runtime_store_need_v128(gbx_store *s, gbx_err *err);
 
@@ -631,14 +632,13 @@ struct gbx_store {
     u64 table_left; /* of limits.table_elems */
     runtime_watch watch;
 
-    /* Where the last call ran: the seat is of the thread that made it, and may be gone. */
-    runtime_seat *seat;
+    runtime_seat *seat; /* and lane: of the running call, or the last one */
     runtime_lane *lane;
-    bool is_moved; /* the next call has to be seated, wherever it is made */
-    u64 due_after; /* limits.timeout_ns, and what the seat's time may be old; UINT64_MAX: never */
-    bool is_exact; /* that would be too late: each call looks at the time */
-    u32 depth; /* calls now nested */
-    u32 unready; /* instances that are not LIFE_READY */
+    const runtime_seat *sits; /* where it may call again without more ado; never followed. STORE_STANDS: nowhere */
+    u64 due_ns;    /* of calls until the seat looks at the clock again; WATCH_OFF: never */
+    bool is_plain; /* that is exact enough, and the watcher does without fences */
+    u32 depth;     /* calls now nested */
+    u32 unready;   /* instances that are not LIFE_READY */
     bool memory_was_refused; /* one could not grow as far as a guest wanted */
     bool has_ended; /* a call did, by a trap or an exit: somewhere guest state may be half made */
     bool has_code; /* of some instance: functions may be compiled */

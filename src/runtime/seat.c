@@ -11,11 +11,12 @@
  *
  * A thread has one lane at most; a call that one of its host functions makes into another store takes one from
  * the engine for as long as it lasts. Stores hold nothing: a store that is not called costs neither stack nor
- * descriptor (RULE: S19), and where it says it sits is compared, never followed.
+ * descriptor (RULE: S19). Who sits where is said on both sides, and compared, never followed: either may be gone, and
+ * something else at its address, which then does not say so.
  *
  * A seat's lane belongs to an engine, which takes it back when it dies; and the thread gives it back when it
- * ends. `seat_lock` is between these two. What is read without it, `tenant`, is of a store that lives, and so
- * does its engine. */
+ * ends. `seat_lock` is between these two. What is read without it, `store`, is compared with one that
+ * lives, and so does its engine. */
 #include "base/alloc.h"
 #include "base/os_mem.h"
 #include "base/os_sync.h"
@@ -26,7 +27,7 @@
 #define SEAT_GUARD_BYTES ((size_t)4096)
 
 _Thread_local runtime_seat *gbx_runtime_seat_mine __attribute__((tls_model("initial-exec")));
-_Atomic u64 gbx_runtime_seat_signals = 1;
+_Atomic u64 gbx_runtime_seat_signals;
 
 static pthread_mutex_t seat_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t seat_once = PTHREAD_ONCE_INIT;
@@ -39,7 +40,7 @@ static bool seat_has_key;
 static void
 seat_drop_lane(runtime_seat *seat)
 {
-    atomic_store_explicit(&seat->tenant, 0, memory_order_relaxed);
+    atomic_store_explicit(&seat->store, NULL, memory_order_relaxed);
     if (!seat->lane) return;
     gbx_runtime_lane_put(seat->lanes, seat->lane);
     *seat->link = seat->next;
@@ -134,8 +135,10 @@ seat_look(runtime_seat *seat, bool has_code)
     u64 const now = gbx_base_os_now_ns();
     seat->streak = now - seat->looked_ns < SEAT_STREAK_NS ? seat->streak + 1 : 0;
     seat->looked_ns = now;
-    seat->tick = seat->streak >= SEAT_STREAK ? gbx_base_os_tick() : 0;
-    seat->signals = atomic_load_explicit(&gbx_runtime_seat_signals, memory_order_relaxed);
+    seat->tick = 0;
+    if (seat->streak >= SEAT_STREAK)
+        seat->tick = gbx_base_os_tick() +
+                     atomic_load_explicit(&gbx_runtime_seat_signals, memory_order_relaxed);
     if (!has_code) return true;
     if (!seat_make_alt(seat)) return false;
     gbx_runtime_fault_reinstall();
@@ -167,8 +170,12 @@ gbx_runtime_seat_take(gbx_store *s, const char **why)
         return NULL;
     }
     s->seat = seat;
-    s->is_moved = false;
-    if (!is_guest) atomic_store_explicit(&seat->tenant, s->tenant, memory_order_relaxed);
+    s->sits = is_guest ? STORE_STANDS : seat;
+    if (!is_guest) atomic_store_explicit(&seat->store, s, memory_order_relaxed);
+    u64 const late = s->is_plain ? gbx_base_os_tick_ns() : 0;
+    if (__builtin_add_overflow(s->limits.timeout_ns, late, &s->due_ns) ||
+        __builtin_add_overflow(seat->looked_ns, s->due_ns, &s->due_ns))
+        s->due_ns = WATCH_OFF; /* never, or centuries from now */
     s->exec.is_untidy = true; /* who sits anew tells call_end, once */
     seat->is_lent = seat->is_ready && gbx_runtime_fault_thread_is_lent(&seat->thread);
     seat->calls++;
@@ -184,12 +191,11 @@ gbx_runtime_seat_give(gbx_store *s)
     if (is_guest) {
         gbx_runtime_lane_put(&s->engine->lanes, s->lane);
         s->lane = NULL;
-        s->is_moved = true;
     }
     if (seat->calls || !seat->is_lent) return;
     gbx_runtime_fault_thread_end(&seat->thread);
     seat->is_ready = seat->is_lent = false;
-    atomic_store_explicit(&seat->tenant, 0, memory_order_relaxed);
+    atomic_store_explicit(&seat->store, NULL, memory_order_relaxed);
 }
 
 void

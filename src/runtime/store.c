@@ -22,11 +22,8 @@ gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, gbx_store **o
     s->engine = gbx_runtime_engine_retain(e);
     s->tenant = gbx_runtime_store_tenant();
     s->limits = *limits;
-    s->is_moved = true;
-    u64 const tick = gbx_base_os_tick_ns();
-    s->is_exact = limits->timeout_ns / STORE_TICKS < tick;
-    if (__builtin_add_overflow(limits->timeout_ns, s->is_exact ? 0 : tick, &s->due_after))
-        s->due_after = UINT64_MAX;
+    s->sits = STORE_STANDS;
+    s->is_plain = limits->timeout_ns / STORE_TICKS >= gbx_base_os_tick_ns() && !e->watcher.is_fenced;
     s->table_left = limits->table_elems;
     s->exec.store = s;
     s->exec.stop_fd = -1;
@@ -65,7 +62,7 @@ gbx_code
 gbx_runtime_store_need_v128(gbx_store *s, gbx_err *err)
 {
     s->has_v128 = true;
-    if (s->depth == 0) s->is_moved = true;
+    s->sits = STORE_STANDS;
     if (s->depth == 0 || s->exec.high) return GBX_OK;
     s->exec.high = gbx_runtime_lane_high(s->lane);
     if (s->exec.high) return GBX_OK;

@@ -426,7 +426,8 @@ static void
 tier_joins(gbx_store *s)
 {
     gbx_native *const n = &s->exec.native;
-    s->has_code = s->is_moved = true;
+    s->has_code = true;
+    s->sits = STORE_STANDS;
     n->inst = NULL;
     if (n->segment) tier_show(&s->exec, n->segment);
 }

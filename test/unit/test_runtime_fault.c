@@ -41,6 +41,7 @@ typedef struct rig {
     code_region region;
     code_space space;
     enter_stack stack;
+    _Alignas(16) u8 alt[FAULT_ALTSTACK_BYTES];
     gbx_memory mem;
     gbx_memory *mems[1];
     gbx_instance inst;
@@ -61,9 +62,12 @@ rig_open(rig *r)
     WANT(gbx_runtime_memory_init(&r->mem, &two, UINT64_MAX, "memory", &err) == GBX_OK && r->mem.guarded);
     r->mems[0] = &r->mem;
     r->inst = (gbx_instance){.memories = r->mems, .memory_count = 1};
-    r->x.native = (gbx_native){.guard = r->stack.guard, .low = r->stack.low, .high = r->stack.high};
+    r->x.native = (gbx_native){.guard = r->stack.guard,
+                               .low = r->stack.low,
+                               .shown = r->stack.shown,
+                               .high = r->stack.high};
     WANT(gbx_runtime_fault_install());
-    gbx_runtime_fault_thread_begin(&r->thread, r->stack.alt, FAULT_ALTSTACK_BYTES);
+    gbx_runtime_fault_thread_begin(&r->thread, r->alt, sizeof r->alt);
 }
 
 static void
@@ -240,7 +244,10 @@ overflow(void)
         WANT(gbx_runtime_enter(&r.x, &r.inst, code, NULL) == GBX_STATUS_TRAP);
         WANT(r.x.fault.kind == GBX_TRAP_STACK_EXHAUSTED && r.x.fault.offset == WASM_START + 9);
         WANT(r.x.fault.addr == (uintptr_t)r.stack.low - 8 && r.x.fault.pc == (uintptr_t)code);
-        gbx_runtime_enter_stack_trim(&r.stack, (size_t)64 << 10);
+        WANT(r.x.native.shown == r.stack.low && r.x.is_untidy); /* it went through what is hidden at first */
+        r.stack.low[0] = 1;
+        WANT(gbx_runtime_enter_stack_trim(&r.stack));
+        r.x.native.shown = r.stack.shown;
     }
     rig_close(&r);
     stack_t now;
@@ -470,7 +477,7 @@ foreign(void)
         }
         WANT(host_signal == SIGSEGV && r.x.fault.kind == 0);
         r.x.entry = none; /* the host jumped over the call, which it must not, to live on in this test */
-        gbx_runtime_fault_set_current(none);
+        gbx_runtime_fault_running = none;
     }
     /* Sent by somebody while all is well. */
     host_signal = 0;

@@ -225,9 +225,9 @@ body_lane(void)
     CHILD_CHECK(bytes >= 1 << 20 && bytes <= 32 << 20);
     lane->stack[0] = 1;
     lane->stack_end[-1] = 1;
-    gbx_runtime_lane_put(&lanes, lane, true);
+    gbx_runtime_lane_trim(lane), gbx_runtime_lane_put(&lanes, lane);
     CHILD_CHECK(gbx_runtime_lane_get(&lanes, 8 * GIB, &why) == lane);
-    gbx_runtime_lane_put(&lanes, lane, true);
+    gbx_runtime_lane_trim(lane), gbx_runtime_lane_put(&lanes, lane);
     gbx_runtime_lanes_deinit(&lanes);
 }
 
@@ -259,24 +259,24 @@ test_lane(void **state)
     assert_ptr_not_equal(lane, other);
     assert_int_not_equal(lane->stop_fd, other->stop_fd);
 
-    gbx_runtime_lane_put(&lanes, lane, true); /* what a deep call used is given back */
+    gbx_runtime_lane_trim(lane), gbx_runtime_lane_put(&lanes, lane); /* what a deep call used is given back */
     assert_ptr_equal(gbx_runtime_lane_get(&lanes, 1 << 20, &why), lane);
     assert_int_equal(lane->stack[count - 1], 0);
-    gbx_runtime_lane_put(&lanes, lane, false);
-    gbx_runtime_lane_put(&lanes, other, false);
+    gbx_runtime_lane_put(&lanes, lane);
+    gbx_runtime_lane_put(&lanes, other);
     enum { SIZES = 12 };
     runtime_lane *all[SIZES], *again[SIZES]; /* other sizes: some more lanes, then those mapped anew */
     for (unsigned i = 0; i < SIZES; i++) {
         all[i] = gbx_runtime_lane_get(&lanes, (u64)(i + 2) << 20, &why);
         assert_int_equal(all[i]->stack_end - all[i]->stack, (i + 2) * count);
     }
-    for (unsigned i = 0; i < SIZES; i++) gbx_runtime_lane_put(&lanes, all[i], true);
+    for (unsigned i = 0; i < SIZES; i++) gbx_runtime_lane_put(&lanes, all[i]);
     for (unsigned i = 0; i < SIZES; i++) {
         again[i] = gbx_runtime_lane_get(&lanes, (u64)(i + 50) << 20, &why);
         assert_int_equal(again[i]->stack_end - again[i]->stack, (i + 50) * count);
         again[i]->stack_end[-1] = 1;
     }
-    for (unsigned i = 0; i < SIZES; i++) gbx_runtime_lane_put(&lanes, again[i], true);
+    for (unsigned i = 0; i < SIZES; i++) gbx_runtime_lane_put(&lanes, again[i]);
     assert_true(lanes.free_count <= SIZES + 2 + 8);
     gbx_runtime_lanes_deinit(&lanes);
 }
@@ -293,7 +293,7 @@ test_lane_faults(void **state)
         runtime_lane *const lane = gbx_runtime_lane_get(&lanes, 65536, &why);
         bool const covered = gbx_base_fault_count() < n;
         gbx_base_fault_arm(0);
-        if (lane) gbx_runtime_lane_put(&lanes, lane, true);
+        if (lane) gbx_runtime_lane_trim(lane), gbx_runtime_lane_put(&lanes, lane);
         else assert_non_null(why);
         gbx_runtime_lanes_deinit(&lanes);
         if (covered) {
