@@ -15,6 +15,26 @@ GBX_DECLS_BEGIN
 GBX_API gbx_code gbx_linker_new(gbx_store *store, gbx_own gbx_linker **out, gbx_err *err);
 GBX_API void gbx_linker_release(gbx_linker *linker); /* NULL is fine */
 
+typedef struct gbx_speak_opts {
+    size_t size;       /* set by GBX_SPEAK_OPTS_INIT */
+    const char *name;  /* NULL: "abi_version" */
+    uint32_t required; /* not 0: a module that states no version is refused, too */
+} gbx_speak_opts;
+#define GBX_SPEAK_OPTS_INIT {.size = sizeof(gbx_speak_opts)}
+
+/* Say which major version of its interface the host speaks to what is instantiated with this linker from
+ * now on (also by gbx_instance_resume). A module states its own by an export or import that is called as
+ * opts->name says:
+ *   an export NAME that is a function () -> (i32) or () -> (i64), which is called, or such a global;
+ *   an export or import of any kind that is called NAME_3, where 3 is the version.
+ * Where it is another, or a function traps, nothing is instantiated: GBX_ABI_VERSION with both numbers
+ * in err, or GBX_TRAPPED. An import NAME that is such a function, or a constant, is answered with
+ * `major` unless the linker has something by that name. Of a library the function is called once it is
+ * initialized, which this does (gbx_store_opts.initialize). A later call replaces the earlier. opts may
+ * be NULL. GBX_ARGUMENT, GBX_STATE (the store is gone), GBX_NO_MEMORY. */
+GBX_API gbx_code gbx_linker_speak(gbx_linker *linker, uint32_t major, const gbx_speak_opts *opts,
+                                  gbx_err *err);
+
 /* What a host function is told about its caller. Valid during the call only. */
 typedef struct gbx_caller gbx_caller;
 
@@ -98,8 +118,10 @@ GBX_API gbx_code gbx_linker_define_func(gbx_linker *linker, const char *module, 
                                         const gbx_valtype *results, size_t result_count,
                                         gbx_host_callback callback, void *data, gbx_err *err);
 
-/* Define every export of `instance`, of the same store, under the module name `module`.
- * GBX_NO_MEMORY, GBX_ARGUMENT; on failure some may be defined. */
+/* Define every export of `instance`, of the same store, under the module name `module`. A library is
+ * initialized first (gbx_store_opts.initialize), since those who import from it call it without the
+ * host. GBX_TRAPPED (in its `_initialize`, or in an earlier call that ended it), GBX_NO_MEMORY,
+ * GBX_ARGUMENT; on failure some may be defined. */
 GBX_API gbx_code gbx_linker_define_instance(gbx_linker *linker, const char *module,
                                             gbx_instance *instance, gbx_err *err);
 

@@ -17,6 +17,23 @@ typedef struct gbx_instance gbx_instance;
 
 #define GBX_UNLIMITED UINT64_MAX
 
+/* A module that exports `_initialize` and no `_start` (a reactor: Go's -buildmode=c-shared) is a library
+ * that has to be set up before anything else of it is called. */
+typedef enum gbx_initialize {
+    GBX_INITIALIZE_AUTO, /* `_initialize` runs by itself, once, before the first call of an export; it has the
+                            store's deadline for itself, and its trap is that of the call */
+    GBX_INITIALIZE_HOST, /* the host calls gbx_instance_initialize; an export that is called before it is
+                            GBX_TRAP_UNINITIALIZED */
+} gbx_initialize;
+
+/* What a trap ends, beside the call. An uncaught exception of WebAssembly ends the call alone. */
+typedef enum gbx_after_trap {
+    GBX_AFTER_TRAP_AUTO,    /* programs, which export `_start` or `_initialize`: a Go program's registers
+                               and stacks are then those of the call that trapped. Other modules go on */
+    GBX_AFTER_TRAP_ENDS,    /* every instance that was in the call */
+    GBX_AFTER_TRAP_GOES_ON, /* nothing: the host knows that its guests survive it */
+} gbx_after_trap;
+
 typedef struct gbx_store_opts {
     size_t size;           /* set by GBX_STORE_OPTS_INIT */
     uint64_t timeout_ns;   /* wall-clock bound of each outermost call, waits included; 0: 30 s;
@@ -43,6 +60,8 @@ typedef struct gbx_store_opts {
                               one instruction is one unit, nearly. One that goes on ends with
                               GBX_TRAP_FUEL. 0 and GBX_UNLIMITED: no bound; anything else takes an
                               engine with gbx_engine_opts.metered */
+    gbx_initialize initialize; /* who runs `_initialize` of libraries */
+    gbx_after_trap after_trap; /* which instances can still be called after a trap */
 } gbx_store_opts;
 #define GBX_STORE_OPTS_INIT GBX_SIZED(gbx_store_opts)
 
@@ -110,13 +129,12 @@ typedef struct gbx_linker gbx_linker; /* host.h */
 
 /* Instantiate `module` with the imports `linker` supplies (NULL: none), apply its segments, run its
  * start function if it has one. The start function is a call: it has the store's deadline and may be
- * cancelled. *out is owned by the store.
- * All imports that are missing or of another type are reported at once; the first ones stand in err,
- * gbx_linker_check gives them all.
- * On failure *out is NULL: GBX_UNKNOWN_IMPORT, GBX_IMPORT_TYPE, GBX_TRAPPED (trap, if not NULL, says
- * which; a segment outside its memory or table counts as one), GBX_LIMIT (the module starts with more
- * memory or table than the store allows), GBX_NO_MEMORY, GBX_ARGUMENT (a required argument is NULL,
- * objects of different engines or stores). trap->code is GBX_TRAP_NONE unless GBX_TRAPPED. */
+ * cancelled. *out is owned by the store. All imports that are missing or of another type are reported at
+ * once; the first ones stand in err, gbx_linker_check gives them all. On failure *out is NULL:
+ * GBX_UNKNOWN_IMPORT, GBX_IMPORT_TYPE, GBX_ABI_VERSION (gbx_linker_speak), GBX_TRAPPED (trap, if not
+ * NULL, says which; a segment outside its memory or table counts as one), GBX_LIMIT (the module starts
+ * with more memory or table than the store allows), GBX_NO_MEMORY, GBX_ARGUMENT (a required argument is
+ * NULL, objects of different engines or stores). trap->code is GBX_TRAP_NONE unless GBX_TRAPPED. */
 GBX_API gbx_code gbx_instance_new(gbx_store *store, const gbx_module *module, gbx_linker *linker,
                                   gbx_instance **out, gbx_trap *trap, gbx_err *err);
 
@@ -131,6 +149,24 @@ typedef struct gbx_instance_opts {
 GBX_API gbx_code gbx_instance_new_with(gbx_store *store, const gbx_module *module, gbx_linker *linker,
                                        const gbx_instance_opts *opts, gbx_instance **out, gbx_trap *trap,
                                        gbx_err *err);
+/* Run a library's `_initialize` now, if it has not run yet; GBX_TRAP_NONE at once where it has, and for
+ * modules that have none. As gbx_func_call otherwise. Calling what gbx_instance_func gives for
+ * "_initialize" does the same. */
+GBX_API gbx_trap_code gbx_instance_initialize(gbx_instance *instance, gbx_trap *trap);
+
+/* Make the instance as it was when gbx_instance_new or gbx_instance_resume gave it, for the next
+ * request: memory, tables, globals and segments are those of the beginning, the start function or the
+ * snapshot's `resume` runs again, a library is initialized again before its next call, and one that a
+ * trap or exit had ended can be called. Nothing that calls left can be read. Functions and memories that
+ * the host has of it stay good, what it read of a memory does not. What was linked by gbx_wasi_link is
+ * as it was linked, for all instances of the store: what guests opened is closed, scratch directories
+ * are new ones, what may be written counts from zero, a seed gives its numbers again; files and streams
+ * of the host are as they are. Fuel is the store's and stays. GBX_STATE: a call runs in the store; the
+ * module imports a memory, a table or a mutable global; a guest closed a descriptor that it was granted.
+ * Then nothing was changed. GBX_TRAPPED (trap, which may be NULL, says how), GBX_SNAPSHOT,
+ * GBX_UNSUPPORTED (no new scratch directory), GBX_NO_MEMORY: the instance cannot be called until it is
+ * reset. */
+GBX_API gbx_code gbx_instance_reset(gbx_instance *instance, gbx_trap *trap, gbx_err *err);
 
 typedef struct gbx_func gbx_func; /* a function of an instance, owned by its store */
 
@@ -148,13 +184,16 @@ GBX_API size_t gbx_func_params(const gbx_func *func, const gbx_valtype **out);
 GBX_API size_t gbx_func_results(const gbx_func *func, const gbx_valtype **out);
 
 /* Call `func` with `args`; its results are written to `results`, all of them or, when it trapped, none.
- * Returns GBX_TRAP_NONE when it returned; otherwise what ended it, with details in *trap (may be
- * NULL). The guest exiting by itself is GBX_TRAP_EXIT, and trap->exit_status says with what.
- * Counts and types must match the function's, else nothing is called: GBX_TRAP_HOST with a message.
- * GBX_TRAP_NO_HOST_MEMORY: no address space for a stack, no descriptor or thread for the deadline.
- * May be called from a host function of the same store: such calls nest in the outermost one, share its
- * deadline and end with it. After a trap further calls are allowed, but the guest's memory is as the
- * trap left it, and few programs can go on from there. */
+ * Returns GBX_TRAP_NONE when it returned; otherwise what ended it, with details in *trap (may be NULL).
+ * The guest exiting by itself is GBX_TRAP_EXIT, and trap->exit_status says with what. Counts and types
+ * must match the function's, else nothing is called: GBX_TRAP_HOST with a message.
+ * GBX_TRAP_NO_HOST_MEMORY: no address space for a stack, no descriptor or thread for the deadline. May
+ * be called from a host function of the same store: such calls nest in the outermost one, share its
+ * deadline and end with it. The first call of a library's export runs its `_initialize`
+ * (gbx_store_opts.initialize). After a trap an instance of a program can be called no more, which is
+ * GBX_TRAP_POISONED with a message that names the call and its trap, and after an exit GBX_TRAP_ENDED
+ * (gbx_store_opts.after_trap). What instances of a store call of each other, not through the host, is
+ * not looked at. */
 GBX_API gbx_trap_code gbx_func_call(gbx_func *func, const gbx_val *args, size_t arg_count,
                                     gbx_val *results, size_t result_count, gbx_trap *trap);
 

@@ -22,12 +22,29 @@ GBX_API int gbx_trap_exit_code(gbx_trap_code code);
 
 #define GBX_TRAP_FRAMES 64 /* frames kept of a backtrace, innermost first */
 
-/* One guest frame. `offset` is the byte offset into the module file of the instruction: the number
- * that `wasm-objdump -d` shows. `name` is borrowed from the module; "" where it has none. */
+/* How well the line of a frame is known. */
+typedef enum gbx_line {
+    GBX_LINE_NONE, /* not at all: `line` is 0 */
+    GBX_LINE_CALL, /* it is that of the call which the frame makes */
+    GBX_LINE_NEAR, /* of a statement between the same two calls as the instruction */
+    GBX_LINE_FUNC, /* where the function begins */
+} gbx_line;
+
+/* One guest frame. `offset` is the byte offset into the module file of the instruction: the number that
+ * `wasm-objdump -d` shows; 0 for those of a goroutine that has waited, which are on Go's stack alone.
+ * `name` is what the module's name section calls the function. The other texts come from the table which
+ * Go's linker puts into every program, stripped or not: the function as Go writes it
+ * ("main.(*server).load"), and the file and line of the source, which is that of a function inlined
+ * there where the line is of one. They are not looked up where the guest exited. Texts are borrowed from
+ * the module, escaped for a terminal, NUL-terminated, never NULL, and "" where they are not known. */
 typedef struct gbx_frame {
     uint32_t func_idx;
     uint32_t offset;
-    const char *name; /* escaped for a terminal, NUL-terminated, never NULL */
+    const char *name;
+    const char *go_func;
+    const char *file;
+    uint32_t line;
+    gbx_line line_kind;
 } gbx_frame;
 
 /* Plain data, owned by the caller. A call that takes one sets `code`, to GBX_TRAP_NONE where nothing
@@ -40,6 +57,9 @@ typedef struct gbx_trap {
                               one line of UTF-8 without control characters */
     uint32_t frame_count;  /* frames in `frames` */
     uint64_t frames_total; /* frames there were */
+    uint64_t limit; /* the store's bound that was met: nanoseconds of GBX_TRAP_DEADLINE, bytes of
+                       GBX_TRAP_STACK_EXHAUSTED and GBX_TRAP_OUTPUT_LIMIT; 0 for other traps */
+    uint64_t used;  /* of it, time to a tick of the system's clock; 0 for other traps */
     gbx_frame frames[GBX_TRAP_FRAMES];
 } gbx_trap;
 

@@ -128,7 +128,6 @@ struct gbx_instance {
     u32 memory_count;   /* entries of memories: what host functions may reach without the module */
     bool *data_dropped; /* by data segment */
     bool *elem_dropped; /* by element segment */
-    bool poisoned;      /* a trap left guest state that no later call may rely on */
 };
 
 /* One frame of a backtrace, as the executing tiers record it. */

@@ -24,6 +24,13 @@ GBX_MUST_USE gbx_code gbx_api_name(const char *text, const char *what, rd_name *
 GBX_MUST_USE gbx_code gbx_api_same_engine(const gbx_store *store, const gbx_module *module,
                                           const gbx_linker *linker, gbx_err *err);
 
+/* The version of the host's interface that a module states, before it is instantiated and after; see abi.c.
+ * GBX_ABI_VERSION. *is_stated: it is, in some way, and right. linker may be NULL, trap may not. */
+GBX_MUST_USE gbx_code gbx_api_abi_link(gbx_linker *linker, const gbx_module *module, bool *is_stated,
+                                       gbx_err *err);
+GBX_MUST_USE gbx_code gbx_api_abi_check(const gbx_linker *linker, gbx_instance *inst, bool is_stated,
+                                        gbx_trap *trap, gbx_err *err);
+
 /* Room on the stack that is written before it is read. PERF: builds zero all locals, and 256 bytes of
  * them are half of a host call; measure: an empty host function called in a loop. */
 #define API_UNINIT __attribute__((uninitialized))

@@ -318,6 +318,14 @@ gbx_linker_define_instance(gbx_linker *linker, const char *module, gbx_instance 
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
                                 "the instance belongs to another store than the linker");
     }
+    gbx_trap trap;
+    gbx_trap_code const began = gbx_runtime_store_limits(store)->host_initializes
+                                        ? GBX_TRAP_NONE
+                                        : gbx_runtime_life_initialize(instance, &trap);
+    if (began != GBX_TRAP_NONE) {
+        return gbx_base_err_set(err, GBX_TRAPPED, GBX_NO_OFFSET, "the instance cannot be called: %s%s%s",
+                                gbx_trap_text(began), trap.message[0] ? ": " : "", trap.message);
+    }
     return gbx_runtime_linker_define_instance(linker, names[0], instance, err);
 }
 

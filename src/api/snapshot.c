@@ -190,15 +190,18 @@ api_snapshot_compare(const gbx_snapshot *s, wasi_ctx *wasi, gbx_err *err)
 }
 
 /* The export is believed in what it does with the answers, not in that it asks. */
-static gbx_code
-api_snapshot_renew(const gbx_snapshot *s, gbx_store *store, gbx_instance *inst, gbx_trap *trap, gbx_err *err)
+gbx_code
+gbx_api_snapshot_renew(gbx_instance *inst, gbx_trap *trap, gbx_err *err)
 {
+    gbx_store *const store = inst->store;
     gbx_slot none[1] = {0};
+    u32 resume, renews;
+    if (!gbx_runtime_life_resume(inst, &resume, &renews)) return GBX_OK;
     u32 const before = gbx_runtime_store_asked(store, 0);
-    gbx_trap_code const code = gbx_runtime_call(store, inst->funcs[s->resume], none, trap);
+    gbx_trap_code const code = gbx_runtime_call(store, inst->funcs[resume], none, trap);
     u32 const asked = gbx_runtime_store_asked(store, before);
     (void)gbx_runtime_store_asked(store, before | asked);
-    u32 const missing = s->holds & s->renews & ~asked;
+    u32 const missing = renews & ~asked;
     if (code != GBX_TRAP_NONE) {
         return gbx_base_err_set(err, GBX_TRAPPED, GBX_NO_OFFSET,
                                 "the export that resumes the instance ended: %s%s%s", gbx_trap_text(code),
@@ -227,12 +230,19 @@ gbx_instance_resume(gbx_store *store, const gbx_snapshot *snapshot, gbx_linker *
     GBX_TRY(gbx_api_same_engine(store, gbx_runtime_snapshot_module(snapshot->state), linker, err));
     wasi_ctx *wasi;
     gbx_instance *inst;
+    bool states_abi;
+    const gbx_module *const module = gbx_runtime_snapshot_module(snapshot->state);
+    GBX_TRY(gbx_api_abi_link(linker, module, &states_abi, err));
     GBX_TRY(api_snapshot_wasi(store, &wasi, err));
     GBX_TRY(api_snapshot_compare(snapshot, wasi, err));
     GBX_TRY(gbx_runtime_instance_resume(store, snapshot->state, linker, &inst, err));
     if (snapshot->holds & GBX_FROM_GRANTS && snapshot->imprint && wasi)
         gbx_wasi_imprint_apply(snapshot->imprint, wasi);
-    if (snapshot->has_resume) GBX_TRY(api_snapshot_renew(snapshot, store, inst, trap, err));
+    if (wasi) gbx_wasi_ctx_mark(wasi);
+    if (snapshot->has_resume)
+        gbx_runtime_life_set_resume(inst, snapshot->resume, snapshot->holds & snapshot->renews);
+    GBX_TRY(gbx_api_snapshot_renew(inst, trap, err));
+    GBX_TRY(gbx_api_abi_check(linker, inst, states_abi, trap, err));
     *out = inst;
     return GBX_OK;
 }

@@ -34,6 +34,10 @@ gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts, gbx_store **out, g
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "stack_bytes is %llu: %s",
                                 (unsigned long long)o.stack_bytes, WASM_WHY_GUEST_STACK_BYTES);
     }
+    if ((u32)o.initialize > GBX_INITIALIZE_HOST || (u32)o.after_trap > GBX_AFTER_TRAP_GOES_ON) {
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
+                                "initialize or after_trap is a value that this library does not know");
+    }
     u64 const memory = o.memory_bytes ? o.memory_bytes : API_STORE_MEMORY_BYTES;
     u64 const stack = o.stack_bytes ? o.stack_bytes : store_default_stack(memory);
     runtime_limits const limits = {
@@ -46,6 +50,8 @@ gbx_store_new(gbx_engine *engine, const gbx_store_opts *opts, gbx_store **out, g
             .disk_bytes = o.disk_bytes ? o.disk_bytes : API_STORE_DISK_BYTES,
             .huge_pages = o.huge_pages != 0,
             .fuel = o.fuel ? o.fuel : GBX_UNLIMITED,
+            .host_initializes = o.initialize == GBX_INITIALIZE_HOST,
+            .after_trap = o.after_trap,
     };
     if (o.fuel && !gbx_runtime_engine_is_metered(engine)) {
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET,
@@ -139,15 +145,22 @@ gbx_code
 gbx_instance_new_with(gbx_store *store, const gbx_module *module, gbx_linker *linker,
                       const gbx_instance_opts *opts, gbx_instance **out, gbx_trap *trap, gbx_err *err)
 {
+    API_UNINIT gbx_trap own_trap;
     gbx_instance_opts o;
-    if (trap) trap->code = GBX_TRAP_NONE;
+    gbx_instance *inst;
+    bool states_abi;
+    if (!trap) trap = &own_trap;
+    trap->code = GBX_TRAP_NONE;
     API_NEED(out, err);
     *out = NULL;
     API_NEED(store, err);
     API_NEED(module, err);
     GBX_TRY(gbx_api_options(&o, sizeof o, opts, err));
     gbx_code code = gbx_api_same_engine(store, module, linker, err);
-    if (code == GBX_OK) code = gbx_runtime_instance_new(store, module, linker, o.name, out, trap, err);
+    if (code == GBX_OK) code = gbx_api_abi_link(linker, module, &states_abi, err);
+    if (code == GBX_OK) code = gbx_runtime_instance_new(store, module, linker, o.name, &inst, trap, err);
+    if (code == GBX_OK) code = gbx_api_abi_check(linker, inst, states_abi, trap, err);
+    if (code == GBX_OK) *out = inst;
     return gbx_runtime_name_err(store, o.name, code, err);
 }
 
@@ -164,8 +177,17 @@ api_store_export(const gbx_instance *instance, const char *name, wasm_extern kin
 gbx_func *
 gbx_instance_func(gbx_instance *instance, const char *name)
 {
-    runtime_extern ext;
-    return api_store_export(instance, name, WASM_EXTERN_FUNC, &ext) ? ext.of.func : NULL;
+    rd_name n;
+    if (!instance || gbx_api_name(name, "name", &n, NULL) != GBX_OK) return NULL;
+    const wasm_export *const e = gbx_wasm_find_export(instance->module, n.text, n.len);
+    return e && e->kind == WASM_EXTERN_FUNC ? gbx_runtime_life_function(instance, e->idx) : NULL;
+}
+
+gbx_trap_code
+gbx_instance_initialize(gbx_instance *instance, gbx_trap *trap)
+{
+    if (!instance) return gbx_runtime_trap(trap, GBX_TRAP_HOST, "initialized a NULL instance");
+    return gbx_runtime_life_initialize(instance, trap);
 }
 
 gbx_func *
@@ -173,7 +195,7 @@ gbx_instance_func_at(gbx_instance *instance, size_t idx)
 {
     if (!instance || idx >= instance->module->export_count) return NULL;
     const wasm_export *const e = &instance->module->exports[idx];
-    return e->kind == WASM_EXTERN_FUNC ? instance->funcs[e->idx] : NULL;
+    return e->kind == WASM_EXTERN_FUNC ? gbx_runtime_life_function(instance, e->idx) : NULL;
 }
 
 bool

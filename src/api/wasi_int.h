@@ -59,6 +59,8 @@ void gbx_api_wasi_unbind(gbx_wasi *wasi, int guest_fd);
 GBX_MUST_USE gbx_code gbx_api_wasi_add_dir(gbx_wasi *wasi, const char *host_path, const char *guest_path,
                                            wasi_dir_grant dir, gbx_err *err);
 gbx_code gbx_api_wasi_out_of_memory(gbx_err *err);
+/* Call what a snapshot wants called in an instance that begins with it, if it does; see gbx/snapshot.h. */
+GBX_MUST_USE gbx_code gbx_api_snapshot_renew(gbx_instance *inst, gbx_trap *trap, gbx_err *err);
 
 /* The wasi_trace_report of a context whose calls the host wants to know of; `data` is an api_wasi_linked. */
 void gbx_api_trace_report(void *data, const wasi_traced *t);

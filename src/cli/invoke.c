@@ -1,7 +1,7 @@
 /* --invoke NAME: call an export with parameters from the command line and print its results; and what
  * is said about a module that has no _start.
  *
- * A reactor's _initialize runs first, once, as the WASI application ABI asks:
+ * A reactor's _initialize runs first, by itself, as the WASI application ABI asks:
  * SPEC: github.com/WebAssembly/WASI, legacy/application-abi.md */
 #include <string.h>
 
@@ -165,10 +165,6 @@ gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_module *m
     gbx_val *const out = gbx_cli_alloc(result_count + 1, sizeof *out);
     int const status = invoke_args(plan, params, param_count, args);
     if (status != CLI_EXIT_OK) return status;
-    gbx_func *const initialize = gbx_instance_func(instance, "_initialize");
-    if (initialize && strcmp(plan->invoke, "_initialize") != 0 &&
-        gbx_func_call(initialize, NULL, 0, NULL, 0, trap) != GBX_TRAP_NONE)
-        return CLI_EXIT_OK; /* the caller reports the trap */
     if (gbx_func_call(func, args, param_count, out, result_count, trap) != GBX_TRAP_NONE)
         return CLI_EXIT_OK;
     for (size_t i = 0; i < result_count; i++)

@@ -36,6 +36,7 @@ report_exit(gbx_code code)
     case GBX_UNSUPPORTED:
     case GBX_LIMIT:
     case GBX_UNKNOWN_IMPORT:
+    case GBX_ABI_VERSION:
     case GBX_IMPORT_TYPE:
     case GBX_IO:
     case GBX_DENIED:
@@ -214,6 +215,18 @@ gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code co
     return report_exit(code);
 }
 
+/* "main.load at /src/main.go:12", or what is known of it. */
+static void
+report_place(cli_text *t, const gbx_frame *f)
+{
+    static const char *const how[] = {
+            [GBX_LINE_NONE] = "", [GBX_LINE_CALL] = "at", [GBX_LINE_NEAR] = "near", [GBX_LINE_FUNC] = "of"};
+    const char *const name = *f->go_func ? f->go_func : f->name;
+    gbx_cli_text_printf(t, "%s", *name ? name : "a function without a name");
+    if (f->line_kind != GBX_LINE_NONE)
+        gbx_cli_text_printf(t, " %s %s:%" PRIu32, how[f->line_kind], f->file, f->line);
+}
+
 /* One frame a line, innermost first. */
 static const char *
 report_frames(const gbx_trap *trap)
@@ -223,9 +236,11 @@ report_frames(const gbx_trap *trap)
     uint32_t const count = trap->frame_count < SHOWN ? trap->frame_count : SHOWN;
     for (uint32_t i = 0; i < count; i++) {
         const gbx_frame *const f = &trap->frames[i];
-        gbx_cli_text_printf(&t, "%s%s (function %" PRIu32 ", offset 0x%" PRIx32 ")", i ? "\n" : "",
-                            *f->name ? f->name : "a function without a name", f->func_idx,
-                            f->offset);
+        if (i) gbx_cli_text_printf(&t, "\n");
+        report_place(&t, f);
+        gbx_cli_text_printf(&t, " (function %" PRIu32, f->func_idx);
+        if (f->offset) gbx_cli_text_printf(&t, ", offset 0x%" PRIx32, f->offset);
+        gbx_cli_text_printf(&t, ")");
     }
     if (trap->frames_total > count)
         gbx_cli_text_printf(&t, "\nand %" PRIu64 " more", trap->frames_total - count);

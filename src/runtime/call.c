@@ -8,8 +8,8 @@
  * the next, which then ends before it begins; one that arrives while a call runs is used up by that
  * call, whether the guest noticed in time or not. RULE: S14, the word is the truth and the event a hint.
  *
- * A trap leaves the guest's memory as it was at that instruction, and WebAssembly allows further
- * calls; `poisoned` only remembers that it happened. */
+ * A trap leaves the guest's memory as it was at that instruction. Whether further calls may come, life.c
+ * says. */
 #include <stdarg.h>
 #include <string.h>
 
@@ -61,6 +61,7 @@ gbx_runtime_trap(gbx_trap *trap, gbx_trap_code code, const char *fmt, ...)
     trap->exit_status = 0;
     trap->frame_count = 0;
     trap->frames_total = 0;
+    trap->limit = trap->used = 0;
     text_buf t = gbx_base_text_init(trap->message, sizeof trap->message);
     va_list args;
     va_start(args, fmt);
@@ -156,27 +157,6 @@ call_end(gbx_store *s)
     else call_tidy(s);
 }
 
-const char *
-gbx_runtime_frame_name(const gbx_frame_ref *frame)
-{
-    return gbx_runtime_module_func_name(instance_of(frame->inst)->module, frame->func_idx);
-}
-
-static void
-call_copy_frames(const gbx_exec *x, gbx_trap *trap)
-{
-    trap->frames_total = x->frames_total;
-    trap->frame_count = (u32)min_u64(x->frame_count, GBX_TRAP_FRAMES);
-    for (u32 i = 0; i < trap->frame_count; i++) {
-        const gbx_frame_ref *const f = &x->frames[i];
-        trap->frames[i] = (gbx_frame){
-                .func_idx = f->func_idx,
-                .offset = f->offset,
-                .name = gbx_runtime_frame_name(f),
-        };
-    }
-}
-
 /* What the trap code alone does not say: the limit that was hit, or what the host function said. */
 static void
 call_explain(const gbx_store *s, gbx_trap_code code, text_buf *t)
@@ -197,6 +177,24 @@ call_explain(const gbx_store *s, gbx_trap_code code, text_buf *t)
     }
 }
 
+/* The bound that was met, in numbers. */
+static void
+call_measure(const gbx_store *s, gbx_trap_code code, gbx_trap *trap)
+{
+    trap->limit = trap->used = 0;
+    switch (code) {
+    case GBX_TRAP_DEADLINE:
+        trap->limit = s->limits.timeout_ns;
+        trap->used = gbx_base_os_now_ns() - s->seat->looked_ns;
+        break;
+    case GBX_TRAP_STACK_EXHAUSTED:
+        trap->limit = trap->used = (u64)((u8 *)s->exec.stack_end - (u8 *)s->exec.stack);
+        break;
+    case GBX_TRAP_OUTPUT_LIMIT: trap->limit = trap->used = s->limits.output_bytes; break;
+    default: break;
+    }
+}
+
 /* What the execution context was left with stays there: a host function that returns a nested trap
  * passes its message and frames on (and where it goes on instead, api/ forgets the message). */
 static void
@@ -207,7 +205,8 @@ call_report(gbx_store *s, gbx_trap_code code, gbx_trap *trap)
     trap->exit_status = code == GBX_TRAP_EXIT ? s->exec.exit_status : 0;
     text_buf t = gbx_base_text_init(trap->message, sizeof trap->message);
     call_explain(s, code, &t);
-    call_copy_frames(&s->exec, trap);
+    call_measure(s, code, trap);
+    gbx_runtime_frames_copy(&s->exec, code != GBX_TRAP_EXIT, trap);
 }
 
 /* A call did not return: whose it was, and how it ended. */
@@ -226,9 +225,9 @@ call_trapped(gbx_store *s, const gbx_func *f, gbx_trap_code code, gbx_trap *trap
     s->has_ended = true;
     gbx_runtime_seat_mine->streak = 0;
     gbx_runtime_seat_mine->tick = 0;
-    if (code != GBX_TRAP_EXIT && f->code) f->inst->poisoned = true;
     call_report(s, code, trap);
     (void)call_failed(s, f, code, trap);
+    gbx_runtime_life_ended(s, f, code);
     if (s->depth) return;
     s->exec.frame_count = 0;
     s->exec.frames_total = 0;
@@ -283,11 +282,9 @@ call_nested(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
     return code;
 }
 
-gbx_trap_code
-gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
+static inline gbx_trap_code
+call_outermost(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
-    if (trap) trap->code = GBX_TRAP_NONE;
-    if (GBX_UNLIKELY(s->depth)) return call_nested(s, f, slots, trap);
     if (GBX_LIKELY(call_is_seated(s))) s->seat->calls++;
     else if (!call_take_seat(s, trap)) return call_failed(s, f, GBX_TRAP_NO_HOST_MEMORY, trap);
     if (GBX_UNLIKELY(!(figure_add(&s->figures.calls, 1) & s->time_mask))) gbx_runtime_figures_time(s);
@@ -296,4 +293,21 @@ gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *tra
     if (GBX_UNLIKELY(s->is_timed)) gbx_runtime_figures_timed(s);
     call_end(s);
     return code;
+}
+
+/* In a store with instances that cannot be called just so (life.c), or from a host function. */
+CALL_RARE static gbx_trap_code
+call_aside(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
+{
+    gbx_trap_code const refused = s->unready ? gbx_runtime_life_enter(f, trap) : GBX_TRAP_NONE;
+    if (refused != GBX_TRAP_NONE) return refused;
+    return s->depth ? call_nested(s, f, slots, trap) : call_outermost(s, f, slots, trap);
+}
+
+gbx_trap_code
+gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
+{
+    if (trap) trap->code = GBX_TRAP_NONE;
+    if (GBX_UNLIKELY(s->depth | s->unready)) return call_aside(s, f, slots, trap);
+    return call_outermost(s, f, slots, trap);
 }

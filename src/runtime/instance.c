@@ -147,8 +147,8 @@ gbx_runtime_instance_free(runtime_instance *i)
 /* ---- From tenant to tenant */
 
 /* What memory and table k begin with: as declared, or as large as the snapshot has them. */
-static wasm_limits
-instance_memory_type(const runtime_instance *i, u32 k)
+wasm_limits
+gbx_runtime_instance_memory_type(const runtime_instance *i, u32 k)
 {
     const wasm_module *const w = i->abi.module;
     wasm_limits type = w->memories[k];
@@ -156,8 +156,8 @@ instance_memory_type(const runtime_instance *i, u32 k)
     return type;
 }
 
-static wasm_tabletype
-instance_table_type(const runtime_instance *i, u32 k)
+wasm_tabletype
+gbx_runtime_instance_table_type(const runtime_instance *i, u32 k)
 {
     const wasm_module *const w = i->abi.module;
     wasm_tabletype type = w->tables[k];
@@ -189,11 +189,12 @@ instance_put_right(runtime_instance *i)
         if (!mem->base || !mem->guarded) return false;
         i->idle_bytes += gbx_runtime_image_restore(img, mem, i->is_mapped, &pool->written,
                                                    gbx_runtime_pool_room(pool));
-        if (!gbx_runtime_memory_shrink(mem, instance_memory_type(i, 0).min * MEMORY_PAGE_BYTES)) return false;
+        u64 const pages = gbx_runtime_instance_memory_type(i, 0).min;
+        if (!gbx_runtime_memory_shrink(mem, pages * MEMORY_PAGE_BYTES)) return false;
     }
     for (u32 k = w->imported_tables; k < w->table_count; k++) {
         gbx_table *const t = &i->own_tables[k - w->imported_tables];
-        wasm_tabletype const type = instance_table_type(i, k);
+        wasm_tabletype const type = gbx_runtime_instance_table_type(i, k);
         gbx_runtime_table_reset(t, &type, &i->abi.store->table_left);
         i->idle_bytes += t->cap * sizeof *t->elems;
     }
@@ -221,7 +222,9 @@ instance_forget(runtime_instance *i)
     memset(i->abi.tags, 0, w->imported_tags * sizeof *i->abi.tags);
     for (u32 k = w->imported_globals; k < w->global_count; k++) *i->abi.globals[k] = (gbx_global){0};
     i->abi.store = NULL;
-    i->abi.poisoned = false;
+    i->life = LIFE_READY;
+    i->initialize = NULL;
+    i->has_resume = false;
     i->next = NULL;
     i->snapshot = NULL;
 }
@@ -287,14 +290,14 @@ instance_bind_imports(runtime_instance *i, gbx_linker *l, gbx_err *err)
     return code;
 }
 
-static gbx_code
-instance_make_own(runtime_instance *i, gbx_err *err)
+gbx_code
+gbx_runtime_instance_make_own(runtime_instance *i, gbx_err *err)
 {
     const wasm_module *const w = i->abi.module;
     gbx_store *const s = i->abi.store;
     for (u32 k = w->imported_memories; k < w->memory_count; k++) {
         gbx_memory *const mem = &i->own_memories[k - w->imported_memories];
-        wasm_limits const type = instance_memory_type(i, k);
+        wasm_limits const type = gbx_runtime_instance_memory_type(i, k);
         const char *const what = i->snapshot ? "the snapshot's memory" : "the module's memory";
         GBX_TRY((mem->base ? gbx_runtime_memory_reuse : gbx_runtime_memory_init)(
                 mem, &type, s->limits.memory_bytes, what, err));
@@ -304,9 +307,9 @@ instance_make_own(runtime_instance *i, gbx_err *err)
     }
     for (u32 k = w->imported_tables; k < w->table_count; k++) {
         gbx_table *const t = &i->own_tables[k - w->imported_tables];
-        wasm_tabletype const type = instance_table_type(i, k);
+        wasm_tabletype const type = gbx_runtime_instance_table_type(i, k);
         const char *const what = i->snapshot ? "the snapshot's table" : "the module's table";
-        GBX_TRY((i->is_reused ? gbx_runtime_table_reuse : gbx_runtime_table_init)(
+        GBX_TRY((t->elems ? gbx_runtime_table_reuse : gbx_runtime_table_init)(
                 t, &type, &s->table_left, what, err));
         i->abi.tables[k] = t;
     }
@@ -325,8 +328,8 @@ instance_make_own(runtime_instance *i, gbx_err *err)
 }
 
 /* Segments, then the start function: what the guest does to its store. */
-static gbx_code
-instance_start(runtime_instance *i, gbx_trap *trap, gbx_err *err)
+gbx_code
+gbx_runtime_instance_start(runtime_instance *i, gbx_trap *trap, gbx_err *err)
 {
     const wasm_module *const w = i->abi.module;
     u64 const begun_ns = gbx_base_os_now_ns();
@@ -355,7 +358,7 @@ instance_make(gbx_store *s, gbx_module *m, runtime_snapshot *snap, gbx_linker *l
     runtime_instance *const i = instance_get(s, m, snap);
     if (!i) return instance_out_of_memory(err);
     gbx_code code = instance_bind_imports(i, l, err);
-    if (code == GBX_OK) code = instance_make_own(i, err);
+    if (code == GBX_OK) code = gbx_runtime_instance_make_own(i, err);
     if (code == GBX_OK) gbx_runtime_tier_instance(i);
     if (code != GBX_OK) {
         instance_free_own(i, &s->table_left);
@@ -382,10 +385,12 @@ gbx_runtime_instance_new(gbx_store *s, const gbx_module *m, gbx_linker *l, const
     *out = NULL;
     GBX_TRY(instance_make(s, gbx_runtime_module_mutable(m), NULL, l, &i, err));
     GBX_TRY(gbx_runtime_name_instance(i, name, err));
-    gbx_code const code = instance_start(i, trap, err);
+    gbx_code const code = gbx_runtime_instance_start(i, trap, err);
     gbx_runtime_figures_instance(s, i, gbx_base_os_now_ns() - begun_ns);
-    if (code == GBX_OK) *out = &i->abi;
-    return code;
+    if (code != GBX_OK) return code;
+    if (i->module->is_library) gbx_runtime_life_set(i, LIFE_FRESH);
+    *out = &i->abi;
+    return GBX_OK;
 }
 
 gbx_code
@@ -398,6 +403,7 @@ gbx_runtime_instance_resume(gbx_store *s, runtime_snapshot *snap, gbx_linker *l,
     GBX_TRY(instance_make(s, snap->module, snap, l, &i, err));
     gbx_runtime_snapshot_apply(snap, i);
     gbx_runtime_figures_instance(s, i, gbx_base_os_now_ns() - begun_ns);
+    if (snap->is_fresh) gbx_runtime_life_set(i, LIFE_FRESH);
     *out = &i->abi;
     return GBX_OK;
 }

@@ -67,7 +67,26 @@ gbx_runtime_linker_free(gbx_linker *l)
         if (l->next) l->next->link = l->link;
     }
     linker_clear(l);
+    gbx_base_free((void *)(uintptr_t)l->abi.name.text);
     gbx_base_free(l);
+}
+
+const runtime_abi *
+gbx_runtime_linker_abi(const gbx_linker *l)
+{
+    return &l->abi;
+}
+
+gbx_code
+gbx_runtime_linker_set_abi(gbx_linker *l, rd_name name, u32 major, bool is_required, gbx_err *err)
+{
+    char *const text = gbx_base_alloc(name.len, 1);
+    if (!text) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a name");
+    memcpy(text, name.text, name.len);
+    gbx_base_free((void *)(uintptr_t)l->abi.name.text);
+    l->abi = (runtime_abi){
+            .is_set = true, .is_required = is_required, .major = major, .name = {text, name.len}};
+    return GBX_OK;
 }
 
 gbx_store *

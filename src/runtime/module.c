@@ -39,6 +39,7 @@ gbx_runtime_module_free(gbx_module *m)
     for (map_node *n; (n = gbx_base_map_pop(&m->names));) {
         gbx_base_free(MAP_ENTRY(n, module_name, node));
     }
+    gbx_runtime_frames_deinit(m);
     gbx_base_arena_deinit(&m->texts);
     gbx_base_free(m->imports);
     gbx_base_free(m->exports);
@@ -216,6 +217,7 @@ gbx_runtime_module_new(gbx_engine *e, u8 *bytes, size_t len, module_pieces *tagg
     code = module_decode(m, bytes, len, tagging, with, err);
     gbx_runtime_shipped_end(with);
     if (code == GBX_OK) code = module_intern(m, err);
+    if (code == GBX_OK) gbx_runtime_life_look(m);
     if (code == GBX_OK) module_count(m);
     gbx_runtime_keep_made(mine, code == GBX_OK ? m : NULL);
     if (code == GBX_OK) *out = m;

@@ -112,6 +112,8 @@ typedef struct runtime_limits {
     u64 output_bytes, disk_bytes; /* that may be written, for wasi/; UINT64_MAX: no bound */
     bool huge_pages;  /* behind memories */
     u64 fuel;         /* UINT64_MAX: no bound */
+    bool host_initializes;        /* `_initialize` is not run by itself */
+    gbx_after_trap after_trap;
 } runtime_limits;
 
 #define RUNTIME_STACK_LEAST_BYTES ((u64)64 << 10)
@@ -212,6 +214,15 @@ typedef struct runtime_extern {
 GBX_MUST_USE gbx_code gbx_runtime_linker_new(gbx_store *s, gbx_linker **out, gbx_err *err);
 void gbx_runtime_linker_free(gbx_linker *l); /* NULL is fine */
 gbx_store *gbx_runtime_linker_store(const gbx_linker *l); /* NULL once the store is gone */
+/* Which version of a host's interface a linker speaks; see abi.c of api/. */
+typedef struct runtime_abi {
+    bool is_set, is_required;
+    u32 major;
+    rd_name name;
+} runtime_abi;
+const runtime_abi *gbx_runtime_linker_abi(const gbx_linker *l);
+GBX_MUST_USE gbx_code gbx_runtime_linker_set_abi(gbx_linker *l, rd_name name, u32 major, bool is_required,
+                                                 gbx_err *err);
 /* A later definition of a pair of names replaces the earlier. */
 GBX_MUST_USE gbx_code gbx_runtime_linker_define(gbx_linker *l, rd_name module, rd_name name,
                                                 runtime_extern ext, gbx_err *err);
@@ -269,6 +280,26 @@ GBX_MUST_USE gbx_code gbx_runtime_instance_resume(gbx_store *s, runtime_snapshot
 runtime_extern gbx_runtime_instance_extern(const gbx_instance *inst, wasm_extern kind, u32 idx);
 bool gbx_runtime_instance_export(const gbx_instance *inst, rd_name name, runtime_extern *out);
 const gbx_module *gbx_runtime_instance_module(const gbx_instance *inst);
+
+/* ---- reset.c */
+
+/* GBX_STATE: not now, or not this one. */
+GBX_MUST_USE gbx_code gbx_runtime_reset_check(const gbx_instance *inst, gbx_err *err);
+/* As it began, where reset_check agrees. trap is not NULL. On failure it cannot be called. */
+GBX_MUST_USE gbx_code gbx_runtime_reset(gbx_instance *inst, gbx_trap *trap, gbx_err *err);
+
+/* ---- life.c */
+
+/* What an instance that began with a snapshot has called in it before anyone else: a function, and what that
+ * has to ask for (GBX_FROM_...). */
+void gbx_runtime_life_set_resume(gbx_instance *inst, u32 func_idx, u32 renews);
+bool gbx_runtime_life_resume(const gbx_instance *inst, u32 *func_idx, u32 *renews); /* false: nothing */
+
+/* Run a library's `_initialize` if that was not done. */
+GBX_MUST_USE gbx_trap_code gbx_runtime_life_initialize(gbx_instance *inst, gbx_trap *trap);
+/* Function func_idx for a host: `_initialize` of a library as one that runs it once. NULL: memory is
+ * short. */
+gbx_func *gbx_runtime_life_function(gbx_instance *inst, u32 func_idx);
 
 /* ---- snapshot.c */
 

@@ -14,6 +14,7 @@
 #include "runtime/published.h"
 #include "runtime/runtime.h"
 #include "runtime/tier.h"
+#include "wasm/golines.h"
 
 /* ---- types.c: canonical function types, thread-safe */
 
@@ -422,6 +423,12 @@ typedef struct module_name {
     char text[]; /* escaped, NUL-terminated */
 } module_name;
 
+/* ---- frames.c: backtraces for people */
+
+/* Frames of a call that ended, at most GBX_TRAP_FRAMES. `has_places`: with function, file and line of Go. */
+void gbx_runtime_frames_copy(const gbx_exec *x, bool has_places, gbx_trap *trap);
+void gbx_runtime_frames_deinit(gbx_module *m);
+
 enum { MODULE_IMAGE_UNUSED, MODULE_IMAGE_UNTRIED, MODULE_IMAGE_NONE, MODULE_IMAGE_READY };
 
 /* What active data segments make of memory 0; see image.c. Immutable once `state` is MODULE_IMAGE_READY. */
@@ -447,7 +454,12 @@ struct gbx_module {
     pthread_mutex_t lock;
     arena texts;
     gbx_extern_info *imports, *exports; /* NULL until asked for; name NULL: not made yet */
+    bool is_program, is_library; /* see life.c */
+    u32 initialize;              /* function, of a library */
     map names;
+    bool go_is_known; /* `go` was looked for */
+    go_table go;
+    map go_texts; /* by address */
 
     module_code code;
     module_image image;
@@ -553,6 +565,23 @@ GBX_MUST_USE gbx_code gbx_runtime_table_reuse(gbx_table *t, const wasm_tabletype
 /* Old length, or UINT64_MAX where it cannot grow. New elements are `init`. */
 GBX_MUST_USE u64 gbx_runtime_table_grow(gbx_table *t, gbx_slot init, u64 delta, u64 *left);
 
+/* ---- life.c: see its head */
+
+typedef enum instance_life {
+    LIFE_READY,    /* calls may come */
+    LIFE_FRESH,    /* `_initialize` has to run first */
+    LIFE_STARTING, /* it is running */
+    LIFE_POISONED, /* a trap left it in the middle of something */
+    LIFE_ENDED,    /* it exited */
+} instance_life;
+
+void gbx_runtime_life_look(gbx_module *m);
+void gbx_runtime_life_set(runtime_instance *i, instance_life life);
+/* Before a call of `f` in a store that has unready instances; may run `_initialize`. */
+GBX_MUST_USE gbx_trap_code gbx_runtime_life_enter(const gbx_func *f, gbx_trap *trap);
+/* After a call that did not return, with its frames still in the store. */
+void gbx_runtime_life_ended(gbx_store *s, const gbx_func *f, gbx_trap_code code);
+
 /* ---- instance.c, init.c */
 
 struct runtime_instance {
@@ -574,6 +603,14 @@ struct runtime_instance {
     pool_link in_pool, in_home;
     runtime_snapshot *snapshot; /* NULL: it began as its module says */
     char *name;                 /* owned; NULL: none */
+
+    instance_life life;
+    gbx_trap_code end_code; /* how the call ended that ended it too, and of which function; UINT32_MAX: of */
+    u32 end_func;           /* another instance's */
+    i32 end_status;
+    gbx_func *initialize; /* what hosts are given as `_initialize`; NULL: nobody asked */
+    bool has_resume;      /* see snapshot.c of api/ */
+    u32 resume, renews;
 };
 
 /* Both may be NULL. GBX_ARGUMENT: one is too long, or not UTF-8; GBX_NO_MEMORY. Before anybody else sees
@@ -593,6 +630,13 @@ instance_of(const gbx_instance *inst)
 {
     return (runtime_instance *)(uintptr_t)inst;
 }
+
+/* What memory and table k of an instance begin with; memories, tables and globals of its own as they
+ * begin; and then what the guest does. trap is not NULL. */
+wasm_limits gbx_runtime_instance_memory_type(const runtime_instance *i, u32 k);
+wasm_tabletype gbx_runtime_instance_table_type(const runtime_instance *i, u32 k);
+GBX_MUST_USE gbx_code gbx_runtime_instance_make_own(runtime_instance *i, gbx_err *err);
+GBX_MUST_USE gbx_code gbx_runtime_instance_start(runtime_instance *i, gbx_trap *trap, gbx_err *err);
 
 /* Its store is released: into the pool, or freed. */
 void gbx_runtime_instance_release(runtime_instance *i);
@@ -639,6 +683,7 @@ struct runtime_snapshot {
     snapshot_table *tables;
     wasm_value *globals; /* functions as in tables */
     bool *data_dropped, *elem_dropped;
+    bool is_fresh; /* `_initialize` had not run */
     pool_link idle; /* as gbx_module.idle */
 };
 
@@ -653,6 +698,9 @@ GBX_MUST_USE gbx_exn *gbx_runtime_exn_new(gbx_store *s, const gbx_tag *tag, cons
 void gbx_runtime_exns_free(gbx_store *s);
 
 /* ---- store.c */
+
+/* A number that no store has had: see gbx_store.tenant. */
+u64 gbx_runtime_store_new_tenant(void);
 
 #define STORE_STANDS ((const runtime_seat *)(uintptr_t)1)
 
@@ -689,6 +737,7 @@ struct gbx_store {
     u64 due_ns;    /* of calls until the seat looks at the clock again; WATCH_OFF: never */
     bool is_plain; /* that is exact enough, and the watcher does without fences */
     u32 depth;     /* calls now nested */
+    u32 unready;   /* instances that are not LIFE_READY */
     bool memory_was_refused; /* one could not grow as far as a guest wanted */
     bool has_ended; /* a call did, by a trap or an exit: somewhere guest state may be half made */
     bool has_code; /* of some instance: functions may be compiled */
@@ -723,6 +772,7 @@ struct gbx_linker {
     linker_set *sets; /* newest first; what is in defs was defined later */
     void *wasi;       /* see gbx_runtime_linker_set_wasi */
     gbx_linker *next, **link; /* in the store's list */
+    runtime_abi abi; /* its name is owned */
 };
 
 /* The store is gone: what was defined goes with it. */

@@ -238,6 +238,7 @@ gbx_runtime_snapshot_take(gbx_instance *inst, runtime_snapshot **out, u32 *from,
     if (!snap) return snapshot_no_memory(err);
     atomic_init(&snap->refs, 1);
     snap->module = gbx_runtime_module_retain(i->module);
+    snap->is_fresh = i->life == LIFE_FRESH;
     snap->idle = (pool_link){&snap->idle, &snap->idle};
     snapshot_taker t = {.snap = snap, .from = i, .w = w, .err = err};
     bool const is_there = snapshot_alloc(snap, w) && snapshot_list_imports(&t);

@@ -13,6 +13,12 @@ store_out_of_memory(gbx_err *err, const char *what)
     return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a %s", what);
 }
 
+u64
+gbx_runtime_store_new_tenant(void)
+{
+    return 1 + atomic_fetch_add_explicit(&store_count, 1, memory_order_relaxed);
+}
+
 gbx_code
 gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, const char *name, const char *tenant,
                       gbx_store **out, gbx_err *err)
@@ -21,7 +27,7 @@ gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, const char *n
     gbx_store *const s = gbx_base_alloc_zero(1, sizeof *s);
     if (!s) return store_out_of_memory(err, "store");
     s->engine = gbx_runtime_engine_retain(e);
-    s->tenant = 1 + atomic_fetch_add_explicit(&store_count, 1, memory_order_relaxed);
+    s->tenant = gbx_runtime_store_new_tenant();
     s->limits = *limits;
     s->sits = STORE_STANDS;
     s->is_plain = limits->timeout_ns / STORE_TICKS >= gbx_base_os_tick_ns() && !e->watcher.is_fenced;

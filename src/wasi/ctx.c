@@ -161,7 +161,7 @@ ctx_stdio(wasi_ctx *w, u32 guest_fd, int host_fd, gbx_err *err)
 static gbx_code
 ctx_scratch(wasi_ctx *w, const wasi_dir_grant *d, int *from, gbx_err *err)
 {
-    *from = gbx_base_os_scratch(d->scratch_bytes, d->scratch_bytes / WASI_MAX_SCRATCH_FILE_BYTES + 16);
+    *from = gbx_base_os_scratch(d->scratch_bytes, WASI_SCRATCH_FILES(d->scratch_bytes));
     if (*from < 0)
         return gbx_base_err_set(err, GBX_UNSUPPORTED, GBX_NO_OFFSET,
                                 "no scratch directory for %s: this system does not let us make a "
@@ -407,6 +407,7 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     u32 const first_fd = w->granted;
     for (u32 i = 0; i < config->dir_count; i++) GBX_TRY(ctx_dir(w, &config->dirs[i], err));
     ctx_nest(w, first_fd);
+    gbx_wasi_ctx_mark(w);
     return GBX_OK;
 }
 
@@ -426,8 +427,8 @@ gbx_wasi_ctx_new(const wasi_config *config, wasi_ctx **out, gbx_err *err)
 }
 
 /* Colours that a guest leaves behind would be the next program's, the invisible one too. */
-static void
-ctx_reset_colours(wasi_ctx *w)
+void
+gbx_wasi_ctx_reset_colours(wasi_ctx *w)
 {
     for (u32 fd = 0; w->tty.coloured && fd < w->fds.len; fd++) {
         struct pollfd p = {.fd = w->fds.files[fd].host, .events = POLLOUT};
@@ -457,7 +458,7 @@ void
 gbx_wasi_ctx_free(wasi_ctx *w)
 {
     if (!w) return;
-    ctx_reset_colours(w);
+    gbx_wasi_ctx_reset_colours(w);
     gbx_wasi_fds_deinit(&w->fds);
     gbx_base_os_event_close(w->end_fd);
     for (u32 i = 0; i < w->preopen_count; i++) {

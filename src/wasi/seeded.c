@@ -50,13 +50,21 @@ seeded_fill(void *data, u8 *buf, size_t len)
     return true;
 }
 
+/* Draw from the seed's first number on. */
+static void
+seeded_draw(wasi_ctx *w)
+{
+    u8 key[32] = {0};
+    for (u32 i = 0; i < 8; i++) key[i] = (u8)(w->random_seed >> 8 * i);
+    gbx_base_chacha_init(&w->random, key, 0, 0);
+}
+
 void
 gbx_wasi_random_fix(wasi_ctx *w, u64 seed)
 {
-    u8 key[32] = {0};
     if (w->random_fill) return;
-    for (u32 i = 0; i < 8; i++) key[i] = (u8)(seed >> 8 * i);
-    gbx_base_chacha_init(&w->random, key, 0, 0);
+    w->random_seed = seed;
+    seeded_draw(w);
     w->random_fill = seeded_fill;
     w->random_data = &w->random;
 }
@@ -103,6 +111,14 @@ gbx_wasi_seeded_free(wasi_seeded *s)
     if (!s) return;
     seeded_forget(s);
     gbx_base_free(s);
+}
+
+void
+gbx_wasi_seeded_again(wasi_ctx *w)
+{
+    if (w->seeded) seeded_forget(w->seeded);
+    if (w->hidden) seeded_forget(w->hidden);
+    if (w->random_data == &w->random) seeded_draw(w);
 }
 
 static seeded_file *

@@ -90,6 +90,13 @@ gbx_wasi_stream_read(p1_call *c, const wasi_file *f, p1_iovs *v, u64 *done)
     return WASI_OK;
 }
 
+void
+gbx_wasi_stream_again(wasi_stream *s)
+{
+    s->at = s->len = 0;
+    s->dry = s->broken = false;
+}
+
 u64
 gbx_wasi_stream_left(const wasi_stream *s)
 {

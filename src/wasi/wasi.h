@@ -127,6 +127,12 @@ void gbx_wasi_count(wasi_ctx *w, wasi_figures *figures);
 /* Closes all descriptors; NULL is fine. */
 void gbx_wasi_ctx_free(wasi_ctx *w);
 
+/* What a guest finds now is what it finds after a reset: flags and rights of what it was granted. */
+void gbx_wasi_ctx_mark(wasi_ctx *w);
+/* As it was linked, and marked; see reset.c. GBX_STATE: a granted descriptor is closed, and nothing was
+ * changed; GBX_UNSUPPORTED: a scratch directory cannot be made again. */
+GBX_MUST_USE gbx_code gbx_wasi_ctx_reset(wasi_ctx *w, u64 output_bytes, u64 disk_bytes, gbx_err *err);
+
 /* From now on sock_accept fails with ECANCELED on sockets that were granted, and whoever waits for one to be
  * ready is woken: how a guest learns that it is to end. Thread-safe and async-signal-safe. */
 void gbx_wasi_stop_accepting(wasi_ctx *w);

@@ -184,6 +184,8 @@ typedef struct wasi_file {
     wasi_stream *stream;   /* KIND_STREAM: of the context */
     const wasi_node *node; /* KIND_NODE */
     u64 at;                /* of KIND_NODE: where it is read */
+    u16 first_flags; /* of a granted one, when the context was marked */
+    u64 first_rights, first_inheriting;
     const wasi_sink *sink; /* KIND_NULL: gets what is written; NULL: nobody does */
     const char *preopen; /* guest path of a granted directory, owned by the context; else NULL */
     u32 granted; /* 1 + the number it was granted under; 0: the guest opened it */
@@ -246,7 +248,8 @@ struct wasi_ctx {
     bool clock_fixed; /* clock_now is that of clock.c, and waits are waited for */
     bool (*random_fill)(void *data, u8 *buf, size_t len);
     void *random_data;
-    chacha random; /* of guests whose randomness is seeded */
+    chacha random;   /* of guests whose randomness is seeded, */
+    u64 random_seed; /* by this */
     bool walker; /* resolve paths ourselves */
     bool quiet;  /* writes need os_quiet */
     bool raw;    /* terminals get what the guest writes */
@@ -494,6 +497,7 @@ void gbx_wasi_random_fix(wasi_ctx *w, u64 seed);
 /* Under the fixed clock: times of files in scratch directories are the guest's own. GBX_NO_MEMORY. */
 gbx_code gbx_wasi_seeded_hide(wasi_ctx *w, gbx_err *err);
 void gbx_wasi_seeded_free(wasi_seeded *s);                         /* NULL is fine */
+void gbx_wasi_seeded_again(wasi_ctx *w); /* what is drawn from a seed, and known of files: as at first */
 /* Of `leaf` in the directory fd, or where it is NULL of what is behind fd: *st as a seeded guest sees it. */
 wasi_errno gbx_wasi_seeded_show(wasi_ctx *w, int fd, const char *leaf, struct stat *st);
 wasi_errno gbx_wasi_seeded_ino(wasi_ctx *w, int fd, const char *leaf, u64 *ino);
@@ -528,6 +532,10 @@ wasi_entry gbx_wasi_dir_entry(const wasi_file *f, const u8 *at, u16 *bytes);
 /* Write it to buf[*used..len) as preview 1 has it. False: it was cut there, which says "there is more". */
 bool gbx_wasi_dir_put(const wasi_entry *e, u8 *buf, u32 len, u32 *used);
 wasi_errno gbx_wasi_dir_read(gbx_exec *x, wasi_file *f, u64 cookie, u8 *buf, u32 len, u32 *used);
+/* Files that a scratch directory of so many bytes may hold. */
+#define WASI_SCRATCH_FILES(bytes) ((bytes) / WASI_MAX_SCRATCH_FILE_BYTES + 16)
+/* Colours that the guest left behind on a terminal. */
+void gbx_wasi_ctx_reset_colours(wasi_ctx *w);
 void gbx_wasi_dir_free(wasi_dir *d);
 
 u64 gbx_wasi_now(wasi_ctx *w, u32 clock_id);
@@ -539,6 +547,7 @@ void gbx_wasi_stream_deinit(wasi_stream *s); /* a zeroed one is fine */
 wasi_errno gbx_wasi_stream_read(p1_call *c, const wasi_file *f, p1_iovs *v, u64 *done);
 /* Nothing but `s` is looked at: the embedder's functions may call the guest, and that close its files. */
 wasi_errno gbx_wasi_stream_write(p1_call *c, wasi_stream *s, const p1_iovs *v, u64 *done);
+void gbx_wasi_stream_again(wasi_stream *s); /* its bytes from the first, and nothing kept */
 u64 gbx_wasi_stream_left(const wasi_stream *s); /* bytes that can be read now, as far as is known */
 
 /* ---- tree.c */

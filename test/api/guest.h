@@ -80,9 +80,10 @@ guest_wat(const char *text)
     return b;
 }
 
-/* A Go program of one file under test/api/, built for wasip1; the caller frees .data. */
+/* A Go program of one file under test/api/, built for wasip1, with flags for `go build` (NULL at the end; NULL:
+ * none); the caller frees .data. */
 static inline gbx_bytes
-guest_go(const char *file)
+guest_go_with(const char *file, const char *const flags[])
 {
     char out[] = "/tmp/gbx-test-XXXXXX";
     char path[256];
@@ -91,12 +92,21 @@ guest_go(const char *file)
     int const fd = mkstemp(out);
     assert_true(fd >= 0);
     close(fd);
-    char *const argv[] = {"go", "build", "-o", out, path, NULL};
+    char *argv[16] = {"go", "build", "-o", out};
+    size_t n = 4;
+    for (size_t k = 0; flags && flags[k] && n < 14; k++) argv[n++] = (char *)(uintptr_t)flags[k];
+    argv[n] = path;
     char *const env[] = {"GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=", "GO111MODULE=off", NULL};
     guest_run_tool(argv, env);
     gbx_bytes const b = guest_read_file(out);
     unlink(out);
     return b;
+}
+
+static inline gbx_bytes
+guest_go(const char *file)
+{
+    return guest_go_with(file, NULL);
 }
 
 /* A store with a linker, and what went wrong last. */

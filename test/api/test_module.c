@@ -22,6 +22,31 @@ compile(gbx_engine *e, const void *bytes, size_t len, gbx_err *err)
     return code;
 }
 
+/* Slugs are promised: one word each, no two alike, of errors and traps together; and every code says something. */
+static void
+test_slugs(void **state)
+{
+    (void)state;
+    const char *slugs[GBX_CODE_COUNT + GBX_TRAP_CODE_COUNT];
+    size_t n = 0;
+    for (int k = 0; k < GBX_CODE_COUNT; k++) {
+        slugs[n++] = gbx_code_slug((gbx_code)k);
+        assert_true(*gbx_code_text((gbx_code)k) && !strchr(gbx_code_remedy((gbx_code)k), '\n'));
+    }
+    for (int k = 0; k < GBX_TRAP_CODE_COUNT; k++) {
+        slugs[n++] = gbx_trap_slug((gbx_trap_code)k);
+        assert_true(*gbx_trap_text((gbx_trap_code)k) && !strchr(gbx_trap_remedy((gbx_trap_code)k), '\n'));
+        assert_in_range(gbx_trap_exit_code((gbx_trap_code)k), 0, 255);
+    }
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(strspn(slugs[i], "abcdefghijklmnopqrstuvwxyz0123456789-"), strlen(slugs[i]));
+        assert_true(*slugs[i]);
+        for (size_t k = 0; k < i; k++) assert_string_not_equal(slugs[i], slugs[k]);
+    }
+    assert_string_equal(gbx_code_slug(GBX_CODE_COUNT), gbx_code_slug(GBX_STATE));
+    assert_string_equal(gbx_trap_slug(GBX_TRAP_CODE_COUNT), gbx_trap_slug(GBX_TRAP_HOST));
+}
+
 static void
 test_version(void **state)
 {
@@ -288,6 +313,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+            cmocka_unit_test(test_slugs),
             cmocka_unit_test(test_version),       cmocka_unit_test(test_refused),
             cmocka_unit_test(test_options),       cmocka_unit_test(test_info),
             cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_lifetimes),

@@ -185,7 +185,7 @@ inspect(tenant *t, size_t filler)
     if (ask(t, "null", 2, 1) != 1 || ask(t, "null", 3, 1) != 1) return "table's rest";
     if (ask(t, "extern", 0, 0) != 1) return "externref";
     if (t->inst->globals[0]->value != (u32)t->id) return "imported global";
-    if (t->inst->poisoned) return "poisoned";
+    if (instance_of(t->inst)->life != LIFE_READY) return "poisoned";
     if (ask(t, "init", 0, 0) != 'e' || ask(t, "call", 2, 1) != 2) return "passive segments";
     if (ask(t, "grow", 150, 1) != 2 || ask(t, "grow", 49, 1) != -1) return "grow";
     if (!all_zero(p + 2 * PAGE, 150 * PAGE)) return "grown memory";
@@ -199,7 +199,7 @@ soil(tenant *t, i32 grow)
     if (grow && ask(t, "grow", grow, 1) < 0) return "soil's grow";
     if (ask(t, "deep", 200, 1) == -1001) return "soil's depth";
     if (gbx_func_call(gbx_instance_func(t->inst, "soil"), &ref, 1, NULL, 0, NULL)) return "soil";
-    t->inst->poisoned = true;
+    gbx_runtime_life_set(instance_of(t->inst), LIFE_POISONED);
     return t->inst->memories[0]->base[5] == 0xee ? NULL : "not soiled";
 }
 
