@@ -129,6 +129,17 @@ def fields(body, separator):
     return [f for f in out if f.text]
 
 
+def expanded(body):
+    """A structure's body, with fields in place of a table of them, each with the last text of its row."""
+    made = re.search(r'^#define (\w+)\((\w+),[^)]*\) (\w+) \2;.*?^#include "(gbx/\w+\.def)"\n#undef \1$', body, re.M | re.S)
+    if not made:
+        return body
+    with open(os.path.join(ROOT, "include", made.group(4)), encoding="utf-8") as f:
+        rows = re.findall(rf'^{made.group(1)}\((\w+),.*?"([^"]*)"\)$', uncommented(f.read()), re.M | re.S)
+    lines = [f"    {made.group(3)} {name}; /* {said} */" for name, said in rows]
+    return body[:made.start()] + "\n".join(lines) + body[made.end():]
+
+
 def one_field(text):
     said = " ".join(re.findall(r"/\*(.*?)\*/", text, flags=re.S))
     text = " ".join(uncommented(text).split())
@@ -152,7 +163,7 @@ def understand(text, doc, line):
         body = text[text.index("{") + 1:text.rindex("}")]
         name = re.search(r"(\w*);$", flat).group(1)
         if match and match.group(1) == "struct":
-            return Decl("struct", name, bare, doc, line, fields(body, ";"))
+            return Decl("struct", name, bare, doc, line, fields(expanded(body), ";"))
         table = re.search(r'#include "(gbx/\w+\.def)"', body)
         if table:
             prefix = re.search(r"(\w+)##", body).group(1)

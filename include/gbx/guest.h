@@ -3,7 +3,7 @@
  *
  * Guests pass any number as pointer or length: every function here looks before it touches. Those that give a
  * gbx_trap_code say GBX_TRAP_NONE, or what the host function may return as it is, with a message that is set
- * (gbx_caller_set_message). They are used on the thread of the call, during the call. */
+ * (gbx_caller_set_message). They are used by the store's thread, during the call. */
 #ifndef GBX_GUEST_H
 #define GBX_GUEST_H
 
@@ -85,7 +85,7 @@ enum {
 /* Open the file or directory `path` (`len` bytes, relative, UTF-8 without NUL, at most 4,095) beneath `dir`.
  * *fd, close-on-exec, is the caller's; -1 on failure: GBX_NOT_FOUND; GBX_DENIED: the path leads out of the
  * directory, or to what is refused; GBX_IO: the system does not let us; GBX_ARGUMENT: flags that mean
- * nothing, or a path of another form. */
+ * nothing, or a path of another form. One thread at a time for each directory. */
 GBX_API gbx_code gbx_dir_find(gbx_dir *dir, const char *path, size_t len, uint32_t flags, int *fd,
                               gbx_err *err);
 

@@ -19,6 +19,7 @@ describe_bounds(json *j, const runtime_limits *l)
     describe_bound(j, "table_elems", l->table_elems);
     describe_bound(j, "output_bytes", l->output_bytes);
     describe_bound(j, "disk_bytes", l->disk_bytes);
+    describe_bound(j, "fuel", l->fuel);
     gbx_base_json_close(j, '{');
 }
 

@@ -144,6 +144,14 @@ call_clear_stop(gbx_exec *x)
     gbx_base_os_event_clear(x->stop_fd);
 }
 
+CALL_RARE static void
+call_count_fuel(gbx_store *s)
+{
+    u64 const used = (u64)(s->fuel_given - s->exec.fuel);
+    figure_add(&s->figures.fuel, used - s->fuel_counted);
+    s->fuel_counted = used;
+}
+
 /* Nobody stops this store's next call on account of this one: the watcher is out of it before the stop
  * word is cleared. */
 static inline void
@@ -153,6 +161,7 @@ call_end(gbx_store *s)
     watch_disarm(&s->engine->watcher, &s->watch, !s->is_plain);
     if (GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_acquire))) call_clear_stop(x);
     x->exn = NULL;
+    if (GBX_UNLIKELY(x->is_metered)) call_count_fuel(s);
     if (GBX_LIKELY(!x->is_untidy)) s->seat->calls--;
     else call_tidy(s);
 }
@@ -191,6 +200,10 @@ call_measure(const gbx_store *s, gbx_trap_code code, gbx_trap *trap)
         trap->limit = trap->used = (u64)((u8 *)s->exec.stack_end - (u8 *)s->exec.stack);
         break;
     case GBX_TRAP_OUTPUT_LIMIT: trap->limit = trap->used = s->limits.output_bytes; break;
+    case GBX_TRAP_FUEL:
+        trap->limit = (u64)s->fuel_given;
+        trap->used = (u64)(s->fuel_given - s->exec.fuel);
+        break;
     default: break;
     }
 }
@@ -236,17 +249,17 @@ call_trapped(gbx_store *s, const gbx_func *f, gbx_trap_code code, gbx_trap *trap
 
 /* Nothing of the guest has run: its instance is as it was. */
 CALL_RARE static gbx_trap_code
-call_spent(gbx_store *s, gbx_trap *trap)
+call_spent(gbx_store *s, const gbx_func *f, gbx_trap *trap)
 {
     call_report(s, GBX_TRAP_FUEL, trap);
-    return GBX_TRAP_FUEL;
+    return call_failed(s, f, GBX_TRAP_FUEL, trap);
 }
 
 static inline gbx_trap_code
 call_run(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
     gbx_exec *const x = &s->exec;
-    if (GBX_UNLIKELY(x->fuel < 0) && f->code) return call_spent(s, trap); /* RULE: S15 */
+    if (GBX_UNLIKELY(x->fuel < 0) && f->code) return call_spent(s, f, trap); /* RULE: S15 */
     s->depth++;
     bool const is_native =
             x->tier && f->cell && atomic_load_explicit(&f->cell->body, memory_order_acquire);
@@ -300,7 +313,7 @@ CALL_RARE static gbx_trap_code
 call_aside(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
     gbx_trap_code const refused = s->unready ? gbx_runtime_life_enter(f, trap) : GBX_TRAP_NONE;
-    if (refused != GBX_TRAP_NONE) return refused;
+    if (refused != GBX_TRAP_NONE) return call_failed(s, f, refused, trap);
     return s->depth ? call_nested(s, f, slots, trap) : call_outermost(s, f, slots, trap);
 }
 

@@ -735,6 +735,7 @@ struct gbx_store {
     /* Where it may call again without more ado; never followed. STORE_STANDS: nowhere. */
     const runtime_seat *sits;
     u64 due_ns;    /* of calls until the seat looks at the clock again; WATCH_OFF: never */
+    u64 fuel_counted; /* in figures.fuel */
     bool is_plain; /* that is exact enough, and the watcher does without fences */
     u32 depth;     /* calls now nested */
     u32 unready;   /* instances that are not LIFE_READY */
