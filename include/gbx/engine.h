@@ -55,7 +55,7 @@ typedef struct gbx_engine_opts {
                          own, in case they are wanted again: see keep.h. 0: 5,000; GBX_KEEP_OFF: they are
                          not, and each compilation makes a module of its own */
     uint32_t times;   /* not 0: each outermost call is timed, at the price of four looks at clocks, two
-                         of them system calls; 0: one in 64 of a store is, see metrics.h */
+                         of them system calls; 0: one in 1,024 is, see metrics.h */
     uint32_t checked; /* not 0: what is behind views of guests' memory (guest.h) is taken away while guest
                          code runs, so that a host that keeps a pointer is found at once. For tests of hosts:
                          a view then costs some microseconds and a copy */

@@ -1,7 +1,7 @@
 /* Metrics of stores, modules and engines: as a struct, as JSON, and as text for Prometheus.
  *
  * Counting costs a call an addition or two; what would cost more is sampled, and says so: without
- * gbx_engine_opts.times the times of one call in 64 are measured, the first of each store among them, and
+ * gbx_engine_opts.times the times of one call in 1,024 are measured, the first of each store among them, and
  * wall_ns * calls / calls_timed is an estimate of all. Everything else is exact. What a store counts,
  * its engine counts too, and so does the module that was instantiated in it first. Counters of an
  * engine, and of a module, go on when stores are released.

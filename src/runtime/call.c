@@ -26,6 +26,7 @@
 
 /* PERF: kept out of what every call runs through, whose registers and jumps it would take. */
 #define CALL_RARE __attribute__((noinline, cold))
+#define CALL_HOT  __attribute__((always_inline))
 
 const runtime_type *
 gbx_runtime_func_type(const gbx_func *f)
@@ -255,7 +256,7 @@ call_spent(gbx_store *s, const gbx_func *f, gbx_trap *trap)
     return call_failed(s, f, GBX_TRAP_FUEL, trap);
 }
 
-static inline gbx_trap_code
+CALL_HOT static inline gbx_trap_code
 call_run(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
     gbx_exec *const x = &s->exec;
@@ -295,7 +296,7 @@ call_nested(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
     return code;
 }
 
-static inline gbx_trap_code
+CALL_HOT static inline gbx_trap_code
 call_outermost(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
     if (GBX_LIKELY(call_is_seated(s))) s->seat->calls++;

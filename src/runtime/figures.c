@@ -20,7 +20,7 @@ enum {
 #undef KEEP_LIMIT
 };
 
-#define FIGURES_SAMPLE 64u
+#define FIGURES_SAMPLE 1024u
 
 struct figures_label {
     map_node node;

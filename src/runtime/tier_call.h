@@ -94,7 +94,7 @@ tier_go_on(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_slot *slots, gbx_stat
 
 /* PERF: the loop of the interpreter is not entered unless the segment calls out: that costs as much as all
  * else of a call (bench/calls). What is compiled has no v128. */
-static inline gbx_trap_code
+__attribute__((always_inline)) static inline gbx_trap_code
 tier_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
 {
     u32 const most = max_u32(f->param_count, f->result_count);

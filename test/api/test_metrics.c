@@ -168,7 +168,7 @@ test_store(void **state)
     assert_int_equal(s.memory_high_bytes, 2 * 65536);
     assert_true(s.instantiate_ns > 0);
     assert_int_equal(s.stores_now, 1);
-    for (int k = 0; k < 130; k++) assert_int_equal(call(&p, "add", k), GBX_TRAP_NONE);
+    for (int k = 0; k < 2100; k++) assert_int_equal(call(&p, "add", k), GBX_TRAP_NONE);
     assert_int_equal(call(&p, "host", 1), GBX_TRAP_NONE);
     assert_int_equal(call(&p, "host", 13), GBX_TRAP_HOST);
     assert_int_equal(call(&p, "host", 3), GBX_TRAP_HOST); /* in its second call */
@@ -179,8 +179,8 @@ test_store(void **state)
     assert_int_equal(call(&p, "read", 0), GBX_TRAP_NONE);
     for (int k = 0; k < 4; k++) assert_int_equal(call(&p, "boom", 0), GBX_TRAP_UNREACHABLE);
     s = of_store(p.store);
-    assert_int_equal(s.calls, 130 + 3 + 2 + 5 + 4);
-    assert_int_equal(s.calls_timed, (s.calls + 63) / 64);
+    assert_int_equal(s.calls, 2100 + 3 + 2 + 5 + 4);
+    assert_int_equal(s.calls_timed, (s.calls + 1023) / 1024);
     assert_int_equal(s.host_calls, 2 + 1 + 2);
     assert_int_equal(s.memory_high_bytes, 5 * 65536);
     assert_int_equal(wasi_count(&s, "fd_write"), 4);
