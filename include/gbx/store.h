@@ -160,8 +160,9 @@ GBX_API gbx_trap_code gbx_instance_initialize(gbx_instance *instance, gbx_trap *
  * trap or exit had ended can be called. Nothing that calls left can be read. Functions and memories that
  * the host has of it stay good, what it read of a memory does not. What was linked by gbx_wasi_link is
  * as it was linked, for all instances of the store: what guests opened is closed, scratch directories
- * are new ones, what may be written counts from zero, a seed gives its numbers again; files and streams
- * of the host are as they are. Fuel is the store's and stays. GBX_STATE: a call runs in the store; the
+ * are new ones, what may be written counts from zero, bytes are read from the first, what was captured is
+ * gone, the fixed clock begins again, a seed gives its numbers again; files and streams of the host are as
+ * they are. Fuel is the store's and stays. GBX_STATE: a call runs in the store; the
  * module imports a memory, a table or a mutable global; a guest closed a descriptor that it was granted.
  * Then nothing was changed. GBX_TRAPPED (trap, which may be NULL, says how), GBX_SNAPSHOT,
  * GBX_UNSUPPORTED (no new scratch directory), GBX_NO_MEMORY: the instance cannot be called until it is

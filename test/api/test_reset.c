@@ -362,6 +362,53 @@ test_go_closed_grant(void **state)
     program_close(p);
 }
 
+/* What a store has of WASI without descriptors of the host's begins again: bytes to read, what is kept of output, the
+ * fixed clock, randomness by a seed. */
+static void
+test_streams_and_clock(void **state)
+{
+    (void)state;
+    guest_world world, *const w = &world;
+    guest_open(w, NULL);
+    gbx_wasi *wasi;
+    GUEST_OK(gbx_wasi_new(&wasi, &w->err));
+    GUEST_OK(gbx_wasi_stdin_bytes(wasi, (gbx_bytes){(const uint8_t *)"first...second..", 16}, &w->err));
+    GUEST_OK(gbx_wasi_capture(wasi, 1, 16, &w->err));
+    gbx_wasi_random_seed(wasi, 7);
+    GUEST_OK(gbx_wasi_link(wasi, w->linker, &w->err));
+    gbx_wasi_release(wasi);
+    gbx_instance *const i = guest_instance(
+            w,
+            "(module"
+            " (import \"wasi_snapshot_preview1\" \"fd_read\" (func $r (param i32 i32 i32 i32) (result i32)))"
+            " (import \"wasi_snapshot_preview1\" \"fd_write\" (func $w (param i32 i32 i32 i32) (result i32)))"
+            " (import \"wasi_snapshot_preview1\" \"clock_time_get\" (func $c (param i32 i64 i32) (result i32)))"
+            " (import \"wasi_snapshot_preview1\" \"random_get\" (func $x (param i32 i32) (result i32)))"
+            " (memory (export \"memory\") 1) (data (i32.const 0) \"\\40\\00\\00\\00\\08\\00\\00\\00\")"
+            " (func (export \"go\") (result i32)"
+            "  (i32.or (i32.or (call $r (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 32))"
+            "                  (call $w (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))"
+            "          (i32.or (call $c (i32.const 0) (i64.const 1) (i32.const 128))"
+            "                  (call $x (i32.const 136) (i32.const 16))))))");
+    uint8_t *mem, seen[3][24];
+    size_t bytes;
+    int32_t out;
+    for (unsigned k = 0; k < 3; k++) {
+        if (k == 2) reset(w, i);
+        assert_int_equal(guest_call(w, i, "go", NULL, 0, &out), GBX_TRAP_NONE);
+        assert_int_equal(out, 0);
+        assert_true(gbx_instance_memory(i, "memory", &mem, &bytes));
+        memcpy(seen[k], mem + 128, sizeof seen[k]);
+        gbx_bytes const kept = gbx_store_captured(w->store, 1);
+        assert_int_equal(kept.len, k == 1 ? 16 : 8);
+        assert_memory_equal(kept.data, "first...second..", kept.len);
+    }
+    assert_memory_not_equal(seen[0], seen[1], 8);
+    assert_memory_not_equal(seen[0] + 8, seen[1] + 8, 16);
+    assert_memory_equal(seen[0], seen[2], 24);
+    guest_close(w);
+}
+
 int
 main(void)
 {
@@ -375,6 +422,7 @@ main(void)
             cmocka_unit_test(test_go_requests),
             cmocka_unit_test(test_go_output_counts_anew),
             cmocka_unit_test(test_go_closed_grant),
+            cmocka_unit_test(test_streams_and_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
