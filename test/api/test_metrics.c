@@ -84,7 +84,7 @@ static void
 plugin_open(plugin *p, gbx_engine *e, gbx_module *m, const gbx_store_opts *opts, int in, int out)
 {
     static const gbx_valtype i32s[] = {GBX_I32};
-    gbx_wasi *wasi;
+    gbx_wasi *wasi = NULL;
     memset(p, 0, sizeof *p);
     if (gbx_store_new(e, opts, &p->store, &p->err) || gbx_linker_new(p->store, &p->linker, &p->err) ||
         gbx_linker_define_func(p->linker, "env", "host", i32s, 1, i32s, 1, host, NULL, &p->err) ||
