@@ -335,13 +335,18 @@ static void
 test_raw(void **state)
 {
     (void)state;
-    gbx_engine *const e = engine_open(GBX_TIER_AUTO);
+    gbx_engine *const e = engine_open(GBX_TIER_EAGER);
     guest g;
     gbx_trap trap;
     uint64_t values[3] = {1 << 20, 0, 0};
     guest_open(&g, e, 0);
     assert_int_equal(gbx_func_call_raw(g.func[LOAD], values, 1, &trap), GBX_TRAP_MEM_OOB);
     assert_int_equal(trap.frame_count, 1);
+    for (u32 i = 0; i < STREAM; i++) { /* compiled, addresses are taken as they are (S3) */
+        values[0] = (u64)7 << 32 | 5;
+        assert_int_equal(gbx_func_call_raw(g.func[LOAD], values, 1, &trap), GBX_TRAP_NONE);
+        assert_int_equal(values[0], 0);
+    }
     assert_int_equal(gbx_func_call_raw(NULL, values, 1, &trap), GBX_TRAP_HOST);
     assert_int_equal(gbx_func_call_raw(g.func[ADD], values, 1, &trap), GBX_TRAP_HOST);
     assert_string_equal(trap.message, "called with 1 values, the function has 2 and 1");
