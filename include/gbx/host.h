@@ -20,7 +20,7 @@ typedef struct gbx_speak_opts {
     const char *name;  /* NULL: "abi_version" */
     uint32_t required; /* not 0: a module that states no version is refused, too */
 } gbx_speak_opts;
-#define GBX_SPEAK_OPTS_INIT {.size = sizeof(gbx_speak_opts)}
+#define GBX_SPEAK_OPTS_INIT GBX_SIZED(gbx_speak_opts)
 
 /* Say which major version of its interface the host speaks to what is instantiated with this linker from
  * now on (also by gbx_instance_resume). A module states its own by an export or import that is called as
