@@ -20,6 +20,7 @@ import sys
 import tempfile
 
 import headers
+import kept
 
 MAP, LAYOUT = "src/api/libgbx.map", "docs/abi.txt"
 MAP_HEAD = """/* The linker's version script for libgbx.so, and the record of which version each public function came with.
@@ -33,11 +34,7 @@ LAYOUT_HEAD = """# Public plain data on 64-bit machines. Made by tools/abi.py fr
 
 def kept_map():
     """{function: version} of the kept version script."""
-    path = os.path.join(headers.ROOT, MAP)
-    if not os.path.exists(path):
-        return {}
-    with open(path, encoding="utf-8") as f:
-        text = headers.uncommented(f.read())
+    text = headers.uncommented(kept.read(os.path.join(headers.ROOT, MAP)))
     return {name: version for version, body in re.findall(r"(GBX_[\w.]+) \{(.*?)\}", text, re.S)
             for name in re.findall(r"\b(gbx_\w+);", body)}
 
@@ -50,10 +47,10 @@ def make_map(parsed):
     """The version script: what is kept stays where it is, what is new comes under today's version."""
     today = "GBX_" + ".".join(headers.version().split(".")[:2])
     unstable = "GBX_UNSTABLE_" + headers.version()
-    kept, nodes = kept_map(), {today: set()}
+    known, nodes = kept_map(), {today: set()}
     for header in parsed:
         for function in header.functions:
-            old = kept.get(function.name, today)
+            old = known.get(function.name, today)
             node = unstable if header.is_unstable else today if "UNSTABLE" in old else old
             nodes.setdefault(node, set()).add(function.name)
     out, before = [MAP_HEAD], None
@@ -124,20 +121,14 @@ def main():
     for part, path, make in (("versions", MAP, make_map), ("layout", LAYOUT, make_layout)):
         text, full = make(parsed), os.path.join(headers.ROOT, path)
         if write:
-            with open(full, "w", encoding="utf-8") as f:
-                f.write(text)
+            kept.write(full, text)
             print(f"wrote {path}")
             continue
-        kept = ""
-        if os.path.exists(full):
-            with open(full, encoding="utf-8") as f:
-                kept = f.read()
-        if kept != text:
-            new, old = set(text.split("\n")), set(kept.split("\n"))
-            print("\n".join([f"+ {line}" for line in sorted(new - old)] + [f"- {line}" for line in sorted(old - new)]))
-            print(f"{path}: not what the headers give; if it is meant, run: make bless")
-        print(f"{'PASS' if kept == text else 'FAIL'} docs/abi/{part}")
-        failed = failed or kept != text
+        new, old = set(text.split("\n")), set(kept.read(full).split("\n"))
+        said = [*(f"+ {line}" for line in sorted(new - old)), *(f"- {line}" for line in sorted(old - new)),
+                f"{path}: not what the headers give; if it is meant, run: make bless"]
+        if not kept.judge(full, text, f"docs/abi/{part}", "\n".join(said)):
+            failed = True
     return 1 if failed else 0
 
 

@@ -14,6 +14,7 @@ import sys
 
 import gendocs
 import headers
+import kept
 
 PAGES = "docs/api"
 NOTE = "<!-- Made by tools/apidocs.py from include/{}; `make bless` writes it. -->"
@@ -224,10 +225,7 @@ def write_man(folder, parsed):
     pages = {f"man3/{man_name(h.path)}.3": man_header(h) for h in parsed}
     pages["man1/glovebox.1"] = man_command()
     for name, lines in pages.items():
-        path = os.path.join(folder, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as f:
-            f.write("\n".join(lines) + "\n")
+        kept.write(os.path.join(folder, name), "\n".join(lines) + "\n")
 
 
 def main():
@@ -243,26 +241,18 @@ def main():
     pages["README.md"] = index(parsed)
     folder = os.path.join(headers.ROOT, PAGES)
     if "--write" in sys.argv[1:]:
-        os.makedirs(folder, exist_ok=True)
+        for name, text in pages.items():
+            kept.write(os.path.join(folder, name), text)
         for old in set(os.listdir(folder)) - set(pages):
             os.remove(os.path.join(folder, old))
-        for name, text in pages.items():
-            with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
-                f.write(text)
         print(f"wrote {PAGES}")
         return 1 if missing else 0
     print(f"{'FAIL' if missing else 'PASS'} docs/api/docstrings")
     failed = bool(missing)
     for name, text in sorted(pages.items()):
-        path = os.path.join(folder, name)
-        kept = ""
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as f:
-                kept = f.read()
-        if kept != text:
-            print(f"{PAGES}/{name}: not what the headers give; run: make bless")
-        print(f"{'PASS' if kept == text else 'FAIL'} docs/api/{name}")
-        failed = failed or kept != text
+        if not kept.judge(os.path.join(folder, name), text, f"docs/api/{name}",
+                          f"{PAGES}/{name}: not what the headers give; run: make bless"):
+            failed = True
     return 1 if failed else 0
 
 

@@ -10,6 +10,8 @@ import os
 import re
 import sys
 
+import kept
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NOTE = "<!-- Made by tools/gendocs.py from {}; `make bless` writes it. -->\n"
 
@@ -203,19 +205,11 @@ def main():
         path = os.path.join(ROOT, "docs", page)
         text = "\n".join(make()) + "\n"
         if "--write" in sys.argv[1:]:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8") as f:
-                f.write(text)
+            kept.write(path, text)
             print(f"wrote docs/{page}")
-            continue
-        kept = ""
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as f:
-                kept = f.read()
-        if kept != text:
-            print(f"docs/{page}: not what the tables give; run: make bless")
-        print(f"{'PASS' if kept == text else 'FAIL'} docs/{page}")
-        failed = failed or kept != text
+        elif not kept.judge(path, text, f"docs/{page}",
+                            f"docs/{page}: not what the tables give; run: make bless"):
+            failed = True
     return 1 if failed else 0
 
 

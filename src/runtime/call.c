@@ -120,8 +120,7 @@ call_begin(gbx_store *s)
 {
     if (GBX_UNLIKELY(atomic_load_explicit(&s->exec.stop, memory_order_acquire))) return false;
     if (GBX_LIKELY(s->is_plain)) return watch_arm(&s->engine->watcher, &s->watch, s->due_ns, false);
-    u64 due;
-    if (__builtin_add_overflow(gbx_base_os_now_ns(), s->limits.timeout_ns, &due)) due = WATCH_OFF;
+    u64 const due = watch_due(gbx_base_os_now_ns(), s->limits.timeout_ns);
     return watch_arm(&s->engine->watcher, &s->watch, due, true);
 }
 

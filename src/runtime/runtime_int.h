@@ -105,6 +105,14 @@ watch_fence(bool is_fenced)
     else atomic_signal_fence(memory_order_seq_cst);
 }
 
+/* When what begins then is due; WATCH_OFF: never, or centuries from now. */
+static inline u64
+watch_due(u64 begun_ns, u64 timeout_ns)
+{
+    u64 due;
+    return __builtin_add_overflow(begun_ns, timeout_ns, &due) ? WATCH_OFF : due;
+}
+
 /* WATCH_OFF never fires. False when the system refuses the thread, and then the watch is not armed.
  * `is_fenced`: of w, or true. */
 GBX_MUST_USE static inline bool
@@ -186,7 +194,7 @@ extern _Atomic u64 gbx_runtime_seat_signals; /* how often the host said that it 
 
 /* This thread's, with a lane and all else that a call of `s` needs; s says so until another store sits
  * there. NULL: *why says what is missing. Counts the call; each is given back. */
-GBX_MUST_USE runtime_seat *gbx_runtime_seat_take(gbx_store *s, const char **why);
+GBX_MUST_USE bool gbx_runtime_seat_take(gbx_store *s, const char **why);
 void gbx_runtime_seat_give(gbx_store *s);
 void gbx_runtime_seats_end(runtime_lanes *l); /* they get back what threads have of them */
 

@@ -26,7 +26,6 @@
 
 #define SEAT_STREAK      64u
 #define SEAT_STREAK_NS   ((u64)20000000) /* between two looks of a streak */
-#define SEAT_GUARD_BYTES ((size_t)4096)
 
 _Thread_local runtime_seat *gbx_runtime_seat_mine __attribute__((tls_model("initial-exec")));
 _Atomic u64 gbx_runtime_seat_signals;
@@ -121,7 +120,7 @@ static bool
 seat_make_alt(runtime_seat *seat)
 {
     if (seat->alt) return true;
-    size_t const guard = max_u64(gbx_base_os_page_bytes(), SEAT_GUARD_BYTES);
+    size_t const guard = gbx_base_os_page_bytes();
     seat->alt_bytes = guard + FAULT_ALTSTACK_BYTES;
     seat->alt = gbx_base_os_reserve(seat->alt_bytes);
     if (seat->alt && gbx_base_os_commit(seat->alt + guard, FAULT_ALTSTACK_BYTES)) return true;
@@ -153,35 +152,32 @@ seat_look(runtime_seat *seat, bool has_code)
     return true;
 }
 
-runtime_seat *
+bool
 gbx_runtime_seat_take(gbx_store *s, const char **why)
 {
     *why = "no memory for what a thread keeps between calls";
     runtime_seat *const seat = seat_get();
-    if (!seat) return NULL;
+    if (!seat) return false;
     gbx_engine *const e = s->engine;
     bool const is_guest = seat->calls != 0; /* a host function of another call makes this one */
     s->lane = is_guest ? gbx_runtime_lane_get(&e->lanes, s->limits.stack_bytes, why)
                        : seat_lane(seat, &e->lanes, s->limits.stack_bytes, why);
-    if (!s->lane) return NULL;
+    if (!s->lane) return false;
     gbx_runtime_lane_let(s->lane, s->tenant, &e->pool.written);
     *why = "no memory for a stack to handle signals on";
     if (!seat_look(seat, s->has_code)) {
         if (is_guest) gbx_runtime_lane_put(&e->lanes, s->lane);
         s->lane = NULL;
-        return NULL;
+        return false;
     }
     s->seat = seat;
     s->sits = is_guest ? STORE_STANDS : seat;
     if (!is_guest) atomic_store_explicit(&seat->store, s, memory_order_relaxed);
-    u64 const late = s->is_plain ? gbx_base_os_tick_ns() : 0;
-    if (__builtin_add_overflow(s->limits.timeout_ns, late, &s->due_ns) ||
-        __builtin_add_overflow(seat->looked_ns, s->due_ns, &s->due_ns))
-        s->due_ns = WATCH_OFF; /* never, or centuries from now */
+    if (s->is_plain) s->due_ns = watch_due(seat->looked_ns + gbx_base_os_tick_ns(), s->limits.timeout_ns);
     s->exec.is_untidy = true; /* who sits anew tells call_end, once */
     seat->is_lent = seat->is_ready && gbx_runtime_fault_thread_is_lent(&seat->thread);
     seat->calls++;
-    return seat;
+    return true;
 }
 
 void

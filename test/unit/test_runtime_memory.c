@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "host.h"
 #include "runtime/runtime_int.h"
 
 #define PAGE MEMORY_PAGE_BYTES
@@ -34,19 +35,6 @@ memory(u64 min, u64 max, u64 limit_bytes)
     return mem;
 }
 
-/* What a byte answers, asked of the kernel, so that nothing faults. */
-static bool
-is_readable(const u8 *p)
-{
-    static int fds[2] = {-1, -1};
-    if (fds[0] < 0) assert_int_equal(pipe(fds), 0);
-    char c;
-    ssize_t const n = write(fds[1], p, 1);
-    if (n < 0) assert_int_equal(errno, EFAULT);
-    else assert_int_equal(read(fds[0], &c, 1), 1);
-    return n == 1;
-}
-
 /* S3: every base + 32-bit address + folded offset is the guest's or not accessible. */
 static void
 test_guards(void **state)
@@ -58,13 +46,13 @@ test_guards(void **state)
     assert_int_equal(mem.bytes, 3 * PAGE);
     u64 const farthest = UINT32_MAX + (u64)0x7fff0000 + 16;
     assert_true(mem.reserved_bytes >= farthest);
-    assert_true(is_readable(mem.base));
-    assert_true(is_readable(mem.base + 3 * PAGE - 1));
-    assert_false(is_readable(mem.base + 3 * PAGE));
-    assert_false(is_readable(mem.base + 4 * GIB));
-    assert_false(is_readable(mem.base + farthest));
-    assert_false(is_readable(mem.base - 1));
-    assert_false(is_readable(mem.base - 2 * GIB));
+    assert_true(host_can_read(mem.base));
+    assert_true(host_can_read(mem.base + 3 * PAGE - 1));
+    assert_false(host_can_read(mem.base + 3 * PAGE));
+    assert_false(host_can_read(mem.base + 4 * GIB));
+    assert_false(host_can_read(mem.base + farthest));
+    assert_false(host_can_read(mem.base - 1));
+    assert_false(host_can_read(mem.base - 2 * GIB));
     gbx_runtime_memory_deinit(&mem);
     gbx_runtime_memory_deinit(&mem); /* a zeroed one is fine */
 }
@@ -111,7 +99,7 @@ test_limits(void **state)
     mem = memory(0, 0, UINT64_MAX); /* no page at all */
     assert_non_null(mem.base);
     assert_int_equal(mem.bytes, 0);
-    assert_false(is_readable(mem.base));
+    assert_false(host_can_read(mem.base));
     assert_int_equal(gbx_runtime_memory_grow(&mem, 0), 0);
     assert_int_equal(gbx_runtime_memory_grow(&mem, 1), UINT64_MAX);
     gbx_runtime_memory_deinit(&mem);
@@ -119,8 +107,8 @@ test_limits(void **state)
     mem = memory(0, UINT64_MAX, UINT64_MAX); /* all 4 GiB may be had, and not a byte more */
     assert_int_equal(mem.max_bytes, 4 * GIB);
     assert_int_equal(gbx_runtime_memory_grow(&mem, 65536), 0);
-    assert_true(is_readable(mem.base + 4 * GIB - 1));
-    assert_false(is_readable(mem.base + 4 * GIB));
+    assert_true(host_can_read(mem.base + 4 * GIB - 1));
+    assert_false(host_can_read(mem.base + 4 * GIB));
     assert_int_equal(gbx_runtime_memory_grow(&mem, 1), UINT64_MAX);
     gbx_runtime_memory_deinit(&mem);
 
@@ -252,8 +240,8 @@ test_lane(void **state)
     assert_non_null(lane);
     size_t const count = (1 << 20) / sizeof(gbx_slot);
     assert_int_equal(lane->stack_end - lane->stack, count);
-    assert_false(is_readable((u8 *)lane->stack - 1));
-    assert_false(is_readable((u8 *)lane->stack_end));
+    assert_false(host_can_read((u8 *)lane->stack - 1));
+    assert_false(host_can_read((u8 *)lane->stack_end));
     lane->stack[count - 1] = 7;
     runtime_lane *const other = gbx_runtime_lane_get(&lanes, 1 << 20, &why);
     assert_ptr_not_equal(lane, other);
