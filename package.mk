@@ -2,7 +2,7 @@
 #
 #   make shared     $(OUT)/libgbx.so.0
 #   make man        $(OUT)/man: pages made from the headers and the tables of the command; needs python3
-#   make install    PREFIX=/usr/local, LIBDIR=$(PREFIX)/lib, MANDIR=$(PREFIX)/share/man, DESTDIR=
+#   make install    PREFIX=/usr/local, LIBDIR=$(PREFIX)/lib, MANDIR=$(PREFIX)/share/man, DOCDIR=$(PREFIX)/share/doc/glovebox, DESTDIR=
 #   make uninstall  with the same words
 #
 # The shared library exports what src/api/libgbx.map lists and nothing else. It is never unloaded (nodelete):
@@ -10,6 +10,7 @@
 
 LIBDIR ?= $(PREFIX)/lib
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/glovebox
 
 GBX_VERSION := $(shell sed -n 's/^.define GBX_VERSION "\(.*\)"/\1/p' include/gbx/base.h)
 GBX_MAJOR := $(firstword $(subst ., ,$(GBX_VERSION)))
@@ -56,6 +57,9 @@ install: all lib shared man
 	$(FILL) tools/package/gbx-static.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/gbx-static.pc
 	$(FILL) tools/package/gbxConfig.cmake.in >$(DESTDIR)$(LIBDIR)/cmake/gbx/gbxConfig.cmake
 	$(FILL) tools/package/gbxConfigVersion.cmake.in >$(DESTDIR)$(LIBDIR)/cmake/gbx/gbxConfigVersion.cmake
+	install -d $(DESTDIR)$(DOCDIR)
+	tar -cf - --exclude '*.wasm' docs examples README.md ARCHITECTURE.md RATIONALE.md SECURITY.md CHANGELOG.md | \
+		tar -xf - -C $(DESTDIR)$(DOCDIR) --no-same-owner
 ifneq ($(PYTHON),)
 	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
 	install -m 644 $(OUT)/man/man1/*.1 $(DESTDIR)$(MANDIR)/man1
@@ -69,4 +73,4 @@ uninstall:
 		$(DESTDIR)$(LIBDIR)/libgbx.so.$(GBX_VERSION) $(DESTDIR)$(LIBDIR)/pkgconfig/gbx.pc \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/gbx-static.pc
 	rm -f $(DESTDIR)$(MANDIR)/man1/glovebox.1 $(DESTDIR)$(MANDIR)/man3/gbx.3 $(DESTDIR)$(MANDIR)/man3/gbx_*.3
-	rm -rf $(DESTDIR)$(LIBDIR)/cmake/gbx $(DESTDIR)$(PREFIX)/include/gbx
+	rm -rf $(DESTDIR)$(LIBDIR)/cmake/gbx $(DESTDIR)$(PREFIX)/include/gbx $(DESTDIR)$(DOCDIR)

@@ -20,7 +20,8 @@ GBX_DECLS_BEGIN
 /* Free what has been kept for its time. Thread-safe. */
 GBX_API void gbx_trim(void);
 
-/* Free all that is kept at this moment, whether its time has passed or not: for hosts that unload the
+/* Free all that is kept at this moment, whether its time has passed or not, and what the calling thread keeps
+ * between calls (other threads give that back when they end): for hosts that unload the
  * library (dlclose), or want to see every byte given back before they exit. What is alive stays alive;
  * the library can be used again afterwards. Thread-safe. */
 GBX_API void gbx_shutdown(void);

@@ -51,7 +51,7 @@ GBX_API gbx_code gbx_engine_metrics_json(const gbx_engine *engine, gbx_own char 
 /* All that an engine and its stores count, and what the process keeps (keep.h), in the text exposition
  * format of Prometheus, version 0.0.4, for gbx_text_free. What stores count has the labels `tenant` and
  * `plugin`, which are gbx_store_opts.tenant and .name, and none where a store has neither. At most as
- * many pairs of the two as src/runtime/keep.def says have series of their own, those that came first;
+ * many pairs of the two as docs/metrics.md says have series of their own, those that came first;
  * the stores of all others are counted together as plugin="(others)". GBX_NO_MEMORY, GBX_ARGUMENT; *out
  * is then NULL. */
 GBX_API gbx_code gbx_engine_prometheus(const gbx_engine *engine, gbx_own char **out, gbx_err *err);

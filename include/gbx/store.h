@@ -199,7 +199,7 @@ GBX_API gbx_trap_code gbx_func_call(gbx_func *func, const gbx_val *args, size_t 
                                     gbx_val *results, size_t result_count, gbx_trap *trap);
 
 /* The same for who knows the types and is in a hurry. `values`: arguments, one each, and afterwards
- * results, as many as the function has; `count`, the larger of both numbers, is what there is room for.
+ * results, as many as the function has; `count` is exactly the larger of both numbers.
  * i32 and f32 are the low half of a value, and of results the upper half is 0. As gbx_func_call in all
  * else. A function with v128 or exnref, or with more than 16 parameters or results, cannot be called like
  * this, nor one of the host's: GBX_TRAP_HOST. */

@@ -57,8 +57,9 @@ typedef struct gbx_trap {
                               one line of UTF-8 without control characters */
     uint32_t frame_count;  /* frames in `frames` */
     uint64_t frames_total; /* frames there were */
-    uint64_t limit; /* the store's bound that was met: nanoseconds of GBX_TRAP_DEADLINE, bytes of
-                       GBX_TRAP_STACK_EXHAUSTED and GBX_TRAP_OUTPUT_LIMIT; 0 for other traps */
+    uint64_t limit; /* the bound that was met: nanoseconds of GBX_TRAP_DEADLINE, units of GBX_TRAP_FUEL,
+                       bytes of GBX_TRAP_STACK_EXHAUSTED and of GBX_TRAP_OUTPUT_LIMIT: the store's, or a
+                       captured stream's (gbx_wasi_capture); 0 for other traps */
     uint64_t used;  /* of it, time to a tick of the system's clock; 0 for other traps */
     gbx_frame frames[GBX_TRAP_FRAMES];
 } gbx_trap;

@@ -91,8 +91,10 @@ GBX_API bool gbx_store_terminal_filtered(const gbx_store *store);
  * standard stream, it is ended by GBX_TRAP_BROKEN_PIPE, as SIGPIPE ends a native program. Default: no. */
 GBX_API void gbx_wasi_broken_pipe_ends(gbx_wasi *wasi, bool ends);
 
-/* Bind guest descriptor 0, 1 or 2 to a descriptor of the host, which is duplicated; its flags are
- * never changed. GBX_IO where host_fd is not open or no descriptor is left. */
+/* Bind guest descriptor 0, 1 or 2 to a descriptor of the host, which is duplicated; its flags are never
+ * changed. Of this and the functions below the last one that was called for a stream counts, so that a
+ * builder can be used again for the next request. GBX_IO where host_fd is not open or no descriptor is
+ * left. */
 GBX_API gbx_code gbx_wasi_stdio(gbx_wasi *wasi, int guest_fd, int host_fd, gbx_err *err);
 /* Bind 0, 1, 2 to the process's own; a closed one stays unbound. */
 GBX_API gbx_code gbx_wasi_inherit_stdio(gbx_wasi *wasi, gbx_err *err);
@@ -111,7 +113,8 @@ GBX_API gbx_code gbx_wasi_stdin_bytes(gbx_wasi *wasi, gbx_bytes bytes, gbx_err *
 /* Keep what the guest writes to 1 or 2 in memory, at most `most_bytes` of it (0: 16 MiB), which is taken as
  * it is needed. A guest that would write more has what fits kept and ends with GBX_TRAP_OUTPUT_LIMIT (as at
  * gbx_store_opts.output_bytes, which counts these bytes, too): one that ignores errors of its output must not
- * go on as if it had been read. */
+ * go on as if it had been read. Standard error wants 64 KiB at least: a Go program that dies writes 4 to 13
+ * of them, and would end by this trap instead. */
 GBX_API gbx_code gbx_wasi_capture(gbx_wasi *wasi, int guest_fd, uint64_t most_bytes, gbx_err *err);
 /* What guests of the last gbx_wasi_link in this store wrote to 1 or 2 so far; borrowed until guest code runs
  * or it is cleared; {NULL, 0} where nothing was, or it is not kept. */
@@ -179,7 +182,8 @@ GBX_API gbx_code gbx_wasi_link(gbx_wasi *wasi, gbx_linker *linker, gbx_err *err)
  * gbx_text_free; members stand in this order, always all of them, and more may come to stand behind them:
  *
  *     {"store": {"name", "tenant"},
- *      "bounds": {"timeout_ns", "memory_bytes", "stack_bytes", "table_elems", "output_bytes", "disk_bytes"},
+ *      "bounds": {"timeout_ns", "memory_bytes", "stack_bytes", "table_elems", "output_bytes", "disk_bytes",
+ *         "fuel"; null: no bound},
  *      "wasi": null where gbx_wasi_link was not called, or of its last call
  *         {"args": [...], "env": [names, without their values],
  *          "stdin", "stdout", "stderr": {"kind": "nothing", "file", "pipe", "terminal", ..., "bytes",

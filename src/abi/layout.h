@@ -162,6 +162,7 @@ struct gbx_exec {
     /* Left by a trap, read by whoever started the outermost call. */
     i32 exit_status;
     char message[256];
+    u64 limit; /* of OUTPUT_LIMIT: that was met, in bytes; 0: the store's */
     u32 frame_count;
     u64 frames_total;
     gbx_frame_ref frames[GBX_TRAP_FRAMES];

@@ -127,6 +127,7 @@ api_host_run(gbx_exec *x, gbx_instance *inst, const api_host *h, gbx_slot *slots
         return code == GBX_TRAP_HOST && !x->message[0] ? api_host_fail(x, h, "failed") : code;
     }
     x->message[0] = 0; /* of a nested call that trapped, and did not matter */
+    x->limit = 0;
     for (u32 i = 0; i < sig->result_count; i++) {
         if (results[i].type != h->type->results[i]) {
             return api_host_fail(x, h, "returned a value of another type than it declared");

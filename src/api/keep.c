@@ -15,6 +15,7 @@ void
 gbx_shutdown(void)
 {
     gbx_runtime_keep_trim(true);
+    gbx_runtime_seat_forget();
 }
 
 void

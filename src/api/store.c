@@ -337,8 +337,9 @@ gbx_func_call_raw(gbx_func *func, uint64_t *values, size_t count, gbx_trap *trap
     }
     if (GBX_UNLIKELY(count != max_u32(func->param_count, func->result_count) || (count && !values)))
         return gbx_runtime_trap(trap, GBX_TRAP_HOST,
-                                "called with %zu values, the function has %u and %u", count,
-                                func->param_count, func->result_count);
+                                "called raw with %zu values, the function takes %u and gives %u: count "
+                                "must be %u", count, func->param_count, func->result_count,
+                                max_u32(func->param_count, func->result_count));
     _Static_assert(RUNTIME_PLAIN_VALUES <= 32, "type->narrow knows all");
     for (u32 left = type->narrow; left; left &= left - 1) {
         u32 const i = (u32)__builtin_ctz(left);

@@ -177,6 +177,8 @@ call_explain(const gbx_store *s, gbx_trap_code code, text_buf *t)
         gbx_base_text_printf(t, "the call took longer than %llu.%03llu s",
                              (unsigned long long)(s->limits.timeout_ns / 1000000000u),
                              (unsigned long long)(s->limits.timeout_ns / 1000000u % 1000u));
+    } else if (code == GBX_TRAP_OUTPUT_LIMIT) {
+        gbx_base_text_printf(t, "the guest may write %llu bytes", (unsigned long long)s->limits.output_bytes);
     } else if (code == GBX_TRAP_FUEL) {
         gbx_base_text_printf(t, "the store's fuel of %llu units is used up",
                              (unsigned long long)s->fuel_given);
@@ -200,7 +202,9 @@ call_measure(const gbx_store *s, gbx_trap_code code, gbx_trap *trap)
     case GBX_TRAP_STACK_EXHAUSTED:
         trap->limit = trap->used = (u64)((u8 *)s->exec.stack_end - (u8 *)s->exec.stack);
         break;
-    case GBX_TRAP_OUTPUT_LIMIT: trap->limit = trap->used = s->limits.output_bytes; break;
+    case GBX_TRAP_OUTPUT_LIMIT:
+        trap->limit = trap->used = s->exec.limit ? s->exec.limit : s->limits.output_bytes;
+        break;
     case GBX_TRAP_FUEL:
         trap->limit = (u64)s->fuel_given;
         trap->used = (u64)(s->fuel_given - s->exec.fuel);
@@ -246,6 +250,7 @@ call_trapped(gbx_store *s, const gbx_func *f, gbx_trap_code code, gbx_trap *trap
     s->exec.frame_count = 0;
     s->exec.frames_total = 0;
     s->exec.message[0] = 0;
+    s->exec.limit = 0;
 }
 
 /* Nothing of the guest has run: its instance is as it was. */

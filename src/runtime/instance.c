@@ -302,7 +302,7 @@ gbx_runtime_instance_make_own(runtime_instance *i, gbx_err *err)
         GBX_TRY((mem->base ? gbx_runtime_memory_reuse : gbx_runtime_memory_init)(
                 mem, &type, s->limits.memory_bytes, what, err));
         if (s->limits.huge_pages) gbx_runtime_memory_use_huge_pages(mem);
-        figure_add(&s->figures.memory_bytes, mem->bytes);
+        figure_memory(s, mem->bytes);
         i->abi.memories[k] = mem;
     }
     for (u32 k = w->imported_tables; k < w->table_count; k++) {

@@ -52,7 +52,7 @@ libcall_memory_grow(gbx_exec *x, gbx_instance *inst, u32 mem_idx, u64 delta_page
         inst->store->memory_was_refused = true;
         return GBX_TRAP_NONE;
     }
-    figure_add(&inst->store->figures.memory_bytes, delta_pages * MEMORY_PAGE_BYTES);
+    figure_memory(inst->store, delta_pages * MEMORY_PAGE_BYTES);
     (void)libcall_spend(x, delta_pages, WASM_FUEL_PER_MEMORY_GROW);
     return GBX_TRAP_NONE;
 }

@@ -101,8 +101,9 @@ gbx_runtime_name_trap(const gbx_store *s, const gbx_instance *inst, gbx_trap *tr
     char who[NAMED_WHO_CAP], what[sizeof trap->message];
     if (!trap || trap->code == GBX_TRAP_NONE || trap->code == GBX_TRAP_EXIT) return;
     if (!*named_who(s, inst ? instance_of(inst)->name : NULL, who)) return;
+    if (strncmp(trap->message, who, strlen(who)) == 0) return; /* of `_initialize`, run before the call */
     memcpy(what, trap->message, sizeof what);
     text_buf t = gbx_base_text_init(trap->message, sizeof trap->message);
-    gbx_base_text_printf(&t, "%s%s%s", who, *what && strncmp(what, "exceeded ", 9) != 0 ? ": " : *what ?
-    " " : "",                      what);
+    bool const is_verb = strncmp(what, "exceeded ", 9) == 0;
+    gbx_base_text_printf(&t, "%s%s%s", who, is_verb ? " " : *what ? ": " : "", what);
 }

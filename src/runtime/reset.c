@@ -51,6 +51,7 @@ reset_memories(runtime_instance *i, gbx_err *err)
     for (u32 k = 0; k < i->own_memory_count; k++) {
         gbx_memory *const mem = &i->own_memories[k];
         u64 const pages = gbx_runtime_instance_memory_type(i, w->imported_memories + k).min;
+        i->abi.store->memory_now -= mem->bytes;
         if (!i->is_reused) gbx_base_os_discard(mem->base, mem->bytes);
         if (!gbx_runtime_memory_shrink(mem, pages * MEMORY_PAGE_BYTES))
             return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "a memory cannot be made smaller");
@@ -99,7 +100,10 @@ gbx_runtime_reset(gbx_instance *inst, gbx_trap *trap, gbx_err *err)
     gbx_store *const s = inst->store;
     s->tenant = gbx_runtime_store_new_tenant();
     s->sits = STORE_STANDS;
-    if (s->instances == i && !i->next) s->has_ended = false;
+    if (s->instances == i && !i->next) {
+        s->has_ended = false;
+        s->exec.asked = 0; /* what the guest was told is gone with its memory */
+    }
     gbx_code const code = reset_begin(i, trap, err);
     if (code == GBX_OK) return GBX_OK;
     gbx_runtime_life_set(i, LIFE_POISONED);

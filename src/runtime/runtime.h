@@ -313,6 +313,8 @@ const gbx_module *gbx_runtime_snapshot_module(const runtime_snapshot *snap);
 
 /* ---- seat.c */
 
+/* Give back what the calling thread keeps between calls, unless one runs. */
+void gbx_runtime_seat_forget(void);
 void gbx_runtime_seat_signals_changed(void); /* as gbx_signals_changed says */
 
 /* ---- call.c */

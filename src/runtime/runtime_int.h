@@ -769,12 +769,22 @@ struct gbx_store {
 
     char *name, *tenant_name; /* owned; NULL: none */
     store_figures figures;
+    u64 memory_now; /* of figures.memory_bytes, which is the most that it ever was */
     bool is_timed; /* the running call is */
     u64 timed_wall_ns, timed_cpu_ns;
     gbx_module *home; /* the first that was instantiated; NULL: none yet */
     figures_label *label; /* NULL: it is not in the engine's list */
     gbx_store *next_store, **store_link;
 };
+
+/* Memories of the store's instances have grown, or been made. */
+static inline void
+figure_memory(gbx_store *s, u64 more)
+{
+    s->memory_now += more;
+    if (s->memory_now > atomic_load_explicit(&s->figures.memory_bytes, memory_order_relaxed))
+        atomic_store_explicit(&s->figures.memory_bytes, s->memory_now, memory_order_relaxed);
+}
 
 /* ---- linker.c */
 

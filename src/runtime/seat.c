@@ -114,6 +114,15 @@ seat_get(void)
     return seat;
 }
 
+void
+gbx_runtime_seat_forget(void)
+{
+    runtime_seat *const seat = gbx_runtime_seat_mine;
+    if (!seat || seat->calls) return;
+    (void)pthread_setspecific(seat_key, NULL);
+    seat_free(seat);
+}
+
 /* The stack for signals: below it nothing, so that a handler that needs more than there is ends the process
  * and writes nowhere. */
 static bool

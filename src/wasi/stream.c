@@ -130,6 +130,7 @@ stream_keep(p1_call *c, wasi_stream *s, const u8 *p, size_t len, size_t *done)
     if (take == len) return WASI_OK;
     gbx_wasi_met(c->w, WASI_MET_CAPTURE);
     c->trap = GBX_TRAP_OUTPUT_LIMIT;
+    c->x->limit = s->most;
     text_buf t = gbx_base_text_init(c->x->message, sizeof c->x->message);
     gbx_base_text_printf(&t, "standard stream %u has filled the %llu bytes of memory that take it",
                          (u32)(s - c->w->streams), (unsigned long long)s->most);

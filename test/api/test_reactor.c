@@ -208,6 +208,14 @@ test_initialize_traps(void **state)
     assert_int_equal(s.calls, 1);
     guest_close(&s.w);
 
+    /* Whose it was stands there once. */
+    gbx_instance *const named = initializing_open(
+            &s, GBX_TRAP_HOST, &(gbx_store_opts){.size = sizeof(gbx_store_opts), .name = "p", .tenant = "t"});
+    assert_int_equal(guest_call(&s.w, named, "n", NULL, 0, &out), GBX_TRAP_HOST);
+    assert_memory_equal(s.w.trap.message, "plugin p of tenant t: ", 22);
+    assert_null(strstr(s.w.trap.message + 1, "plugin"));
+    guest_close(&s.w);
+
     gbx_instance *const e = initializing_open(&s, GBX_TRAP_EXIT, NULL);
     assert_int_equal(guest_call(&s.w, e, "n", NULL, 0, &out), GBX_TRAP_EXIT);
     assert_int_equal(guest_call(&s.w, e, "n", NULL, 0, &out), GBX_TRAP_ENDED);

@@ -94,6 +94,9 @@ test_all_memories(void **state)
                 }
                 assert_ptr_equal(sum, gbx_instance_func(i, "sum"));
                 assert_new(w, i);
+                gbx_metrics now = {.size = sizeof now};
+                GUEST_OK(gbx_store_metrics(w->store, &now, &w->err));
+                assert_int_equal(now.memory_high_bytes, (2 * nth + 2 + 26) * PAGE); /* 39 are refused */
             }
             gbx_module_release(m);
             guest_close(w);
@@ -406,6 +409,12 @@ test_streams_and_clock(void **state)
     assert_memory_not_equal(seen[0], seen[1], 8);
     assert_memory_not_equal(seen[0] + 8, seen[1] + 8, 16);
     assert_memory_equal(seen[0], seen[2], 24);
+
+    gbx_snapshot *s;
+    assert_int_equal(gbx_snapshot_take(i, NULL, &s, &w->err), GBX_SNAPSHOT); /* it knows random numbers */
+    reset(w, i);
+    GUEST_OK(gbx_snapshot_take(i, NULL, &s, &w->err));
+    gbx_snapshot_release(s);
     guest_close(w);
 }
 

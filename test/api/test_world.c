@@ -185,6 +185,8 @@ test_memory(void **state)
     GIVES(w, 5, "done", 0, 0);
     ENDED(w, "write", 2, 1, OUTPUT_LIMIT);
     assert_non_null(strstr(w->trap.message, "standard stream 2 has filled the 5 bytes"));
+    assert_int_equal(w->trap.limit, 5);
+    assert_int_equal(w->trap.used, 5);
     assert_captured(w, 2, "01234");
     const gbx_met *met;
     assert_int_equal(gbx_store_met(w->store, &met), 1);
@@ -206,6 +208,8 @@ test_memory(void **state)
     GIVES(w, 0, "cat", 0, 0);
     assert_captured(w, 1, "again");
     ENDED(w, "write", 1, 4, OUTPUT_LIMIT);
+    assert_string_equal(w->trap.message, "the guest may write 8 bytes");
+    assert_int_equal(w->trap.limit, 8);
     assert_int_equal(gbx_store_captured(w->store, 1).len, 8);
     GIVES(w, 8, "read", 1, 4); /* EBADF: it is written to */
     GIVES(w, 8, "write", 0, 4);
