@@ -9,6 +9,7 @@
 #define GBX_CLI_CLI_H
 
 #include <gbx/gbx.h>
+#include <gbx/unstable/audit.h>
 #include <stdio.h>
 
 #define CLI_PRINTF(fmt_at, arg_at) __attribute__((format(printf, fmt_at, arg_at)))
@@ -70,6 +71,8 @@ typedef struct cli_diag {
 } cli_diag;
 
 void gbx_cli_diag(const cli_diag *diag);
+/* What is said from now on is about this place, where it names none itself; NULL: about none. */
+void gbx_cli_diag_place(const char *at);
 /* The same for an error of use or set-up; returns CLI_EXIT_SETUP for the caller to return. */
 int gbx_cli_usage_error(const char *slug, const char *message, const char *why, const char *fix);
 /* Bold and colour on standard error: a terminal, NO_COLOR unset or empty, TERM not "dumb". */
@@ -78,7 +81,14 @@ bool gbx_cli_colour(void);
 /* ---- options.c: the command line, read through options.def ---- */
 
 /* Commands that share a table of options. */
-typedef enum cli_command { CLI_RUN = 1, CLI_DIFF = 2, CLI_COMPILE = 4, CLI_MEASURE = 8 } cli_command;
+typedef enum cli_command {
+    CLI_RUN = 1,
+    CLI_DIFF = 2,
+    CLI_COMPILE = 4,
+    CLI_MEASURE = 8,
+    CLI_AUDIT = 16,
+    CLI_RECORD = 32 /* `policy` */
+} cli_command;
 
 typedef enum cli_option_id {
 #define CLI_OPTION(id, name, argument, commands, help) CLI_OPT_##id,
@@ -101,7 +111,8 @@ typedef struct cli_given {
     cli_option_id id;
     const char *value; /* NULL for a flag */
     int word;          /* where it stands in argv */
-    int words;         /* 1 for --name=value and flags, 2 for --name value */
+    int words;         /* 1 for --name=value and flags, 2 for --name value; 0: of a policy */
+    const char *at;    /* of a policy: its line, "app.policy:7"; else NULL */
 } cli_given;
 
 /* A command line split at FILE: what stands before is ours, what stands after is the guest's. */
@@ -113,10 +124,16 @@ typedef struct cli_line {
     cli_given *given; /* in the order given */
     int given_count;
     int file; /* index of FILE in argv; argc when there is none */
+    int args; /* first word of the guest, behind FILE */
+    struct cli_grant *hosts; /* host functions that the policy declares */
+    int host_count;
 } cli_line;
 
 /* Split; on an error says what is wrong and gives CLI_EXIT_SETUP. */
 int gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, int first);
+/* Add what the policy grants that --policy names, before all else: where both speak, the command line counts.
+ * On a mistake says which and gives CLI_EXIT_SETUP. */
+int gbx_cli_policy_apply(cli_line *line);
 /* Index into given[] of the last `id`, -1 when it was not given; and its value, NULL likewise. */
 int gbx_cli_line_find(const cli_line *line, cli_option_id id);
 const char *gbx_cli_line_value(const cli_line *line, cli_option_id id);
@@ -178,6 +195,7 @@ typedef struct cli_listener {
 } cli_listener;
 
 typedef struct cli_plan cli_plan;
+typedef struct cli_guest cli_guest;
 
 /* Read one value of --listen, and see what systemd handed over. On a mistake says which and gives
  * CLI_EXIT_SETUP. */
@@ -215,6 +233,13 @@ typedef struct cli_env {
     const char *name, *value;
 } cli_env;
 
+/* An import that is made up, `name` as MODULE.NAME or "*". */
+typedef struct cli_stub {
+    const char *name, *signature; /* the latter of recorded ones */
+    bool is_trap;                 /* what calls it is ended; else it gives zeros */
+    bool called;
+} cli_stub;
+
 struct cli_plan {
     const cli_line *line;
     const char *program; /* FILE */
@@ -236,6 +261,8 @@ struct cli_plan {
     uint64_t fuel; /* 0: not metered; GBX_UNLIMITED: no bound */
     cli_scratch *scratches;
     int scratch_count;
+    cli_stub *stubs;
+    int stub_count;
     uint64_t memory_bytes; /* GBX_UNLIMITED: up to the module's own maximum, at most 4 GiB */
     uint64_t features_off; /* GBX_FEATURE_BITs */
     bool hints;
@@ -253,6 +280,10 @@ struct cli_plan {
     bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
     bool every_call;
     const char *report; /* NULL: none is written */
+    /* Of a recording run: called when the guest has ended, gives the exit code; and the stubs that were made. */
+    int (*record)(const cli_plan *plan, const cli_guest *guest, const char *ended, int status);
+    cli_stub **recorded;
+    int *recorded_count;
 };
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */
@@ -275,6 +306,39 @@ void gbx_cli_hints(const cli_plan *plan, const gbx_store *store, int status);
 int gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_module *module,
                    gbx_trap *trap, cli_text *lines);
 int gbx_cli_no_start(const cli_plan *plan, const gbx_module *module);
+
+/* stub.c: one value of --stub; the stubs of a plan in a linker; those that a recording run makes of all that is
+ * missing; the answer to a module whose imports are not there. All give an exit code. */
+int gbx_cli_stub_parse(cli_plan *plan, const char *value);
+int gbx_cli_stubs_define(const cli_plan *plan, const gbx_module *module, gbx_linker *linker);
+int gbx_cli_stubs_record(const gbx_module *module, gbx_linker *linker, cli_stub **out, int *count);
+int gbx_cli_missing(const cli_plan *plan, const gbx_module *module, gbx_linker *linker);
+/* `name` is this import, written MODULE.NAME or MODULE::NAME. */
+bool gbx_cli_stub_is(const char *name, const char *module, const char *import);
+
+/* warn.c: grants that are broader than they look, said once, at the end of the run. */
+void gbx_cli_warn_begin(const cli_plan *plan, gbx_wasi *wasi);
+void gbx_cli_warn(const cli_plan *plan, const gbx_wasi *wasi, const gbx_store *store);
+/* A directory of the system, a home, or the root: not to be granted. hints.c. */
+bool gbx_cli_is_system(const char *dir);
+/* The directory of this machine that was most likely meant by a guest's path (without the slash at its
+ * beginning), and its name in the guest. False: nothing is found. hints.c. */
+typedef struct cli_guess {
+    const char *host, *guest;
+} cli_guess;
+bool gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out);
+/* policy_used.c: the guest's path lies in the guest's directory `dir`, or is it, both clean; the host's path of
+ * a guest's path in the grant of `host` as `guest`. */
+bool gbx_cli_beneath(const char *path, const char *dir);
+const char *gbx_cli_host_path(const char *host, const char *guest, const char *path);
+/* A file that Go's library looks for by itself. */
+bool gbx_cli_is_probe(const char *path);
+
+/* audit.c and policy.c: the commands, likewise, and their pages. */
+int gbx_cli_audit(int argc, char **argv, int first);
+void gbx_cli_help_audit(FILE *to);
+int gbx_cli_policy(int argc, char **argv, int first);
+void gbx_cli_help_policy(FILE *to);
 
 /* report.c: failures of the library and traps, said in words; both give the exit code. */
 int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code code,
@@ -320,14 +384,14 @@ FILE *gbx_cli_account_open(const cli_plan *plan, int *status);
 void gbx_cli_json_string(FILE *to, const char *text);
 
 /* What a guest needs, and all that is to be released. Zeroed: nothing. */
-typedef struct cli_guest {
+struct cli_guest {
     gbx_engine *engine;
     gbx_module *module;
     gbx_store *store;
     gbx_linker *linker;
     gbx_wasi *wasi;
     gbx_instance *instance;
-} cli_guest;
+};
 
 /* Of all the memories of an instance. */
 uint64_t gbx_cli_memory_hash(const gbx_instance *instance);
@@ -338,6 +402,7 @@ int gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest
 
 /* run.c: the command `run`. `first` is the index of its first word. */
 int gbx_cli_run(int argc, char **argv, int first);
+int gbx_cli_run_plan(const cli_plan *plan); /* the same, from its plan on */
 
 void gbx_cli_guest_release(cli_guest *guest);
 /* Of all commands that run FILE: arguments, variables and directories of the plan; and the guest from its

@@ -33,6 +33,14 @@ diag_field(cli_text *t, const char *name, const char *text)
     gbx_cli_text_add(t, "\n", 1);
 }
 
+static const char *diag_place;
+
+void
+gbx_cli_diag_place(const char *at)
+{
+    diag_place = at;
+}
+
 void
 gbx_cli_diag(const cli_diag *diag)
 {
@@ -43,7 +51,7 @@ gbx_cli_diag(const cli_diag *diag)
     const char *const plain = colour ? "\033[0m" : "";
     cli_text t = {0};
     gbx_cli_text_printf(&t, "%s%s[%s]%s: %s\n", bold, diag->kind, diag->slug, plain, diag->message);
-    diag_field(&t, "at", diag->at);
+    diag_field(&t, "at", diag->at ? diag->at : diag_place);
     diag_field(&t, "why", diag->why);
     diag_field(&t, "fix", diag->fix);
     diag_field(&t, "see", gbx_cli_format("glovebox help %s", diag->slug));

@@ -80,6 +80,8 @@ gbx_cli_help_all(FILE *to)
           "       glovebox explore [options] FILE\n"
           "       glovebox compile [options] FILE -o OUT\n"
           "       glovebox measure [options] FILE [args...]\n"
+          "       glovebox audit FILE [options]\n"
+          "       glovebox policy [options] FILE -- [args...]\n"
           "       glovebox cache info|clear|dir [DIR]\n"
           "       glovebox help [TOPIC]\n"
           "       glovebox version\n"
@@ -93,7 +95,7 @@ gbx_cli_help_all(FILE *to)
           "  glovebox --env LANG --timeout 10s main.wasm < input > output\n"
           "\n"
           "help: glovebox help run (all options), diff, explore, compile, measure,\n"
-          "cache, grants, go, exit-codes, topics\n",
+          "audit, policy, cache, grants, go, exit-codes, topics\n",
           to);
 }
 
@@ -119,6 +121,8 @@ help_list(void)
     printf("  %-24s %s\n", "explore", "what became of a function: the command and its options");
     printf("  %-24s %s\n", "compile", "a file that starts at once: the command and its options");
     printf("  %-24s %s\n", "measure", "what a module costs: the command and its options");
+    printf("  %-24s %s\n", "audit", "what a module is and may do, before it runs: the command and its options");
+    printf("  %-24s %s\n", "policy", "what a module asks for, as a file to review: the command and its options");
     printf("  %-24s %s\n", "exit-codes", "what the exit codes mean");
     for (size_t i = 0; i < CLI_LEN(help_topics); i++)
         printf("  %-24s %s\n", help_topics[i].slug, help_topics[i].title);
@@ -185,6 +189,10 @@ gbx_cli_help(int argc, char **argv, int first)
         gbx_cli_help_compile(stdout);
     } else if (!strcmp(topic, "measure")) {
         gbx_cli_help_measure(stdout);
+    } else if (!strcmp(topic, "audit")) {
+        gbx_cli_help_audit(stdout);
+    } else if (!strcmp(topic, "policy")) {
+        gbx_cli_help_policy(stdout);
     } else if (!strcmp(topic, "exit-codes")) {
         help_exit_codes();
     } else if (!strcmp(topic, "topics")) {

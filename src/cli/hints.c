@@ -506,3 +506,24 @@ gbx_cli_hints(const cli_plan *plan, const gbx_store *store, int status)
         }
     }
 }
+
+bool
+gbx_cli_is_system(const char *dir)
+{
+    return hints_is_system(dir);
+}
+
+bool
+gbx_cli_is_probe(const char *path)
+{
+    return hints_is_probe(path);
+}
+
+bool
+gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out)
+{
+    hints_guess guess;
+    if (!hints_guess_host(plan, path, &guess)) return false;
+    *out = (cli_guess){guess.host, guess.guest};
+    return true;
+}

@@ -29,6 +29,8 @@ static const main_command main_commands[] = {
         {"explore", gbx_cli_explore},
         {"compile", gbx_cli_compile},
         {"measure", gbx_cli_measure},
+        {"audit", gbx_cli_audit},
+        {"policy", gbx_cli_policy},
         {"cache", gbx_cli_cache},
         {"help", gbx_cli_help},
         {"version", main_version},

@@ -17,6 +17,8 @@ const cli_option gbx_cli_options[CLI_OPT_COUNT] = {
 #define DIFF CLI_DIFF
 #define COMPILE CLI_COMPILE
 #define MEASURE CLI_MEASURE
+#define AUDIT CLI_AUDIT
+#define RECORD CLI_RECORD
 #define CLI_OPTION(id, name, argument, commands, help) {name, argument, help, commands},
 #include "cli/options.def"
 #undef CLI_OPTION
@@ -24,6 +26,8 @@ const cli_option gbx_cli_options[CLI_OPT_COUNT] = {
 #undef DIFF
 #undef COMPILE
 #undef MEASURE
+#undef AUDIT
+#undef RECORD
 };
 
 typedef struct options_peer {
@@ -63,6 +67,8 @@ options_command(unsigned command)
     case CLI_DIFF: return "diff";
     case CLI_COMPILE: return "compile";
     case CLI_MEASURE: return "measure";
+    case CLI_AUDIT: return "audit";
+    case CLI_RECORD: return "policy";
     default: return "run";
     }
 }
@@ -72,7 +78,7 @@ static const char *
 options_commands(unsigned commands)
 {
     cli_text t = {0};
-    for (unsigned bit = CLI_RUN; bit <= CLI_MEASURE; bit <<= 1)
+    for (unsigned bit = CLI_RUN; bit <= CLI_RECORD; bit <<= 1)
         if (commands & bit) gbx_cli_text_printf(&t, "%s%s", t.len ? " and " : "", options_command(bit));
     return gbx_cli_text_get(&t);
 }
@@ -178,13 +184,23 @@ options_second_file(const cli_line *line, int at)
                                gbx_cli_line_command(line, &(cli_edit){.skip = at, .skip_count = 1}));
 }
 
+/* Whose are the words behind FILE? With policy they are ours up to a `--`, if there is one. */
+static bool
+options_has_guest(const cli_line *line)
+{
+    if (line->command != CLI_RECORD) return line->command != CLI_COMPILE && line->command != CLI_AUDIT;
+    for (int i = line->first; i < line->argc; i++)
+        if (!strcmp(line->argv[i], "--")) return false;
+    return true;
+}
+
 int
 gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, int first)
 {
     *line = (cli_line){.command = command, .argc = argc, .argv = argv, .first = first};
     line->given = gbx_cli_alloc((size_t)argc + 1, sizeof *line->given);
-    bool const has_guest = command != CLI_COMPILE; /* whose are the words behind FILE */
-    int unknown = 0;
+    bool const has_guest = options_has_guest(line);
+    int unknown = 0, args = argc;
     int i = first;
     line->file = argc;
     for (int words; i < argc; i += words) {
@@ -196,6 +212,7 @@ gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, i
             continue;
         }
         if (!strcmp(argv[i], "--")) {
+            args = i + (line->file == argc ? 2 : 1);
             if (line->file == argc) line->file = i + 1;
             break;
         }
@@ -208,6 +225,7 @@ gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, i
         int const status = options_read(line, i, id, &words);
         if (status != CLI_EXIT_OK) return status;
     }
+    line->args = has_guest ? line->file + 1 : command == CLI_RECORD && args < argc ? args : argc;
     return unknown ? options_unknown(line, unknown) : CLI_EXIT_OK;
 }
 
@@ -275,7 +293,7 @@ gbx_cli_line_command(const cli_line *line, const cli_edit *edit)
             gbx_cli_text_quote(&t, word);
         } else if (i == line->file) {
             options_print_word(&t, edit->file ? edit->file : word, NULL);
-        } else if (i < line->file || edit->mask_all) {
+        } else if (i < line->file || edit->mask_all || i < line->args) {
             options_print_word(&t, word, i > line->first ? line->argv[i - 1] : NULL);
         } else {
             gbx_cli_text_printf(&t, " ");

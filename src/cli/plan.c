@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -45,6 +46,10 @@ plan_add_dir(cli_plan *plan, int given)
         if (!stat(old->host, &a) && !stat(dir.host, &b) && a.st_dev == b.st_dev &&
             a.st_ino == b.st_ino && old->read_only == dir.read_only)
             return CLI_EXIT_OK;
+        if (plan->line->given[old->given].at && !plan->line->given[given].at) { /* the command line counts */
+            plan->dirs[i] = dir;
+            return CLI_EXIT_OK;
+        }
         return plan_refuse_twice(plan, given, dir.guest,
                                  gbx_cli_format("%s and %s; the guest could never see one of them",
                                                 gbx_cli_quote(plan->line->given[old->given].value),
@@ -71,6 +76,12 @@ plan_add_scratch(cli_plan *plan, int given)
     if (!s.bytes || s.bytes > INT64_MAX)
         return plan_bad_value(CLI_OPT_SCRATCH, value, "it holds at least a byte, and fewer than 2^63");
     bool is_taken = false;
+    for (int i = 0; i < plan->scratch_count; i++) { /* the command line counts */
+        cli_scratch *const old = &plan->scratches[i];
+        if (strcmp(old->guest, s.guest) || !plan->line->given[old->given].at || plan->line->given[given].at) continue;
+        *old = s;
+        return CLI_EXIT_OK;
+    }
     for (int i = 0; i < plan->scratch_count; i++)
         is_taken = is_taken || !strcmp(plan->scratches[i].guest, s.guest);
     for (int i = 0; i < plan->dir_count; i++) is_taken = is_taken || !strcmp(plan->dirs[i].guest, s.guest);
@@ -109,6 +120,17 @@ plan_add_env(cli_plan *plan, const char *given)
     else
         plan->env_absent[plan->env_absent_count++] = name;
     return CLI_EXIT_OK;
+}
+
+/* All but PWD: the guest's working directory is of its own tree. */
+static void
+plan_add_environ(cli_plan *plan)
+{
+    for (char **e = environ; *e; e++) {
+        const char *const equals = strchr(*e, '=');
+        if (!equals || equals == *e || !strncmp(*e, "PWD=", 4)) continue;
+        plan_set_env(plan, gbx_cli_copy(*e, (size_t)(equals - *e)), equals + 1);
+    }
 }
 
 static int
@@ -315,6 +337,9 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_OUT: plan->out = value; break;
     case CLI_OPT_ROUNDS: return plan_set_rounds(plan, value);
     case CLI_OPT_JSON: plan->json = true; break;
+    case CLI_OPT_STUB: return gbx_cli_stub_parse(plan, value);
+    case CLI_OPT_ENV_INHERIT: /* before the others */
+    case CLI_OPT_POLICY: /* its grants stand among the others */
     case CLI_OPT_SCRATCH: /* after all --dir */
     case CLI_OPT_CWD: /* after all --env */
     case CLI_OPT_ARGV0:
@@ -336,7 +361,9 @@ plan_apply(cli_plan *plan, int given)
 int
 gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
 {
-    size_t const room = (size_t)line->given_count + 2; /* and PWD */
+    size_t room = (size_t)line->given_count + 2; /* and PWD */
+    bool const inherits = gbx_cli_line_find(line, CLI_OPT_ENV_INHERIT) >= 0;
+    for (char **e = environ; inherits && *e; e++) room++;
     *plan = (cli_plan){
             .line = line,
             .timeout_ns = GBX_UNLIMITED,
@@ -349,14 +376,21 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
             .dirs = gbx_cli_alloc(room, sizeof *plan->dirs),
             .listeners = gbx_cli_alloc(gbx_cli_listen_most(line) + 1, sizeof *plan->listeners),
             .env = gbx_cli_alloc(room, sizeof *plan->env),
+            .stubs = gbx_cli_alloc(room, sizeof *plan->stubs),
             .env_absent = gbx_cli_alloc(room, sizeof *plan->env_absent),
     };
+    if (inherits) plan_add_environ(plan);
     int status = plan_set_names(plan);
-    if (status == CLI_EXIT_OK && line->command & (CLI_RUN | CLI_COMPILE)) status = plan_set_cache(plan);
-    for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++)
+    if (status == CLI_EXIT_OK && line->command & (CLI_RUN | CLI_COMPILE | CLI_RECORD)) status = plan_set_cache(plan);
+    for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++) {
+        gbx_cli_diag_place(line->given[i].at);
         status = plan_apply(plan, i);
-    for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++)
+    }
+    for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++) {
+        gbx_cli_diag_place(line->given[i].at);
         if (line->given[i].id == CLI_OPT_SCRATCH) status = plan_add_scratch(plan, i);
+    }
+    gbx_cli_diag_place(NULL);
     const char *const cwd = gbx_cli_line_value(line, CLI_OPT_CWD);
     if (status == CLI_EXIT_OK && cwd) status = plan_set_cwd(plan, cwd);
     bool relative = false;
@@ -376,6 +410,8 @@ static const plan_command plan_commands[] = {
     {CLI_DIFF, gbx_cli_help_diff, "run"},
     {CLI_COMPILE, gbx_cli_help_compile, "compile"},
     {CLI_MEASURE, gbx_cli_help_measure, "measure"},
+    {CLI_AUDIT, gbx_cli_help_audit, "look at"},
+    {CLI_RECORD, gbx_cli_help_policy, "record"},
 };
 
 int
@@ -383,7 +419,7 @@ gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, cha
 {
     const plan_command *row = plan_commands;
     while (row->command != command) row++;
-    int const status = gbx_cli_line_parse(line, command, argc, argv, first);
+    int status = gbx_cli_line_parse(line, command, argc, argv, first);
     if (status != CLI_EXIT_OK) return status;
     if (gbx_cli_line_find(line, CLI_OPT_HELP) >= 0) {
         bool const is_named = first > 1;
@@ -398,5 +434,6 @@ gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, cha
         return gbx_cli_usage_error("no-file", gbx_cli_format("there is no FILE to %s", row->verb),
                                    "the command line ends after the options",
                                    gbx_cli_line_command(line, &(cli_edit){.args = "main.wasm"}));
-    return gbx_cli_plan_make(plan, line);
+    status = gbx_cli_policy_apply(line);
+    return status == CLI_EXIT_OK ? gbx_cli_plan_make(plan, line) : status;
 }
