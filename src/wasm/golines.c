@@ -482,3 +482,18 @@ gbx_wasm_go_find_names(const wasm_module *m, const go_table *t, const char *cons
         }
     }
 }
+
+bool
+gbx_wasm_go_func(const wasm_module *m, const go_table *t, u32 nth, u32 *func_idx, u64 *name_at)
+{
+    go_cursor c = go_cursor_at(m, t, t->funcs + 8 * (u64)nth);
+    u32 const entry = (u32)go_fixed(&c, 4);
+    u64 const func = t->funcs + go_fixed(&c, 4);
+    u32 const number = entry >> t->entry_shift;
+    if (number < GO_FIRST_FUNC || number - GO_FIRST_FUNC >= m->func_count - m->imported_funcs) return false;
+    *func_idx = number - GO_FIRST_FUNC + m->imported_funcs;
+    c = go_cursor_at(m, t, func);
+    if (go_fixed(&c, 4) != entry) return false;
+    *name_at = t->names + go_fixed(&c, 4);
+    return true;
+}

@@ -55,6 +55,10 @@ bool gbx_wasm_go_place(const wasm_module *m, const go_table *t, u32 func_idx, u3
  * function that the table has. */
 bool gbx_wasm_go_return(const wasm_module *m, const go_table *t, u64 pc, u32 *func_idx, go_place *out);
 
+/* The nth function of the table, in the order of its entries; nth < func_count. False: the entry is no
+ * function of the module that has a body. */
+bool gbx_wasm_go_func(const wasm_module *m, const go_table *t, u32 nth, u32 *func_idx, u64 *name_at);
+
 /* The text at an address of the table, at most `cap` bytes of it; returns its length. Not escaped. */
 size_t gbx_wasm_go_text(const wasm_module *m, const go_table *t, u64 at, char *buf, size_t cap);
 
