@@ -332,6 +332,8 @@ gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx)
     const wasm_code *const code = &m->wasm->codes[func_idx - m->wasm->imported_funcs];
     i32 const heat = atomic_load_explicit(&m->code.cells[func_idx].heat, memory_order_relaxed);
     if (e->by_func && e->by_func[func_idx]) return false;
+    u32 const probe = wasm_probe_of(m->wasm, func_idx);
+    if (probe != WASM_PROBE_COUNT) return atomic_load(&m->code.entered) >> probe & 1;
     return heat != gbx_runtime_tier_heat(m, code->body_end - code->body_off);
 }
 
@@ -355,6 +357,9 @@ tier_make_cells(gbx_module *m)
         atomic_init(&c->heat, gbx_runtime_tier_heat(m, bytes));
         mc->most_bytes += (u64)bytes * WASM_MAX_CODE_SHARE + TIER_FUNC_FREE_BYTES;
     }
+    for (u32 i = 0; i < WASM_PROBE_COUNT; i++)
+        if (w->probes[i] != WASM_PROBE_NONE) atomic_store(&mc->cells[w->probes[i]].heat, 1);
+    atomic_store(&mc->watched_left, m->engine->compiler.watched_calls);
     mc->most_bytes += TIER_FREE_BYTES;
     return true;
 }
@@ -411,6 +416,7 @@ gbx_runtime_module_code_deinit(gbx_module *m)
     }
     gbx_runtime_closed_deinit(&mc->closed);
     gbx_base_free(mc->cells);
+    gbx_base_free(mc->probe_cells);
 }
 
 /* What compiled code of `inst` finds through its exec. None of it ever changes for an instance. */
@@ -450,6 +456,7 @@ gbx_runtime_tier_instance(runtime_instance *i)
     gbx_module *const m = i->module;
     runtime_compiler *const c = &m->engine->compiler;
     const wasm_module *const w = m->wasm;
+    if (c->mode == GBX_TIER_INTERP) gbx_runtime_probes_instance(i);
     if (c->mode == GBX_TIER_INTERP || w->func_count == w->imported_funcs) return;
     if (i->abi.cells) { /* of the pool: it has them */
         tier_joins(i->abi.store);
@@ -459,10 +466,12 @@ gbx_runtime_tier_instance(runtime_instance *i)
     (void)pthread_mutex_lock(&c->lock);
     if (gbx_runtime_tier_open(m, is_guarded) && c->mode == GBX_TIER_EAGER) {
         gbx_runtime_published_hold(&c->published, &m->code.published);
-        for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, m, k);
+        for (u32 k = w->imported_funcs; k < w->func_count; k++)
+            if (wasm_probe_of(w, k) == WASM_PROBE_COUNT) tier_try(c, m, k);
         gbx_runtime_published_tell(&c->published, &m->code.published);
     }
     (void)pthread_mutex_unlock(&c->lock);
+    if (!m->code.is_open) gbx_runtime_probes_instance(i);
     if (!m->code.is_open || (m->code.env.is_guarded && !is_guarded)) return;
     for (u32 k = w->imported_funcs; k < w->func_count; k++)
         i->abi.funcs[k]->cell = &m->code.cells[k];
@@ -472,12 +481,27 @@ gbx_runtime_tier_instance(runtime_instance *i)
 
 /* ---- Running */
 
-static void
-tier_warm(gbx_exec *x, const gbx_func *f)
+/* A probe was called that is not to be compiled as yet. */
+static bool
+tier_waits(gbx_exec *x, gbx_module *m, const gbx_func *f, const gbx_slot *args)
 {
-    (void)x;
+    probe_answer const answer = gbx_runtime_probe_entered(x, f, args);
+    const u32 *const by_func = m->code.cache.by_func;
+    if (answer == PROBE_NONE) return false;
+    bool const is_wanted = m->engine->compiler.mode == GBX_TIER_EAGER || (by_func && by_func[f->func_idx]);
+    if (answer == PROBE_FIRST && is_wanted) return false;
+    u32 const bytes = f->code->body_end - f->code->body_off;
+    atomic_store_explicit(&f->cell->heat, answer == PROBE_HELD ? 1 : gbx_runtime_tier_heat(m, bytes),
+                          memory_order_relaxed);
+    return true;
+}
+
+static void
+tier_warm(gbx_exec *x, const gbx_func *f, const gbx_slot *args)
+{
     gbx_module *const m = instance_of(f->inst)->module;
     runtime_compiler *const c = &m->engine->compiler;
+    if (tier_waits(x, m, f, args)) return;
     if (pthread_mutex_trylock(&c->lock) !=
         0) { /* another thread compiles: not asked again at once */
         atomic_store_explicit(&f->cell->heat, TIER_BUSY_HEAT, memory_order_relaxed);
@@ -493,7 +517,7 @@ gbx_runtime_tier_begin(gbx_store *s)
 {
     gbx_exec *const x = &s->exec;
     enter_stack *const stack = &s->lane->native;
-    x->tier = NULL;
+    x->tier = s->probe_tier;
     x->native = (gbx_native){0};
     if (s->has_code &&
         (stack->region || gbx_runtime_enter_stack_open(stack, (size_t)((u8 *)s->lane->stack_end -
@@ -502,7 +526,7 @@ gbx_runtime_tier_begin(gbx_store *s)
         x->native = (gbx_native){
                 .guard = stack->guard, .low = stack->low, .shown = stack->shown, .high = stack->high};
     }
-    atomic_store(&x->attention, x->tier != NULL);
+    atomic_store(&x->attention, x->tier == &tier_ops);
 }
 
 void

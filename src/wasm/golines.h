@@ -37,6 +37,14 @@ typedef struct go_place {
 /* False: the module has none that can be read; *out is zeroed. Looks through all data. */
 bool gbx_wasm_go_find(const wasm_module *m, go_table *out);
 
+/* The same, looked for only where Go's linker puts it: at an address that is a multiple of 8. */
+bool gbx_wasm_go_find_aligned(const wasm_module *m, go_table *out);
+
+/* The functions of these names: out[i] is the index of names[i], and stays as it is where the table has none
+ * of that name. At most 32 names. */
+void gbx_wasm_go_find_names(const wasm_module *m, const go_table *t, const char *const *names, u32 count,
+                            u32 *out);
+
 /* The place of the instruction at `offset` in the file, in a function with a body that is ready. *budget: how
  * many bytes of bodies may still be walked; what has to be walked for the line is taken off, and where it is
  * not left the line is where the function begins. False: the table does not have the function. */
