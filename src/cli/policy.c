@@ -140,6 +140,16 @@ policy_is_asked(const char *name, const char *const *asked, size_t count)
     return i < count;
 }
 
+/* Variables that Go's runtime reads by itself. GO: runtime/extern.go (1.26). */
+static bool
+policy_is_runtimes(const char *name)
+{
+    static const char *const names[] = {"GOGC", "GOMEMLIMIT", "GODEBUG", "GOTRACEBACK", "GOMAXPROCS"};
+    for (size_t i = 0; i < CLI_LEN(names); i++)
+        if (!strcmp(names[i], name)) return true;
+    return false;
+}
+
 static void
 policy_env(policy_text *t, const cli_plan *plan, const cli_guest *guest)
 {
@@ -149,15 +159,15 @@ policy_env(policy_text *t, const cli_plan *plan, const cli_guest *guest)
     for (size_t i = 0; gbx_module_probe(guest->module, i, &probe); i++)
         is_seen = is_seen || (!strcmp(probe.slug, "env") && probe.is_linked);
     size_t const asked_count = gbx_store_env_asked(guest->store, &asked, &is_cut);
-    bool const is_known = is_seen && !is_cut;
+    bool const is_known = is_seen && !is_cut && !gbx_module_entered(guest->module, "environ");
     policy_section(t, "variables");
-    if (!is_known) gbx_cli_text_printf(&t->file, "# which ones it asks for is not known: all that were granted\n");
+    if (!is_known) gbx_cli_text_printf(&t->file, "# which ones it asks for is not known, or it took all: all that were granted\n");
     for (int i = 0; i < plan->env_count; i++) {
         const cli_env *const e = &plan->env[i];
         const char *const here = getenv(e->name);
         bool const is_asked = policy_is_asked(e->name, asked, asked_count);
         if (!strcmp(e->name, "PWD")) continue;
-        if (is_known && !is_asked) {
+        if (is_known && !is_asked && !policy_is_runtimes(e->name)) {
             policy_comment(t, "%s was granted, and not asked for%s", e->name, "");
             continue;
         }
@@ -423,6 +433,7 @@ gbx_cli_policy(int argc, char **argv, int first)
     status = policy_check_out(&plan);
     if (status != CLI_EXIT_OK) return status;
     policy_run.begun_ns = gbx_cli_now_ns();
+    plan.hints = false;
     plan.record = policy_record;
     plan.recorded = &policy_run.stubs;
     plan.recorded_count = &policy_run.stub_count;

@@ -366,7 +366,7 @@ gbx_cli_policy_read(const char *path, cli_policy *out)
     int number = 0;
     for (size_t from = 0; from <= len && (from < len || !number); number++) {
         const char *const end = memchr(text + from, '\n', len - from);
-        size_t const line_len = end ? (size_t)(end - text - from) : len - from;
+        size_t const line_len = end ? (size_t)(end - (text + from)) : len - from;
         char *const line = gbx_cli_copy(text + from, line_len);
         policy_reader r = {out, gbx_cli_format("%s:%d", gbx_cli_quote(path), number + 1)};
         from += line_len + 1;

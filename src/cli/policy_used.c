@@ -97,13 +97,6 @@ used_row(const cli_plan *plan, const gbx_use *use, cli_needs *n)
     used_add(n, gbx_cli_host_path(d->host, d->guest, guest), guest, use->changes);
 }
 
-static const char *
-used_parent(const char *path)
-{
-    const char *const slash = strrchr(path, '/');
-    return slash == path ? "/" : gbx_cli_copy(path, (size_t)(slash - path));
-}
-
 static void
 used_refused(const cli_plan *plan, const gbx_use *use, cli_needs *n)
 {

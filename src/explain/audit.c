@@ -197,7 +197,8 @@ audit_sizes(gbx_audit *a, const wasm_module *w)
     i->file_bytes = w->len;
     i->code_bytes = w->code_bytes;
     for (u32 k = 0; k < w->data_count; k++) i->data_bytes += w->datas[k].bytes_len;
-    for (u32 k = 0; k < w->custom_count; k++) i->custom_bytes += w->customs[k].end - w->customs[k].off;
+    wasm_custom c;
+    for (u32 at = 0; gbx_wasm_next_custom(w, &at, &c);) i->custom_bytes += c.end - c.off;
     i->func_count = w->func_count - w->imported_funcs;
     i->has_names = w->name_end > w->name_off;
     i->has_start_func = w->has_start;

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { GO_MARK_BYTES = 16, VERSIONS_TRIED = 16, VERSION_LEAST = 5, VERSION_MOST = 64 };
+enum { GO_MARK_BYTES = 16, VERSIONS_TRIED = 16, VERSION_LEAST = 5, VERSION_MOST = 64, WASM_HEAD_BYTES = 8 };
 
 static const u8 gobuild_begin[GO_MARK_BYTES] = {0x30, 0x77, 0xaf, 0x0c, 0x92, 0x74, 0x08, 0x02,
                                                 0x41, 0xe1, 0xc1, 0x07, 0xe6, 0xd6, 0x18, 0xe6};
@@ -28,6 +28,27 @@ gobuild_is(rd_name a, const char *text)
 }
 
 /* ---- The section `producers`. SPEC: github.com/WebAssembly/tool-conventions, ProducersSection.md */
+
+/* SAFETY: the sections were decoded, so they fill the module; they are read as if they had not been. */
+bool
+gbx_wasm_next_custom(const wasm_module *m, u32 *at, wasm_custom *out)
+{
+    reader r = rd_init(m->bytes, min_u64(max_u32(*at, WASM_HEAD_BYTES), m->len), m->len);
+    while (rd_left(&r)) {
+        u8 const id = gbx_base_rd_u8(&r);
+        u32 const size = gbx_base_rd_u32(&r);
+        u64 const off = rd_offset(&r);
+        if (!gbx_base_rd_bytes(&r, size) || !rd_ok(&r)) break;
+        *at = (u32)(off + size);
+        if (id != 0) continue;
+        reader in = rd_init(m->bytes, off, off + size);
+        out->name = gbx_base_rd_name(&in, UINT32_MAX);
+        out->off = (u32)rd_offset(&in);
+        out->end = *at;
+        if (rd_ok(&in)) return true;
+    }
+    return false;
+}
 
 static void
 gobuild_field(reader *r, rd_name field, go_build *out)
@@ -49,10 +70,10 @@ gobuild_field(reader *r, rd_name field, go_build *out)
 static void
 gobuild_producers(const wasm_module *m, go_build *out)
 {
-    for (u32 i = 0; i < m->custom_count; i++) {
-        const wasm_custom *const c = &m->customs[i];
-        if (!gobuild_is(c->name, "producers")) continue;
-        reader r = rd_init(m->bytes, c->off, c->end);
+    wasm_custom c;
+    for (u32 at = 0; gbx_wasm_next_custom(m, &at, &c);) {
+        if (!gobuild_is(c.name, "producers")) continue;
+        reader r = rd_init(m->bytes, c.off, c.end);
         u32 const fields = gbx_base_rd_u32(&r);
         for (u32 k = 0; k < fields && rd_ok(&r); k++) {
             rd_name const field = gbx_base_rd_name(&r, UINT32_MAX);
