@@ -205,7 +205,9 @@ gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, i
             if (id != CLI_OPT_COUNT && gbx_cli_options[id].argument && !strchr(argv[i], '=')) words = 2;
             continue;
         }
-        int const status = options_read(line, i, id, &words);
+        int status = options_read(line, i, id, &words);
+        if (status == CLI_EXIT_OK && id == CLI_OPT_LOG)
+            status = gbx_cli_log_set(line->given[line->given_count - 1].value);
         if (status != CLI_EXIT_OK) return status;
     }
     return unknown ? options_unknown(line, unknown) : CLI_EXIT_OK;

@@ -315,6 +315,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_OUT: plan->out = value; break;
     case CLI_OPT_ROUNDS: return plan_set_rounds(plan, value);
     case CLI_OPT_JSON: plan->json = true; break;
+    case CLI_OPT_LOG: /* as soon as it is read */
     case CLI_OPT_SCRATCH: /* after all --dir */
     case CLI_OPT_CWD: /* after all --env */
     case CLI_OPT_ARGV0:

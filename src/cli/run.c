@@ -6,7 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <gbx/unstable/audit.h>
+#include <gbx/unstable/probes.h>
+
 #include "cli/cli.h"
+
+/* Of syscall.Getenv, whose variables are noted in case the guest fails; what asks more often is not held up
+ * by it. */
+#define RUN_WATCHED_CALLS 256u
 
 typedef struct run_state {
     cli_guest guest;
@@ -107,7 +114,7 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
     fflush(stdout);
     run_tell_filtered(plan, run->guest.store);
     gbx_cli_listen_hint(plan, run->guest.store, status);
-    if (plan->hints) gbx_cli_hints(plan, run->guest.store, status);
+    if (plan->hints) gbx_cli_hints(plan, &run->guest, status);
     if (plan->hints) gbx_cli_report_met(plan, run->guest.store, status);
     return status;
 }
@@ -195,6 +202,9 @@ run_all(run_state *run, const cli_plan *plan)
         run->ended = NULL;
         code = gbx_engine_new(&engine_opts, &guest->engine, &err);
     }
+    if (code == GBX_OK && (plan->hints || plan->explain))
+        code = gbx_engine_watch(guest->engine, plan->explain ? GBX_WATCH_ALL : RUN_WATCHED_CALLS, &err);
+    gbx_wasi_note_uses(guest->wasi, plan->explain);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_ENGINE);
     if (code != GBX_OK) return run_no_setup(run, code, &err);
     gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
@@ -221,8 +231,9 @@ run_plan(const cli_plan *plan)
     if (plan->explain || account) gbx_cli_clock_begin(&run.clock);
     status = run_all(&run, plan);
     if (plan->explain && run.guest.module) {
+        if (run.guest.store) gbx_cli_explain(plan, &run.guest);
         gbx_cli_cache_explain(plan, run.guest.module);
-        gbx_cli_clock_explain(&run.clock, run.guest.module);
+        gbx_cli_clock_explain(&run.clock, run.guest.module, run.guest.store);
     }
     const char *const ended = run.ended ? run.ended : "exit";
     status = gbx_cli_account_close(account, plan, &run.guest, &run.clock, ended, status);
