@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#include "api/api_int.h"
+#include "api/wasi_int.h"
+#include "base/text.h"
 
 gbx_code
 gbx_engine_watch(gbx_engine *engine, uint32_t calls, gbx_err *err)
@@ -40,4 +41,29 @@ gbx_store_env_asked(const gbx_store *store, const char *const **names, bool *is_
     if (names) *names = found;
     if (is_cut) *is_cut = cut;
     return count;
+}
+
+size_t
+gbx_store_zones_asked(const gbx_store *store, const char *const **names, bool *is_cut)
+{
+    const char *const *found = NULL;
+    bool cut = false;
+    size_t const count = store ? gbx_runtime_store_zones_asked(store, &found, &cut) : 0;
+    if (names) *names = found;
+    if (is_cut) *is_cut = cut;
+    return count;
+}
+
+bool
+gbx_store_missed(const gbx_store *store, size_t idx, gbx_missed *out)
+{
+    api_wasi_linked *const l = store ? gbx_runtime_store_wasi(store) : NULL;
+    const wasi_missed *const m = l && idx < WASI_MISSED_MAX ? gbx_wasi_missed(l->ctx, (u32)idx) : NULL;
+    if (!m || !out) return false;
+    text_buf grant = gbx_base_text_init(l->missed_grant, sizeof l->missed_grant);
+    text_buf path = gbx_base_text_init(l->missed_path, sizeof l->missed_path);
+    gbx_base_text_escape(&grant, m->grant, strlen(m->grant), sizeof m->path - 1);
+    gbx_base_text_escape(&path, m->path, m->len, sizeof m->path - 1);
+    *out = (gbx_missed){.call = m->call, .grant = l->missed_grant, .path = l->missed_path};
+    return true;
 }

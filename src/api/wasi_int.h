@@ -52,6 +52,7 @@ typedef struct api_wasi_linked {
     bool is_again; /* another one was linked in this store before */
     gbx_refusal rows[WASI_REFUSALS_MAX]; /* as they were last asked for */
     gbx_met met[WASI_MET_COUNT];         /* likewise */
+    char missed_grant[1032], missed_path[1032]; /* likewise, of gbx_store_missed */
     gbx_use *uses;                       /* likewise, WASI_USES_MAX; NULL: they are not noted */
 } api_wasi_linked;
 

@@ -47,6 +47,10 @@ char *gbx_cli_format(const char *fmt, ...) CLI_PRINTF(1, 2);
 /* The string so far; "" when nothing was added. */
 const char *gbx_cli_text_get(const cli_text *t);
 
+/* As a string of JSON, whatever bytes it has. */
+void gbx_cli_text_json(cli_text *t, const char *text);
+void gbx_cli_json_string(FILE *to, const char *text);
+
 /* `word` as one word of a POSIX shell; control characters in bash's $'..' form, so that a printed
  * command cannot act on the terminal. */
 void gbx_cli_text_quote(cli_text *t, const char *word);
@@ -73,6 +77,8 @@ typedef struct cli_diag {
 void gbx_cli_diag(const cli_diag *diag);
 /* What is said from now on is about this place, where it names none itself; NULL: about none. */
 void gbx_cli_diag_place(const char *at);
+/* How all are written from now on, "text" or "json"; else says so and gives CLI_EXIT_SETUP. */
+int gbx_cli_log_set(const char *how);
 /* The same for an error of use or set-up; returns CLI_EXIT_SETUP for the caller to return. */
 int gbx_cli_usage_error(const char *slug, const char *message, const char *why, const char *fix);
 /* Bold and colour on standard error: a terminal, NO_COLOR unset or empty, TERM not "dumb". */
@@ -298,9 +304,6 @@ int gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc,
 
 /* ---- the rest ---- */
 
-/* hints.c: notes on what was refused, after the guest ended with `status`. */
-void gbx_cli_hints(const cli_plan *plan, const gbx_store *store, int status);
-
 /* invoke.c: everything behind --invoke, whose results are added to `lines`; and the answer to a module
  * without _start. */
 int gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_module *module,
@@ -319,8 +322,6 @@ bool gbx_cli_stub_is(const char *name, const char *module, const char *import);
 /* warn.c: grants that are broader than they look, said once, at the end of the run. */
 void gbx_cli_warn_begin(const cli_plan *plan, gbx_wasi *wasi);
 void gbx_cli_warn(const cli_plan *plan, const gbx_wasi *wasi, const gbx_store *store);
-/* A directory of the system, a home, or the root: not to be granted. hints.c. */
-bool gbx_cli_is_system(const char *dir);
 /* The directory of this machine that was most likely meant by a guest's path (without the slash at its
  * beginning), and its name in the guest. False: nothing is found. hints.c. */
 typedef struct cli_guess {
@@ -374,14 +375,12 @@ void gbx_cli_clock_lap(cli_clock *clock, cli_phase phase);
 uint64_t gbx_cli_proc_bytes(const char *path, const char *key);
 uint64_t gbx_cli_peak_bytes(void); /* the most memory that this process had at once */
 /* As one line on standard error; as a member of a JSON object, behind others. */
-void gbx_cli_clock_explain(const cli_clock *clock, const gbx_module *module);
+void gbx_cli_clock_explain(const cli_clock *clock, const gbx_module *module, const gbx_store *store);
 void gbx_cli_clock_print(FILE *to, const cli_clock *clock, const gbx_module *module);
 
 /* account.c: --report. Opened before the guest runs, which might be granted what stands at the name later;
  * NULL where none was asked for or none can be written, and then *status is CLI_EXIT_SETUP. */
 FILE *gbx_cli_account_open(const cli_plan *plan, int *status);
-/* As a string of JSON, whatever bytes it has. */
-void gbx_cli_json_string(FILE *to, const char *text);
 
 /* What a guest needs, and all that is to be released. Zeroed: nothing. */
 struct cli_guest {
@@ -392,6 +391,11 @@ struct cli_guest {
     gbx_wasi *wasi;
     gbx_instance *instance;
 };
+
+/* hints.c: notes on what was refused and what cannot work, after the guest ended with `status`. */
+void gbx_cli_hints(const cli_plan *plan, const cli_guest *guest, int status);
+/* explained.c: what --explain says of a run that is over. */
+void gbx_cli_explain(const cli_plan *plan, const cli_guest *guest);
 
 /* Of all the memories of an instance. */
 uint64_t gbx_cli_memory_hash(const gbx_instance *instance);

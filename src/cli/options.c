@@ -222,7 +222,9 @@ gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, i
             if (id != CLI_OPT_COUNT && gbx_cli_options[id].argument && !strchr(argv[i], '=')) words = 2;
             continue;
         }
-        int const status = options_read(line, i, id, &words);
+        int status = options_read(line, i, id, &words);
+        if (status == CLI_EXIT_OK && id == CLI_OPT_LOG)
+            status = gbx_cli_log_set(line->given[line->given_count - 1].value);
         if (status != CLI_EXIT_OK) return status;
     }
     line->args = has_guest ? line->file + 1 : command == CLI_RECORD && args < argc ? args : argc;

@@ -340,6 +340,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_STUB: return gbx_cli_stub_parse(plan, value);
     case CLI_OPT_ENV_INHERIT: /* before the others */
     case CLI_OPT_POLICY: /* its grants stand among the others */
+    case CLI_OPT_LOG: /* as soon as it is read */
     case CLI_OPT_SCRATCH: /* after all --dir */
     case CLI_OPT_CWD: /* after all --env */
     case CLI_OPT_ARGV0:

@@ -150,6 +150,19 @@ policy_is_runtimes(const char *name)
     return false;
 }
 
+static bool
+policy_is_gos(const char *name)
+{
+    static const char *const names[] = {
+#define CLI_GOENV(name, source) name,
+#include "cli/goenv.def"
+#undef CLI_GOENV
+    };
+    for (size_t i = 0; i < CLI_LEN(names); i++)
+        if (!strcmp(names[i], name)) return true;
+    return false;
+}
+
 static void
 policy_env(policy_text *t, const cli_plan *plan, const cli_guest *guest)
 {
@@ -181,7 +194,8 @@ policy_env(policy_text *t, const cli_plan *plan, const cli_guest *guest)
         bool is_granted = !strcmp(asked[i], "PWD");
         for (int k = 0; k < plan->env_count; k++) is_granted = is_granted || !strcmp(plan->env[k].name, asked[i]);
         if (is_granted) continue;
-        if (getenv(asked[i]) && !strchr(asked[i], '\\')) policy_put(t, CLI_OPT_ENV, asked[i]);
+        if (policy_is_gos(asked[i])) policy_comment(t, "Go's library asked for %s by itself%s", asked[i], "");
+        else if (getenv(asked[i]) && !strchr(asked[i], '\\')) policy_put(t, CLI_OPT_ENV, asked[i]);
         else policy_comment(t, "it asked for %s, which is not set here%s", asked[i], "");
     }
 }

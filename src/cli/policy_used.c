@@ -6,6 +6,7 @@
  * name that matches. A symbolic link that leads out of a directory, and not out of the grant it was found in,
  * widens that one to what holds both. What was refused is granted where the host has it, by the place that
  * was most likely meant; what belongs to the system, and what is not here, is told and not granted. */
+#include "cli/hints.h"
 #include "cli/policy.h"
 
 #include <limits.h>
@@ -111,7 +112,7 @@ used_refused(const cli_plan *plan, const gbx_use *use, cli_needs *n)
     } else if (!gbx_cli_guess(plan, path + 1, &guess)) {
         used_refuse(n, path, use->changes ? "there is no directory here that it could be made in"
                                           : "it is not here, so the answer would be the same");
-    } else if (gbx_cli_is_system(guess.host)) {
+    } else if (gbx_cli_hints_is_system(guess.host)) {
         used_refuse(n, path, gbx_cli_format("%s is of the system or a home: copy what is needed into a directory of "
                                             "its own, and grant that", gbx_cli_quote(guess.host)));
     } else {

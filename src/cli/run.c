@@ -6,9 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <gbx/unstable/audit.h>
 #include <gbx/unstable/probes.h>
 
 #include "cli/cli.h"
+
+/* Of syscall.Getenv, whose variables are noted in case the guest fails; what asks more often is not held up
+ * by it. */
+#define RUN_WATCHED_CALLS 256u
 
 typedef struct run_state {
     cli_guest guest;
@@ -110,7 +115,7 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
     fflush(stdout);
     run_tell_filtered(plan, run->guest.store);
     gbx_cli_listen_hint(plan, run->guest.store, status);
-    if (plan->hints) gbx_cli_hints(plan, run->guest.store, status);
+    if (plan->hints) gbx_cli_hints(plan, &run->guest, status);
     if (plan->hints) gbx_cli_report_met(plan, run->guest.store, status);
     if (plan->hints) gbx_cli_warn(plan, run->guest.wasi, run->guest.store);
     return status;
@@ -202,7 +207,6 @@ run_all(run_state *run, const cli_plan *plan)
     engine_opts.keep_ms = GBX_KEEP_OFF;
     engine_opts.metered = plan->is_metered;
     gbx_code code = gbx_wasi_new(&guest->wasi, &err);
-    if (plan->record) gbx_wasi_note_uses(guest->wasi, true);
     if (code == GBX_OK) {
         int const status = gbx_cli_listen_open(plan, guest->wasi);
         run->ended = gbx_code_slug(GBX_IO);
@@ -210,7 +214,9 @@ run_all(run_state *run, const cli_plan *plan)
         run->ended = NULL;
         code = gbx_engine_new(&engine_opts, &guest->engine, &err);
     }
-    if (code == GBX_OK && plan->record) code = gbx_engine_watch(guest->engine, GBX_WATCH_ALL, &err);
+    if (code == GBX_OK && (plan->hints || plan->explain || plan->record))
+        code = gbx_engine_watch(guest->engine, plan->explain || plan->record ? GBX_WATCH_ALL : RUN_WATCHED_CALLS, &err);
+    gbx_wasi_note_uses(guest->wasi, plan->explain || plan->record);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_ENGINE);
     if (code != GBX_OK) return run_no_setup(run, code, &err);
     gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
@@ -237,8 +243,9 @@ gbx_cli_run_plan(const cli_plan *plan)
     if (plan->explain || account) gbx_cli_clock_begin(&run.clock);
     status = run_all(&run, plan);
     if (plan->explain && run.guest.module) {
+        if (run.guest.store) gbx_cli_explain(plan, &run.guest);
         gbx_cli_cache_explain(plan, run.guest.module);
-        gbx_cli_clock_explain(&run.clock, run.guest.module);
+        gbx_cli_clock_explain(&run.clock, run.guest.module, run.guest.store);
     }
     const char *const ended = run.ended ? run.ended : "exit";
     if (plan->record) status = plan->record(plan, &run.guest, ended, status);

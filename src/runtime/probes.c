@@ -1,13 +1,16 @@
 /* Entry probes: whether a guest has entered certain functions of Go's library (wasm/probes.def), and which
  * environment variables it asked Go for.
  *
+ * A goroutine that comes back to a call that waited is no entry, and neither is runtime.GOMAXPROCS for
+ * sync.Pool.
+ *
  * Compiled code calls a probe through its cell alone, never directly (x64/call.c), and no tier compiles it
  * before it is called. So its first call, in every tier and from the code cache, comes from the interpreter's
  * count of what is warm, which asks gbx_runtime_probe_entered. After that it is like any other function. In an
  * engine that interprets, probes alone have cells (gbx_runtime_probes_open).
  *
- * An engine that watches keeps syscall.Getenv from being compiled for so many calls: the name is on Go's
- * stack at each. GO: cmd/compile, GOARCH=wasm, 1.21 to 1.26: arguments are at SP + 8, behind the PC to return
+ * An engine that watches keeps syscall.Getenv, and time.LoadLocation, from being compiled for so many calls:
+ * the name is on Go's stack at each. GO: cmd/compile, GOARCH=wasm, 1.21 to 1.26: arguments are at SP + 8, behind the PC to return
  * to, and PC_B, the parameter, is 0 but where a goroutine comes back to a call that waited.
  *
  * SAFETY: where the name lies is the guest's word: it is compared with the memory, of a name at most
@@ -37,11 +40,11 @@ gbx_runtime_engine_watch(gbx_engine *e, u32 calls)
 }
 
 static void
-probe_keep(gbx_store *s, const u8 *name, size_t len)
+probe_keep(runtime_asked **list, const u8 *name, size_t len)
 {
     char shown[PROBE_NAME_BYTES * 4 + 8];
-    if (!s->env_asked) s->env_asked = gbx_base_alloc_zero(1, sizeof *s->env_asked);
-    runtime_asked *const a = s->env_asked;
+    if (!*list) *list = gbx_base_alloc_zero(1, sizeof **list);
+    runtime_asked *const a = *list;
     if (!a) return;
     text_buf t = gbx_base_text_init(shown, sizeof shown);
     gbx_base_text_escape(&t, name, len, len);
@@ -54,24 +57,47 @@ probe_keep(gbx_store *s, const u8 *name, size_t len)
     a->names[a->count++] = copy;
 }
 
-/* The string that the function whose call begins was given. */
-static void
-probe_read_name(gbx_exec *x, const gbx_func *f)
+/* Where a call of Go's begins: SP points there. */
+typedef struct probe_frame {
+    u64 back; /* PC that it returns to */
+    u64 args[2];
+} probe_frame;
+
+static bool
+probe_read_frame(const gbx_func *f, probe_frame *out)
 {
     const gbx_instance *const inst = f->inst;
     const wasm_module *const w = inst->module;
     if (!w->global_count || w->imported_globals || w->globals[0].type.type != WASM_I32 || !inst->memory_count)
-        return;
+        return false;
     const gbx_memory *const mem = inst->memories[0];
-    struct {
-        u64 back, at, len;
-    } frame;
     u64 const sp = (u32)inst->globals[0]->value;
-    if (mem->bytes < sizeof frame || sp > mem->bytes - sizeof frame) return;
-    memcpy(&frame, mem->base + sp, sizeof frame);
-    if (!frame.len || frame.len > PROBE_NAME_BYTES || frame.at > mem->bytes || frame.len > mem->bytes - frame.at)
-        return;
-    probe_keep(x->store, mem->base + frame.at, (size_t)frame.len);
+    if (mem->bytes < sizeof *out || sp > mem->bytes - sizeof *out) return false;
+    memcpy(out, mem->base + sp, sizeof *out);
+    return true;
+}
+
+/* The string that the function whose call begins was given. */
+static void
+probe_read_name(gbx_exec *x, const gbx_func *f, u32 probe)
+{
+    probe_frame frame;
+    if (!probe_read_frame(f, &frame)) return;
+    const gbx_memory *const mem = f->inst->memories[0];
+    u64 const at = frame.args[0], len = frame.args[1];
+    if (!len || len > PROBE_NAME_BYTES || at > mem->bytes || len > mem->bytes - at) return;
+    gbx_store *const s = x->store;
+    probe_keep(probe == WASM_PROBE_ENV ? &s->env_asked : &s->zones_asked, mem->base + at, (size_t)len);
+}
+
+/* sync.Pool counts processors too: that says nothing of what the program is about. GO: sync/pool.go, 1.26 */
+static bool
+probe_is_of_pool(const gbx_func *f)
+{
+    const wasm_module *const w = f->inst->module;
+    probe_frame frame;
+    return probe_read_frame(f, &frame) && w->probes[WASM_PROBE_POOL] != WASM_PROBE_NONE &&
+           gbx_wasm_go_func_of_pc(w, frame.back) == w->probes[WASM_PROBE_POOL];
 }
 
 /* One more of the calls that are watched; false: there were enough. */
@@ -92,8 +118,11 @@ gbx_runtime_probe_entered(gbx_exec *x, const gbx_func *f, const gbx_slot *args)
     u32 const probe = wasm_probe_of(m->wasm, f->func_idx);
     if (probe == WASM_PROBE_COUNT) return PROBE_NONE;
     bool const is_entry = args && f->param_count == 1 && (u32)args[0] == 0;
-    bool const is_held = probe == WASM_PROBE_ENV && probe_watches(mc, is_entry);
-    if (is_entry && is_held) probe_read_name(x, f);
+    bool const has_name = probe == WASM_PROBE_ENV || probe == WASM_PROBE_ZONES;
+    bool const is_held = has_name && probe_watches(mc, is_entry);
+    if (!is_entry) return is_held ? PROBE_HELD : PROBE_NONE;
+    if (probe == WASM_PROBE_CORES && probe_is_of_pool(f)) return PROBE_HELD;
+    if (is_held) probe_read_name(x, f, probe);
     u32 const before = atomic_fetch_or_explicit(&mc->entered, 1u << probe, memory_order_relaxed);
     return is_held ? PROBE_HELD : before & 1u << probe ? PROBE_NONE : PROBE_FIRST;
 }
@@ -140,12 +169,24 @@ gbx_runtime_probe_get(const gbx_module *m, u32 probe, bool *is_linked, bool *is_
     *is_entered = atomic_load_explicit(&m->code.entered, memory_order_relaxed) >> probe & 1;
 }
 
+static u32
+probe_names(const runtime_asked *a, const char *const **names, bool *is_cut)
+{
+    *names = a ? a->names : NULL;
+    *is_cut = a && a->is_cut;
+    return a ? a->count : 0;
+}
+
 u32
 gbx_runtime_store_env_asked(const gbx_store *s, const char *const **names, bool *is_cut)
 {
-    *names = s->env_asked ? s->env_asked->names : NULL;
-    *is_cut = s->env_asked && s->env_asked->is_cut;
-    return s->env_asked ? s->env_asked->count : 0;
+    return probe_names(s->env_asked, names, is_cut);
+}
+
+u32
+gbx_runtime_store_zones_asked(const gbx_store *s, const char *const **names, bool *is_cut)
+{
+    return probe_names(s->zones_asked, names, is_cut);
 }
 
 void

@@ -771,7 +771,7 @@ struct gbx_store {
     bool has_ended; /* a call did, by a trap or an exit: somewhere guest state may be half made */
     bool has_code; /* of some instance: functions may be compiled */
     const gbx_tier *probe_tier; /* NULL, or what x->tier is where there is no other */
-    runtime_asked *env_asked;   /* owned; NULL: nothing was noted */
+    runtime_asked *env_asked, *zones_asked; /* owned; NULL: nothing was noted */
 
     bool has_v128; /* running calls need a twin of the stack */
     gbx_exn *exns;

@@ -108,6 +108,7 @@ gbx_wasi_ctx_reset(wasi_ctx *w, u64 output_bytes, u64 disk_bytes, gbx_err *err)
     w->disk_left = disk_bytes;
     w->met = 0;
     w->refusal_count = 0;
+    w->missed_count = 0;
     w->accepts = false;
     gbx_wasi_used_again(w->used);
     gbx_wasi_seeded_again(w);

@@ -205,6 +205,18 @@ typedef struct wasi_use {
 /* *is_whole: nothing is left out. */
 const wasi_use *gbx_wasi_uses(const wasi_ctx *w, u32 *count, bool *is_whole);
 
+#define WASI_MISSED_MAX 16u
+
+/* A path that was looked for beneath a granted directory, and was not there. */
+typedef struct wasi_missed {
+    const char *call;  /* static */
+    const char *grant; /* the guest's name of the directory; lives as long as the context */
+    u32 len;
+    char path[256]; /* the guest's, cut, not NUL-terminated */
+} wasi_missed;
+/* The idx-th from the last, of the last WASI_MISSED_MAX; NULL: there were not so many. */
+const wasi_missed *gbx_wasi_missed(const wasi_ctx *w, u32 idx);
+
 /* Limits that a guest has met, and what is said of them. */
 typedef enum wasi_met {
 #define WASI_MET(name, slug, option, text) WASI_MET_##name,

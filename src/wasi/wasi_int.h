@@ -280,6 +280,8 @@ struct wasi_ctx {
     u32 met; /* 1 << wasi_met */
     wasi_refusal refusals[WASI_REFUSALS_MAX];
     u32 refusal_count;
+    wasi_missed missed[WASI_MISSED_MAX]; /* a ring: the last ones */
+    u64 missed_count;
     wasi_figures *figures; /* of the store; NULL: nothing is counted */
 };
 
@@ -475,10 +477,13 @@ void gbx_wasi_used_note(p1_call *c, u32 fd, const wasi_path *p, bool is_dir, boo
 
 /* A call named `p` beneath `fd` and ended with `e`. is_dir: what it names is a directory, which was looked
  * into or at. Not of devices. */
+/* What was looked for beneath a granted directory was not there. */
+void gbx_wasi_missed_note(p1_call *c, u32 fd, const wasi_path *p);
 static inline void
 used_note(p1_call *c, u32 fd, const wasi_path *p, bool is_dir, bool changes, wasi_errno e)
 {
     if (GBX_UNLIKELY(c->w->used != NULL)) gbx_wasi_used_note(c, fd, p, is_dir, changes, e);
+    if (e == WASI_NOENT && fd != UINT32_MAX) gbx_wasi_missed_note(c, fd, p);
 }
 
 /* ---- device.c */

@@ -418,6 +418,14 @@ gbx_wasm_go_return(const wasm_module *m, const go_table *t, u64 pc, u32 *func_id
     return func != 0;
 }
 
+u32
+gbx_wasm_go_func_of_pc(const wasm_module *m, u64 pc)
+{
+    u64 const number = pc >> 16;
+    bool const is_one = number >= GO_FIRST_FUNC && number - GO_FIRST_FUNC < m->func_count - m->imported_funcs;
+    return is_one ? (u32)(number - GO_FIRST_FUNC) + m->imported_funcs : UINT32_MAX;
+}
+
 /* ---- Functions by name */
 
 #define GO_NAMES_MOST 32u

@@ -40,6 +40,9 @@ bool gbx_wasm_go_find(const wasm_module *m, go_table *out);
 /* The same, looked for only where Go's linker puts it: at an address that is a multiple of 8. */
 bool gbx_wasm_go_find_aligned(const wasm_module *m, go_table *out);
 
+/* The function that a PC of Go's is in; UINT32_MAX: in none. */
+u32 gbx_wasm_go_func_of_pc(const wasm_module *m, u64 pc);
+
 /* The functions of these names: out[i] is the index of names[i], and stays as it is where the table has none
  * of that name. At most 32 names. */
 void gbx_wasm_go_find_names(const wasm_module *m, const go_table *t, const char *const *names, u32 count,

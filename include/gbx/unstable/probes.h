@@ -3,20 +3,20 @@
  *
  * No promise: names and slugs may change with every version. Include it by its own name, gbx/gbx.h does not.
  *
- * Noting a first entry costs nothing; an engine that watches interprets one function, syscall.Getenv. */
+ * Noting a first entry costs nothing; an engine that watches interprets two functions. */
 #ifndef GBX_UNSTABLE_PROBES_H
 #define GBX_UNSTABLE_PROBES_H
 
 #include "gbx/engine.h"
 #include "gbx/module.h"
-#include "gbx/store.h"
+#include "gbx/wasi.h"
 
 GBX_DECLS_BEGIN
 
 #define GBX_WATCH_ALL UINT32_MAX
 
-/* Note the names of environment variables at the first `calls` calls of syscall.Getenv in each module that is
- * first instantiated from now on; 0, as it begins: none; GBX_WATCH_ALL: all. Until then that function is
+/* Note the names at the first `calls` calls of syscall.Getenv and time.LoadLocation in each module that is
+ * first instantiated from now on; 0, as it begins: none; GBX_WATCH_ALL: all. Until then those functions are
  * interpreted. GBX_ARGUMENT. Not while another thread uses the engine. */
 GBX_API gbx_code gbx_engine_watch(gbx_engine *engine, uint32_t calls, gbx_err *err);
 
@@ -38,6 +38,20 @@ GBX_API bool gbx_module_entered(const gbx_module *module, const char *slug);
  * of their first use, escaped, at most 256. Borrowed until the next call into the store. `is_cut` (may be
  * NULL): there were more. By the store's thread. */
 GBX_API size_t gbx_store_env_asked(const gbx_store *store, const char *const **names, bool *is_cut);
+/* The same of time zones, by time.LoadLocation. */
+GBX_API size_t gbx_store_zones_asked(const gbx_store *store, const char *const **names, bool *is_cut);
+
+/* A path that a guest looked for beneath a granted directory, and that is not there. Texts are escaped and
+ * borrowed until guest code runs or this is called again. */
+typedef struct gbx_missed {
+    const char *call;  /* "path_open" */
+    const char *grant; /* the guest's name of the directory: "/data" */
+    const char *path;  /* beneath it, cut at 255 bytes */
+} gbx_missed;
+
+/* The last ones of the last gbx_wasi_link in this store, at most 16, idx 0 the very last; false: there are no
+ * more. */
+GBX_API bool gbx_store_missed(const gbx_store *store, size_t idx, gbx_missed *out);
 
 GBX_DECLS_END
 
