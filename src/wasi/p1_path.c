@@ -21,8 +21,9 @@ wasi_errno
 gbx_wasi_text_read(p1_call *c, u32 ptr, u32 len, wasi_path *out)
 {
     const u8 *const in = guest_range(c, ptr, len);
-    if (!in) return WASI_FAULT;
     out->len = 0;
+    out->text[0] = 0;
+    if (!in) return WASI_FAULT;
     if (!len) return WASI_NOENT;
     if (len > WASI_MAX_PATH_BYTES) {
         gbx_wasi_met(c->w, WASI_MET_PATH_BYTES);
@@ -458,7 +459,8 @@ gbx_wasi_path_filestat_get(p1_call *c)
     else if (!e && !t.node) e = wasi_stat_shown(c->w, t.at.fd, t.at.leaf, &st);
     if (!e) gbx_wasi_put_filestat(out, &st, gbx_wasi_type_of(st.st_mode));
     gbx_wasi_parent_deinit(&t.at);
-    if (t.device == KIND_FREE && !is_imitated)
+    bool const needs_grant = gbx_wasi_place_of(t.from, t.path.text) == PLACE_ELSEWHERE;
+    if (t.device == KIND_FREE && !is_imitated && needs_grant)
         used_note(c, guest_u32(c, 0), &t.path, !e && S_ISDIR(st.st_mode), false, e);
     return e;
 }
