@@ -4,7 +4,8 @@
  * was granted and no more. What it links of Go's library and what it says of its making is its own word, and
  * said as such. Nothing of the module runs, no directory is opened, no socket listens.
  *
- * Exit code 0: `glovebox run` with these options would begin it (a library: a host would). 3: it would not. */
+ * Exit code 0: `glovebox run` with these options would begin it, or, where it is a library, a host would.
+ * 3: it would not. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -81,16 +82,24 @@ gbx_cli_help_audit(FILE *to)
 {
     fputs("usage: glovebox audit FILE [options]\n"
           "\n"
-          "Say what built the module FILE, what it exports, what each import can do and what the options,\n"
-          "which are those of run, let it; what of Go's library that it links cannot work here; the size\n"
-          "of its packages, the memory it asks for, and the bounds that are absent. Nothing of it runs.\n"
+          "Say what built the module FILE, what it exports, what each import can do and what the "
+          "options,\n"
+          "which are those of run, let it; what of Go's library that it links cannot work here; "
+          "the size\n"
+          "of its packages, the memory it asks for, and the bounds that are absent. Nothing of it "
+          "runs.\n"
           "Exit code 0: it can run with these options; 3: it cannot.\n"
           "\n"
-          "Keys of --json: file, kind (command, reactor or module), runnable, unmet (strings), build (language,\n"
-          "version, tool, tool_version, path, main, deps, settings, go_table, names), exports and imports\n"
-          "(kind, module, name, type, group, supplied), groups (by name: can, calls, granted), links\n"
-          "(strings), sizes (file, code, data, custom, functions), packages (name, bytes, functions), memory\n"
-          "(min_bytes, max_bytes), bounds (timeout_ns, fuel, memory_bytes, output_bytes, disk_bytes).\n"
+          "Keys of --json: file, kind (command, reactor or module), runnable, unmet (strings), "
+          "build (language,\n"
+          "version, tool, tool_version, path, main, deps, settings, go_table, names), exports and "
+          "imports\n"
+          "(kind, module, name, type, group, supplied), groups (by name: can, calls, granted), "
+          "links\n"
+          "(strings), sizes (file, code, data, custom, functions), packages (name, bytes, "
+          "functions), memory\n"
+          "(min_bytes, max_bytes), bounds (timeout_ns, fuel, memory_bytes, output_bytes, "
+          "disk_bytes).\n"
           "A bound that is absent is null.\n"
           "\n"
           "options:\n",
@@ -129,14 +138,16 @@ audit_problem_add(void *data, const gbx_link_problem *p)
 {
     audit_state *const a = data;
     const cli_grant *const host = audit_host(a, p->module_name, p->name);
-    if (a->problem_count == a->problem_cap || (host && !p->given && !strcmp(host->signature, p->wanted))) return;
+    if (a->problem_count == a->problem_cap ||
+        (host && !p->given && !strcmp(host->signature, p->wanted)))
+        return;
     a->problems[a->problem_count++] = (audit_problem){
             .module = gbx_cli_format("%s", p->module_name),
             .name = gbx_cli_format("%s", p->name),
             .wanted = gbx_cli_format("%s", p->wanted),
             .given = p->given ? gbx_cli_format("%s", p->given)
-                     : host   ? gbx_cli_format("%s, says %s", gbx_cli_show(host->signature), host->at)
-                              : NULL,
+                     : host ? gbx_cli_format("%s, says %s", gbx_cli_show(host->signature), host->at)
+                            : NULL,
     };
 }
 
@@ -144,7 +155,8 @@ static const audit_problem *
 audit_problem_of(const audit_state *a, const gbx_extern_info *info)
 {
     for (size_t i = 0; i < a->problem_count; i++)
-        if (!strcmp(a->problems[i].module, info->module_name) && !strcmp(a->problems[i].name, info->name))
+        if (!strcmp(a->problems[i].module, info->module_name) &&
+            !strcmp(a->problems[i].name, info->name))
             return &a->problems[i];
     return NULL;
 }
@@ -171,8 +183,10 @@ audit_link(audit_state *a, gbx_engine *engine)
     if (code == GBX_OK) code = gbx_wasi_new(&wasi, &err);
     if (code == GBX_OK) code = gbx_wasi_link(wasi, linker, &err);
     int status = code == GBX_OK ? CLI_EXIT_OK : gbx_cli_run_no_setup(code, &err);
-    if (status == CLI_EXIT_OK && a->plan->stub_count) status = gbx_cli_stubs_define(a->plan, a->module, linker);
-    if (status == CLI_EXIT_OK) (void)gbx_linker_check(linker, a->module, audit_problem_add, a, &err);
+    if (status == CLI_EXIT_OK && a->plan->stub_count)
+        status = gbx_cli_stubs_define(a->plan, a->module, linker);
+    if (status == CLI_EXIT_OK)
+        (void)gbx_linker_check(linker, a->module, audit_problem_add, a, &err);
     gbx_wasi_release(wasi);
     gbx_linker_release(linker);
     gbx_store_release(store);
@@ -187,16 +201,20 @@ audit_judge(audit_state *a)
     a->is_reactor = !a->is_command && audit_exports(a, "_initialize");
     gbx_extern_info info;
     bool has_funcs = false;
-    for (size_t i = 0; gbx_module_export(a->module, i, &info); i++) has_funcs = has_funcs || info.kind == GBX_EXTERN_FUNC;
+    for (size_t i = 0; gbx_module_export(a->module, i, &info); i++)
+        has_funcs = has_funcs || info.kind == GBX_EXTERN_FUNC;
     if (a->problem_count)
-        a->unmet[a->unmet_count++] = gbx_cli_format("%zu %s not supplied", a->problem_count,
-                                                    a->problem_count == 1 ? "import is" : "imports are");
+        a->unmet[a->unmet_count++] =
+                gbx_cli_format("%zu %s not supplied", a->problem_count,
+                               a->problem_count == 1 ? "import is" : "imports are");
     if (invoke && !audit_exports(a, invoke))
-        a->unmet[a->unmet_count++] = gbx_cli_format("it exports no function %s", gbx_cli_quote(invoke));
+        a->unmet[a->unmet_count++] =
+                gbx_cli_format("it exports no function %s", gbx_cli_quote(invoke));
     if (!has_funcs) a->unmet[a->unmet_count++] = "it exports no function that could be called";
     if (a->info.memory_count && a->info.memory_min_bytes > a->plan->memory_bytes)
-        a->unmet[a->unmet_count++] = gbx_cli_format("it begins with %" PRIu64 " bytes of memory, and --max-memory is %" PRIu64,
-                                                    a->info.memory_min_bytes, a->plan->memory_bytes);
+        a->unmet[a->unmet_count++] = gbx_cli_format(
+                "it begins with %" PRIu64 " bytes of memory, and --max-memory is %" PRIu64,
+                a->info.memory_min_bytes, a->plan->memory_bytes);
 }
 
 /* ---- What is granted */
@@ -214,11 +232,13 @@ audit_granted_dirs(const cli_plan *plan, bool changed)
     for (int i = 0; i < plan->dir_count; i++) {
         const cli_dir *const d = &plan->dirs[i];
         if (changed && d->read_only) continue;
-        audit_item(&t, gbx_cli_format("%s (from %s%s)", gbx_cli_quote(d->guest), gbx_cli_quote(d->host),
-                                      changed || !d->read_only ? "" : ", read-only"));
+        audit_item(&t,
+                   gbx_cli_format("%s (from %s%s)", gbx_cli_quote(d->guest), gbx_cli_quote(d->host),
+                                  changed || !d->read_only ? "" : ", read-only"));
     }
     for (int i = 0; i < plan->scratch_count; i++)
-        audit_item(&t, gbx_cli_format("%s (its own, %" PRIu64 " bytes)", gbx_cli_quote(plan->scratches[i].guest),
+        audit_item(&t, gbx_cli_format("%s (its own, %" PRIu64 " bytes)",
+                                      gbx_cli_quote(plan->scratches[i].guest),
                                       plan->scratches[i].bytes));
     if (t.len && plan->special_files) audit_item(&t, "devices and interfaces of the kernel there");
     return t.len ? gbx_cli_text_get(&t) : "nothing: no directory is granted";
@@ -228,8 +248,10 @@ static const char *
 audit_granted_env(const cli_plan *plan)
 {
     cli_text t = {0};
-    for (int i = 0; i < plan->env_count && i < AUDIT_LIST; i++) audit_item(&t, gbx_cli_quote(plan->env[i].name));
-    if (plan->env_count > AUDIT_LIST) gbx_cli_text_printf(&t, ", and %d more", plan->env_count - AUDIT_LIST);
+    for (int i = 0; i < plan->env_count && i < AUDIT_LIST; i++)
+        audit_item(&t, gbx_cli_quote(plan->env[i].name));
+    if (plan->env_count > AUDIT_LIST)
+        gbx_cli_text_printf(&t, ", and %d more", plan->env_count - AUDIT_LIST);
     return t.len ? gbx_cli_text_get(&t) : "nothing: no variable is granted";
 }
 
@@ -239,9 +261,11 @@ audit_granted_sockets(const cli_plan *plan)
     cli_text t = {0};
     for (int i = 0; i < plan->listener_count; i++) {
         const cli_listener *const l = &plan->listeners[i];
-        audit_item(&t, l->fd >= 0 ? "one of systemd's" : gbx_cli_quote(plan->line->given[l->given].value));
+        audit_item(&t, l->fd >= 0 ? "one of systemd's"
+                                  : gbx_cli_quote(plan->line->given[l->given].value));
     }
-    return t.len ? gbx_cli_text_get(&t) : "nothing: no socket is granted, and a guest cannot connect";
+    return t.len ? gbx_cli_text_get(&t)
+                 : "nothing: no socket is granted, and a guest cannot connect";
 }
 
 static const char *
@@ -255,8 +279,10 @@ audit_granted(const cli_plan *plan, audit_group group)
     case AUDIT_CHANGE: return audit_granted_dirs(plan, true);
     case AUDIT_SOCKETS: return audit_granted_sockets(plan);
     case AUDIT_CLOCK:
-    case AUDIT_WAIT: return plan->is_seeded ? "a clock that the seed drives" : "this machine's clock";
-    case AUDIT_RANDOM: return plan->is_seeded ? "drawn from the seed: not for secrets" : "this machine's";
+    case AUDIT_WAIT:
+        return plan->is_seeded ? "a clock that the seed drives" : "this machine's clock";
+    case AUDIT_RANDOM:
+        return plan->is_seeded ? "drawn from the seed: not for secrets" : "this machine's";
     case AUDIT_PROCESS:
     case AUDIT_GROUPS: break;
     }
@@ -282,9 +308,13 @@ audit_supplied(const audit_state *a, const gbx_extern_info *info)
     if (p) return "nobody here supplies it";
     if (audit_is_wasi(info->module_name)) return "glovebox";
     for (int i = 0; i < a->plan->stub_count; i++)
-        if (gbx_cli_stub_is(a->plan->stubs[i].name, info->module_name, info->name) || !strcmp(a->plan->stubs[i].name, "*"))
-            return a->plan->stubs[i].is_trap ? "a stub, which ends who calls it" : "a stub, which gives zeros";
-    if (host) return gbx_cli_format("the host that embeds it, says %s%s%s", host->at, *host->purpose ? ": " : "", gbx_cli_show(host->purpose));
+        if (gbx_cli_stub_is(a->plan->stubs[i].name, info->module_name, info->name) ||
+            !strcmp(a->plan->stubs[i].name, "*"))
+            return a->plan->stubs[i].is_trap ? "a stub, which ends who calls it"
+                                             : "a stub, which gives zeros";
+    if (host)
+        return gbx_cli_format("the host that embeds it, says %s%s%s", host->at,
+                              *host->purpose ? ": " : "", gbx_cli_show(host->purpose));
     return "glovebox";
 }
 
@@ -296,19 +326,25 @@ audit_print_build(const audit_state *a)
     gbx_audit_setting s;
     const gbx_audit_info *const i = &a->info;
     if (*i->version || *i->tool)
-        printf("  built by      %s%s%s%s%s%s\n", i->language, *i->language ? " " : "", i->version, *i->tool ? " (" : "",
-               *i->tool ? gbx_cli_format("%s %s", i->tool, i->tool_version) : "", *i->tool ? ")" : "");
-    else if (i->has_go_table) printf("  built by      Go, a version that it does not state\n");
-    else printf("  built by      unknown: the module does not say\n");
+        printf("  built by      %s%s%s%s%s%s\n", i->language, *i->language ? " " : "", i->version,
+               *i->tool ? " (" : "",
+               *i->tool ? gbx_cli_format("%s %s", i->tool, i->tool_version) : "",
+               *i->tool ? ")" : "");
+    else if (i->has_go_table)
+        printf("  built by      Go, a version that it does not state\n");
+    else
+        printf("  built by      unknown: the module does not say\n");
     for (size_t k = 0; gbx_audit_setting_at(a->audit, k, &s); k++) {
         const char *const what = !strcmp(s.kind, "path")  ? "path"
                                  : !strcmp(s.kind, "mod") ? "module"
                                  : !strcmp(s.kind, "dep") ? "depends on"
                                  : !strcmp(s.kind, "=>")  ? "  replaced by"
                                                           : "built with";
-        printf("  %-13s %s%s%s\n", what, s.name, *s.value ? strcmp(s.kind, "build") ? " " : "=" : "", s.value);
+        printf("  %-13s %s%s%s\n", what, s.name,
+               *s.value ? strcmp(s.kind, "build") ? " " : "=" : "", s.value);
     }
-    if (i->has_go_table && !i->has_names) printf("  stripped      of names; Go's own table of functions and lines is there\n");
+    if (i->has_go_table && !i->has_names)
+        printf("  stripped      of names; Go's own table of functions and lines is there\n");
 }
 
 static void
@@ -323,14 +359,16 @@ audit_print_externs(const audit_state *a)
     for (int g = 0; g < AUDIT_GROUPS; g++) {
         const char *const calls = audit_calls_of(a, (audit_group)g);
         if (!*calls) continue;
-        printf("  %s\n      granted: %s\n      by %s\n", audit_groups[g].can, audit_granted(a->plan, (audit_group)g), calls);
+        printf("  %s\n      granted: %s\n      by %s\n", audit_groups[g].can,
+               audit_granted(a->plan, (audit_group)g), calls);
     }
     bool first = true;
     for (size_t i = 0; gbx_module_import(a->module, i, &info); i++) {
         if (audit_group_of(&info) != AUDIT_GROUPS) continue;
         if (first) printf("  call what a host supplies, which can do anything\n");
         first = false;
-        printf("      %s%s.%s %s: %s\n", kinds[info.kind], info.module_name, info.name, info.signature, audit_supplied(a, &info));
+        printf("      %s%s.%s %s: %s\n", kinds[info.kind], info.module_name, info.name,
+               info.signature, audit_supplied(a, &info));
     }
 }
 
@@ -342,7 +380,8 @@ audit_next_link(const audit_state *a, size_t *next)
         const char *const words = audit_links[*next].words;
         bool told = false;
         for (size_t k = 0; k < *next; k++)
-            told = told || (!strcmp(audit_links[k].words, words) && gbx_audit_has_func(a->audit, audit_links[k].function));
+            told = told || (!strcmp(audit_links[k].words, words) &&
+                            gbx_audit_has_func(a->audit, audit_links[k].function));
         if (told || !gbx_audit_has_func(a->audit, audit_links[*next].function)) continue;
         ++*next;
         return words;
@@ -359,16 +398,21 @@ audit_print_sizes(const audit_state *a)
     const char *words = audit_next_link(a, &next);
     if (words) printf("\nlinks, which does not say that it uses it\n");
     for (; words; words = audit_next_link(a, &next)) printf("  %s\n", words);
-    printf("\nsize: %" PRIu64 " bytes: code %" PRIu64 " in %" PRIu32 " functions, data %" PRIu64 ", names and the like %" PRIu64 "\n",
+    printf("\nsize: %" PRIu64 " bytes: code %" PRIu64 " in %" PRIu32 " functions, data %" PRIu64
+           ", names and the like %" PRIu64 "\n",
            i->file_bytes, i->code_bytes, i->func_count, i->data_bytes, i->custom_bytes);
     for (; gbx_audit_package_at(a->audit, count, &p); count++)
         if (count < AUDIT_PACKAGES)
-            printf("  %10" PRIu64 "  %s\n", p.bytes, *p.name ? p.name : "(made by the compiler and the linker)");
+            printf("  %10" PRIu64 "  %s\n", p.bytes,
+                   *p.name ? p.name : "(made by the compiler and the linker)");
     if (count > AUDIT_PACKAGES) printf("  and %zu packages more\n", count - AUDIT_PACKAGES);
-    if (!i->memory_count) printf("\nmemory: none\n");
+    if (!i->memory_count)
+        printf("\nmemory: none\n");
     else
         printf("\nmemory: begins with %" PRIu64 " KiB, may grow to %s\n", i->memory_min_bytes >> 10,
-               i->memory_max_bytes == GBX_UNLIMITED ? "what the runtime lets it" : gbx_cli_format("%" PRIu64 " KiB", i->memory_max_bytes >> 10));
+               i->memory_max_bytes == GBX_UNLIMITED
+                       ? "what the runtime lets it"
+                       : gbx_cli_format("%" PRIu64 " KiB", i->memory_max_bytes >> 10));
 }
 
 static const struct {
@@ -377,9 +421,11 @@ static const struct {
 } audit_bounds[] = {
         {CLI_OPT_TIMEOUT, "timeout_ns", "it may run for ever"},
         {CLI_OPT_FUEL, "fuel", "instructions are not counted"},
-        {CLI_OPT_MAX_MEMORY, "memory_bytes", "memory may grow as far as the module's own maximum, or 4 GiB"},
+        {CLI_OPT_MAX_MEMORY, "memory_bytes",
+         "memory may grow as far as the module's own maximum, or 4 GiB"},
         {CLI_OPT_MAX_OUTPUT, "output_bytes", "it may write any amount to its output"},
-        {CLI_OPT_MAX_DISK, "disk_bytes", "it may fill the disks behind directories that it may change"},
+        {CLI_OPT_MAX_DISK, "disk_bytes",
+         "it may fill the disks behind directories that it may change"},
 };
 
 static uint64_t
@@ -401,17 +447,23 @@ audit_print_end(const audit_state *a)
     for (size_t i = 0; i < CLI_LEN(audit_bounds); i++) {
         uint64_t const bound = audit_bound(a->plan, audit_bounds[i].id);
         const char *const name = gbx_cli_options[audit_bounds[i].id].name;
-        if (bound == GBX_UNLIMITED) printf("  %-14s absent: %s\n", name, audit_bounds[i].words);
-        else printf("  %-14s %s\n", name, audit_bounds[i].id == CLI_OPT_TIMEOUT ? gbx_cli_format_duration(bound) : gbx_cli_format("%" PRIu64, bound));
+        if (bound == GBX_UNLIMITED)
+            printf("  %-14s absent: %s\n", name, audit_bounds[i].words);
+        else
+            printf("  %-14s %s\n", name,
+                   audit_bounds[i].id == CLI_OPT_TIMEOUT ? gbx_cli_format_duration(bound)
+                                                         : gbx_cli_format("%" PRIu64, bound));
     }
     for (size_t i = 0; i < a->problem_count; i++) {
         const audit_problem *const p = &a->problems[i];
         if (!i) printf("\nimports that nobody here supplies\n");
-        printf("  %s.%s %s%s%s\n", p->module, p->name, p->wanted, p->given ? "; there is " : "", p->given ? p->given : "");
+        printf("  %s.%s %s%s%s\n", p->module, p->name, p->wanted, p->given ? "; there is " : "",
+               p->given ? p->given : "");
     }
     printf("\n%s with these options", a->unmet_count ? "cannot run" : "can run");
     for (int i = 0; i < a->unmet_count; i++) printf("%s%s", i ? "; " : ": ", a->unmet[i]);
-    if (!a->unmet_count && !a->is_command && !a->plan->invoke) printf(", as a library: run calls its functions with --invoke NAME");
+    if (!a->unmet_count && !a->is_command && !a->plan->invoke)
+        printf(", as a library: run calls its functions with --invoke NAME");
     printf("\n");
 }
 
@@ -425,7 +477,7 @@ static void
 audit_print(const audit_state *a)
 {
     printf("%s: a %s%s\n", gbx_cli_quote(a->plan->program), audit_kind(a),
-           a->is_command    ? ", which runs from _start"
+           a->is_command   ? ", which runs from _start"
            : a->is_reactor ? ", a library: a host calls its exports"
                            : ": it has neither _start nor _initialize");
     audit_print_build(a);
@@ -474,7 +526,8 @@ audit_json_build(const audit_state *a)
     audit_json_settings(a, "dep");
     printf("}, \"settings\": {");
     audit_json_settings(a, "build");
-    printf("}, \"go_table\": %s, \"names\": %s}", i->has_go_table ? "true" : "false", i->has_names ? "true" : "false");
+    printf("}, \"go_table\": %s, \"names\": %s}", i->has_go_table ? "true" : "false",
+           i->has_names ? "true" : "false");
 }
 
 static void
@@ -536,8 +589,10 @@ static void
 audit_json_number(const char *key, uint64_t value, bool *behind)
 {
     printf("%s\"%s\": ", *behind ? ", " : "", key);
-    if (value == GBX_UNLIMITED) printf("null");
-    else printf("%" PRIu64, value);
+    if (value == GBX_UNLIMITED)
+        printf("null");
+    else
+        printf("%" PRIu64, value);
     *behind = true;
 }
 
@@ -549,7 +604,8 @@ audit_json(const audit_state *a)
     bool behind = false;
     printf("{\"file\": ");
     gbx_cli_json_string(stdout, a->plan->program);
-    printf(", \"kind\": \"%s\", \"runnable\": %s, \"unmet\": [", audit_kind(a), a->unmet_count ? "false" : "true");
+    printf(", \"kind\": \"%s\", \"runnable\": %s, \"unmet\": [", audit_kind(a),
+           a->unmet_count ? "false" : "true");
     for (int k = 0; k < a->unmet_count; k++) {
         if (k) printf(", ");
         gbx_cli_json_string(stdout, a->unmet[k]);
@@ -586,7 +642,8 @@ static int
 audit_module(const cli_plan *plan, gbx_engine *engine, gbx_module *module)
 {
     static gbx_err err;
-    audit_state a = {.plan = plan, .module = module, .problem_cap = gbx_module_import_count(module)};
+    audit_state a = {
+            .plan = plan, .module = module, .problem_cap = gbx_module_import_count(module)};
     a.problems = gbx_cli_alloc(a.problem_cap + 1, sizeof *a.problems);
     gbx_code const code = gbx_audit_new(module, &a.audit, &err);
     if (code != GBX_OK) return gbx_cli_run_no_setup(code, &err);
@@ -594,8 +651,10 @@ audit_module(const cli_plan *plan, gbx_engine *engine, gbx_module *module)
     int status = audit_link(&a, engine);
     if (status == CLI_EXIT_OK) {
         audit_judge(&a);
-        if (plan->json) audit_json(&a);
-        else audit_print(&a);
+        if (plan->json)
+            audit_json(&a);
+        else
+            audit_print(&a);
         status = a.unmet_count ? CLI_EXIT_UNMET : CLI_EXIT_OK;
     }
     gbx_audit_release(a.audit);
@@ -621,7 +680,8 @@ gbx_cli_audit(int argc, char **argv, int first)
     gbx_code code = gbx_engine_new(&opts, &engine, &err);
     if (code != GBX_OK) return gbx_cli_run_no_setup(code, &err);
     code = gbx_module_compile_file(engine, plan.program, &compile_opts, &module, &err);
-    status = code == GBX_OK ? audit_module(&plan, engine, module) : gbx_cli_report_error(&plan, NULL, code, &err);
+    status = code == GBX_OK ? audit_module(&plan, engine, module)
+                            : gbx_cli_report_error(&plan, NULL, code, &err);
     gbx_module_release(module);
     gbx_engine_release(engine);
     return status;

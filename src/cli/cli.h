@@ -286,7 +286,8 @@ struct cli_plan {
     bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
     bool every_call;
     const char *report; /* NULL: none is written */
-    /* Of a recording run: called when the guest has ended, gives the exit code; and the stubs that were made. */
+    /* Of a recording run: called when the guest has ended, gives the exit code; and the stubs that were
+     * made. */
     int (*record)(const cli_plan *plan, const cli_guest *guest, const char *ended, int status);
     cli_stub **recorded;
     int *recorded_count;
@@ -310,8 +311,8 @@ int gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_modul
                    gbx_trap *trap, cli_text *lines);
 int gbx_cli_no_start(const cli_plan *plan, const gbx_module *module);
 
-/* stub.c: one value of --stub; the stubs of a plan in a linker; those that a recording run makes of all that is
- * missing; the answer to a module whose imports are not there. All give an exit code. */
+/* stub.c: one value of --stub; the stubs of a plan in a linker; those that a recording run makes of all
+ * that is missing; the answer to a module whose imports are not there. All give an exit code. */
 int gbx_cli_stub_parse(cli_plan *plan, const char *value);
 int gbx_cli_stubs_define(const cli_plan *plan, const gbx_module *module, gbx_linker *linker);
 int gbx_cli_stubs_record(const gbx_module *module, gbx_linker *linker, cli_stub **out, int *count);
@@ -328,8 +329,8 @@ typedef struct cli_guess {
     const char *host, *guest;
 } cli_guess;
 bool gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out);
-/* policy_used.c: the guest's path lies in the guest's directory `dir`, or is it, both clean; the host's path of
- * a guest's path in the grant of `host` as `guest`. */
+/* policy_used.c: the guest's path lies in the guest's directory `dir`, or is it, both clean; the host's
+ * path of a guest's path in the grant of `host` as `guest`. */
 bool gbx_cli_beneath(const char *path, const char *dir);
 const char *gbx_cli_host_path(const char *host, const char *guest, const char *path);
 /* A file that Go's library looks for by itself. */

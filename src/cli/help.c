@@ -121,8 +121,8 @@ help_list(void)
     printf("  %-24s %s\n", "explore", "what became of a function: the command and its options");
     printf("  %-24s %s\n", "compile", "a file that starts at once: the command and its options");
     printf("  %-24s %s\n", "measure", "what a module costs: the command and its options");
-    printf("  %-24s %s\n", "audit", "what a module is and may do, before it runs: the command and its options");
-    printf("  %-24s %s\n", "policy", "what a module asks for, as a file to review: the command and its options");
+    printf("  %-24s %s\n", "audit", "what a module is and may do: the command and its options");
+    printf("  %-24s %s\n", "policy", "what a module asks for, to review: the command and its options");
     printf("  %-24s %s\n", "exit-codes", "what the exit codes mean");
     for (size_t i = 0; i < CLI_LEN(help_topics); i++)
         printf("  %-24s %s\n", help_topics[i].slug, help_topics[i].title);

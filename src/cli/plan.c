@@ -78,7 +78,8 @@ plan_add_scratch(cli_plan *plan, int given)
     bool is_taken = false;
     for (int i = 0; i < plan->scratch_count; i++) { /* the command line counts */
         cli_scratch *const old = &plan->scratches[i];
-        if (strcmp(old->guest, s.guest) || !plan->line->given[old->given].at || plan->line->given[given].at) continue;
+        const cli_given *const all = plan->line->given;
+        if (strcmp(old->guest, s.guest) || !all[old->given].at || all[given].at) continue;
         *old = s;
         return CLI_EXIT_OK;
     }
@@ -382,7 +383,8 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
     };
     if (inherits) plan_add_environ(plan);
     int status = plan_set_names(plan);
-    if (status == CLI_EXIT_OK && line->command & (CLI_RUN | CLI_COMPILE | CLI_RECORD)) status = plan_set_cache(plan);
+    if (status == CLI_EXIT_OK && line->command & (CLI_RUN | CLI_COMPILE | CLI_RECORD))
+        status = plan_set_cache(plan);
     for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++) {
         gbx_cli_diag_place(line->given[i].at);
         status = plan_apply(plan, i);

@@ -3,7 +3,8 @@
  *
  * Recording grants nothing: what the guest may do is what the command line and --policy say, as with `run`. A
  * guest that ends at the first refusal shows one at a time; each round goes on from the policy of the one
- * before, which somebody has looked at meanwhile. Imports that are missing are made up and end who calls them.
+ * before, which somebody has looked at meanwhile. Imports that are missing are made up and end who calls
+ * them.
  *
  * The file is written when the guest has ended, beside its place, and renamed. One that is there already is
  * replaced only where the run used it. */
@@ -46,8 +47,10 @@ gbx_cli_help_policy(FILE *to)
           "       glovebox policy --check OLD NEW\n"
           "       glovebox policy --describe POLICY\n"
           "\n"
-          "Run FILE with what is granted, refuse all else, and write what it used and asked for to\n"
-          "FILE.policy or -o OUT: one grant a line, the narrowest that would do, bounds included. Look\n"
+          "Run FILE with what is granted, refuse all else, and write what it used and asked for "
+          "to\n"
+          "FILE.policy or -o OUT: one grant a line, the narrowest that would do, bounds included. "
+          "Look\n"
           "at it, take out what FILE should not have, and run with it:\n"
           "\n"
           "  glovebox policy main.wasm -- args            writes main.policy\n"
@@ -57,7 +60,8 @@ gbx_cli_help_policy(FILE *to)
           "--check says what NEW grants more than OLD: exit code 0 where that is nothing, 3 else.\n"
           "--describe puts a policy into words.\n"
           "\n"
-          "A policy begins with the line " CLI_POLICY_FIRST "; # begins a comment. Its other lines:\n"
+          "A policy begins with the line " CLI_POLICY_FIRST
+          "; # begins a comment. Its other lines:\n"
           "\n"
           "  dir HOST::GUEST::ro          or ::rw; relative names begin at the working directory\n"
           "  scratch GUEST=SIZE\n"
@@ -66,7 +70,8 @@ gbx_cli_help_policy(FILE *to)
           "  timeout 10s, fuel NUMBER, max-memory SIZE, max-output SIZE, max-disk SIZE\n"
           "  wasm-feature NAME=off, seed NUMBER\n"
           "  stub MODULE.NAME=trap        or =0\n"
-          "  host MODULE.NAME \"(i64) -> (i32)\" \"purpose\"     a function that the embedding host gives\n"
+          "  host MODULE.NAME \"(i64) -> (i32)\" \"purpose\"     a function that the embedding "
+          "host gives\n"
           "\n"
           "What holds blanks stands in quotes, with \\\" \\\\ \\n \\t \\r \\xNN.\n"
           "\n"
@@ -107,12 +112,16 @@ policy_dirs(policy_text *t, const cli_plan *plan, const cli_needs *needs)
     policy_section(t, "directories: HOST::GUEST::ro or ::rw");
     for (int i = 0; i < needs->dir_count; i++) {
         const cli_wanted *const w = &needs->dirs[i];
-        policy_put(t, CLI_OPT_DIR, gbx_cli_format("%s::%s::%s", w->host, w->guest, w->changes ? "rw" : "ro"));
+        policy_put(t, CLI_OPT_DIR,
+                   gbx_cli_format("%s::%s::%s", w->host, w->guest, w->changes ? "rw" : "ro"));
     }
     if (!needs->is_whole && plan->dir_count)
-        gbx_cli_text_printf(&t->file, "# it used too many directories to list: these are what was granted\n");
+        gbx_cli_text_printf(&t->file,
+                            "# it used too many directories to list: these are what was granted\n");
     for (int i = 0; i < plan->scratch_count; i++)
-        policy_put(t, CLI_OPT_SCRATCH, gbx_cli_format("%s=%" PRIu64, plan->scratches[i].guest, plan->scratches[i].bytes));
+        policy_put(
+                t, CLI_OPT_SCRATCH,
+                gbx_cli_format("%s=%" PRIu64, plan->scratches[i].guest, plan->scratches[i].bytes));
     if (plan->special_files) policy_put(t, CLI_OPT_ALLOW_SPECIAL_FILES, NULL);
     /* Without PWD, Go's working directory is the first grant, which may be another one here.
      * GO: syscall/fs_wasip1.go init (1.26). */
@@ -144,7 +153,8 @@ policy_is_asked(const char *name, const char *const *asked, size_t count)
 static bool
 policy_is_runtimes(const char *name)
 {
-    static const char *const names[] = {"GOGC", "GOMEMLIMIT", "GODEBUG", "GOTRACEBACK", "GOMAXPROCS"};
+    static const char *const names[] = {"GOGC", "GOMEMLIMIT", "GODEBUG", "GOTRACEBACK",
+                                        "GOMAXPROCS"};
     for (size_t i = 0; i < CLI_LEN(names); i++)
         if (!strcmp(names[i], name)) return true;
     return false;
@@ -174,7 +184,10 @@ policy_env(policy_text *t, const cli_plan *plan, const cli_guest *guest)
     size_t const asked_count = gbx_store_env_asked(guest->store, &asked, &is_cut);
     bool const is_known = is_seen && !is_cut && !gbx_module_entered(guest->module, "environ");
     policy_section(t, "variables");
-    if (!is_known) gbx_cli_text_printf(&t->file, "# which ones it asks for is not known, or it took all: all that were granted\n");
+    if (!is_known)
+        gbx_cli_text_printf(
+                &t->file,
+                "# which ones it asks for is not known, or it took all: all that were granted\n");
     for (int i = 0; i < plan->env_count; i++) {
         const cli_env *const e = &plan->env[i];
         const char *const here = getenv(e->name);
@@ -185,18 +198,27 @@ policy_env(policy_text *t, const cli_plan *plan, const cli_guest *guest)
             continue;
         }
         bool const is_hidden = policy_is_secret(guest->wasi, e->name);
-        if ((here && !strcmp(here, e->value)) || is_hidden) policy_put(t, CLI_OPT_ENV, e->name);
-        else policy_put(t, CLI_OPT_ENV, gbx_cli_format("%s=%s", e->name, e->value));
-        if (is_hidden) policy_comment(t, "the value of %s looks like a secret and is not written: set it where glovebox runs%s",
-                                      e->name, "");
+        if ((here && !strcmp(here, e->value)) || is_hidden)
+            policy_put(t, CLI_OPT_ENV, e->name);
+        else
+            policy_put(t, CLI_OPT_ENV, gbx_cli_format("%s=%s", e->name, e->value));
+        if (is_hidden)
+            policy_comment(t,
+                           "the value of %s looks like a secret and is not written: set it where "
+                           "glovebox runs%s",
+                           e->name, "");
     }
     for (size_t i = 0; i < asked_count; i++) {
         bool is_granted = !strcmp(asked[i], "PWD");
-        for (int k = 0; k < plan->env_count; k++) is_granted = is_granted || !strcmp(plan->env[k].name, asked[i]);
+        for (int k = 0; k < plan->env_count; k++)
+            is_granted = is_granted || !strcmp(plan->env[k].name, asked[i]);
         if (is_granted) continue;
-        if (policy_is_gos(asked[i])) policy_comment(t, "Go's library asked for %s by itself%s", asked[i], "");
-        else if (getenv(asked[i]) && !strchr(asked[i], '\\')) policy_put(t, CLI_OPT_ENV, asked[i]);
-        else policy_comment(t, "it asked for %s, which is not set here%s", asked[i], "");
+        if (policy_is_gos(asked[i]))
+            policy_comment(t, "Go's library asked for %s by itself%s", asked[i], "");
+        else if (getenv(asked[i]) && !strchr(asked[i], '\\'))
+            policy_put(t, CLI_OPT_ENV, asked[i]);
+        else
+            policy_comment(t, "it asked for %s, which is not set here%s", asked[i], "");
     }
 }
 
@@ -205,7 +227,8 @@ policy_others(policy_text *t, const cli_plan *plan)
 {
     if (plan->listener_count) policy_section(t, "sockets");
     for (int i = 0; i < plan->line->given_count; i++)
-        if (plan->line->given[i].id == CLI_OPT_LISTEN) policy_put(t, CLI_OPT_LISTEN, plan->line->given[i].value);
+        if (plan->line->given[i].id == CLI_OPT_LISTEN)
+            policy_put(t, CLI_OPT_LISTEN, plan->line->given[i].value);
     static const cli_option_id kept[] = {CLI_OPT_ARGV0, CLI_OPT_SEED, CLI_OPT_SANITIZE_TTY};
     for (size_t i = 0; i < CLI_LEN(kept); i++) {
         const char *const value = gbx_cli_line_value(plan->line, kept[i]);
@@ -213,22 +236,31 @@ policy_others(policy_text *t, const cli_plan *plan)
     }
     for (int i = 0; i < GBX_FEATURE_COUNT; i++)
         if (plan->features_off & GBX_FEATURE_BIT(i))
-            policy_put(t, CLI_OPT_WASM_FEATURE, gbx_cli_format("%s=off", gbx_feature_name((gbx_feature)i)));
+            policy_put(t, CLI_OPT_WASM_FEATURE,
+                       gbx_cli_format("%s=off", gbx_feature_name((gbx_feature)i)));
 }
 
-/* A call ended the guest: the host has to give the function. What was linked and never called needs a stub. */
+/* A call ended the guest: the host has to give the function. What was linked and never called needs a
+ * stub. */
 static void
 policy_imports(policy_text *t, const cli_plan *plan)
 {
-    if (policy_run.stub_count || plan->stub_count) policy_section(t, "functions that glovebox does not supply");
+    if (policy_run.stub_count || plan->stub_count)
+        policy_section(t, "functions that glovebox does not supply");
     for (int i = 0; i < plan->stub_count; i++)
         if (strcmp(plan->stubs[i].name, "*") != 0)
-            policy_put(t, CLI_OPT_STUB, gbx_cli_format("%s=%s", plan->stubs[i].name, plan->stubs[i].is_trap ? "trap" : "0"));
+            policy_put(t, CLI_OPT_STUB,
+                       gbx_cli_format("%s=%s", plan->stubs[i].name,
+                                      plan->stubs[i].is_trap ? "trap" : "0"));
     for (int i = 0; i < policy_run.stub_count; i++) {
         const cli_stub *const s = &policy_run.stubs[i];
-        if (s->called) policy_comment(t, "it called %s, which ended it: the host that embeds it has to supply it%s", s->name, "");
         if (s->called)
-            gbx_cli_text_printf(&t->file, "host %s %s \"\"\n", gbx_cli_policy_quote(s->name), gbx_cli_policy_quote(s->signature));
+            policy_comment(
+                    t, "it called %s, which ended it: the host that embeds it has to supply it%s",
+                    s->name, "");
+        if (s->called)
+            gbx_cli_text_printf(&t->file, "host %s %s \"\"\n", gbx_cli_policy_quote(s->name),
+                                gbx_cli_policy_quote(s->signature));
         policy_put(t, CLI_OPT_STUB, gbx_cli_format("%s=trap", s->name));
     }
 }
@@ -255,28 +287,39 @@ policy_bounds(policy_text *t, const cli_plan *plan, const cli_guest *guest)
     const char *const disk = gbx_cli_line_value(plan->line, CLI_OPT_MAX_DISK);
     const char *const time = gbx_cli_line_value(plan->line, CLI_OPT_TIMEOUT);
     policy_section(t, "bounds: as they were given, or more than twice what this run took");
-    policy_put(t, CLI_OPT_MAX_MEMORY, memory ? memory : policy_size(m.memory_high_bytes, POLICY_MEMORY_LEAST));
-    policy_put(t, CLI_OPT_MAX_OUTPUT, output ? output : policy_size(m.stream_written_bytes, POLICY_LEAST_BYTES));
-    policy_put(t, CLI_OPT_MAX_DISK, disk ? disk : policy_size(m.file_written_bytes, POLICY_LEAST_BYTES));
-    if (time) policy_put(t, CLI_OPT_TIMEOUT, time);
-    else if (plan->listener_count) gbx_cli_text_printf(&t->file, "# no timeout: it serves until it is ended\n");
+    policy_put(t, CLI_OPT_MAX_MEMORY,
+               memory ? memory : policy_size(m.memory_high_bytes, POLICY_MEMORY_LEAST));
+    policy_put(t, CLI_OPT_MAX_OUTPUT,
+               output ? output : policy_size(m.stream_written_bytes, POLICY_LEAST_BYTES));
+    policy_put(t, CLI_OPT_MAX_DISK,
+               disk ? disk : policy_size(m.file_written_bytes, POLICY_LEAST_BYTES));
+    if (time)
+        policy_put(t, CLI_OPT_TIMEOUT, time);
+    else if (plan->listener_count)
+        gbx_cli_text_printf(&t->file, "# no timeout: it serves until it is ended\n");
     else
-        policy_put(t, CLI_OPT_TIMEOUT,
-                   gbx_cli_format("%" PRIu64 "s", (timeout > POLICY_TIMEOUT_LEAST ? timeout : POLICY_TIMEOUT_LEAST) / 1000000000u));
+        policy_put(
+                t, CLI_OPT_TIMEOUT,
+                gbx_cli_format("%" PRIu64 "s",
+                               (timeout > POLICY_TIMEOUT_LEAST ? timeout : POLICY_TIMEOUT_LEAST) /
+                                       1000000000u));
     const char *const fuel = gbx_cli_line_value(plan->line, CLI_OPT_FUEL);
     if (fuel) policy_put(t, CLI_OPT_FUEL, fuel);
 }
 
 static void
-policy_head(policy_text *t, const cli_plan *plan, const cli_guest *guest, const char *ended, int status)
+policy_head(policy_text *t, const cli_plan *plan, const cli_guest *guest, const char *ended,
+            int status)
 {
     static gbx_err err;
     gbx_audit *audit = NULL;
     gbx_audit_info info;
-    gbx_cli_text_printf(&t->file, CLI_POLICY_FIRST "\n# what %s used and asked for in one run, which ended with %s%s\n",
-                        gbx_cli_show(gbx_cli_quote(plan->program)),
-                        strcmp(ended, "exit") ? ended : gbx_cli_format("exit code %d", status),
-                        plan->line->args < plan->line->argc ? "; other arguments may need more" : "");
+    gbx_cli_text_printf(
+            &t->file,
+            CLI_POLICY_FIRST "\n# what %s used and asked for in one run, which ended with %s%s\n",
+            gbx_cli_show(gbx_cli_quote(plan->program)),
+            strcmp(ended, "exit") ? ended : gbx_cli_format("exit code %d", status),
+            plan->line->args < plan->line->argc ? "; other arguments may need more" : "");
     if (gbx_audit_new(guest->module, &audit, &err) == GBX_OK) {
         gbx_audit_setting s;
         gbx_audit_get(audit, &info);
@@ -285,7 +328,9 @@ policy_head(policy_text *t, const cli_plan *plan, const cli_guest *guest, const 
             if (!strcmp(s.kind, "path")) policy_comment(t, "from %s%s", s.name, "");
     }
     gbx_audit_release(audit);
-    gbx_cli_text_printf(&t->file, "# take out what it should not have; glovebox policy --describe puts it into words\n");
+    gbx_cli_text_printf(
+            &t->file,
+            "# take out what it should not have; glovebox policy --describe puts it into words\n");
 }
 
 static void
@@ -324,16 +369,18 @@ policy_check_out(const cli_plan *plan)
     if (given && policy_is_same_file(given, policy_run.out)) return CLI_EXIT_OK;
     cli_edit edit = {.add = gbx_cli_option_text(CLI_OPT_POLICY, policy_run.out)};
     bool const is_policy = !given && S_ISREG(st.st_mode);
-    if (!is_policy) edit.add = gbx_cli_option_text(CLI_OPT_OUT, gbx_cli_format("%s.new", policy_run.out));
+    if (!is_policy)
+        edit.add = gbx_cli_option_text(CLI_OPT_OUT, gbx_cli_format("%s.new", policy_run.out));
     int const at = gbx_cli_line_find(plan->line, CLI_OPT_OUT);
     if (!is_policy && at >= 0) {
         edit.skip = plan->line->given[at].word;
         edit.skip_count = plan->line->given[at].words;
     }
-    return gbx_cli_usage_error("policy-exists", gbx_cli_format("%s is there already", gbx_cli_quote(policy_run.out)),
-                               "a policy that somebody may have reviewed is not replaced by one that nobody has; with "
-                               "--policy the run goes on from it",
-                               gbx_cli_line_command(plan->line, &edit));
+    return gbx_cli_usage_error(
+            "policy-exists", gbx_cli_format("%s is there already", gbx_cli_quote(policy_run.out)),
+            "a policy that somebody may have reviewed is not replaced by one that nobody has; with "
+            "--policy the run goes on from it",
+            gbx_cli_line_command(plan->line, &edit));
 }
 
 static int
@@ -345,8 +392,10 @@ policy_write(const char *text, size_t len)
     bool ok = fd >= 0;
     while (ok && done < len) {
         ssize_t const n = write(fd, text + done, len - done);
-        if (n > 0) done += (size_t)n;
-        else ok = n < 0 && errno == EINTR;
+        if (n > 0)
+            done += (size_t)n;
+        else
+            ok = n < 0 && errno == EINTR;
     }
     if (fd >= 0) {
         mode_t const mask = umask(0);
@@ -357,8 +406,9 @@ policy_write(const char *text, size_t len)
     if (ok && !rename(beside, policy_run.out)) return CLI_EXIT_OK;
     int const error = errno;
     if (fd >= 0) unlink(beside);
-    return gbx_cli_usage_error("policy-file", gbx_cli_format("%s cannot be written", gbx_cli_quote(policy_run.out)),
-                               strerror(error), "-o OUT, in a directory that can be written to");
+    return gbx_cli_usage_error(
+            "policy-file", gbx_cli_format("%s cannot be written", gbx_cli_quote(policy_run.out)),
+            strerror(error), "-o OUT, in a directory that can be written to");
 }
 
 /* The command `run` with these options, and the guest's words. */
@@ -367,8 +417,10 @@ policy_command(const cli_plan *plan, const char *options)
 {
     const cli_line *const line = plan->line;
     cli_text t = {0};
-    gbx_cli_text_printf(&t, "%s run %s %s", gbx_cli_quote(line->argv[0]), options, gbx_cli_quote(plan->program));
-    for (int i = line->args; i < line->argc; i++) gbx_cli_text_printf(&t, " %s", gbx_cli_quote(line->argv[i]));
+    gbx_cli_text_printf(&t, "%s run %s %s", gbx_cli_quote(line->argv[0]), options,
+                        gbx_cli_quote(plan->program));
+    for (int i = line->args; i < line->argc; i++)
+        gbx_cli_text_printf(&t, " %s", gbx_cli_quote(line->argv[i]));
     return gbx_cli_text_get(&t);
 }
 
@@ -389,7 +441,8 @@ policy_record(const cli_plan *plan, const cli_guest *guest, const char *ended, i
 {
     policy_text t = {0};
     cli_needs needs = {0};
-    if (!guest->store || !guest->module || !guest->instance) return status ? status : CLI_EXIT_REFUSED;
+    if (!guest->store || !guest->module || !guest->instance)
+        return status ? status : CLI_EXIT_REFUSED;
     gbx_cli_needs(plan, guest->store, &needs);
     policy_head(&t, plan, guest, ended, status);
     policy_dirs(&t, plan, &needs);
@@ -401,16 +454,19 @@ policy_record(const cli_plan *plan, const cli_guest *guest, const char *ended, i
     int const written = policy_write(t.file.data, t.file.len);
     if (written != CLI_EXIT_OK) return written;
     const char *const out = gbx_cli_quote(policy_run.out);
-    const char *const run = policy_command(plan, gbx_cli_option_text(CLI_OPT_POLICY, policy_run.out));
+    const char *const run =
+            policy_command(plan, gbx_cli_option_text(CLI_OPT_POLICY, policy_run.out));
     const char *const typed = policy_masked(plan, &t);
     gbx_cli_diag(&(cli_diag){
             .kind = "note",
             .slug = "policy",
             .message = gbx_cli_format("%s has what %s used and asked for: %d line%s to review", out,
-                                      gbx_cli_quote(plan->program), t.grants, t.grants == 1 ? "" : "s"),
+                                      gbx_cli_quote(plan->program), t.grants,
+                                      t.grants == 1 ? "" : "s"),
             .why = status == 0 && !strcmp(ended, "exit")
                            ? NULL
-                           : "the run did not end well: what comes behind the first refusal shows in the next round,\n"
+                           : "the run did not end well: what comes behind the first refusal shows "
+                             "in the next round,\n"
                              "the same command with --policy",
             .fix = typed ? gbx_cli_format("%s\nwhich is %s", run, typed) : run,
     });
@@ -426,8 +482,11 @@ policy_two(int argc, char **argv, int first)
     bool const is_check = !strcmp(argv[first], "--check");
     int const files = is_check ? 2 : 1;
     if (argc != first + 1 + files)
-        return gbx_cli_usage_error("no-file", gbx_cli_format("%s takes %s", argv[first], is_check ? "two policies" : "a policy"),
-                                   NULL, is_check ? "glovebox policy --check OLD NEW" : "glovebox policy --describe POLICY");
+        return gbx_cli_usage_error(
+                "no-file",
+                gbx_cli_format("%s takes %s", argv[first], is_check ? "two policies" : "a policy"),
+                NULL,
+                is_check ? "glovebox policy --check OLD NEW" : "glovebox policy --describe POLICY");
     int status = gbx_cli_policy_read(argv[first + 1], &a);
     if (status != CLI_EXIT_OK) return status;
     if (!is_check) return gbx_cli_policy_describe(&a);

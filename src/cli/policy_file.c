@@ -26,10 +26,12 @@
 enum { POLICY_BYTES = 1 << 20, POLICY_LINES = 4096, POLICY_WORDS = 4, POLICY_NUMBER = 20 };
 
 static const cli_option_id policy_ids[] = {
-        CLI_OPT_DIR,        CLI_OPT_SCRATCH,    CLI_OPT_ALLOW_SPECIAL_FILES, CLI_OPT_ENV,
-        CLI_OPT_CWD,        CLI_OPT_ARGV0,      CLI_OPT_LISTEN,              CLI_OPT_STUB,
-        CLI_OPT_TIMEOUT,    CLI_OPT_FUEL,       CLI_OPT_MAX_MEMORY,          CLI_OPT_MAX_OUTPUT,
-        CLI_OPT_MAX_DISK,   CLI_OPT_WASM_FEATURE, CLI_OPT_SEED,              CLI_OPT_SANITIZE_TTY,
+        CLI_OPT_DIR,          CLI_OPT_SCRATCH,      CLI_OPT_ALLOW_SPECIAL_FILES,
+        CLI_OPT_ENV,          CLI_OPT_CWD,          CLI_OPT_ARGV0,
+        CLI_OPT_LISTEN,       CLI_OPT_STUB,         CLI_OPT_TIMEOUT,
+        CLI_OPT_FUEL,         CLI_OPT_MAX_MEMORY,   CLI_OPT_MAX_OUTPUT,
+        CLI_OPT_MAX_DISK,     CLI_OPT_WASM_FEATURE, CLI_OPT_SEED,
+        CLI_OPT_SANITIZE_TTY,
 };
 
 const char *
@@ -54,16 +56,21 @@ gbx_cli_policy_quote(const char *value)
 {
     bool plain = *value && *value != '"' && *value != '#';
     for (const char *p = value; *p; p++)
-        plain = plain && (unsigned char)*p > ' ' && *p != 0x7f && *p != '\\' && !((unsigned char)*p & 0x80);
+        plain = plain && (unsigned char)*p > ' ' && *p != 0x7f && *p != '\\' &&
+                !((unsigned char)*p & 0x80);
     if (plain) return value;
     cli_text t = {0};
     gbx_cli_text_add(&t, "\"", 1);
     for (const char *p = value; *p; p++) {
         unsigned char const c = (unsigned char)*p;
-        if (c == '"' || c == '\\') gbx_cli_text_printf(&t, "\\%c", c);
-        else if (c == '\n') gbx_cli_text_printf(&t, "\\n");
-        else if (c < ' ' || c >= 0x7f) gbx_cli_text_printf(&t, "\\x%02x", c);
-        else gbx_cli_text_add(&t, p, 1);
+        if (c == '"' || c == '\\')
+            gbx_cli_text_printf(&t, "\\%c", c);
+        else if (c == '\n')
+            gbx_cli_text_printf(&t, "\\n");
+        else if (c < ' ' || c >= 0x7f)
+            gbx_cli_text_printf(&t, "\\x%02x", c);
+        else
+            gbx_cli_text_add(&t, p, 1);
     }
     gbx_cli_text_add(&t, "\"", 1);
     return gbx_cli_text_get(&t);
@@ -79,8 +86,12 @@ typedef struct policy_reader {
 static int
 policy_bad(const char *at, const char *message, const char *why, const char *fix)
 {
-    gbx_cli_diag(&(cli_diag){
-            .kind = "error", .slug = "policy-file", .message = message, .at = at, .why = why, .fix = fix});
+    gbx_cli_diag(&(cli_diag){.kind = "error",
+                             .slug = "policy-file",
+                             .message = message,
+                             .at = at,
+                             .why = why,
+                             .fix = fix});
     return CLI_EXIT_SETUP;
 }
 
@@ -98,24 +109,32 @@ policy_load(const char *path, char **text, size_t *len)
     }
     while (n >= 0 && *len <= POLICY_BYTES) {
         n = read(fd, buf + *len, POLICY_BYTES + 1 - *len);
-        if (n < 0 && errno == EINTR) n = 0;
-        else if (n <= 0) break;
+        if (n < 0 && errno == EINTR)
+            n = 0;
+        else if (n <= 0)
+            break;
         *len += (size_t)n;
     }
     int const error = errno;
     if (fd >= 0) close(fd);
     *text = buf;
     if (n < 0)
-        return policy_bad(NULL, gbx_cli_format("the policy %s cannot be read", gbx_cli_quote(path)), strerror(error),
-                          gbx_cli_format("glovebox policy -o %s FILE -- args\n(records one)", gbx_cli_quote(path)));
+        return policy_bad(NULL, gbx_cli_format("the policy %s cannot be read", gbx_cli_quote(path)),
+                          strerror(error),
+                          gbx_cli_format("glovebox policy -o %s FILE -- args\n(records one)",
+                                         gbx_cli_quote(path)));
     if (*len <= POLICY_BYTES) return CLI_EXIT_OK;
-    return policy_bad(gbx_cli_quote(path), "it is too large for a policy", "a policy has at most 1 MiB", NULL);
+    return policy_bad(gbx_cli_quote(path), "it is too large for a policy",
+                      "a policy has at most 1 MiB", NULL);
 }
 
 static int
 policy_hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* The escape behind a backslash at *p; false: it is none. NUL cannot be written. */
@@ -123,7 +142,8 @@ static bool
 policy_escape(const char **p, cli_text *t)
 {
     char const c = *(*p)++;
-    const char *const from = "\"\\ntr", *const to = "\"\\\n\t\r", *const plain = c ? strchr(from, c) : NULL;
+    const char *const from = "\"\\ntr", *const to = "\"\\\n\t\r",
+                      *const plain = c ? strchr(from, c) : NULL;
     int const high = c == 'x' ? policy_hex((*p)[0]) : -1, low = high < 0 ? -1 : policy_hex((*p)[1]);
     char const byte = plain ? to[plain - from] : (char)(high << 4 | low);
     if (!plain && (low < 0 || !byte)) return false;
@@ -153,7 +173,8 @@ policy_words(const char *line, const char **words, const char **why)
             }
             p++;
             if (*p && policy_escape(&p, &t)) continue;
-            *why = "behind a backslash stands one of \" \\ n t r, or x and two hexadecimal digits that are not 00";
+            *why = "behind a backslash stands one of \" \\ n t r, or x and two hexadecimal digits "
+                   "that are not 00";
             return -1;
         }
         if (quoted && *p++ != '"') {
@@ -174,9 +195,12 @@ policy_words(const char *line, const char **words, const char **why)
 static bool
 policy_dir(cli_grant *g, const char **why)
 {
-    const char *const first = strstr(g->value, "::"), *const second = first ? strstr(first + 2, "::") : NULL;
+    const char *const first = strstr(g->value, "::"), *const second =
+                                                              first ? strstr(first + 2, "::")
+                                                                    : NULL;
     *why = "a directory has three parts here: HOST::GUEST::ro or HOST::GUEST::rw";
-    if (!second || strstr(second + 2, "::") || first == g->value || second == first + 2) return false;
+    if (!second || strstr(second + 2, "::") || first == g->value || second == first + 2)
+        return false;
     g->read_only = !strcmp(second, "::ro");
     if (!g->read_only && strcmp(second, "::rw") != 0) return false;
     g->host = gbx_cli_copy(g->value, (size_t)(first - g->value));
@@ -190,7 +214,8 @@ policy_scratch(cli_grant *g, const char **why)
 {
     const char *const equals = strrchr(g->value, '=');
     *why = "a scratch directory is written with its size: GUEST=64MiB";
-    if (!equals || equals == g->value || !gbx_cli_parse_size(equals + 1, &g->number, why)) return false;
+    if (!equals || equals == g->value || !gbx_cli_parse_size(equals + 1, &g->number, why))
+        return false;
     g->guest = gbx_cli_guest_path(gbx_cli_copy(g->value, (size_t)(equals - g->value)));
     *why = "it holds at least a byte, fewer than 2^63, and lies in the guest's own tree";
     return g->guest && g->number && g->number <= INT64_MAX;
@@ -200,16 +225,19 @@ policy_scratch(cli_grant *g, const char **why)
 static bool
 policy_assignment(cli_grant *g, const char **why)
 {
-    const char *const equals = g->id == CLI_OPT_STUB ? strrchr(g->value, '=') : strchr(g->value, '=');
+    const char *const equals =
+            g->id == CLI_OPT_STUB ? strrchr(g->value, '=') : strchr(g->value, '=');
     g->name = equals ? gbx_cli_copy(g->value, (size_t)(equals - g->value)) : g->value;
     g->fixed = equals ? equals + 1 : NULL;
     *why = "it has no name";
     if (!*g->name) return false;
     *why = "it is written MODULE.NAME=trap or MODULE.NAME=0";
-    if (g->id == CLI_OPT_STUB) return g->fixed && (!strcmp(g->fixed, "trap") || !strcmp(g->fixed, "0"));
+    if (g->id == CLI_OPT_STUB)
+        return g->fixed && (!strcmp(g->fixed, "trap") || !strcmp(g->fixed, "0"));
     gbx_feature feature;
     bool is_on = true;
-    if (g->id == CLI_OPT_WASM_FEATURE && !gbx_cli_feature_parse(g->value, &feature, &is_on, why)) return false;
+    if (g->id == CLI_OPT_WASM_FEATURE && !gbx_cli_feature_parse(g->value, &feature, &is_on, why))
+        return false;
     if (g->id == CLI_OPT_WASM_FEATURE) g->fixed = is_on ? "on" : "off";
     return true;
 }
@@ -230,7 +258,9 @@ policy_number(cli_grant *g, const char **why)
         g->number = strtoull(g->value, NULL, 10);
         if (g->id == CLI_OPT_FUEL && !g->number) g->number = GBX_UNLIMITED;
         return true;
-    default: *why = "the least is 1"; return gbx_cli_parse_size(g->value, &g->number, why) && g->number;
+    default:
+        *why = "the least is 1";
+        return gbx_cli_parse_size(g->value, &g->number, why) && g->number;
     }
 }
 
@@ -301,18 +331,24 @@ static int
 policy_key_unknown(const policy_reader *r, const char *key)
 {
     const char *const near = policy_near(key);
-    return policy_bad(r->at, gbx_cli_format("a policy grants nothing called \"%s\"", gbx_cli_show(key)),
+    return policy_bad(r->at,
+                      gbx_cli_format("a policy grants nothing called \"%s\"", gbx_cli_show(key)),
                       gbx_cli_option_find(gbx_cli_format("--%s", key)) == CLI_OPT_COUNT
-                              ? "a line is the name of an option that grants or bounds something, and its value"
+                              ? "a line is the name of an option that grants or bounds something, "
+                                "and its value"
                               : "that option is of one run, and no grant or bound",
-                      near ? gbx_cli_format("write %s", near) : "glovebox help policy\n(what can stand in one)");
+                      near ? gbx_cli_format("write %s", near)
+                           : "glovebox help policy\n(what can stand in one)");
 }
 
 static int
 policy_line(policy_reader *r, const char **words, int count)
 {
     const char *why = "it needs a value", *const key = words[0];
-    cli_grant g = {.id = CLI_OPT_COUNT, .at = r->at, .value = count > 1 ? words[1] : NULL, .number = GBX_UNLIMITED};
+    cli_grant g = {.id = CLI_OPT_COUNT,
+                   .at = r->at,
+                   .value = count > 1 ? words[1] : NULL,
+                   .number = GBX_UNLIMITED};
     bool const is_host = !strcmp(key, "host");
     for (size_t i = 0; i < CLI_LEN(policy_ids); i++)
         if (!strcmp(key, gbx_cli_options[policy_ids[i]].name + 2)) g.id = policy_ids[i];
@@ -332,11 +368,14 @@ policy_line(policy_reader *r, const char **words, int count)
     }
     if (!ok)
         return policy_bad(r->at, gbx_cli_format("this %s cannot be used", gbx_cli_show(key)), why,
-                          is_host ? NULL : gbx_cli_format("%s %s", key, is_flag ? "" : gbx_cli_options[g.id].argument));
+                          is_host ? NULL
+                                  : gbx_cli_format("%s %s", key,
+                                                   is_flag ? "" : gbx_cli_options[g.id].argument));
     for (int i = 0; i < r->policy->count; i++)
         if (policy_is_same(&r->policy->grants[i], &g))
             return policy_bad(r->at, gbx_cli_format("this %s stands in the file twice", key),
-                              gbx_cli_format("the first is %s", r->policy->grants[i].at), "take one of them out");
+                              gbx_cli_format("the first is %s", r->policy->grants[i].at),
+                              "take one of them out");
     r->policy->grants[r->policy->count++] = g;
     return CLI_EXIT_OK;
 }
@@ -348,7 +387,8 @@ policy_first(const policy_reader *r, const char *line)
     size_t const len = strcspn(CLI_POLICY_FIRST, " ");
     if (!strcmp(line, CLI_POLICY_FIRST)) return CLI_EXIT_OK;
     if (!strncmp(line, CLI_POLICY_FIRST, len) && line[len] == ' ')
-        return policy_bad(r->at, "the policy has a form that this glovebox does not know", gbx_cli_show(line),
+        return policy_bad(r->at, "the policy has a form that this glovebox does not know",
+                          gbx_cli_show(line),
                           "use the version of glovebox that wrote it, or record it again");
     return policy_bad(r->at, "this is no policy", "the first line of a policy is " CLI_POLICY_FIRST,
                       "glovebox policy FILE -- args\n(records one)");
@@ -370,7 +410,9 @@ gbx_cli_policy_read(const char *path, cli_policy *out)
         char *const line = gbx_cli_copy(text + from, line_len);
         policy_reader r = {out, gbx_cli_format("%s:%d", gbx_cli_quote(path), number + 1)};
         from += line_len + 1;
-        if (number == POLICY_LINES) return policy_bad(r.at, "the policy is too long", "a policy has at most 4,096 lines", NULL);
+        if (number == POLICY_LINES)
+            return policy_bad(r.at, "the policy is too long", "a policy has at most 4,096 lines",
+                              NULL);
         for (size_t i = 0; i < line_len; i++)
             if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f ||
                 policy_is_hidden(line + i))
@@ -402,9 +444,10 @@ gbx_cli_policy_apply(cli_line *line)
     for (int i = 0, seen = 0; i < line->given_count; i++) {
         seen += line->given[i].id == CLI_OPT_POLICY;
         if (seen > 1)
-            return gbx_cli_usage_error("policy-file", "there are two policies", "a run has one",
-                                       gbx_cli_line_command(line, &(cli_edit){.skip = line->given[i].word,
-                                                                              .skip_count = line->given[i].words}));
+            return gbx_cli_usage_error(
+                    "policy-file", "there are two policies", "a run has one",
+                    gbx_cli_line_command(line, &(cli_edit){.skip = line->given[i].word,
+                                                           .skip_count = line->given[i].words}));
     }
     int const status = gbx_cli_policy_read(path, &p);
     if (status != CLI_EXIT_OK) return status;

@@ -29,7 +29,8 @@ gbx_cli_host_path(const char *host, const char *guest, const char *path)
     if (!*rest) return host;
     size_t const len = strlen(host);
     bool const is_here = !strcmp(host, ".");
-    return gbx_cli_format("%s%s%s", is_here ? "." : host, len && host[len - 1] == '/' ? "" : "/", rest);
+    return gbx_cli_format("%s%s%s", is_here ? "." : host, len && host[len - 1] == '/' ? "" : "/",
+                          rest);
 }
 
 static bool
@@ -63,7 +64,8 @@ used_grant(const cli_plan *plan, const char *path)
     const cli_dir *best = NULL;
     for (int i = 0; i < plan->dir_count; i++) {
         const cli_dir *const d = &plan->dirs[i];
-        if (gbx_cli_beneath(path, d->guest) && (!best || strlen(d->guest) > strlen(best->guest))) best = d;
+        if (gbx_cli_beneath(path, d->guest) && (!best || strlen(d->guest) > strlen(best->guest)))
+            best = d;
     }
     for (int i = 0; best && i < plan->scratch_count; i++) {
         const char *const guest = plan->scratches[i].guest;
@@ -78,11 +80,13 @@ used_widen(const cli_dir *d, const char *guest)
 {
     char root[PATH_MAX], real[PATH_MAX];
     char *const at = gbx_cli_format("%s", guest);
-    if (!realpath(d->host, root) || !realpath(gbx_cli_host_path(d->host, d->guest, guest), real)) return at;
+    if (!realpath(d->host, root) || !realpath(gbx_cli_host_path(d->host, d->guest, guest), real))
+        return at;
     if (!gbx_cli_beneath(real, root)) return at;
     const char *const named = gbx_cli_host_path(root, d->guest, at);
     if (!strcmp(named, real)) return at;
-    while (strlen(at) > strlen(d->guest) && !gbx_cli_beneath(real, gbx_cli_host_path(root, d->guest, at))) {
+    while (strlen(at) > strlen(d->guest) &&
+           !gbx_cli_beneath(real, gbx_cli_host_path(root, d->guest, at))) {
         char *const slash = strrchr(at, '/');
         slash[slash == at] = 0;
     }
@@ -110,14 +114,20 @@ used_refused(const cli_plan *plan, const gbx_use *use, cli_needs *n)
     } else if (!path[1]) {
         used_refuse(n, path, "the root of the guest's tree: it is always there");
     } else if (!gbx_cli_guess(plan, path + 1, &guess)) {
-        used_refuse(n, path, use->changes ? "there is no directory here that it could be made in"
-                                          : "it is not here, so the answer would be the same");
+        used_refuse(n, path,
+                    use->changes ? "there is no directory here that it could be made in"
+                                 : "it is not here, so the answer would be the same");
     } else if (gbx_cli_hints_is_system(guess.host)) {
-        used_refuse(n, path, gbx_cli_format("%s is of the system or a home: copy what is needed into a directory of "
-                                            "its own, and grant that", gbx_cli_quote(guess.host)));
+        used_refuse(
+                n, path,
+                gbx_cli_format(
+                        "%s is of the system or a home: copy what is needed into a directory of "
+                        "its own, and grant that",
+                        gbx_cli_quote(guess.host)));
     } else {
         bool const relative = guess.host[0] != '/' && guess.host[0] != '.';
-        used_add(n, relative ? gbx_cli_format("./%s", guess.host) : guess.host, guess.guest, use->changes);
+        used_add(n, relative ? gbx_cli_format("./%s", guess.host) : guess.host, guess.guest,
+                 use->changes);
     }
 }
 
@@ -137,7 +147,8 @@ used_merge(cli_needs *n)
         const cli_wanted *const w = &n->dirs[i], *above = NULL;
         for (int k = 0; k < kept; k++)
             if (gbx_cli_beneath(w->guest, n->dirs[k].guest)) above = &n->dirs[k];
-        bool const same = above && !strcmp(gbx_cli_host_path(above->host, above->guest, w->guest), w->host);
+        bool const same =
+                above && !strcmp(gbx_cli_host_path(above->host, above->guest, w->guest), w->host);
         if (same && (above->changes || !w->changes)) continue;
         n->dirs[kept++] = *w;
     }
@@ -152,8 +163,10 @@ gbx_cli_needs(const cli_plan *plan, const gbx_store *store, cli_needs *out)
     out->dirs = gbx_cli_alloc(count + (size_t)plan->dir_count + 1, sizeof *out->dirs);
     out->refused = gbx_cli_alloc(count + 1, sizeof *out->refused);
     for (size_t i = 0; i < count; i++) {
-        if (uses[i].refused) used_refused(plan, &uses[i], out);
-        else if (out->is_whole) used_row(plan, &uses[i], out);
+        if (uses[i].refused)
+            used_refused(plan, &uses[i], out);
+        else if (out->is_whole)
+            used_row(plan, &uses[i], out);
     }
     for (int i = 0; !out->is_whole && i < plan->dir_count; i++) {
         const cli_dir *const d = &plan->dirs[i];

@@ -146,7 +146,8 @@ gbx_cli_run_call(const cli_plan *plan, cli_guest *guest, gbx_trap *trap, cli_tex
     if (code == GBX_TRAPPED) return CLI_EXIT_OK;
     if (code != GBX_OK) {
         *ended = gbx_code_slug(code);
-        if (code == GBX_UNKNOWN_IMPORT || code == GBX_IMPORT_TYPE) return gbx_cli_missing(plan, module, guest->linker);
+        if (code == GBX_UNKNOWN_IMPORT || code == GBX_IMPORT_TYPE)
+            return gbx_cli_missing(plan, module, guest->linker);
         return gbx_cli_report_error(plan, module, code, &err);
     }
     if (plan->invoke) return gbx_cli_invoke(plan, guest->instance, module, trap, results);
@@ -214,9 +215,10 @@ run_all(run_state *run, const cli_plan *plan)
         run->ended = NULL;
         code = gbx_engine_new(&engine_opts, &guest->engine, &err);
     }
-    if (code == GBX_OK && (plan->hints || plan->explain || plan->record))
-        code = gbx_engine_watch(guest->engine, plan->explain || plan->record ? GBX_WATCH_ALL : RUN_WATCHED_CALLS, &err);
-    gbx_wasi_note_uses(guest->wasi, plan->explain || plan->record);
+    bool const watches_all = plan->explain || plan->record;
+    if (code == GBX_OK && (plan->hints || watches_all))
+        code = gbx_engine_watch(guest->engine, watches_all ? GBX_WATCH_ALL : RUN_WATCHED_CALLS, &err);
+    gbx_wasi_note_uses(guest->wasi, watches_all);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_ENGINE);
     if (code != GBX_OK) return run_no_setup(run, code, &err);
     gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;

@@ -31,7 +31,8 @@ stub_add(void *data, const gbx_link_problem *p)
 {
     stub_list *const list = data;
     for (size_t i = 0; i < list->count; i++)
-        if (!strcmp(list->items[i].module, p->module_name) && !strcmp(list->items[i].name, p->name)) return;
+        if (!strcmp(list->items[i].module, p->module_name) && !strcmp(list->items[i].name, p->name))
+            return;
     if (list->count == list->cap) return;
     list->items[list->count++] = (stub_problem){
             .module = gbx_cli_format("%s", p->module_name),
@@ -72,11 +73,13 @@ stub_list_text(const stub_list *list)
     for (size_t i = 0; i < list->count && i < STUB_SHOWN; i++) {
         const stub_problem *const p = &list->items[i];
         const char *const near = p->given ? NULL : stub_near(p);
-        gbx_cli_text_printf(&t, "%sunknown import: `%s::%s` %s", i ? "\n" : "", p->module, p->name, p->wanted);
+        gbx_cli_text_printf(&t, "%sunknown import: `%s::%s` %s", i ? "\n" : "", p->module, p->name,
+                            p->wanted);
         if (p->given) gbx_cli_text_printf(&t, "; what is here by that name is %s", p->given);
         if (near) gbx_cli_text_printf(&t, "; the nearest name here is %s::%s", stub_wasi, near);
     }
-    if (list->count > STUB_SHOWN) gbx_cli_text_printf(&t, "\nand %zu more", list->count - STUB_SHOWN);
+    if (list->count > STUB_SHOWN)
+        gbx_cli_text_printf(&t, "\nand %zu more", list->count - STUB_SHOWN);
     return gbx_cli_text_get(&t);
 }
 
@@ -89,12 +92,16 @@ stub_fix(const cli_plan *plan, const stub_list *list)
         if (list->items[i].wanted[0] != '(' || list->items[i].given) return NULL;
     for (size_t i = 0; i < list->count && list->count <= STUB_FIXES; i++) {
         const stub_problem *const p = &list->items[i];
-        if (strchr(p->module, '\\') || strchr(p->name, '\\')) return NULL; /* was escaped: cannot be typed so */
+        if (strchr(p->module, '\\') || strchr(p->name, '\\'))
+            return NULL; /* was escaped: cannot be typed so */
         gbx_cli_text_printf(&t, "%s%s", i ? " " : "",
-                            gbx_cli_option_text(CLI_OPT_STUB, gbx_cli_format("%s.%s=trap", p->module, p->name)));
+                            gbx_cli_option_text(CLI_OPT_STUB,
+                                                gbx_cli_format("%s.%s=trap", p->module, p->name)));
     }
-    if (list->count > STUB_FIXES) gbx_cli_text_printf(&t, "%s", gbx_cli_option_text(CLI_OPT_STUB, "*=trap"));
-    const char *const command = gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_text_get(&t)});
+    if (list->count > STUB_FIXES)
+        gbx_cli_text_printf(&t, "%s", gbx_cli_option_text(CLI_OPT_STUB, "*=trap"));
+    const char *const command =
+            gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_text_get(&t)});
     return gbx_cli_format("%s\n(what calls a stub is ended; =0 instead gives it zeros)", command);
 }
 
@@ -109,11 +116,14 @@ gbx_cli_missing(const cli_plan *plan, const gbx_module *module, gbx_linker *link
     gbx_cli_diag(&(cli_diag){
             .kind = "error",
             .slug = gbx_code_slug(all ? GBX_IMPORT_TYPE : GBX_UNKNOWN_IMPORT),
-            .message = gbx_cli_format("%s: it imports %zu %s that nobody here supplies%s", gbx_cli_quote(plan->program),
-                                      list.count, list.count == 1 ? "thing" : "things",
+            .message = gbx_cli_format("%s: it imports %zu %s that nobody here supplies%s",
+                                      gbx_cli_quote(plan->program), list.count,
+                                      list.count == 1 ? "thing" : "things",
                                       all ? " with that type" : ""),
-            .why = gbx_cli_format("%s\nthis command supplies the calls of %s; functions of a host come with the program\n"
-                                  "that embeds glovebox (gbx_linker_define), as the module's documentation names it",
+            .why = gbx_cli_format("%s\nthis command supplies the calls of %s; functions of a host "
+                                  "come with the program\n"
+                                  "that embeds glovebox (gbx_linker_define), as the module's "
+                                  "documentation names it",
                                   stub_list_text(&list), stub_wasi),
             .fix = stub_fix(plan, &list),
     });
@@ -128,10 +138,13 @@ gbx_cli_stub_parse(cli_plan *plan, const char *value)
     const char *const equals = strrchr(value, '=');
     const char *const name = equals ? gbx_cli_copy(value, (size_t)(equals - value)) : value;
     bool const is_trap = equals && !strcmp(equals + 1, "trap");
-    if (!equals || (!is_trap && strcmp(equals + 1, "0") != 0) || (strcmp(name, "*") != 0 && !strchr(name, '.') && !strstr(name, "::")))
-        return gbx_cli_usage_error("bad-value", gbx_cli_format("--stub cannot be %s", gbx_cli_quote(value)),
-                                   "it is written MODULE.NAME=trap or MODULE.NAME=0; *=trap is for all that are missing",
-                                   gbx_cli_format("--stub %s=trap", gbx_cli_quote(*name ? name : "env.log")));
+    if (!equals || (!is_trap && strcmp(equals + 1, "0") != 0) ||
+        (strcmp(name, "*") != 0 && !strchr(name, '.') && !strstr(name, "::")))
+        return gbx_cli_usage_error(
+                "bad-value", gbx_cli_format("--stub cannot be %s", gbx_cli_quote(value)),
+                "it is written MODULE.NAME=trap or MODULE.NAME=0; *=trap is for all that are "
+                "missing",
+                gbx_cli_format("--stub %s=trap", gbx_cli_quote(*name ? name : "env.log")));
     plan->stubs[plan->stub_count++] = (cli_stub){.name = name, .is_trap = is_trap};
     return CLI_EXIT_OK;
 }
@@ -142,7 +155,8 @@ gbx_cli_stub_is(const char *name, const char *module, const char *import)
     size_t const len = strlen(module);
     if (strncmp(name, module, len) != 0) return false;
     const char *const rest = name + len;
-    return (rest[0] == '.' && !strcmp(rest + 1, import)) || (rest[0] == ':' && rest[1] == ':' && !strcmp(rest + 2, import));
+    return (rest[0] == '.' && !strcmp(rest + 1, import)) ||
+           (rest[0] == ':' && rest[1] == ':' && !strcmp(rest + 2, import));
 }
 
 typedef struct stub_made {
@@ -158,12 +172,14 @@ stub_call(gbx_caller *caller, void *data, const gbx_val *args, gbx_val *results)
     (void)args, (void)results;
     if (s->called) *s->called = true;
     if (!s->is_trap) return GBX_TRAP_NONE;
-    gbx_caller_set_message(caller, gbx_cli_format("the guest called %s, which is a stub (--stub)", s->name));
+    gbx_caller_set_message(
+            caller, gbx_cli_format("the guest called %s, which is a stub (--stub)", s->name));
     return GBX_TRAP_HOST;
 }
 
 static gbx_code
-stub_define(const gbx_extern_info *info, bool is_trap, bool *called, gbx_linker *linker, gbx_err *err)
+stub_define(const gbx_extern_info *info, bool is_trap, bool *called, gbx_linker *linker,
+            gbx_err *err)
 {
     stub_made *const s = gbx_cli_alloc(1, sizeof *s);
     *s = (stub_made){gbx_cli_format("%s.%s", info->module_name, info->name), is_trap, called};
@@ -200,10 +216,11 @@ stub_unknown(const cli_plan *plan, const cli_stub *s, const gbx_module *module)
         if (d < best && info.kind == GBX_EXTERN_FUNC) best = d, near = name;
     }
     return gbx_cli_usage_error("stub-unknown",
-                               gbx_cli_format("%s imports no function %s", gbx_cli_quote(plan->program),
-                                              gbx_cli_quote(s->name)),
+                               gbx_cli_format("%s imports no function %s",
+                                              gbx_cli_quote(plan->program), gbx_cli_quote(s->name)),
                                near ? gbx_cli_format("the nearest import is %s", near) : NULL,
-                               gbx_cli_format("glovebox audit %s\n(lists what it imports)", gbx_cli_quote(plan->program)));
+                               gbx_cli_format("glovebox audit %s\n(lists what it imports)",
+                                              gbx_cli_quote(plan->program)));
 }
 
 int
@@ -219,7 +236,9 @@ gbx_cli_stubs_define(const cli_plan *plan, const gbx_module *module, gbx_linker 
         gbx_extern_info info;
         for (size_t i = 0; code == GBX_OK && gbx_module_import(module, i, &info); i++) {
             if (info.kind != GBX_EXTERN_FUNC) continue;
-            if (all ? !stub_is_missing(&missing, &info) : !gbx_cli_stub_is(s->name, info.module_name, info.name)) continue;
+            if (all ? !stub_is_missing(&missing, &info)
+                    : !gbx_cli_stub_is(s->name, info.module_name, info.name))
+                continue;
             found = true;
             code = stub_define(&info, s->is_trap, &s->called, linker, &err);
         }
@@ -241,10 +260,12 @@ gbx_cli_stubs_record(const gbx_module *module, gbx_linker *linker, cli_stub **ou
         const stub_problem *const p = &missing.items[i];
         cli_stub *const s = &(*out)[*count];
         for (size_t k = 0; gbx_module_import(module, k, &info); k++) {
-            bool const is_it = info.kind == GBX_EXTERN_FUNC && !p->given && !strcmp(info.module_name, p->module) &&
-                               !strcmp(info.name, p->name);
+            bool const is_it = info.kind == GBX_EXTERN_FUNC && !p->given &&
+                               !strcmp(info.module_name, p->module) && !strcmp(info.name, p->name);
             if (!is_it) continue;
-            *s = (cli_stub){.name = gbx_cli_format("%s.%s", p->module, p->name), .signature = p->wanted, .is_trap = true};
+            *s = (cli_stub){.name = gbx_cli_format("%s.%s", p->module, p->name),
+                            .signature = p->wanted,
+                            .is_trap = true};
             gbx_code const code = stub_define(&info, true, &s->called, linker, &err);
             if (code != GBX_OK) return gbx_cli_run_no_setup(code, &err);
             ++*count;

@@ -28,7 +28,8 @@ static bool
 warn_is_same(const struct stat *st, const char *path)
 {
     struct stat other;
-    return path && *path && !stat(path, &other) && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+    return path && *path && !stat(path, &other) && other.st_dev == st->st_dev &&
+           other.st_ino == st->st_ino;
 }
 
 /* Why the grant is broad; NULL: it is not. */
@@ -65,18 +66,21 @@ warn_secrets(const cli_plan *plan, const gbx_wasi *wasi)
     cli_text t = {0};
     if (!count) return;
     for (size_t i = 0; i < count && i < WARN_NAMES; i++)
-        gbx_cli_text_printf(&t, "%s%s", i ? ", " : "",
-                            gbx_cli_show(gbx_cli_format("%.*s", (int)strcspn(names[i], "="), names[i])));
+        gbx_cli_text_printf(
+                &t, "%s%s", i ? ", " : "",
+                gbx_cli_show(gbx_cli_format("%.*s", (int)strcspn(names[i], "="), names[i])));
     if (count > WARN_NAMES) gbx_cli_text_printf(&t, ", and %zu more", count - WARN_NAMES);
-    const cli_given *const given = &plan->line->given[gbx_cli_line_find(plan->line, CLI_OPT_ENV_INHERIT)];
+    const cli_given *const given =
+            &plan->line->given[gbx_cli_line_find(plan->line, CLI_OPT_ENV_INHERIT)];
     cli_edit const edit = {.skip = given->word,
                            .skip_count = given->words,
                            .add = gbx_cli_option_text(CLI_OPT_ENV, "PATH")};
     gbx_cli_diag(&(cli_diag){
             .kind = "note",
             .slug = "env-secrets",
-            .message = gbx_cli_format("the guest gets %d variables, %zu of which look%s like secrets", plan->env_count,
-                                      count, count == 1 ? "s" : ""),
+            .message =
+                    gbx_cli_format("the guest gets %d variables, %zu of which look%s like secrets",
+                                   plan->env_count, count, count == 1 ? "s" : ""),
             .why = gbx_cli_format("%s: by their names or values", gbx_cli_text_get(&t)),
             .fix = gbx_cli_format("%s\n(one --env for each variable it needs)",
                                   gbx_cli_line_command(plan->line, &edit)),
@@ -90,7 +94,8 @@ gbx_cli_warn_begin(const cli_plan *plan, gbx_wasi *wasi)
     if (!plan->hints || !warn_is_ours(plan)) return;
     if (gbx_cli_line_find(plan->line, CLI_OPT_ENV_INHERIT) >= 0) warn_secrets(plan, wasi);
     for (int i = 0; i < plan->dir_count; i++)
-        is_broad = is_broad || (!plan->line->given[plan->dirs[i].given].at && warn_why(&plan->dirs[i]));
+        is_broad = is_broad ||
+                   (!plan->line->given[plan->dirs[i].given].at && warn_why(&plan->dirs[i]));
     if (is_broad) gbx_wasi_note_uses(wasi, true);
 }
 
@@ -101,7 +106,8 @@ warn_is_of(const cli_plan *plan, const cli_dir *dir, const char *path)
     const cli_dir *best = NULL;
     for (int i = 0; i < plan->dir_count; i++) {
         const cli_dir *const d = &plan->dirs[i];
-        if (gbx_cli_beneath(path, d->guest) && (!best || strlen(d->guest) > strlen(best->guest))) best = d;
+        if (gbx_cli_beneath(path, d->guest) && (!best || strlen(d->guest) > strlen(best->guest)))
+            best = d;
     }
     return best == dir;
 }
@@ -140,12 +146,17 @@ warn_dir(const cli_plan *plan, const cli_dir *dir, const char *why, const gbx_st
         fix = gbx_cli_line_command(plan->line, &edit);
     } else if (is_whole) {
         const char *const host = gbx_cli_host_path(dir->host, dir->guest, used);
-        edit.add = gbx_cli_option_text(CLI_OPT_DIR, gbx_cli_format("%s::%s::%s", host, used, changes ? "rw" : "ro"));
-        if (gbx_cli_line_find(plan->line, CLI_OPT_CWD) < 0) /* else it is that of the first grant's name */
-            edit.add = gbx_cli_format("%s %s", edit.add,
-                                      gbx_cli_option_text(CLI_OPT_CWD, plan->pwd ? plan->pwd : plan->dirs[0].guest));
-        told = gbx_cli_format("it used %s, %s", gbx_cli_quote(used), changes ? "and changed something there" : "to read");
-        if (strcmp(used, dir->guest) || (!changes && !dir->read_only)) fix = gbx_cli_line_command(plan->line, &edit);
+        edit.add = gbx_cli_option_text(
+                CLI_OPT_DIR, gbx_cli_format("%s::%s::%s", host, used, changes ? "rw" : "ro"));
+        if (gbx_cli_line_find(plan->line, CLI_OPT_CWD) <
+            0) /* else it is that of the first grant's name */
+            edit.add = gbx_cli_format(
+                    "%s %s", edit.add,
+                    gbx_cli_option_text(CLI_OPT_CWD, plan->pwd ? plan->pwd : plan->dirs[0].guest));
+        told = gbx_cli_format("it used %s, %s", gbx_cli_quote(used),
+                              changes ? "and changed something there" : "to read");
+        if (strcmp(used, dir->guest) || (!changes && !dir->read_only))
+            fix = gbx_cli_line_command(plan->line, &edit);
     }
     gbx_cli_diag(&(cli_diag){
             .kind = "note",

@@ -9,7 +9,8 @@
 #include "api/guest.h"
 
 static const char guest_text[] =
-        "(module (import \"wasi_snapshot_preview1\" \"path_open\" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32)"
+        "(module (import \"wasi_snapshot_preview1\" \"path_open\" (func $open (param i32 i32 i32 "
+        "i32 i32 i64 i64 i32 i32)"
         " (result i32)))"
         "(memory (export \"memory\") 2 5)"
         "(data (i32.const 512) \"sub/file\")"
@@ -77,13 +78,19 @@ test_secrets(void **state)
 {
     (void)state;
     static const char *const rows[][2] = {
-            {"AWS_SECRET_ACCESS_KEY", "x"}, {"npm_token", "x"},         {"MYSQL_PASSWORD", "x"},
-            {"PLAIN", "ghp_0123"},          {"AT", "ftp://u:p@host/x"}, {"PEM", "a\n-----BEGIN PRIVATE KEY-----"},
+            {"AWS_SECRET_ACCESS_KEY", "x"}, {"npm_token", "x"},
+            {"MYSQL_PASSWORD", "x"},        {"PLAIN", "ghp_0123"},
+            {"FETCH", "ftp://u:p@host/x"},  {"PEM", "a\n-----BEGIN PRIVATE KEY-----"},
             {"DATABASE_URL", "x"},          {"MY_APIKEY", "x"},
     };
     static const char *const fine[][2] = {
-            {"KEYBOARD", "us"},  {"TOKENS_PER_LINE", "3"}, {"HOME", "/home/a"},  {"EMPTY_KEY", ""},
-            {"URLS", "http://h/a:b@c"}, {"AT", "http://host/x@y"},    {"SITE", "http://user@host/"},
+            {"KEYBOARD", "us"},
+            {"TOKENS_PER_LINE", "3"},
+            {"HOME", "/home/a"},
+            {"EMPTY_KEY", ""},
+            {"URLS", "http://h/a:b@c"},
+            {"AT", "http://host/x@y"},
+            {"SITE", "http://user@host/"},
     };
     gbx_wasi *wasi;
     const char *names[2] = {NULL, NULL};

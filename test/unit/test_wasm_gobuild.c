@@ -9,7 +9,8 @@ enum { AT = 0x400 };
 
 static const char info_begin[] = "\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6";
 static const char info_end[] = "\xf9\x32\x43\x31\x86\x18\x20\x72\x00\x82\x42\x10\x41\x16\xd8\xf2";
-static const char info_text[] = "path\texample.com/app\nmod\texample.com/app\t(devel)\t\ndep\tgolang.org/x/text\tv0.14.0\th1:x=\n"
+static const char info_text[] = "path\texample.com/app\nmod\texample.com/"
+                                "app\t(devel)\t\ndep\tgolang.org/x/text\tv0.14.0\th1:x=\n"
                                 "build\t-ldflags=\"-s -w=1\"\nbuild\tGOOS=wasip1\n";
 #define VERSION "go1.26.8"
 
@@ -76,7 +77,8 @@ made(bool has_producers)
 static void
 assert_text(rd_name name, const char *text)
 {
-    if (name.len != strlen(text) || memcmp(name.text, text, name.len)) fail_msg("%.*s: not %s", (int)name.len, name.text, text);
+    if (name.len != strlen(text) || memcmp(name.text, text, name.len))
+        fail_msg("%.*s: not %s", (int)name.len, name.text, text);
 }
 
 static void
@@ -129,7 +131,8 @@ test_packages(void **state)
             {"main.main", "main"},
             {"net/http.(*Transport).dial", "net/http"},
             {"gopkg.in/yaml%2ev3.Unmarshal", "gopkg.in/yaml.v3"},
-            {"vendor/golang.org/x/net/dns/dnsmessage.(*Parser).Answer.func1", "vendor/golang.org/x/net/dns/dnsmessage"},
+            {"vendor/golang.org/x/net/dns/dnsmessage.(*Parser).Answer.func1",
+             "vendor/golang.org/x/net/dns/dnsmessage"},
             {"slices.SortFunc[go.shape.[]a/b.T,go.shape.*uint8]", "slices"},
             {"type:.eq.main.T", ""},
             {"go:buildid", ""},
@@ -175,9 +178,12 @@ test_hostile(void **state)
     for (u32 round = 0; round < 40000; round++) {
         for (u64 k = next_random(&x) % 8 + 1; k; k--) {
             u64 const how = next_random(&x) % 16;
-            if (how < 14) m->bytes[from + next_random(&x) % (m->len - from)] = (u8)next_random(&x);
-            else if (how == 14) m->datas[0].at = (u32)next_random(&x);
-            else m->datas[0].bytes_len = (u32)(next_random(&x) % (seg.bytes_len + 1));
+            if (how < 14)
+                m->bytes[from + next_random(&x) % (m->len - from)] = (u8)next_random(&x);
+            else if (how == 14)
+                m->datas[0].at = (u32)next_random(&x);
+            else
+                m->datas[0].bytes_len = (u32)(next_random(&x) % (seg.bytes_len + 1));
         }
         go_build b;
         go_build_line line;

@@ -42,8 +42,9 @@ uses_count(const rig *r)
 static bool
 uses_changes(const path_call *c)
 {
-    static const char *const readers[] = {"open", "open nofollow", "open directory", "open directory nofollow", "stat",
-                                          "lstat", "readlink", "list"};
+    static const char *const readers[] = {
+            "open", "open nofollow", "open directory", "open directory nofollow",
+            "stat", "lstat",         "readlink",       "list"};
     for (size_t i = 0; i < GBX_LEN(readers); i++)
         if (!strcmp(readers[i], c->name)) return false;
     return true;
@@ -57,12 +58,17 @@ test_every_call(void **state)
     uses_begin(r);
     for (size_t i = 0; i < GBX_LEN(path_calls); i++) {
         const path_call *const c = &path_calls[i];
-        bool const lists = strstr(c->name, "directory") || !strcmp(c->name, "list") || !strcmp(c->name, "rmdir");
-        const char *const leaf = lists ? "d/e" : !strcmp(c->name, "readlink") ? "d/link" : path_call_makes(c) ? "d/new" : "d/in";
+        bool const lists = strstr(c->name, "directory") || !strcmp(c->name, "list") ||
+                           !strcmp(c->name, "rmdir");
+        const char *const leaf = lists                          ? "d/e"
+                                 : !strcmp(c->name, "readlink") ? "d/link"
+                                 : path_call_makes(c)           ? "d/new"
+                                                                : "d/in";
         rig_restart(r);
         u32 const e = path_call_run(r, c, leaf);
         if (e) fail_msg("%s: %u", c->name, e);
-        const wasi_use *const u = uses_find(r, lists && strcmp(c->name, "rmdir") ? "/g/d/e" : "/g/d", false);
+        const wasi_use *const u =
+                uses_find(r, lists && strcmp(c->name, "rmdir") ? "/g/d/e" : "/g/d", false);
         if (!u) fail_msg("%s: nothing is noted", c->name);
         if (u->changes != uses_changes(c)) fail_msg("%s: changes %d", c->name, u->changes);
         rmdir(rig_host_path(r, "grant/d/new"));
@@ -163,11 +169,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-            RIG_TEST(test_every_call),
-            RIG_TEST(test_refused),
-            RIG_TEST(test_not_noted),
-            RIG_TEST(test_beneath),
-            RIG_TEST(test_bound),
+            RIG_TEST(test_every_call), RIG_TEST(test_refused), RIG_TEST(test_not_noted),
+            RIG_TEST(test_beneath),    RIG_TEST(test_bound),
     };
     RIG_RUN_BOTH(tests);
 }
