@@ -154,13 +154,20 @@ entered_cpu_ns(void)
 }
 
 void
+gbx_cli_entered_secrets(const cli_plan *plan, const gbx_module *module)
+{
+    if (!plan->is_seeded || !gbx_module_entered(module, "secrets")) return;
+    gbx_cli_diag(&(cli_diag){
+            .kind = "note",
+            .slug = "seeded-secrets",
+            .message = "the guest draws secrets (crypto/rand) from --seed",
+            .why = "whoever knows the seed knows all of them: for runs to be repeated, and for nothing else"});
+}
+
+void
 gbx_cli_entered_collect(hints_list *list, const cli_plan *plan, const cli_guest *guest, int status)
 {
     const gbx_module *const module = guest->module;
-    if (plan->is_seeded && gbx_module_entered(module, "secrets"))
-        entered_add(list, "seeded-secrets", "the guest draws secrets (crypto/rand) from --seed",
-                    "whoever knows the seed knows all of them: for runs to be repeated, and for nothing else", NULL);
-    if (status == CLI_EXIT_OK) return;
     entered_env(list, plan, guest->store);
     entered_network(list, plan, guest);
     if (gbx_module_entered(module, "exec"))

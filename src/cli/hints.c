@@ -459,10 +459,11 @@ void
 gbx_cli_hints(const cli_plan *plan, const cli_guest *guest, int status)
 {
     static hints_list list;
+    gbx_cli_entered_secrets(plan, guest->module);
     if (status == 0 && !isatty(STDERR_FILENO)) return;
     hints_collect(&list, plan, guest->store);
-    gbx_cli_entered_collect(&list, plan, guest, status);
     if (status != 0) {
+        gbx_cli_entered_collect(&list, plan, guest, status);
         gbx_cli_misses_collect(&list, plan, guest->store);
         hints_add_misplaced(&list, plan);
         hints_add_env(&list, plan);

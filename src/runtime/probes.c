@@ -4,14 +4,15 @@
  * A goroutine that comes back to a call that waited is no entry, and neither is runtime.GOMAXPROCS for
  * sync.Pool.
  *
- * Compiled code calls a probe through its cell alone, never directly (x64/call.c), and no tier compiles it
- * before it is called. So its first call, in every tier and from the code cache, comes from the interpreter's
- * count of what is warm, which asks gbx_runtime_probe_entered. After that it is like any other function. In an
- * engine that interprets, probes alone have cells (gbx_runtime_probes_open).
+ * Compiled code calls a probe through its cell alone, never directly (x64/call.c), and the cell has no code
+ * before it was called (tier_publish). So its first call, in every tier and from the code cache, comes from
+ * the interpreter's count of what is warm, which asks gbx_runtime_probe_entered. After that it is like any
+ * other function. In an engine that interprets, probes alone have cells (gbx_runtime_probes_instance).
  *
  * An engine that watches keeps syscall.Getenv, and time.LoadLocation, from being compiled for so many calls:
- * the name is on Go's stack at each. GO: cmd/compile, GOARCH=wasm, 1.21 to 1.26: arguments are at SP + 8, behind the PC to return
- * to, and PC_B, the parameter, is 0 but where a goroutine comes back to a call that waited.
+ * the name is on Go's stack at each. GO: cmd/compile, GOARCH=wasm, 1.21 to 1.26: arguments are at SP + 8,
+ * behind the PC to return to, and PC_B, the parameter, is 0 but where a goroutine comes back to a call that
+ * waited.
  *
  * SAFETY: where the name lies is the guest's word: it is compared with the memory, of a name at most
  * PROBE_NAME_BYTES are taken and of a store at most PROBE_NAMES_MOST, escaped. Nothing is decided by them. */
