@@ -69,7 +69,8 @@ probe_read_frame(const gbx_func *f, probe_frame *out)
 {
     const gbx_instance *const inst = f->inst;
     const wasm_module *const w = inst->module;
-    if (!w->global_count || w->imported_globals || w->globals[0].type.type != WASM_I32 || !inst->memory_count)
+    if (!w->global_count || w->imported_globals || w->globals[0].type.type != WASM_I32 ||
+        !inst->memory_count)
         return false;
     const gbx_memory *const mem = inst->memories[0];
     u64 const sp = (u32)inst->globals[0]->value;
@@ -150,7 +151,8 @@ gbx_runtime_probes_instance(runtime_instance *i)
     (void)pthread_mutex_lock(&m->engine->compiler.lock);
     if (!mc->probe_cells) {
         mc->probe_cells = gbx_base_alloc_zero(WASM_PROBE_COUNT, sizeof *mc->probe_cells);
-        for (u32 k = 0; mc->probe_cells && k < WASM_PROBE_COUNT; k++) atomic_init(&mc->probe_cells[k].heat, 1);
+        for (u32 k = 0; mc->probe_cells && k < WASM_PROBE_COUNT; k++)
+            atomic_init(&mc->probe_cells[k].heat, 1);
         atomic_store(&mc->watched_left, m->engine->compiler.watched_calls);
     }
     (void)pthread_mutex_unlock(&m->engine->compiler.lock);
