@@ -7,7 +7,7 @@
  *
  * or, with --log json, as one object a line with the same fields, for programs:
  *
- *     {"level": "error", "slug": "missing-preopen", "message": "...", "why": "...", "fix": "...", "see": "..."}
+ *     {"level": "error", "slug": "missing-preopen", "message": "...", "fix": "...", "see": "..."}
  *
  * Always on standard error, in one write, so that lines of several processes do not mix. The texts
  * come in escaped; in JSON they are escaped for that. */

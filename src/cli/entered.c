@@ -63,11 +63,13 @@ entered_env(hints_list *list, const cli_plan *plan, const gbx_store *store)
     hint const h = {
             .rank = HINTS_ENV,
             .key = "env-missing",
-            .diag = {.slug = "env-missing",
-                     .message = gbx_cli_format("the guest asked for variables that it is not given: %s",
-                                               gbx_cli_text_get(&shown)),
-                     .why = "they are set here; a guest has those variables that are granted, and no others",
-                     .fix = gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_text_get(&grants)})}};
+            .diag = {
+                    .slug = "env-missing",
+                    .message = gbx_cli_format("the guest asked for variables that it is not given: %s",
+                                              gbx_cli_text_get(&shown)),
+                    .why = "they are set here; a guest has those variables that are granted, and no others",
+                    .fix = gbx_cli_line_command(plan->line,
+                                                &(cli_edit){.add = gbx_cli_text_get(&grants)})}};
     gbx_cli_hints_add(list, &h);
 }
 
@@ -85,16 +87,18 @@ static void
 entered_network(hints_list *list, const cli_plan *plan, const cli_guest *guest)
 {
     if (gbx_module_entered(guest->module, "listen") && !plan->listener_count)
-        entered_add(list, "fake-network", "the guest listens where nobody can reach it (net.Listen)",
-                    "for WASI, Go's net.Listen and http.ListenAndServe are an in-memory network inside the "
-                    "module; a server is granted a socket, and takes it: net.FileListener(os.NewFile(3, \"\"))",
-                    gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_option_text(
-                                                                         CLI_OPT_LISTEN, "127.0.0.1:8080")}));
+        entered_add(
+                list, "fake-network", "the guest listens where nobody can reach it (net.Listen)",
+                "for WASI, Go's net.Listen and http.ListenAndServe are an in-memory network inside the "
+                "module; a server is granted a socket, and takes it: net.FileListener(os.NewFile(3, \"\"))",
+                gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_option_text(
+                                                                     CLI_OPT_LISTEN, "127.0.0.1:8080")}));
     else if (gbx_module_entered(guest->module, "connect"))
-        entered_add(list, "no-connections", "the guest connects where nobody answers (net.Dial)",
-                    "for WASI, Go's net.Dial and its look-ups of names are an in-memory network inside the "
-                    "module; there are no connections that a guest begins",
-                    "let the host fetch it: hand the data over on standard input, or in a directory (--dir)");
+        entered_add(
+                list, "no-connections", "the guest connects where nobody answers (net.Dial)",
+                "for WASI, Go's net.Dial and its look-ups of names are an in-memory network inside the "
+                "module; there are no connections that a guest begins",
+                "let the host fetch it: hand the data over on standard input, or in a directory (--dir)");
 }
 
 /* GO: crypto/x509/root_unix.go, root_wasm.go (1.26): no file is looked for unless SSL_CERT_FILE names one. */
@@ -105,13 +109,14 @@ entered_roots(hints_list *list, const cli_plan *plan, const gbx_module *module)
     if (!gbx_module_entered(module, "roots") || entered_is_granted(plan, "SSL_CERT_FILE") ||
         entered_is_granted(plan, "SSL_CERT_DIR"))
         return;
-    const char *const grant = gbx_cli_format(
-            "%s %s", gbx_cli_option_text(CLI_OPT_DIR, "/etc/ssl/certs::ro"),
-            gbx_cli_option_text(CLI_OPT_ENV, gbx_cli_format("SSL_CERT_FILE=%s", bundle)));
+    const char *const grant =
+            gbx_cli_format("%s %s", gbx_cli_option_text(CLI_OPT_DIR, "/etc/ssl/certs::ro"),
+                           gbx_cli_option_text(CLI_OPT_ENV, gbx_cli_format("SSL_CERT_FILE=%s", bundle)));
     entered_add(list, "no-ca-roots", "the guest checks certificates and has no roots to check them against",
                 "for WASI, Go knows no place for them: it reads the file that SSL_CERT_FILE names",
-                access(bundle, R_OK) ? "grant a directory with a bundle of roots read-only, and --env SSL_CERT_FILE=PATH"
-                                     : gbx_cli_line_command(plan->line, &(cli_edit){.add = grant}));
+                access(bundle, R_OK)
+                        ? "grant a directory with a bundle of roots read-only, and --env SSL_CERT_FILE=PATH"
+                        : gbx_cli_line_command(plan->line, &(cli_edit){.add = grant}));
 }
 
 static bool
@@ -137,11 +142,13 @@ entered_zones(hints_list *list, const cli_plan *plan, const cli_guest *guest)
         const char *const grant =
                 gbx_cli_format("%s %s", gbx_cli_option_text(CLI_OPT_DIR, gbx_cli_format("%s::ro", tree)),
                                gbx_cli_option_text(CLI_OPT_ENV, gbx_cli_format("ZONEINFO=%s", tree)));
-        entered_add(list, "no-time-zones", gbx_cli_format("the guest could not load the time zone \"%s\"", zones[i]),
-                    "for WASI, Go knows no place for time zones but $ZONEINFO; or build with -tags timetzdata, "
-                    "which puts all of them into the module",
-                    access(tree, R_OK) ? "GOOS=wasip1 GOARCH=wasm go build -tags timetzdata -o main.wasm ."
-                                       : gbx_cli_line_command(plan->line, &(cli_edit){.add = grant}));
+        entered_add(
+                list, "no-time-zones",
+                gbx_cli_format("the guest could not load the time zone \"%s\"", zones[i]),
+                "for WASI, Go knows no place for time zones but $ZONEINFO; or build with -tags timetzdata, "
+                "which puts all of them into the module",
+                access(tree, R_OK) ? "GOOS=wasip1 GOARCH=wasm go build -tags timetzdata -o main.wasm ."
+                                   : gbx_cli_line_command(plan->line, &(cli_edit){.add = grant}));
         return;
     }
 }
@@ -150,17 +157,26 @@ static uint64_t
 entered_cpu_ns(void)
 {
     struct timespec t;
-    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) ? 0 : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t)
+                   ? 0
+                   : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void
+gbx_cli_entered_secrets(const cli_plan *plan, const gbx_module *module)
+{
+    if (!plan->is_seeded || !gbx_module_entered(module, "secrets")) return;
+    gbx_cli_diag(&(cli_diag){.kind = "note",
+                             .slug = "seeded-secrets",
+                             .message = "the guest draws secrets (crypto/rand) from --seed",
+                             .why = "whoever knows the seed knows all of them: for runs to be repeated, "
+                                    "and for nothing else"});
 }
 
 void
 gbx_cli_entered_collect(hints_list *list, const cli_plan *plan, const cli_guest *guest, int status)
 {
     const gbx_module *const module = guest->module;
-    if (plan->is_seeded && gbx_module_entered(module, "secrets"))
-        entered_add(list, "seeded-secrets", "the guest draws secrets (crypto/rand) from --seed",
-                    "whoever knows the seed knows all of them: for runs to be repeated, and for nothing else", NULL);
-    if (status == CLI_EXIT_OK) return;
     entered_env(list, plan, guest->store);
     entered_network(list, plan, guest);
     if (gbx_module_entered(module, "exec"))
@@ -171,7 +187,8 @@ gbx_cli_entered_collect(hints_list *list, const cli_plan *plan, const cli_guest 
     entered_roots(list, plan, module);
     if (status == CLI_EXIT_DEADLINE && gbx_module_entered(module, "cores") &&
         entered_cpu_ns() >= plan->timeout_ns / 2)
-        entered_add(list, "one-thread", "the guest counts on several processors (runtime.GOMAXPROCS)",
-                    "goroutines of a guest share one thread, by design: they take turns, whatever it is set to",
-                    "share the work out among several runs of the guest");
+        entered_add(
+                list, "one-thread", "the guest counts on several processors (runtime.GOMAXPROCS)",
+                "goroutines of a guest share one thread, by design: they take turns, whatever it is set to",
+                "share the work out among several runs of the guest");
 }

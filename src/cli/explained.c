@@ -1,9 +1,9 @@
-/* --explain: what a run asked for and was refused, what it was granted and did not use, what it used of Go's
- * library that is not as elsewhere here, and output in small pieces. Times and the cache have their own lines
- * (clock.c, cache.c).
+/* --explain: what a run asked for and was refused, what it was granted and did not use, what it used of
+ * Go's library that is not as elsewhere here, and output in small pieces. Times and the cache have their
+ * own lines (clock.c, cache.c).
  *
- * Said of a run that is over, whatever became of it. Where something cannot be known it is said to be unknown:
- * a module without Go's table of functions may use any variable. */
+ * Said of a run that is over, whatever became of it. Where something cannot be known it is said to be
+ * unknown: a module without Go's table of functions may use any variable. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -33,8 +33,9 @@ explained_refused(const gbx_store *store)
         gbx_cli_text_printf(&t, "%s%s \"%s\": %s", i ? "\n" : "", refusals[i].call, refusals[i].path,
                             refusals[i].reason);
     if (count > EXPLAINED_SHOWN) gbx_cli_text_printf(&t, "\nand %zu more", count - EXPLAINED_SHOWN);
-    explained_say("refused", count ? gbx_cli_format("refused: %zu path%s", count, count == 1 ? "" : "s")
-                                   : "refused: nothing",
+    explained_say("refused",
+                  count ? gbx_cli_format("refused: %zu path%s", count, count == 1 ? "" : "s")
+                        : "refused: nothing",
                   gbx_cli_text_get(&t), NULL);
 }
 
@@ -51,7 +52,8 @@ explained_add(explained_unused *u, const cli_plan *plan, int given, const char *
 {
     const cli_given *const g = &plan->line->given[given];
     const char *const name = gbx_cli_options[g->id].name;
-    const char *const value = g->id == CLI_OPT_ENV ? gbx_cli_copy(g->value, strcspn(g->value, "=")) : g->value;
+    const char *const value =
+            g->id == CLI_OPT_ENV ? gbx_cli_copy(g->value, strcspn(g->value, "=")) : g->value;
     gbx_cli_text_printf(&u->words, "%s%s %s%s", u->count ? ", " : "", name, gbx_cli_quote(value), why);
     u->edit = (cli_edit){.skip = g->word, .skip_count = g->words};
     u->count++;
@@ -103,8 +105,8 @@ explained_dirs(explained_unused *u, const cli_plan *plan, const gbx_store *store
         cli_edit const edit = {
                 .skip = g->word, .skip_count = g->words, .add = gbx_cli_option_text(CLI_OPT_DIR, value)};
         explained_say("read-only-would-do",
-                      gbx_cli_format("granted for writing, and only read: %s", gbx_cli_quote(d->host)), NULL,
-                      gbx_cli_line_command(plan->line, &edit));
+                      gbx_cli_format("granted for writing, and only read: %s", gbx_cli_quote(d->host)),
+                      NULL, gbx_cli_line_command(plan->line, &edit));
     }
 }
 
@@ -125,7 +127,9 @@ explained_env(explained_unused *u, const cli_plan *plan, const cli_guest *guest)
     gbx_probe probe;
     bool is_cut;
     (void)gbx_store_env_asked(guest->store, NULL, &is_cut);
-    if (!gbx_module_probe(guest->module, 0, &probe) || is_cut || gbx_module_entered(guest->module, "environ")) return;
+    if (!gbx_module_probe(guest->module, 0, &probe) || is_cut ||
+        gbx_module_entered(guest->module, "environ"))
+        return;
     for (int i = 0; i < plan->line->given_count; i++) {
         const cli_given *const g = &plan->line->given[i];
         if (g->id != CLI_OPT_ENV) continue;
@@ -161,7 +165,8 @@ explained_entered(const cli_guest *guest)
         if (probe.is_entered) gbx_cli_text_printf(&t, "%s%s", t.len ? ", " : "", probe.function);
     if (!i) {
         explained_say("entered", "used of Go's library: unknown",
-                      "the module has no table of Go's functions: it was not made by Go's own compiler", NULL);
+                      "the module has no table of Go's functions: it was not made by Go's own compiler",
+                      NULL);
         return;
     }
     size_t const count = gbx_store_env_asked(guest->store, &names, NULL);
@@ -209,7 +214,8 @@ gbx_cli_explain(const cli_plan *plan, const cli_guest *guest)
     explained_unused_grants(plan, guest);
     explained_entered(guest);
     if (gbx_store_metrics(guest->store, &m, NULL) != GBX_OK) return;
-    explained_chatty("fd_write", explained_calls(&m, "fd_write"), m.stream_written_bytes + m.file_written_bytes,
+    explained_chatty("fd_write", explained_calls(&m, "fd_write"),
+                     m.stream_written_bytes + m.file_written_bytes,
                      "w := bufio.NewWriter(os.Stdout); defer w.Flush()");
     explained_chatty("fd_read", explained_calls(&m, "fd_read"), m.stream_read_bytes + m.file_read_bytes,
                      "r := bufio.NewReader(os.Stdin)");

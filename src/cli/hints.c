@@ -233,6 +233,19 @@ hints_fix_missing(const cli_plan *plan, const hints_guess *guess, bool found)
             gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_hints_grant(plan, &copy)}));
 }
 
+/* `there`: what was found, in words. */
+static const char *
+hints_why_missing(const cli_plan *plan, const char *there, bool is_argv0)
+{
+    if (is_argv0)
+        return gbx_cli_format("os.Args[0] is only a name, %s, and no path: what lies beside FILE is granted "
+                              "like anything else%s",
+                              gbx_cli_quote(plan->argv0), there);
+    if (plan->dir_count)
+        return gbx_cli_format("nothing is granted there; granted: %s%s", gbx_cli_hints_granted(plan), there);
+    return gbx_cli_format("no directory is granted, and a guest sees only what is%s", there);
+}
+
 static void
 hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
 {
@@ -255,17 +268,7 @@ hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
                             .slug = is_argv0 ? "argv0-path" : "missing-preopen",
                             .message = gbx_cli_format("the guest could not %s \"%s\"",
                                                       gbx_cli_hints_verb(r->call), shown),
-                            .why = is_argv0 ? gbx_cli_format("os.Args[0] is only a name, %s, and no path: what "
-                                                             "lies beside FILE is granted like anything else%s",
-                                                             gbx_cli_quote(plan->argv0), there)
-                                   : plan->dir_count
-                                           ? gbx_cli_format(
-                                                     "nothing is granted there; granted: %s%s",
-                                                     gbx_cli_hints_granted(plan), there)
-                                           : gbx_cli_format("no directory is granted, and a guest "
-                                                            "sees only "
-                                                            "what is%s",
-                                                            there),
+                            .why = hints_why_missing(plan, there, is_argv0),
                             .fix = fix,
                     },
     };
@@ -343,7 +346,8 @@ hints_add_barred(hints_list *list, const gbx_refusal *r, const char *slug, const
             .rank = HINTS_OUTSIDE,
             .key = slug,
             .diag = {.slug = slug,
-                     .message = gbx_cli_format("the guest could not %s \"%s\"", gbx_cli_hints_verb(r->call), r->path),
+                     .message = gbx_cli_format("the guest could not %s \"%s\"",
+                                               gbx_cli_hints_verb(r->call), r->path),
                      .why = why,
                      .fix = fix},
     };
@@ -459,10 +463,11 @@ void
 gbx_cli_hints(const cli_plan *plan, const cli_guest *guest, int status)
 {
     static hints_list list;
+    gbx_cli_entered_secrets(plan, guest->module);
     if (status == 0 && !isatty(STDERR_FILENO)) return;
     hints_collect(&list, plan, guest->store);
-    gbx_cli_entered_collect(&list, plan, guest, status);
     if (status != 0) {
+        gbx_cli_entered_collect(&list, plan, guest, status);
         gbx_cli_misses_collect(&list, plan, guest->store);
         hints_add_misplaced(&list, plan);
         hints_add_env(&list, plan);

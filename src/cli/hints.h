@@ -51,7 +51,9 @@ const char *gbx_cli_hints_parent(const char *path);
 const char *gbx_cli_hints_granted(const cli_plan *plan); /* in words */
 const char *gbx_cli_hints_verb(const char *call);
 
-/* misses.c, entered.c: of a guest that ended with `status`. */
+/* Secrets were drawn from --seed: said whether the guest failed or not. */
+void gbx_cli_entered_secrets(const cli_plan *plan, const gbx_module *module);
+/* misses.c, entered.c: of a guest that failed, with `status`. */
 void gbx_cli_misses_collect(hints_list *list, const cli_plan *plan, const gbx_store *store);
 void gbx_cli_entered_collect(hints_list *list, const cli_plan *plan, const cli_guest *guest, int status);
 

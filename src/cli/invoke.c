@@ -107,7 +107,8 @@ invoke_old_go(const gbx_module *module)
     const char *const version = gbx_cli_format("%s", info.version);
     gbx_audit_release(audit);
     if (strncmp(version, "go1.", 4) != 0 || strtoul(version + 4, NULL, 10) >= 24) return NULL;
-    return gbx_cli_format("it was built with %s, and //go:wasmexport needs go1.24: older releases ignore it", version);
+    return gbx_cli_format("it was built with %s, and //go:wasmexport needs go1.24: older releases ignore it",
+                          version);
 }
 
 static int

@@ -38,7 +38,8 @@ static const char *
 misses_without(const char *text, const char *tail)
 {
     size_t const len = strlen(text), tail_len = strlen(tail);
-    if (len <= tail_len || strcmp(text + len - tail_len, tail) != 0 || text[len - tail_len - 1] != '/') return NULL;
+    if (len <= tail_len || strcmp(text + len - tail_len, tail) != 0 || text[len - tail_len - 1] != '/')
+        return NULL;
     size_t const rest = len - tail_len - 1;
     return rest ? gbx_cli_copy(text, rest) : "/";
 }
@@ -59,7 +60,8 @@ misses_add(hints_list *list, const char *slug, const gbx_missed *miss, const cha
             .rank = HINTS_FOUND,
             .key = fix,
             .diag = {.slug = slug,
-                     .message = gbx_cli_format("the guest could not %s \"%s\"", gbx_cli_hints_verb(miss->call), asked),
+                     .message = gbx_cli_format("the guest could not %s \"%s\"",
+                                               gbx_cli_hints_verb(miss->call), asked),
                      .why = why,
                      .fix = fix},
     };
@@ -74,7 +76,8 @@ misses_with_cwd(const cli_plan *plan, const char *cwd)
     cli_edit edit = {.add = gbx_cli_option_text(CLI_OPT_CWD, cwd)};
     for (int i = 0; i < line->given_count; i++) {
         const cli_given *const g = &line->given[i];
-        bool const is_pwd = g->id == CLI_OPT_ENV && (!strcmp(g->value, "PWD") || !strncmp(g->value, "PWD=", 4));
+        bool const is_pwd =
+                g->id == CLI_OPT_ENV && (!strcmp(g->value, "PWD") || !strncmp(g->value, "PWD=", 4));
         if (g->id != CLI_OPT_CWD && !is_pwd) continue;
         if (edit.skip_count) return NULL; /* both were given */
         edit.skip = g->word;
@@ -93,8 +96,8 @@ misses_is_granted_as(const cli_plan *plan, const char *guest)
 
 /* The file is `tail` beneath the grant `dir`; the guest asked for `full`. */
 static void
-misses_add_tail(hints_list *list, const cli_plan *plan, const gbx_missed *miss, const char *full, const cli_dir *dir,
-                const char *tail)
+misses_add_tail(hints_list *list, const cli_plan *plan, const gbx_missed *miss, const char *full,
+                const cli_dir *dir, const char *tail)
 {
     const char *const there = misses_join(dir->guest, tail);
     const char *const pwd = plan->pwd ? plan->pwd : plan->dirs[0].guest; /* as Go has it */
@@ -103,20 +106,24 @@ misses_add_tail(hints_list *list, const cli_plan *plan, const gbx_missed *miss, 
     if (cwd) {
         const char *const fix = misses_with_cwd(plan, cwd);
         if (fix)
-            misses_add(list, "wrong-cwd", miss, full,
-                       gbx_cli_format("it asked for \"%s\", or for %s itself; its working directory is %s, and the "
-                                      "file is granted as %s",
-                                      relative, gbx_cli_quote(full), gbx_cli_quote(pwd), gbx_cli_quote(there)),
-                       fix);
+            misses_add(
+                    list, "wrong-cwd", miss, full,
+                    gbx_cli_format(
+                            "it asked for \"%s\", or for %s itself; its working directory is %s, and the "
+                            "file is granted as %s",
+                            relative, gbx_cli_quote(full), gbx_cli_quote(pwd), gbx_cli_quote(there)),
+                    fix);
         return;
     }
-    const char *const guest = gbx_cli_hints_parent(full), *const host = gbx_cli_hints_parent(misses_join(dir->host, tail));
+    const char *const guest = gbx_cli_hints_parent(full), *const host = gbx_cli_hints_parent(
+                                                                  misses_join(dir->host, tail));
     if (misses_is_granted_as(plan, guest)) return;
     const char *const grant = gbx_cli_format("%s::%s%s", host, guest, dir->read_only ? "::ro" : "");
-    misses_add(list, "wrong-mapping", miss, full,
-               gbx_cli_format("%s is granted as %s, so the file is %s; granted: %s", gbx_cli_quote(dir->host),
-                              gbx_cli_quote(dir->guest), gbx_cli_quote(there), gbx_cli_hints_granted(plan)),
-               gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_option_text(CLI_OPT_DIR, grant)}));
+    misses_add(
+            list, "wrong-mapping", miss, full,
+            gbx_cli_format("%s is granted as %s, so the file is %s; granted: %s", gbx_cli_quote(dir->host),
+                           gbx_cli_quote(dir->guest), gbx_cli_quote(there), gbx_cli_hints_granted(plan)),
+            gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_option_text(CLI_OPT_DIR, grant)}));
 }
 
 /* The end of the path exists beneath some grant: the one with the longest end. */
@@ -139,11 +146,13 @@ misses_find_half(hints_list *list, const cli_plan *plan, const gbx_missed *miss,
 {
     hints_guess guess = {.guest = asked, .guest_path = asked};
     if (!strcmp(miss->grant, "/") || asked[0] != '/') return false;
-    if (!gbx_cli_hints_guess_at(asked + 1, asked, &guess) && !gbx_cli_hints_guess_at(asked, asked, &guess)) return false;
+    if (!gbx_cli_hints_guess_at(asked + 1, asked, &guess) && !gbx_cli_hints_guess_at(asked, asked, &guess))
+        return false;
     if (gbx_cli_hints_is_system(guess.host) || misses_is_granted_as(plan, guess.guest)) return false;
     misses_add(list, "wrong-mapping", miss, asked,
-               gbx_cli_format("%s is granted, and Go takes it for the beginning of %s, which is not; granted: %s",
-                              gbx_cli_quote(miss->grant), gbx_cli_quote(asked), gbx_cli_hints_granted(plan)),
+               gbx_cli_format(
+                       "%s is granted, and Go takes it for the beginning of %s, which is not; granted: %s",
+                       gbx_cli_quote(miss->grant), gbx_cli_quote(asked), gbx_cli_hints_granted(plan)),
                gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_hints_grant(plan, &guess)}));
     return true;
 }

@@ -4,14 +4,15 @@
  * A goroutine that comes back to a call that waited is no entry, and neither is runtime.GOMAXPROCS for
  * sync.Pool.
  *
- * Compiled code calls a probe through its cell alone, never directly (x64/call.c), and no tier compiles it
- * before it is called. So its first call, in every tier and from the code cache, comes from the interpreter's
- * count of what is warm, which asks gbx_runtime_probe_entered. After that it is like any other function. In an
- * engine that interprets, probes alone have cells (gbx_runtime_probes_open).
+ * Compiled code calls a probe through its cell alone, never directly (x64/call.c), and the cell has no code
+ * before it was called (tier_publish). So its first call, in every tier and from the code cache, comes from
+ * the interpreter's count of what is warm, which asks gbx_runtime_probe_entered. After that it is like any
+ * other function. In an engine that interprets, probes alone have cells (gbx_runtime_probes_instance).
  *
  * An engine that watches keeps syscall.Getenv, and time.LoadLocation, from being compiled for so many calls:
- * the name is on Go's stack at each. GO: cmd/compile, GOARCH=wasm, 1.21 to 1.26: arguments are at SP + 8, behind the PC to return
- * to, and PC_B, the parameter, is 0 but where a goroutine comes back to a call that waited.
+ * the name is on Go's stack at each. GO: cmd/compile, GOARCH=wasm, 1.21 to 1.26: arguments are at SP + 8,
+ * behind the PC to return to, and PC_B, the parameter, is 0 but where a goroutine comes back to a call that
+ * waited.
  *
  * SAFETY: where the name lies is the guest's word: it is compared with the memory, of a name at most
  * PROBE_NAME_BYTES are taken and of a store at most PROBE_NAMES_MOST, escaped. Nothing is decided by them. */
@@ -68,7 +69,8 @@ probe_read_frame(const gbx_func *f, probe_frame *out)
 {
     const gbx_instance *const inst = f->inst;
     const wasm_module *const w = inst->module;
-    if (!w->global_count || w->imported_globals || w->globals[0].type.type != WASM_I32 || !inst->memory_count)
+    if (!w->global_count || w->imported_globals || w->globals[0].type.type != WASM_I32 ||
+        !inst->memory_count)
         return false;
     const gbx_memory *const mem = inst->memories[0];
     u64 const sp = (u32)inst->globals[0]->value;
@@ -149,7 +151,8 @@ gbx_runtime_probes_instance(runtime_instance *i)
     (void)pthread_mutex_lock(&m->engine->compiler.lock);
     if (!mc->probe_cells) {
         mc->probe_cells = gbx_base_alloc_zero(WASM_PROBE_COUNT, sizeof *mc->probe_cells);
-        for (u32 k = 0; mc->probe_cells && k < WASM_PROBE_COUNT; k++) atomic_init(&mc->probe_cells[k].heat, 1);
+        for (u32 k = 0; mc->probe_cells && k < WASM_PROBE_COUNT; k++)
+            atomic_init(&mc->probe_cells[k].heat, 1);
         atomic_store(&mc->watched_left, m->engine->compiler.watched_calls);
     }
     (void)pthread_mutex_unlock(&m->engine->compiler.lock);

@@ -256,6 +256,7 @@ struct module_code {
     u64 most_bytes;           /* that code of its functions may take */
     _Atomic u32 entered;      /* bits of probes, and of the next how many calls are still to be watched */
     _Atomic u32 watched_left;
+    const gbx_body *held[WASM_PROBE_COUNT]; /* code of probes that were not called; under the lock */
     gbx_cell *probe_cells; /* where all is interpreted; NULL: it was not instantiated so */
 };
 

@@ -161,8 +161,17 @@ tier_body(module_code *mc, const codegen_out *out)
     return b;
 }
 
-/* Under the lock. The cell's pointers are stored in an order in which whoever sees the body sees its code.
- * 0, or why there is no code. */
+/* The cell's pointers are stored in an order in which whoever sees the body sees its code. */
+static void
+tier_let(gbx_cell *cell, const gbx_body *body)
+{
+    if (body->fresh != FACTS_NONE)
+        atomic_store_explicit(&cell->fresh, body->code + body->fresh, memory_order_release);
+    atomic_store_explicit(&cell->general, body->code + body->general, memory_order_release);
+    atomic_store_explicit(&cell->body, body, memory_order_release);
+}
+
+/* Under the lock. Code of a probe that nobody has called waits for that. 0, or why there is no code. */
 static u32
 tier_publish(runtime_compiler *c, module_code *mc, const wasm_code *code, const codegen_out *out)
 {
@@ -174,10 +183,10 @@ tier_publish(runtime_compiler *c, module_code *mc, const wasm_code *code, const 
     gbx_code const placed = table ? tier_place(mc, out, table, &blob) : GBX_NO_MEMORY;
     if (placed != GBX_OK) return placed == GBX_LIMIT ? TIER_REFUSED_ROOM : TIER_REFUSED_MEMORY;
     body->code = blob->exec;
-    if (out->fresh != FACTS_NONE)
-        atomic_store_explicit(&cell->fresh, blob->exec + out->fresh, memory_order_release);
-    atomic_store_explicit(&cell->general, blob->exec + out->general, memory_order_release);
-    atomic_store_explicit(&cell->body, body, memory_order_release);
+    u32 const probe = wasm_probe_of(mc->env.m, code->func_idx);
+    bool const waits = probe != WASM_PROBE_COUNT && !(atomic_load(&mc->entered) >> probe & 1);
+    if (waits) mc->held[probe] = body;
+    else tier_let(cell, body);
     if (GBX_UNLIKELY(c->published.to))
         gbx_runtime_published_add(&c->published, &mc->published, (uintptr_t)blob->exec, blob->bytes,
                                   code->func_idx);
@@ -333,7 +342,8 @@ gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx)
     i32 const heat = atomic_load_explicit(&m->code.cells[func_idx].heat, memory_order_relaxed);
     if (e->by_func && e->by_func[func_idx]) return false;
     u32 const probe = wasm_probe_of(m->wasm, func_idx);
-    if (probe != WASM_PROBE_COUNT) return atomic_load(&m->code.entered) >> probe & 1;
+    if (probe != WASM_PROBE_COUNT)
+        return atomic_load(&m->code.entered) >> probe & 1 && !atomic_load(&m->code.cells[func_idx].body);
     return heat != gbx_runtime_tier_heat(m, code->body_end - code->body_off);
 }
 
@@ -466,8 +476,7 @@ gbx_runtime_tier_instance(runtime_instance *i)
     (void)pthread_mutex_lock(&c->lock);
     if (gbx_runtime_tier_open(m, is_guarded) && c->mode == GBX_TIER_EAGER) {
         gbx_runtime_published_hold(&c->published, &m->code.published);
-        for (u32 k = w->imported_funcs; k < w->func_count; k++)
-            if (wasm_probe_of(w, k) == WASM_PROBE_COUNT) tier_try(c, m, k);
+        for (u32 k = w->imported_funcs; k < w->func_count; k++) tier_try(c, m, k);
         gbx_runtime_published_tell(&c->published, &m->code.published);
     }
     (void)pthread_mutex_unlock(&c->lock);
@@ -481,19 +490,30 @@ gbx_runtime_tier_instance(runtime_instance *i)
 
 /* ---- Running */
 
-/* A probe was called that is not to be compiled as yet. */
+/* A probe was called, and is not to be compiled as yet. */
 static bool
 tier_waits(gbx_exec *x, gbx_module *m, const gbx_func *f, const gbx_slot *args)
 {
+    module_code *const mc = &m->code;
     probe_answer const answer = gbx_runtime_probe_entered(x, f, args);
-    const u32 *const by_func = m->code.cache.by_func;
-    if (answer == PROBE_NONE) return false;
-    bool const is_wanted = m->engine->compiler.mode == GBX_TIER_EAGER || (by_func && by_func[f->func_idx]);
-    if (answer == PROBE_FIRST && is_wanted) return false;
+    bool const has_code = mc->cache.by_func && mc->cache.by_func[f->func_idx];
+    bool const is_made = atomic_load(&f->cell->state) != GBX_CELL_COLD;
+    if (answer == PROBE_NONE || (answer == PROBE_FIRST && (has_code || is_made))) return false;
     u32 const bytes = f->code->body_end - f->code->body_off;
     atomic_store_explicit(&f->cell->heat, answer == PROBE_HELD ? 1 : gbx_runtime_tier_heat(m, bytes),
                           memory_order_relaxed);
     return true;
+}
+
+/* Under the lock. The code of a probe that was called, if it waited. */
+static void
+tier_let_probe(module_code *mc, const gbx_func *f)
+{
+    u32 const probe = wasm_probe_of(mc->env.m, f->func_idx);
+    const gbx_body *const body = probe == WASM_PROBE_COUNT ? NULL : mc->held[probe];
+    if (!body) return;
+    mc->held[probe] = NULL;
+    tier_let(&mc->cells[f->func_idx], body);
 }
 
 static void
@@ -509,6 +529,7 @@ tier_warm(gbx_exec *x, const gbx_func *f, const gbx_slot *args)
     }
     atomic_store_explicit(&f->cell->heat, INT32_MAX / 2, memory_order_relaxed);
     tier_try(c, m, f->func_idx);
+    tier_let_probe(&m->code, f);
     (void)pthread_mutex_unlock(&c->lock);
 }
 

@@ -266,7 +266,8 @@ typedef struct wasm_module {
     arena arena; /* owns everything above but `bytes` */
 } wasm_module;
 
-extern const char *const gbx_wasm_probe_names[WASM_PROBE_COUNT], *const gbx_wasm_probe_slugs[WASM_PROBE_COUNT];
+extern const char *const gbx_wasm_probe_names[WASM_PROBE_COUNT];
+extern const char *const gbx_wasm_probe_slugs[WASM_PROBE_COUNT];
 
 /* The row of probes.def that the function is; WASM_PROBE_COUNT: it is none. */
 static inline u32

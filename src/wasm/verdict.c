@@ -1,12 +1,13 @@
 /* What validation found out about a module, as bytes that can be kept, and a module made from them without
  * validating it again.
  *
- * A verdict says that the module is valid, what was noted about globals, tables and features, which functions
- * are probes (probes.def), and, of some of its functions, all that validation adds to a decoded module: facts, side tables, and the body as it was
- * left, with fused opcodes. The others are made ready when they are first called (gbx_wasm_make_ready): a run
- * needs few of a Go module's functions, and what is not read costs nothing. A verdict is of one build of this
- * library, on one kind of machine: layouts are those of the structures. Side tables are used where they lie,
- * in the bytes of the verdict, which the module then owns.
+ * A verdict says that the module is valid, what was noted about globals, tables and features, which
+ * functions are probes (probes.def), and, of some of its functions, all that validation adds to a decoded
+ * module: facts, side tables, and the body as it was left, with fused opcodes. The others are made ready
+ * when they are first called (gbx_wasm_make_ready): a run needs few of a Go module's functions, and what is
+ * not read costs nothing. A verdict is of one build of this library, on one kind of machine: layouts are
+ * those of the structures. Side tables are used where they lie, in the bytes of the verdict, which the
+ * module then owns.
  *
  * SAFETY: who restores a verdict vouches for it: these very bytes came from gbx_wasm_verdict_write for this
  * very module (RULE: S2). Sizes and places are compared all the same, before anything is changed, so that a

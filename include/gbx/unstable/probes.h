@@ -3,6 +3,8 @@
  *
  * No promise: names and slugs may change with every version. Include it by its own name, gbx/gbx.h does not.
  *
+ * Functions of a module may be called by any thread; those of a store by the thread that uses it.
+ *
  * Noting a first entry costs nothing; an engine that watches interprets two functions. */
 #ifndef GBX_UNSTABLE_PROBES_H
 #define GBX_UNSTABLE_PROBES_H
@@ -31,14 +33,14 @@ typedef struct gbx_probe {
 /* Row `idx`, from 0; false: there is none, or the module has no table of Go's, and nothing is known of
  * what it does. Thread-safe. */
 GBX_API bool gbx_module_probe(const gbx_module *module, size_t idx, gbx_probe *out);
-/* A row with that slug was entered. */
+/* A row with that slug was entered. Thread-safe. */
 GBX_API bool gbx_module_entered(const gbx_module *module, const char *slug);
 
 /* The variables that guests of this store asked Go for, as far as its engine watched: each once, in the order
  * of their first use, escaped, at most 256. Borrowed until the next call into the store. `is_cut` (may be
  * NULL): there were more. By the store's thread. */
 GBX_API size_t gbx_store_env_asked(const gbx_store *store, const char *const **names, bool *is_cut);
-/* The same of time zones, by time.LoadLocation. */
+/* The same of time zones, by time.LoadLocation. By the store's thread. */
 GBX_API size_t gbx_store_zones_asked(const gbx_store *store, const char *const **names, bool *is_cut);
 
 /* A path that a guest looked for beneath a granted directory, and that is not there. Texts are escaped and
@@ -50,7 +52,7 @@ typedef struct gbx_missed {
 } gbx_missed;
 
 /* The last ones of the last gbx_wasi_link in this store, at most 16, idx 0 the very last; false: there are no
- * more. */
+ * more. By the store's thread. */
 GBX_API bool gbx_store_missed(const gbx_store *store, size_t idx, gbx_missed *out);
 
 GBX_DECLS_END
