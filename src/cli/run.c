@@ -212,7 +212,7 @@ run_all(run_state *run, const cli_plan *plan)
 }
 
 static int
-run_plan(const cli_plan *plan)
+run_plan(const cli_plan *plan, int *number)
 {
     run_state run = {0};
     int status = CLI_EXIT_OK;
@@ -226,18 +226,31 @@ run_plan(const cli_plan *plan)
     }
     const char *const ended = run.ended ? run.ended : "exit";
     status = gbx_cli_account_close(account, plan, &run.guest, &run.clock, ended, status);
-    int const ending = gbx_cli_listen_end(status), number = run.pipe_broke ? SIGPIPE : ending;
+    int const ending = gbx_cli_listen_end(status);
+    *number = run.pipe_broke ? SIGPIPE : ending;
     gbx_cli_guest_release(&run.guest);
-    if (number) gbx_cli_die_of(number);
     return status;
+}
+
+int
+gbx_cli_run_line(cli_line *line, int *number)
+{
+    cli_plan plan;
+    *number = 0;
+    int const status = gbx_cli_begin_line(&plan, line);
+    if (status != CLI_EXIT_OK) return status == CLI_ANSWERED ? CLI_EXIT_OK : status;
+    return run_plan(&plan, number);
 }
 
 int
 gbx_cli_run(int argc, char **argv, int first)
 {
     cli_line line;
-    cli_plan plan;
-    int const status = gbx_cli_begin(&plan, &line, CLI_RUN, argc, argv, first);
-    if (status != CLI_EXIT_OK) return status == CLI_ANSWERED ? CLI_EXIT_OK : status;
-    return run_plan(&plan);
+    int number;
+    int status = gbx_cli_line_parse(&line, CLI_RUN, argc, argv, first);
+    if (status == CLI_EXIT_OK) {
+        status = gbx_cli_run_line(&line, &number);
+        if (number) gbx_cli_die_of(number);
+    }
+    return status;
 }
