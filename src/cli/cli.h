@@ -135,7 +135,7 @@ typedef struct cli_line {
     cli_given *given; /* in the order given */
     int given_count;
     int file; /* index of FILE in argv; argc when there is none */
-    const unsigned char *origin; /* of each word, a cli_origin */
+    const unsigned char *origin; /* of each word, a cli_origin; NULL: all from the line */
     bool is_go; /* started by the Go tool: a fix is to go into GOWASIRUNTIMEARGS */
 } cli_line;
 
@@ -458,6 +458,7 @@ cli_wrapper gbx_cli_gofind_wrapper(const char *dir);
 const char **gbx_cli_gofind_path(const cli_gotool *tool);
 /* The index in `path` of the first directory with a wrapper that would be started, -1: none. */
 int gbx_cli_gofind_first(const char *const *path);
+const char *gbx_cli_real_path(const char *path); /* absolute, without links; NULL: there is nothing */
 const char *gbx_cli_gofind_self(void); /* this program, links resolved; NULL: unknown */
 const char *gbx_cli_gofind_whose(cli_wrapper wrapper); /* in words */
 /* Put the wrapper where the Go tool finds it, into `dir` where one is given. force: put somebody else's

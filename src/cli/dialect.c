@@ -46,8 +46,9 @@ typedef struct dialect_row {
 } dialect_row;
 
 static const dialect_row dialect_rows[] = {
-#define CLI_PEER(whose, name, kind, ours, words) {CLI_DIALECT_##whose, NULL, name, DIALECT_##kind, ours, words},
-#define CLI_PEER_KEY(group, key, kind, ours, words) \
+#define CLI_PEER(whose, name, kind, ours, words)                                                   \
+    {CLI_DIALECT_##whose, NULL, name, DIALECT_##kind, ours, words},
+#define CLI_PEER_KEY(group, key, kind, ours, words)                                                \
     {CLI_DIALECT_ANY, group, key, DIALECT_##kind, ours, words},
 #include "cli/peers.def"
 #undef CLI_PEER
@@ -55,16 +56,17 @@ static const dialect_row dialect_rows[] = {
 };
 
 /* ORDER: cli_dialect */
-static const char *const dialect_names[CLI_DIALECT_COUNT] = {"any", "wasmtime", "wazero", "wasmedge", "wasmer", "iwasm"};
+static const char *const dialect_names[CLI_DIALECT_COUNT] = {"any",      "wasmtime", "wazero",
+                                                             "wasmedge", "wasmer",   "iwasm"};
 
 typedef struct dialect_state {
     const cli_words *in;
     cli_words *out;
-    int at;               /* the word that is looked at */
+    int at; /* the word that is looked at */
     cli_dialect dialect;
     cli_command command;
-    bool takes_export;    /* the word behind FILE is an export to call */
-    bool strips;          /* one -- behind FILE is dropped */
+    bool takes_export; /* the word behind FILE is an export to call */
+    bool strips;       /* one -- behind FILE is dropped */
 } dialect_state;
 
 cli_dialect
@@ -82,7 +84,9 @@ gbx_cli_dialect_near(const char *name, unsigned *best)
     const char *near = NULL;
     for (size_t i = 0; i < CLI_LEN(dialect_rows); i++) {
         const dialect_row *const row = &dialect_rows[i];
-        if (row->whose != CLI_DIALECT_ANY || row->group || row->kind == DIALECT_NEVER || strlen(row->name) < 4) continue;
+        if (row->whose != CLI_DIALECT_ANY || row->group || row->kind == DIALECT_NEVER ||
+            strlen(row->name) < 4)
+            continue;
         unsigned const d = gbx_cli_distance(name, row->name);
         if (d >= *best) continue;
         *best = d;
@@ -100,8 +104,9 @@ dialect_add(dialect_state *s, const char *word)
 static bool
 dialect_takes_value(dialect_kind kind)
 {
-    return kind != DIALECT_FLAG && kind != DIALECT_ON && kind != DIALECT_OFF && kind != DIALECT_EXPORT &&
-           kind != DIALECT_HOLDS && kind != DIALECT_VOID && kind != DIALECT_NEVER;
+    return kind != DIALECT_FLAG && kind != DIALECT_ON && kind != DIALECT_OFF &&
+           kind != DIALECT_EXPORT && kind != DIALECT_HOLDS && kind != DIALECT_VOID &&
+           kind != DIALECT_NEVER;
 }
 
 /* Exactly this spelling, of an option or of a key in a group. */
@@ -110,7 +115,9 @@ dialect_row_find(cli_dialect whose, const char *group, const char *name, size_t 
 {
     for (size_t i = 0; i < CLI_LEN(dialect_rows); i++) {
         const dialect_row *const row = &dialect_rows[i];
-        if (row->whose != whose || !row->group != !group || (group && strcmp(group, row->group) != 0)) continue;
+        if (row->whose != whose || !row->group != !group ||
+            (group && strcmp(group, row->group) != 0))
+            continue;
         if (strlen(row->name) == len && !memcmp(row->name, name, len)) return row;
     }
     return NULL;
@@ -119,16 +126,18 @@ dialect_row_find(cli_dialect whose, const char *group, const char *name, size_t 
 static int
 dialect_refuse(const char *slug, const char *shown, const char *why, const char *fix)
 {
-    return gbx_cli_usage_error(slug, gbx_cli_format("%s cannot be had here", gbx_cli_show(shown)), why, fix);
+    return gbx_cli_usage_error(slug, gbx_cli_format("%s cannot be had here", gbx_cli_show(shown)),
+                               why, fix);
 }
 
 static void
 dialect_tell_void(const char *shown, const char *words)
 {
-    gbx_cli_diag(&(cli_diag){.kind = "note",
-                             .slug = "option-without-meaning",
-                             .message = gbx_cli_format("%s has no meaning here", gbx_cli_show(shown)),
-                             .why = words});
+    gbx_cli_diag(
+            &(cli_diag){.kind = "note",
+                        .slug = "option-without-meaning",
+                        .message = gbx_cli_format("%s has no meaning here", gbx_cli_show(shown)),
+                        .why = words});
 }
 
 static bool
@@ -153,13 +162,16 @@ dialect_mount(const char *value, bool guest_first)
     const char *parts[4] = {value};
     int n = 1;
     const char *const mark = strstr(value, "::") ? "::" : ":";
-    for (const char *next; n < 4 && !dialect_is_dir(parts[n - 1]) && (next = strstr(parts[n - 1], mark)); n++) {
+    for (const char *next;
+         n < 4 && !dialect_is_dir(parts[n - 1]) && (next = strstr(parts[n - 1], mark)); n++) {
         parts[n] = next + strlen(mark);
         parts[n - 1] = gbx_cli_copy(parts[n - 1], (size_t)(next - parts[n - 1]));
     }
     const char *access = n > 1 ? dialect_access(parts[n - 1]) : NULL;
-    if (access) n--;
-    else if (n == 3) access = parts[--n];
+    if (access)
+        n--;
+    else if (n == 3)
+        access = parts[--n];
     if (n == 1) return gbx_cli_format("%s%s%s", parts[0], access ? "::" : "", access ? access : "");
     if (n != 2) return value;
     return gbx_cli_format("%s::%s%s%s", parts[guest_first], parts[!guest_first], access ? "::" : "",
@@ -176,7 +188,8 @@ dialect_is_number(const char *value)
 static int
 dialect_bool(const char *value)
 {
-    static const char *const yes[] = {"y", "yes", "true", "on"}, *const no[] = {"n", "no", "false", "off"};
+    static const char *const yes[] = {"y", "yes", "true", "on"}, *const no[] = {"n", "no", "false",
+                                                                                "off"};
     for (size_t i = 0; i < CLI_LEN(yes); i++) {
         if (!strcmp(value, yes[i])) return 1;
         if (!strcmp(value, no[i])) return 0;
@@ -199,10 +212,15 @@ dialect_bool_row(dialect_state *s, const dialect_row *row, const char *shown, co
 {
     int const yes = value ? dialect_bool(value) : 1;
     if (yes < 0)
-        return gbx_cli_usage_error("bad-value", gbx_cli_format("%s is neither y nor n", gbx_cli_show(shown)), NULL, NULL);
-    if (row->kind == DIALECT_SWITCH) dialect_add(s, gbx_cli_format("%s=%s", row->ours, yes ? "on" : "off"));
-    else if (row->kind == DIALECT_FLAG) yes ? dialect_add(s, row->ours) : (void)0;
-    else if (yes != (row->kind == DIALECT_YES)) return dialect_refuse("no-such-thing", shown, row->words, NULL);
+        return gbx_cli_usage_error("bad-value",
+                                   gbx_cli_format("%s is neither y nor n", gbx_cli_show(shown)),
+                                   NULL, NULL);
+    if (row->kind == DIALECT_SWITCH)
+        dialect_add(s, gbx_cli_format("%s=%s", row->ours, yes ? "on" : "off"));
+    else if (row->kind == DIALECT_FLAG)
+        yes ? dialect_add(s, row->ours) : (void)0;
+    else if (yes != (row->kind == DIALECT_YES))
+        return dialect_refuse("no-such-thing", shown, row->words, NULL);
     return CLI_EXIT_OK;
 }
 
@@ -215,7 +233,8 @@ dialect_apply(dialect_state *s, const dialect_row *row, const char *shown, const
     case DIALECT_AS: dialect_add(s, gbx_cli_format("%s=%s", row->ours, v)); break;
     case DIALECT_MOUNT:
     case DIALECT_GUEST:
-        dialect_add(s, gbx_cli_format("%s=%s", row->ours, dialect_mount(v, row->kind == DIALECT_GUEST)));
+        dialect_add(s, gbx_cli_format("%s=%s", row->ours,
+                                      dialect_mount(v, row->kind == DIALECT_GUEST)));
         break;
     case DIALECT_SECONDS:
     case DIALECT_MILLIS:
@@ -225,16 +244,19 @@ dialect_apply(dialect_state *s, const dialect_row *row, const char *shown, const
                                                                     : "s"));
         break;
     case DIALECT_PAGES: {
-        unsigned long long const pages = dialect_is_number(v) && strlen(v) < 9 ? strtoull(v, NULL, 10) : 0;
+        unsigned long long const pages =
+                dialect_is_number(v) && strlen(v) < 9 ? strtoull(v, NULL, 10) : 0;
         if (!pages)
-            return gbx_cli_usage_error("bad-value", gbx_cli_format("%s is no number of pages", gbx_cli_show(shown)),
-                                       "a page is 64 KiB", NULL);
+            return gbx_cli_usage_error(
+                    "bad-value", gbx_cli_format("%s is no number of pages", gbx_cli_show(shown)),
+                    "a page is 64 KiB", NULL);
         dialect_add(s, gbx_cli_format("%s=%lluKiB", row->ours, pages * 64));
         break;
     }
     case DIALECT_ON:
     case DIALECT_OFF:
-        dialect_add(s, gbx_cli_format("--wasm-feature=%s=%s", row->ours, row->kind == DIALECT_ON ? "on" : "off"));
+        dialect_add(s, gbx_cli_format("--wasm-feature=%s=%s", row->ours,
+                                      row->kind == DIALECT_ON ? "on" : "off"));
         break;
     case DIALECT_MODE: dialect_add(s, gbx_cli_format("%s=%s", row->ours, dialect_mode(v))); break;
     case DIALECT_FLAG:
@@ -257,13 +279,16 @@ static int
 dialect_key(dialect_state *s, const char *group, const char *item)
 {
     size_t const len = strcspn(item, "=");
-    const char *const key = gbx_cli_copy(item, len), *const shown = gbx_cli_format("-%s %s", group, item);
+    const char *const key = gbx_cli_copy(item, len), *const shown =
+                                                             gbx_cli_format("-%s %s", group, item);
     const char *const value = item[len] ? item + len + 1 : NULL;
     const dialect_row *const row = dialect_row_find(CLI_DIALECT_ANY, group, key, len);
     if (row) {
         bool const needs = row->kind == DIALECT_AS || row->kind == DIALECT_SECONDS;
         if (needs && !value)
-            return gbx_cli_usage_error("missing-value", gbx_cli_format("%s needs a value", gbx_cli_show(shown)), NULL, NULL);
+            return gbx_cli_usage_error("missing-value",
+                                       gbx_cli_format("%s needs a value", gbx_cli_show(shown)),
+                                       NULL, NULL);
         bool const never = row->kind == DIALECT_NEVER && value && !dialect_bool(value);
         return never ? CLI_EXIT_OK : dialect_apply(s, row, shown, value);
     }
@@ -281,11 +306,12 @@ dialect_key(dialect_state *s, const char *group, const char *item)
         best = d;
         near = dialect_rows[i].name;
     }
-    return gbx_cli_usage_error("unknown-option",
-                               gbx_cli_format("there is no %s%s", gbx_cli_show(gbx_cli_format("-%s %s", group, key)),
-                                              near ? gbx_cli_format("; did you mean -%s %s?", group, near) : ""),
-                               "-W, -S, -O, -C and -D take keys of wasmtime, as KEY=VALUE,KEY=VALUE",
-                               "glovebox help dialects");
+    return gbx_cli_usage_error(
+            "unknown-option",
+            gbx_cli_format("there is no %s%s", gbx_cli_show(gbx_cli_format("-%s %s", group, key)),
+                           near ? gbx_cli_format("; did you mean -%s %s?", group, near) : ""),
+            "-W, -S, -O, -C and -D take keys of wasmtime, as KEY=VALUE,KEY=VALUE",
+            "glovebox help dialects");
 }
 
 static int
@@ -293,7 +319,8 @@ dialect_group(dialect_state *s, const char *group, const char *list)
 {
     int status = CLI_EXIT_OK;
     if (!*list)
-        return gbx_cli_usage_error("missing-value", gbx_cli_format("-%s needs KEY=VALUE", group), NULL, "glovebox help dialects");
+        return gbx_cli_usage_error("missing-value", gbx_cli_format("-%s needs KEY=VALUE", group),
+                                   NULL, "glovebox help dialects");
     while (status == CLI_EXIT_OK && *list) {
         size_t const len = strcspn(list, ",");
         status = dialect_key(s, group, gbx_cli_copy(list, len));
@@ -332,12 +359,15 @@ dialect_option(dialect_state *s, int *words)
     *words = 1;
     if (id == CLI_OPT_DIALECT) {
         const char *const equals = strchr(word, '=');
-        const char *const name = equals ? equals + 1 : s->at + 1 < s->in->argc ? argv[s->at + 1] : "";
+        const char *const name = equals                    ? equals + 1
+                                 : s->at + 1 < s->in->argc ? argv[s->at + 1]
+                                                           : "";
         cli_dialect const d = gbx_cli_dialect_find(name);
         if (d < CLI_DIALECT_COUNT) s->dialect = d; /* else the parser refuses it */
     }
     if (id != CLI_OPT_COUNT) {
-        bool const takes = gbx_cli_options[id].argument && !strchr(word, '=') && s->at + 1 < s->in->argc;
+        bool const takes =
+                gbx_cli_options[id].argument && !strchr(word, '=') && s->at + 1 < s->in->argc;
         dialect_add(s, word);
         if (takes) gbx_cli_words_add(s->out, argv[s->at + 1], s->in->origin[s->at]);
         *words = takes ? 2 : 1;
@@ -352,7 +382,8 @@ dialect_option(dialect_state *s, int *words)
     const char *shown = word;
     if (dialect_takes_value(row->kind) && !value) {
         if (s->at + 1 >= s->in->argc)
-            return gbx_cli_usage_error("missing-value", gbx_cli_format("%s needs a value", gbx_cli_show(word)),
+            return gbx_cli_usage_error("missing-value",
+                                       gbx_cli_format("%s needs a value", gbx_cli_show(word)),
                                        "the command line ends there", NULL);
         value = argv[s->at + 1];
         shown = gbx_cli_format("%s %s", word, value);
@@ -366,7 +397,8 @@ static void
 dialect_rest(dialect_state *s)
 {
     const cli_words *const in = s->in;
-    bool const strips = s->strips || (s->dialect != CLI_DIALECT_WASMTIME && in->origin[s->at] != CLI_FROM_WRAPPER);
+    bool const strips = s->strips || (s->dialect != CLI_DIALECT_WASMTIME &&
+                                      in->origin[s->at] != CLI_FROM_WRAPPER);
     if (s->takes_export && s->at + 1 < in->argc) {
         dialect_add(s, gbx_cli_format("--invoke=%s", in->argv[s->at + 1]));
     }
@@ -385,7 +417,9 @@ gbx_cli_dialect_translate(const cli_words *in, int first, cli_command command, c
     cli_dialect const called = gbx_cli_dialect_find(in->argv[0]);
     const char *const named = getenv(gbx_cli_option_variable(CLI_OPT_DIALECT));
     cli_dialect const wanted = named && *named ? gbx_cli_dialect_find(named) : CLI_DIALECT_ANY;
-    s.dialect = called < CLI_DIALECT_COUNT ? called : wanted < CLI_DIALECT_COUNT ? wanted : CLI_DIALECT_ANY;
+    s.dialect = called < CLI_DIALECT_COUNT   ? called
+                : wanted < CLI_DIALECT_COUNT ? wanted
+                                             : CLI_DIALECT_ANY;
     for (s.at = 0; s.at < first; s.at++) dialect_add(&s, in->argv[s.at]);
     int status = gbx_cli_environ_words(out, command);
     for (int words; status == CLI_EXIT_OK && s.at < in->argc; s.at += words) {
@@ -397,7 +431,8 @@ gbx_cli_dialect_translate(const cli_words *in, int first, cli_command command, c
             break;
         }
         if (ends || word[0] != '-' || !word[1]) {
-            bool const is_command = !ends && s.dialect && s.at > first && first == 1 && !strcmp(word, "run");
+            bool const is_command =
+                    !ends && s.dialect && s.at > first && first == 1 && !strcmp(word, "run");
             if (is_command) continue;
             dialect_rest(&s);
             break;

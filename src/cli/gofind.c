@@ -7,6 +7,7 @@
  * old, a script, or broken. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -51,7 +52,7 @@ gofind_ask(const char *go, const char *verb, const char *what)
     pid_t const pid = gofind_start(words.argv, ends[1]);
     (void)close(ends[1]);
     bool late = false;
-    for (ssize_t n = 1; pid > 0 && n > 0 && len < sizeof bytes - 1; len += n > 0 ? (size_t)n : 0) {
+    for (ssize_t n = 1; pid > 0 && n > 0 && len<sizeof bytes - 1; len += n> 0 ? (size_t)n : 0) {
         struct pollfd p = {.fd = ends[0], .events = POLLIN};
         late = poll(&p, 1, GOFIND_WAIT_MS) <= 0;
         n = late ? 0 : read(ends[0], bytes + len, sizeof bytes - 1 - len);
@@ -110,24 +111,33 @@ gbx_cli_gofind(cli_gotool *tool)
         if (at) tool->version = gbx_cli_copy(at + 1, strcspn(at + 1, " "));
         if (at && at[5] >= '0' && at[5] <= '9') tool->minor = (int)strtol(at + 5, NULL, 10);
         tool->goroot = gofind_ask(tool->go, "env", "GOROOT");
-        const char *const bin = gofind_ask(tool->go, "env", "GOBIN"), *const path = gofind_ask(tool->go, "env", "GOPATH");
+        const char *const bin = gofind_ask(tool->go, "env", "GOBIN"), *const path = gofind_ask(
+                                                                              tool->go, "env",
+                                                                              "GOPATH");
         if (*bin == '/') gobin = bin;
         if (*path == '/') gopath = path;
     }
     const char *const home = getenv("HOME");
-    if (gobin && *gobin == '/') tool->bin = gobin;
-    else if (gopath && *gopath == '/') tool->bin = gbx_cli_format("%.*s/bin", (int)strcspn(gopath, ":"), gopath);
-    else if (home && *home == '/') tool->bin = gbx_cli_format("%s/go/bin", home);
+    if (gobin && *gobin == '/')
+        tool->bin = gobin;
+    else if (gopath && *gopath == '/')
+        tool->bin = gbx_cli_format("%.*s/bin", (int)strcspn(gopath, ":"), gopath);
+    else if (home && *home == '/')
+        tool->bin = gbx_cli_format("%s/go/bin", home);
     if (tool->bin) tool->bin = gbx_cli_guest_path(tool->bin);
+}
+
+const char *
+gbx_cli_real_path(const char *path)
+{
+    char real[PATH_MAX];
+    return realpath(path, real) ? gbx_cli_copy(real, strlen(real)) : NULL;
 }
 
 const char *
 gbx_cli_gofind_self(void)
 {
-    char *const real = realpath("/proc/self/exe", NULL);
-    const char *const self = real ? gbx_cli_copy(real, strlen(real)) : NULL;
-    free(real);
-    return self;
+    return gbx_cli_real_path("/proc/self/exe");
 }
 
 static bool
@@ -149,12 +159,14 @@ gbx_cli_gofind_wrapper(const char *dir)
     const char *const path = gbx_cli_format("%s/" CLI_GO_WRAPPER, strcmp(dir, "/") != 0 ? dir : "");
     if (lstat(path, &link)) return CLI_WRAPPER_NONE;
     bool const is_there = !stat(path, &target);
-    if (is_there && !stat("/proc/self/exe", &mine) && mine.st_dev == target.st_dev && mine.st_ino == target.st_ino)
+    if (is_there && !stat("/proc/self/exe", &mine) && mine.st_dev == target.st_dev &&
+        mine.st_ino == target.st_ino)
         return CLI_WRAPPER_OURS;
     ssize_t const n = S_ISLNK(link.st_mode) ? readlink(path, to, sizeof to - 1) : 0;
     to[n > 0 ? n : 0] = 0;
     const char *const slash = strrchr(to, '/');
-    if (n > 0 && !strcmp(slash ? slash + 1 : to, "glovebox")) return is_there ? CLI_WRAPPER_MOVED : CLI_WRAPPER_BROKEN;
+    if (n > 0 && !strcmp(slash ? slash + 1 : to, "glovebox"))
+        return is_there ? CLI_WRAPPER_MOVED : CLI_WRAPPER_BROKEN;
     return is_there && gofind_is_stock(path) ? CLI_WRAPPER_STOCK : CLI_WRAPPER_OTHER;
 }
 
@@ -166,7 +178,9 @@ gbx_cli_gofind_whose(cli_wrapper wrapper)
     case CLI_WRAPPER_OURS: return "glovebox";
     case CLI_WRAPPER_MOVED: return "another glovebox";
     case CLI_WRAPPER_BROKEN: return "a glovebox that is gone";
-    case CLI_WRAPPER_STOCK: return "Go's own, which starts wasmtime or what " "GOWASIRUNTIME names";
+    case CLI_WRAPPER_STOCK:
+        return "Go's own, which starts wasmtime or what "
+               "GOWASIRUNTIME names";
     case CLI_WRAPPER_OTHER: return "somebody else's";
     }
     return "";
@@ -175,7 +189,8 @@ gbx_cli_gofind_whose(cli_wrapper wrapper)
 const char **
 gbx_cli_gofind_path(const cli_gotool *tool)
 {
-    return gofind_split(getenv("PATH"), *tool->goroot ? gbx_cli_format("%s/bin", tool->goroot) : NULL);
+    return gofind_split(getenv("PATH"),
+                        *tool->goroot ? gbx_cli_format("%s/bin", tool->goroot) : NULL);
 }
 
 int

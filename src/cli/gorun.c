@@ -85,12 +85,10 @@ gorun_cwd(void)
     struct stat here, there;
     const char *const pwd = getenv("PWD");
     const char *const clean = pwd && *pwd == '/' ? gbx_cli_guest_path(pwd) : NULL;
-    if (clean && !stat(".", &here) && !stat(clean, &there) && here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+    if (clean && !stat(".", &here) && !stat(clean, &there) && here.st_dev == there.st_dev &&
+        here.st_ino == there.st_ino)
         return clean;
-    char *const found = getcwd(NULL, 0);
-    const char *const cwd = found ? gbx_cli_copy(found, strlen(found)) : NULL;
-    free(found);
-    return cwd;
+    return gbx_cli_real_path(".");
 }
 
 static const char *
@@ -109,7 +107,9 @@ gorun_is_broad(const gorun_state *s, const char *path)
     const char *const broad[] = {"/", "/tmp", "/var/tmp", s->temp_name, getenv("HOME")};
     if (!gorun_is_dir(path, &mine)) return true;
     for (size_t i = 0; i < CLI_LEN(broad); i++)
-        if (broad[i] && !stat(broad[i], &other) && mine.st_dev == other.st_dev && mine.st_ino == other.st_ino) return true;
+        if (broad[i] && !stat(broad[i], &other) && mine.st_dev == other.st_dev &&
+            mine.st_ino == other.st_ino)
+            return true;
     const char *const home = getenv("HOME"); /* what a home lies in is broader still */
     size_t const len = strlen(path);
     return home && !strncmp(home, path, len) && home[len] == '/';
@@ -123,7 +123,9 @@ gorun_grant_as(gorun_state *s, const char *host, const char *guest, bool writabl
     for (int i = 0; i < s->grant_count; i++)
         if (!strcmp(s->grants[i].path, guest)) return;
     s->grants[s->grant_count++] = (gorun_grant){guest, writable && !strcmp(host, guest)};
-    gbx_cli_words_add(&s->words, gbx_cli_format("--dir=%s::%s::%s", host, guest, writable ? "rw" : "ro"), CLI_FROM_WRAPPER);
+    gbx_cli_words_add(&s->words,
+                      gbx_cli_format("--dir=%s::%s::%s", host, guest, writable ? "rw" : "ro"),
+                      CLI_FROM_WRAPPER);
 }
 
 static void
@@ -159,8 +161,8 @@ gorun_grant_temp(gorun_state *s)
 {
     struct stat mine, home;
     const char *const name = getenv("HOME");
-    bool const is_home = name && !stat(name, &home) && !stat(s->temp_name, &mine) && mine.st_dev == home.st_dev &&
-                         mine.st_ino == home.st_ino;
+    bool const is_home = name && !stat(name, &home) && !stat(s->temp_name, &mine) &&
+                         mine.st_dev == home.st_dev && mine.st_ino == home.st_ino;
     if (gorun_is_own(s->temp_name) && !is_home && strcmp(s->temp_name, "/") != 0) {
         gorun_grant_dir(s, s->temp_name, true);
         return;
@@ -174,7 +176,8 @@ static const char *
 gorun_module_root(const char *path)
 {
     for (; path; path = gorun_parent(path))
-        if (gorun_is_file(gbx_cli_format("%s/go.mod", strcmp(path, "/") != 0 ? path : ""))) return path;
+        if (gorun_is_file(gbx_cli_format("%s/go.mod", strcmp(path, "/") != 0 ? path : "")))
+            return path;
     return NULL;
 }
 
@@ -189,9 +192,7 @@ gorun_goroot(void)
         size_t const len = strcspn(p, ":");
         const char *const go = gbx_cli_format("%.*s/go", (int)len, p);
         p += len;
-        char *const real = *go == '/' && !access(go, X_OK) ? realpath(go, NULL) : NULL;
-        const char *const path = real ? gbx_cli_copy(real, strlen(real)) : NULL;
-        free(real);
+        const char *const path = *go == '/' && !access(go, X_OK) ? gbx_cli_real_path(go) : NULL;
         const char *const bin = path ? gorun_parent(path) : NULL;
         const char *const root = bin ? gorun_parent(bin) : NULL;
         if (root && gorun_is_file(gbx_cli_format("%s/src/runtime/proc.go", root))) return root;
@@ -237,9 +238,11 @@ typedef struct gorun_flag {
 } gorun_flag;
 
 static const gorun_flag gorun_flags[] = {
-        {"test.coverprofile", false, false}, {"test.cpuprofile", false, false},   {"test.memprofile", false, false},
-        {"test.blockprofile", false, false}, {"test.mutexprofile", false, false}, {"test.trace", false, false},
-        {"test.testlogfile", false, false},  {"test.gocoverdir", true, false},    {"test.fuzzcachedir", true, true},
+        {"test.coverprofile", false, false}, {"test.cpuprofile", false, false},
+        {"test.memprofile", false, false},   {"test.blockprofile", false, false},
+        {"test.mutexprofile", false, false}, {"test.trace", false, false},
+        {"test.testlogfile", false, false},  {"test.gocoverdir", true, false},
+        {"test.fuzzcachedir", true, true},
 };
 
 /* The value of the flag `name` in a word, NULL: it is another. */
@@ -288,7 +291,8 @@ gorun_word(gorun_state *s, const char *word, const char *outputdir)
         if (!value || !*value) continue;
         const char *const path = gorun_absolute(flag->is_dir ? s->cwd : outputdir, value);
         if (flag->is_made) gorun_make_dirs(path);
-        if (flag->is_dir) gorun_grant_dir(s, path, true);
+        if (flag->is_dir)
+            gorun_grant_dir(s, path, true);
         else if (!gorun_can_write(s, gbx_cli_guest_path(path))) {
             const char *const elsewhere = gorun_redirect(s, path);
             if (elsewhere) return gbx_cli_format("%.*s%s", (int)(value - word), word, elsewhere);
@@ -308,7 +312,8 @@ gorun_add_guest(gorun_state *s, cli_words *guest, int argc, char **argv, int fil
         const char *const dir = gorun_flag_value(argv[i], "test.outputdir");
         if (dir && *dir) outputdir = gorun_absolute(s->cwd, dir);
         const char *const artifacts = gorun_flag_value(argv[i], "test.artifacts");
-        keeps = keeps || !strcmp(argv[i], "-test.artifacts") || (artifacts && strcmp(artifacts, "false") != 0);
+        keeps = keeps || !strcmp(argv[i], "-test.artifacts") ||
+                (artifacts && strcmp(artifacts, "false") != 0);
     }
     if (keeps) {
         const char *const dir = gbx_cli_format("%s/_artifacts", outputdir);
@@ -319,7 +324,8 @@ gorun_add_guest(gorun_state *s, cli_words *guest, int argc, char **argv, int fil
     bool flags = true;
     for (int i = file + 1; i < argc; i++) {
         flags = flags && argv[i][0] == '-' && strcmp(argv[i], "--") != 0;
-        gbx_cli_words_add(guest, flags ? gorun_word(s, argv[i], outputdir) : argv[i], CLI_FROM_WRAPPER);
+        gbx_cli_words_add(guest, flags ? gorun_word(s, argv[i], outputdir) : argv[i],
+                          CLI_FROM_WRAPPER);
     }
 }
 
@@ -342,7 +348,8 @@ gorun_add_grants(gorun_state *s)
     gorun_set(s, "PWD", s->cwd);
     gorun_set(s, GORUN_RUNTIME, "glovebox");
     const char *const cover = getenv("GOCOVERDIR");
-    if (cover && *cover) gorun_grant_dir(s, gbx_cli_guest_path(gorun_absolute(s->cwd, cover)), true);
+    if (cover && *cover)
+        gorun_grant_dir(s, gbx_cli_guest_path(gorun_absolute(s->cwd, cover)), true);
 }
 
 /* ---- Afterwards */
@@ -382,8 +389,10 @@ gorun_empty(int fd, int depth)
         return;
     }
     for (const struct dirent *e; (e = readdir(dir));) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !unlinkat(fd, e->d_name, 0)) continue;
-        int const below = depth ? openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !unlinkat(fd, e->d_name, 0))
+            continue;
+        int const below =
+                depth ? openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
         if (below >= 0) gorun_empty(below, depth - 1);
         (void)unlinkat(fd, e->d_name, AT_REMOVEDIR);
     }
@@ -404,10 +413,11 @@ gorun_finish(const gorun_state *s, int status)
     for (int i = 0; i < s->move_count; i++) {
         if (gorun_move(&s->moves[i])) continue;
         int const why = errno;
-        gbx_cli_diag(&(cli_diag){.kind = "error",
-                                 .slug = "host-io",
-                                 .message = gbx_cli_format("%s cannot be written", gbx_cli_quote(s->moves[i].to)),
-                                 .why = strerror(why)});
+        gbx_cli_diag(&(cli_diag){
+                .kind = "error",
+                .slug = "host-io",
+                .message = gbx_cli_format("%s cannot be written", gbx_cli_quote(s->moves[i].to)),
+                .why = strerror(why)});
         status = status ? status : CLI_EXIT_SETUP;
     }
     gorun_remove(s->outputs);
@@ -425,9 +435,9 @@ gorun_other(const char *runtime, int argc, char **argv, int file)
     const char *why;
     cli_dialect const d = gbx_cli_dialect_find(runtime);
     if (d == CLI_DIALECT_ANY || d >= CLI_DIALECT_IWASM) {
-        return gbx_cli_usage_error("other-runtime",
-                                   gbx_cli_format("there is no runtime %s", gbx_cli_quote(runtime)),
-                                   "the variable " GORUN_RUNTIME " names it", "unset " GORUN_RUNTIME);
+        return gbx_cli_usage_error(
+                "other-runtime", gbx_cli_format("there is no runtime %s", gbx_cli_quote(runtime)),
+                "the variable " GORUN_RUNTIME " names it", "unset " GORUN_RUNTIME);
     }
     const char *const temp = getenv("TMPDIR");
     const char *const pwd = gbx_cli_format("PWD=%s", gorun_cwd());
@@ -450,9 +460,10 @@ gorun_other(const char *runtime, int argc, char **argv, int file)
     if (d == CLI_DIALECT_WASMER) gbx_cli_words_add(&w, "--", CLI_FROM_LINE);
     for (int i = file + 1; i < argc; i++) gbx_cli_words_add(&w, argv[i], CLI_FROM_LINE);
     execvp(runtime, w.argv);
-    return gbx_cli_usage_error("other-runtime", gbx_cli_format("%s cannot be started", runtime),
-                               gbx_cli_format("%s; the variable " GORUN_RUNTIME " asks for it", strerror(errno)),
-                               "unset " GORUN_RUNTIME);
+    return gbx_cli_usage_error(
+            "other-runtime", gbx_cli_format("%s cannot be started", runtime),
+            gbx_cli_format("%s; the variable " GORUN_RUNTIME " asks for it", strerror(errno)),
+            "unset " GORUN_RUNTIME);
 }
 
 /* The words of the process that started us, where that is the Go tool; else of this one. */
@@ -486,7 +497,8 @@ gbx_cli_gorun_command(const cli_line *line, const char *args)
     gorun_parent_words(&t);
     if (t.len > len) return gbx_cli_text_get(&t);
     gbx_cli_text_printf(&t, CLI_GO_WRAPPER);
-    for (int i = line->file; i < line->argc; i++) gbx_cli_text_printf(&t, " %s", gbx_cli_quote(line->argv[i]));
+    for (int i = line->file; i < line->argc; i++)
+        gbx_cli_text_printf(&t, " %s", gbx_cli_quote(line->argv[i]));
     return gbx_cli_text_get(&t);
 }
 
@@ -497,11 +509,16 @@ gbx_cli_gorun(int argc, char **argv, int first)
     if (first >= argc)
         return gbx_cli_usage_error("no-file", "there is no FILE to run", "the Go tool gives one",
                                    "glovebox help go-install");
-    if (runtime && *runtime && strcmp(runtime, "glovebox") != 0) return gorun_other(runtime, argc, argv, first);
+    if (runtime && *runtime && strcmp(runtime, "glovebox") != 0)
+        return gorun_other(runtime, argc, argv, first);
     size_t const room = (size_t)argc + 16;
-    gorun_state s = {.cwd = gorun_cwd(), .temp_name = gorun_temp_name(),
-                     .moves = gbx_cli_alloc(room, sizeof *s.moves), .grants = gbx_cli_alloc(room, sizeof *s.grants)};
-    if (!s.cwd) return gbx_cli_usage_error("host-io", "there is no working directory", strerror(errno), "cd");
+    gorun_state s = {.cwd = gorun_cwd(),
+                     .temp_name = gorun_temp_name(),
+                     .moves = gbx_cli_alloc(room, sizeof *s.moves),
+                     .grants = gbx_cli_alloc(room, sizeof *s.grants)};
+    if (!s.cwd)
+        return gbx_cli_usage_error("host-io", "there is no working directory", strerror(errno),
+                                   "cd");
     size_t const len = strlen(argv[first]);
     s.is_test = len > 5 && !strcmp(argv[first] + len - 5, ".test");
     for (int i = first + 1; i < argc; i++) s.is_test = s.is_test || !strncmp(argv[i], "-test.", 6);
@@ -514,8 +531,10 @@ gbx_cli_gorun(int argc, char **argv, int first)
     const char *why;
     int status = CLI_EXIT_OK, number = 0;
     if (args && !gbx_cli_words_split(&s.words, args, CLI_FROM_ARGS, &why))
-        status = gbx_cli_usage_error("bad-value", GORUN_ARGS " cannot be read", why, "unset " GORUN_ARGS);
-    for (int i = 0; i < guest.argc; i++) gbx_cli_words_add(&s.words, guest.argv[i], CLI_FROM_WRAPPER);
+        status = gbx_cli_usage_error("bad-value", GORUN_ARGS " cannot be read", why,
+                                     "unset " GORUN_ARGS);
+    for (int i = 0; i < guest.argc; i++)
+        gbx_cli_words_add(&s.words, guest.argv[i], CLI_FROM_WRAPPER);
     cli_line line = {.is_go = true};
     if (status == CLI_EXIT_OK) status = gbx_cli_line_read(&line, CLI_RUN, &s.words, 2);
     if (status == CLI_EXIT_OK) status = gbx_cli_run_line(&line, &number);

@@ -6,8 +6,8 @@
  *     exec        what the tool starts: go test -exec 'glovebox go exec'
  *
  * What must hold: a file that is not ours is never written over. With --force it is renamed to
- * go_wasip1_wasm_exec.before-glovebox, and nothing of that name is lost either; in GOROOT it stays. After
- * `install` without an error the tool starts us: where PATH does not let it, that is an error, and says how. */
+ * go_wasip1_wasm_exec.before-glovebox, and nothing of that name is lost either; in GOROOT it stays.
+ * After `install` without an error the tool starts us: where PATH does not let it, that is an error. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,8 +96,8 @@ gotool_make_dir(const char *dir)
 static int
 gotool_failed(const char *path, int why)
 {
-    return gbx_cli_usage_error("host-io", gbx_cli_format("%s cannot be made", gbx_cli_quote(path)), strerror(why),
-                               "glovebox go install --dir DIR");
+    return gbx_cli_usage_error("host-io", gbx_cli_format("%s cannot be made", gbx_cli_quote(path)),
+                               strerror(why), "glovebox go install --dir DIR");
 }
 
 static int
@@ -108,8 +108,10 @@ gotool_refuse_foreign(const cli_gotool *tool, const char *dir, cli_wrapper there
             "wrapper-foreign",
             gbx_cli_format("there is a %s already", gbx_cli_quote(gotool_wrapper(dir))),
             gbx_cli_format("it is %s; nothing was changed", gbx_cli_gofind_whose(there)),
-            in_goroot ? gbx_cli_format("export PATH=%s:\"$PATH\" && glovebox go install", tool->bin ? gbx_cli_quote(tool->bin) : "DIR")
-                      : gbx_cli_format("glovebox go install --dir %s --force     (keeps it as " CLI_GO_WRAPPER GOTOOL_ASIDE ")",
+            in_goroot ? gbx_cli_format("export PATH=%s:\"$PATH\" && glovebox go install",
+                                       tool->bin ? gbx_cli_quote(tool->bin) : "DIR")
+                      : gbx_cli_format("glovebox go install --dir %s --force     (keeps it "
+                                       "as " CLI_GO_WRAPPER GOTOOL_ASIDE ")",
                                        gbx_cli_quote(dir)));
 }
 
@@ -137,7 +139,8 @@ gotool_link(const cli_gotool *tool, const char *dir, bool force)
     if (!self) return gotool_failed(wrapper, ENOENT);
     if (there != CLI_WRAPPER_NONE && !gotool_is_link_of_ours(there)) {
         if (!force || gotool_in_goroot(tool, dir)) return gotool_refuse_foreign(tool, dir, there);
-        if (!gotool_put_aside(wrapper)) return gotool_failed(gbx_cli_format("%s" GOTOOL_ASIDE, wrapper), errno);
+        if (!gotool_put_aside(wrapper))
+            return gotool_failed(gbx_cli_format("%s" GOTOOL_ASIDE, wrapper), errno);
     }
     const char *const fresh = gbx_cli_format("%s.%ld", wrapper, (long)getpid());
     if (symlink(self, fresh)) return gotool_failed(wrapper, errno);
@@ -156,11 +159,12 @@ gotool_tell_runtime(void)
 {
     const char *const runtime = getenv("GOWASIRUNTIME");
     if (!runtime || !*runtime || !strcmp(runtime, "glovebox")) return false;
-    gbx_cli_diag(&(cli_diag){.kind = "note",
-                             .slug = "other-runtime",
-                             .message = gbx_cli_format("GOWASIRUNTIME asks for %s", gbx_cli_quote(runtime)),
-                             .why = "the wrapper obeys it, so programs do not run in glovebox",
-                             .fix = "unset GOWASIRUNTIME"});
+    gbx_cli_diag(&(cli_diag){
+            .kind = "note",
+            .slug = "other-runtime",
+            .message = gbx_cli_format("GOWASIRUNTIME asks for %s", gbx_cli_quote(runtime)),
+            .why = "the wrapper obeys it, so programs do not run in glovebox",
+            .fix = "unset GOWASIRUNTIME"});
     return true;
 }
 
@@ -181,10 +185,14 @@ gotool_check(const cli_gotool *tool, const char *dir)
     gbx_cli_diag(&(cli_diag){
             .kind = "error",
             .slug = shadowed ? "wrapper-shadowed" : "wrapper-not-on-path",
-            .message = shadowed ? gbx_cli_format("the Go tool finds %s first", gbx_cli_quote(gotool_wrapper(path[first])))
-                                : gbx_cli_format("the Go tool does not find %s", gbx_cli_quote(gotool_wrapper(dir))),
-            .why = shadowed ? gbx_cli_format("it is %s, and its directory comes before %s on PATH",
-                                             gbx_cli_gofind_whose(gbx_cli_gofind_wrapper(path[first])), gbx_cli_quote(dir))
+            .message = shadowed ? gbx_cli_format("the Go tool finds %s first",
+                                                 gbx_cli_quote(gotool_wrapper(path[first])))
+                                : gbx_cli_format("the Go tool does not find %s",
+                                                 gbx_cli_quote(gotool_wrapper(dir))),
+            .why = shadowed ? gbx_cli_format(
+                                      "it is %s, and its directory comes before %s on PATH",
+                                      gbx_cli_gofind_whose(gbx_cli_gofind_wrapper(path[first])),
+                                      gbx_cli_quote(dir))
                             : gbx_cli_format("%s is not on PATH", gbx_cli_quote(dir)),
             .fix = gbx_cli_format("export PATH=%s:\"$PATH\"", gbx_cli_quote(dir))});
     return CLI_EXIT_DIFFERENT;
@@ -200,13 +208,15 @@ gbx_cli_go_install(const cli_gotool *tool, const char *dir, bool force)
         printf("%s is there already\n", gbx_cli_quote(gotool_wrapper(path[first])));
         return gotool_check(tool, path[first]);
     }
-    if (!dir && found == CLI_WRAPPER_MOVED && gotool_is_writable(path[first], false)) dir = path[first];
+    if (!dir && found == CLI_WRAPPER_MOVED && gotool_is_writable(path[first], false))
+        dir = path[first];
     if (!dir && force && first >= 0 && !gotool_in_goroot(tool, path[first])) dir = path[first];
     if (!dir) dir = gotool_choose(tool, path, first);
     if (!dir) dir = tool->bin;
     if (!dir)
         return gbx_cli_usage_error("wrapper-no-place", "there is no place for the wrapper",
-                                   "neither GOBIN, GOPATH nor HOME names a directory", "glovebox go install --dir DIR");
+                                   "neither GOBIN, GOPATH nor HOME names a directory",
+                                   "glovebox go install --dir DIR");
     struct stat st;
     if (stat(dir, &st) && !gotool_make_dir(dir)) return gotool_failed(dir, errno);
     int const status = gotool_link(tool, dir, force);
@@ -217,7 +227,8 @@ gbx_cli_go_install(const cli_gotool *tool, const char *dir, bool force)
 static bool
 gotool_remove_from(const char *dir)
 {
-    const char *const wrapper = gotool_wrapper(dir), *const aside = gbx_cli_format("%s" GOTOOL_ASIDE, wrapper);
+    const char *const wrapper = gotool_wrapper(dir), *const aside = gbx_cli_format(
+                                                             "%s" GOTOOL_ASIDE, wrapper);
     struct stat st;
     cli_wrapper const there = gbx_cli_gofind_wrapper(dir);
     if (!gotool_is_link_of_ours(there) || lstat(wrapper, &st) || !S_ISLNK(st.st_mode)) return false;
@@ -226,7 +237,8 @@ gotool_remove_from(const char *dir)
         return false;
     }
     printf("removed %s\n", gbx_cli_quote(wrapper));
-    if (!lstat(aside, &st) && !rename(aside, wrapper)) printf("put back %s\n", gbx_cli_quote(wrapper));
+    if (!lstat(aside, &st) && !rename(aside, wrapper))
+        printf("put back %s\n", gbx_cli_quote(wrapper));
     return true;
 }
 
@@ -238,7 +250,9 @@ gotool_uninstall(const cli_gotool *tool, const char *dir)
     if (dir) any = gotool_remove_from(dir);
     for (int i = 0; !dir && path[i]; i++) any = gotool_remove_from(path[i]) || any;
     if (!dir && tool->bin) any = gotool_remove_from(tool->bin) || any;
-    if (!any) printf("there is no link to glovebox%s%s\n", dir ? " in " : " on PATH", dir ? gbx_cli_quote(dir) : "");
+    if (!any)
+        printf("there is no link to glovebox%s%s\n", dir ? " in " : " on PATH",
+               dir ? gbx_cli_quote(dir) : "");
     return CLI_EXIT_OK;
 }
 
@@ -250,7 +264,8 @@ gotool_status(const cli_gotool *tool)
     for (int i = 0; path[i]; i++) {
         cli_wrapper const w = gbx_cli_gofind_wrapper(path[i]);
         if (w == CLI_WRAPPER_NONE || gotool_index(path, path[i]) < i) continue;
-        printf("%s %s: %s\n", i == first ? "*" : " ", gbx_cli_quote(gotool_wrapper(path[i])), gbx_cli_gofind_whose(w));
+        printf("%s %s: %s\n", i == first ? "*" : " ", gbx_cli_quote(gotool_wrapper(path[i])),
+               gbx_cli_gofind_whose(w));
     }
     bool const is_ours = first >= 0 && gbx_cli_gofind_wrapper(path[first]) == CLI_WRAPPER_OURS;
     if (first < 0) printf("the Go tool finds no %s\n", CLI_GO_WRAPPER);
@@ -261,10 +276,11 @@ gotool_status(const cli_gotool *tool)
 static int
 gotool_bad_word(const char *word)
 {
-    return gbx_cli_usage_error("unknown-option", gbx_cli_format("glovebox go does not know %s", gbx_cli_show(word)),
-                               "it takes install, uninstall, status or exec, and behind the first two --dir DIR; "
-                               "install takes --force",
-                               "glovebox help go-install");
+    return gbx_cli_usage_error(
+            "unknown-option", gbx_cli_format("glovebox go does not know %s", gbx_cli_show(word)),
+            "it takes install, uninstall, status or exec, and behind the first two --dir DIR; "
+            "install takes --force",
+            "glovebox help go-install");
 }
 
 int
@@ -282,17 +298,19 @@ gbx_cli_go(int argc, char **argv, int first)
     if (!is_install && !is_uninstall && strcmp(verb, "status") != 0) return gotool_bad_word(verb);
     for (int i = first + 1; i < argc; i++) {
         bool const takes = is_install || is_uninstall;
-        if (takes && !strncmp(argv[i], "--dir=", 6)) dir = argv[i] + 6;
-        else if (takes && !strcmp(argv[i], "--dir") && i + 1 < argc) dir = argv[++i];
-        else if (is_install && !strcmp(argv[i], "--force")) force = true;
-        else return gotool_bad_word(argv[i]);
+        if (takes && !strncmp(argv[i], "--dir=", 6))
+            dir = argv[i] + 6;
+        else if (takes && !strcmp(argv[i], "--dir") && i + 1 < argc)
+            dir = argv[++i];
+        else if (is_install && !strcmp(argv[i], "--force"))
+            force = true;
+        else
+            return gotool_bad_word(argv[i]);
     }
     if (dir) {
-        char *const real = realpath(dir, NULL);
+        const char *const real = gbx_cli_real_path(dir);
         if (!real) return gotool_failed(gotool_wrapper(dir), errno);
-        bool const is_as_given = *dir == '/';
-        dir = is_as_given ? gbx_cli_guest_path(dir) : gbx_cli_copy(real, strlen(real));
-        free(real);
+        dir = *dir == '/' ? gbx_cli_guest_path(dir) : real;
     }
     cli_gotool tool;
     gbx_cli_gofind(&tool);

@@ -284,7 +284,8 @@ options_print_variables(cli_text *t, const cli_line *line)
     for (cli_option_id id = 0; id < CLI_OPT_COUNT; id++) {
         bool is_set = false;
         for (int i = 0; i < line->given_count; i++)
-            is_set = is_set || (line->given[i].id == id && line->origin[line->given[i].word] == CLI_FROM_ENVIRON);
+            is_set = is_set || (line->given[i].id == id &&
+                                line->origin[line->given[i].word] == CLI_FROM_ENVIRON);
         if (is_set) gbx_cli_text_printf(t, "%s= ", gbx_cli_option_variable(id));
     }
 }
@@ -297,8 +298,8 @@ options_is_shown(const cli_line *line, const cli_edit *edit, int i)
     if (line->is_go) return i >= line->first && i < line->file && line->origin[i] == CLI_FROM_ARGS;
     bool touched = false;
     for (int k = edit->skip; k < edit->skip + edit->skip_count && k < line->argc; k++)
-        touched = touched || line->origin[k] == CLI_FROM_ENVIRON;
-    return line->origin[i] != CLI_FROM_ENVIRON || touched;
+        touched = touched || (line->origin && line->origin[k] == CLI_FROM_ENVIRON);
+    return !line->origin || line->origin[i] != CLI_FROM_ENVIRON || touched;
 }
 
 /* Options and what stands for FILE and behind it. */
@@ -338,7 +339,7 @@ gbx_cli_line_command(const cli_line *line, const cli_edit *edit)
     cli_text t = {0};
     bool touched = false;
     for (int i = edit->skip; i < edit->skip + edit->skip_count && i < line->argc; i++)
-        touched = touched || line->origin[i] == CLI_FROM_ENVIRON;
+        touched = touched || (line->origin && line->origin[i] == CLI_FROM_ENVIRON);
     if (touched && !line->is_go) options_print_variables(&t, line);
     options_print_words(&t, line, edit);
     if (line->is_go) {

@@ -32,6 +32,12 @@ plan_refuse_twice(const cli_plan *plan, int given, const char *guest, const char
             gbx_cli_line_command(plan->line, &edit));
 }
 
+static cli_origin
+plan_origin(const cli_plan *plan, int word)
+{
+    return plan->line->origin ? (cli_origin)plan->line->origin[word] : CLI_FROM_LINE;
+}
+
 static int
 plan_add_dir(cli_plan *plan, int given)
 {
@@ -42,9 +48,9 @@ plan_add_dir(cli_plan *plan, int given)
         const cli_dir *const old = &plan->dirs[i];
         struct stat a, b;
         if (strcmp(old->guest, dir.guest) != 0) continue;
-        const unsigned char *const origin = plan->line->origin;
         const cli_given *const list = plan->line->given;
-        if (origin[list[old->given].word] == CLI_FROM_WRAPPER && origin[list[given].word] != CLI_FROM_WRAPPER) {
+        bool const is_wrappers = plan_origin(plan, list[old->given].word) == CLI_FROM_WRAPPER;
+        if (is_wrappers && plan_origin(plan, list[given].word) != CLI_FROM_WRAPPER) {
             plan->dirs[i] = dir; /* what the user grants counts */
             return CLI_EXIT_OK;
         }
@@ -125,7 +131,8 @@ plan_room_for_env(cli_plan *plan, size_t more)
     cli_env *const env = gbx_cli_alloc(count, sizeof *env);
     const char **const absent = gbx_cli_alloc((size_t)plan->env_absent_count + count, sizeof *absent);
     if (plan->env_count) memcpy(env, plan->env, (size_t)plan->env_count * sizeof *env);
-    if (plan->env_absent_count) memcpy(absent, plan->env_absent, (size_t)plan->env_absent_count * sizeof *absent);
+    if (plan->env_absent_count)
+        memcpy(absent, plan->env_absent, (size_t)plan->env_absent_count * sizeof *absent);
     plan->env = env;
     plan->env_absent = absent;
 }
@@ -190,7 +197,7 @@ plan_check_dialect(const char *name)
 {
     return gbx_cli_dialect_find(name) < CLI_DIALECT_COUNT
                    ? CLI_EXIT_OK
-                   : plan_bad_value(CLI_OPT_DIALECT, name, "it is the name of a runtime whose options are known");
+                   : plan_bad_value(CLI_OPT_DIALECT, name, "it is a runtime whose options are known");
 }
 
 static int

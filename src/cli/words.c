@@ -68,8 +68,10 @@ gbx_cli_option_variable(cli_option_id id)
     if (id == CLI_OPT_HELP || id == CLI_OPT_VERSION) return NULL;
     char *const name = gbx_cli_format(WORDS_PREFIX "%s", gbx_cli_options[id].name + 2);
     for (char *p = name; *p; p++) {
-        if (*p == '-') *p = '_';
-        else if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 'a' + 'A');
+        if (*p == '-')
+            *p = '_';
+        else if (*p >= 'a' && *p <= 'z')
+            *p = (char)(*p - 'a' + 'A');
     }
     return name;
 }
@@ -77,16 +79,18 @@ gbx_cli_option_variable(cli_option_id id)
 static int
 words_refuse(const char *name, const char *value, const char *why)
 {
-    return gbx_cli_usage_error("bad-value",
-                               gbx_cli_format("the variable %s cannot be %s", name, gbx_cli_quote(value)), why,
-                               gbx_cli_format("unset %s", name));
+    return gbx_cli_usage_error(
+            "bad-value", gbx_cli_format("the variable %s cannot be %s", name, gbx_cli_quote(value)),
+            why, gbx_cli_format("unset %s", name));
 }
 
 /* A flag's variable: what people write for yes and no. */
 static int
 words_add_flag(cli_words *words, cli_option_id id, const char *name, const char *value)
 {
-    static const char *const yes[] = {"1", "y", "yes", "true", "on"}, *const no[] = {"0", "n", "no", "false", "off"};
+    static const char *const yes[] = {"1", "y", "yes", "true", "on"}, *const no[] = {"0", "n", "no",
+                                                                                     "false",
+                                                                                     "off"};
     for (size_t i = 0; i < CLI_LEN(yes); i++) {
         if (!strcmp(value, no[i])) return CLI_EXIT_OK;
         if (strcmp(value, yes[i]) != 0) continue;
@@ -103,10 +107,13 @@ words_add_option(cli_words *words, cli_option_id id, const char *name, const cha
     const char *why;
     if (!o->argument) return words_add_flag(words, id, name, value);
     cli_words values = {0};
-    if (!(o->commands & CLI_MANY)) gbx_cli_words_add(&values, value, CLI_FROM_ENVIRON);
-    else if (!gbx_cli_words_split(&values, value, CLI_FROM_ENVIRON, &why)) return words_refuse(name, value, why);
+    if (!(o->commands & CLI_MANY))
+        gbx_cli_words_add(&values, value, CLI_FROM_ENVIRON);
+    else if (!gbx_cli_words_split(&values, value, CLI_FROM_ENVIRON, &why))
+        return words_refuse(name, value, why);
     for (int i = 0; i < values.argc; i++)
-        gbx_cli_words_add(words, gbx_cli_format("%s=%s", o->name, values.argv[i]), CLI_FROM_ENVIRON);
+        gbx_cli_words_add(words, gbx_cli_format("%s=%s", o->name, values.argv[i]),
+                          CLI_FROM_ENVIRON);
     return CLI_EXIT_OK;
 }
 
@@ -117,13 +124,15 @@ words_tell_near(const char *assignment, size_t len)
     const char *const name = gbx_cli_copy(assignment, len);
     for (cli_option_id id = 0; id < CLI_OPT_COUNT; id++) {
         const char *const ours = gbx_cli_option_variable(id);
-        if (!ours || strlen(ours) < sizeof WORDS_PREFIX + 2 || gbx_cli_distance(name, ours) != 1) continue;
-        gbx_cli_diag(&(cli_diag){.kind = "note",
-                                 .slug = "unknown-variable",
-                                 .message = gbx_cli_format("%s is no variable of glovebox; did you mean %s?",
-                                                           gbx_cli_show(name), ours),
-                                 .why = "nothing reads it",
-                                 .fix = gbx_cli_format("export %s=\"$%s\"", ours, gbx_cli_show(name))});
+        if (!ours || strlen(ours) < sizeof WORDS_PREFIX + 2 || gbx_cli_distance(name, ours) != 1)
+            continue;
+        gbx_cli_diag(&(cli_diag){
+                .kind = "note",
+                .slug = "unknown-variable",
+                .message = gbx_cli_format("%s is no variable of glovebox; did you mean %s?",
+                                          gbx_cli_show(name), ours),
+                .why = "nothing reads it",
+                .fix = gbx_cli_format("export %s=\"$%s\"", ours, gbx_cli_show(name))});
         return;
     }
 }
