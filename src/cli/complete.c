@@ -161,16 +161,16 @@ complete_bash(void)
           stdout);
 }
 
-/* In zsh's specifications `:` and `[` mean something. */
+/* In zsh's specifications `:`, `[`, `]` and a backslash mean something. */
 static const char *
 complete_zsh_text(const char *text)
 {
     cli_text t = {0};
-    for (const char *p = complete_brief(text); *p; p++) {
+    for (const char *p = text; *p && *p != '\n' && *p != ';'; p++) {
         if (strchr(":[]\\", *p)) gbx_cli_text_add(&t, "\\", 1);
         gbx_cli_text_add(&t, p, 1);
     }
-    return gbx_cli_text_get(&t);
+    return complete_brief(gbx_cli_text_get(&t));
 }
 
 static void

@@ -38,14 +38,12 @@ cli_option_id
 gbx_cli_option_find(const char *word)
 {
     size_t const len = strcspn(word, "=");
-    bool const one_dash = word[0] == '-' && word[1] != '-' && len > 3; /* as Go's flags are written */
     if (!strcmp(word, "-h")) return CLI_OPT_HELP;
     if (!strcmp(word, "-o")) return CLI_OPT_OUT;
     if (!strcmp(word, "-n")) return CLI_OPT_ROUNDS;
     for (cli_option_id id = 0; id < CLI_OPT_COUNT; id++) {
         const char *const name = gbx_cli_options[id].name;
         if (strlen(name) == len && !memcmp(name, word, len)) return id;
-        if (one_dash && strlen(name) == len + 1 && !memcmp(name + 1, word, len)) return id;
     }
     return CLI_OPT_COUNT;
 }
