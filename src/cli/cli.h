@@ -84,6 +84,27 @@ int gbx_cli_usage_error(const char *slug, const char *message, const char *why, 
 /* Bold and colour on standard error: a terminal, NO_COLOR unset or empty, TERM not "dumb". */
 bool gbx_cli_colour(void);
 
+/* ---- words.c: where the words of a command line come from ---- */
+
+typedef enum cli_origin {
+    CLI_FROM_LINE,    /* typed, or translated from what was typed */
+    CLI_FROM_ENVIRON, /* a variable GLOVEBOX_NAME */
+    CLI_FROM_WRAPPER, /* what the wrapper of the Go tool grants */
+    CLI_FROM_ARGS     /* GOWASIRUNTIMEARGS */
+} cli_origin;
+
+/* A growing command line, ended by NULL. Zeroed: empty. */
+typedef struct cli_words {
+    char **argv;
+    unsigned char *origin; /* a cli_origin each */
+    int argc, cap;
+} cli_words;
+
+void gbx_cli_words_add(cli_words *words, const char *word, cli_origin origin);
+/* Add the words of `text`, split as a shell would split them: blanks, '...', "...", \x. False with *why
+ * where a quote is not closed. */
+bool gbx_cli_words_split(cli_words *words, const char *text, cli_origin origin, const char **why);
+
 /* ---- options.c: the command line, read through options.def ---- */
 
 /* Commands that share a table of options. */
@@ -95,6 +116,7 @@ typedef enum cli_command {
     CLI_AUDIT = 16,
     CLI_RECORD = 32 /* `policy` */
 } cli_command;
+#define CLI_MANY 0x8000u /* among the commands of an option: it may be repeated */
 
 typedef enum cli_option_id {
 #define CLI_OPTION(id, name, argument, commands, help) CLI_OPT_##id,
@@ -133,6 +155,8 @@ typedef struct cli_line {
     int args; /* first word of the guest, behind FILE */
     struct cli_grant *hosts; /* host functions that the policy declares */
     int host_count;
+    const unsigned char *origin; /* of each word, a cli_origin; NULL: all from the line */
+    bool is_go; /* started by the Go tool: a fix is to go into GOWASIRUNTIMEARGS */
 } cli_line;
 
 /* Split; on an error says what is wrong and gives CLI_EXIT_SETUP. */
@@ -140,6 +164,33 @@ int gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **arg
 /* Add what the policy grants that --policy names, before all else: where both speak, the command line counts.
  * On a mistake says which and gives CLI_EXIT_SETUP. */
 int gbx_cli_policy_apply(cli_line *line);
+/* The same of words that come from several places. */
+int gbx_cli_line_read(cli_line *line, cli_command command, const cli_words *words, int first);
+/* The name of an option's variable, GLOVEBOX_MAX_MEMORY of --max-memory; NULL: it has none. */
+const char *gbx_cli_option_variable(cli_option_id id);
+/* The options that the variables GLOVEBOX_NAME give to `command`, as words. On a mistake says which and
+ * gives CLI_EXIT_SETUP. */
+int gbx_cli_environ_words(cli_words *words, cli_command command);
+
+/* ---- dialect.c: the options of other runtimes, in ours ---- */
+
+typedef enum cli_dialect {
+    CLI_DIALECT_ANY, /* ours, and what can mean one thing only */
+    CLI_DIALECT_WASMTIME,
+    CLI_DIALECT_WAZERO,
+    CLI_DIALECT_WASMEDGE,
+    CLI_DIALECT_WASMER,
+    CLI_DIALECT_IWASM,
+    CLI_DIALECT_COUNT
+} cli_dialect;
+
+/* By its name, or the base name of a path; CLI_DIALECT_COUNT: there is none. */
+cli_dialect gbx_cli_dialect_find(const char *name);
+/* Write `in` with our options only: on to FILE, and that. On a mistake says which and gives
+ * CLI_EXIT_SETUP. */
+int gbx_cli_dialect_translate(const cli_words *in, int first, cli_command command, cli_words *out);
+/* The nearest option of another runtime that is accepted here, as it is written; NULL: none is near. */
+const char *gbx_cli_dialect_near(const char *name, unsigned *best);
 /* Index into given[] of the last `id`, -1 when it was not given; and its value, NULL likewise. */
 int gbx_cli_line_find(const cli_line *line, cli_option_id id);
 const char *gbx_cli_line_value(const cli_line *line, cli_option_id id);
@@ -302,6 +353,7 @@ int gbx_cli_plan_make(cli_plan *plan, const cli_line *line);
  * help or the version, is printed; or the exit code of a mistake, which was reported. */
 #define CLI_ANSWERED (-1)
 int gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, char **argv, int first);
+int gbx_cli_begin_line(cli_plan *plan, cli_line *line); /* the same of a line that is parsed */
 
 /* ---- the rest ---- */
 
@@ -407,7 +459,10 @@ int gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest
 
 /* run.c: the command `run`. `first` is the index of its first word. */
 int gbx_cli_run(int argc, char **argv, int first);
-int gbx_cli_run_plan(const cli_plan *plan); /* the same, from its plan on */
+/* From its plan on. *number is the signal that the process is to die of, 0: none. */
+int gbx_cli_run_plan(const cli_plan *plan, int *number);
+/* A line that is parsed already; likewise. */
+int gbx_cli_run_line(cli_line *line, int *number);
 
 void gbx_cli_guest_release(cli_guest *guest);
 /* Of all commands that run FILE: arguments, variables and directories of the plan; and the guest from its
@@ -440,7 +495,65 @@ void gbx_cli_help_measure(FILE *to);
 int gbx_cli_explore(int argc, char **argv, int first);
 void gbx_cli_help_explore(FILE *to);
 
+/* gotool.c: the command `go`, likewise; the name of what the Go tool looks for. gorun.c: what it does. */
+#define CLI_GO_WRAPPER "go_wasip1_wasm_exec"
+int gbx_cli_go(int argc, char **argv, int first);
+int gbx_cli_gorun(int argc, char **argv, int first);
+/* The command that the user gave to the Go tool, with GOWASIRUNTIMEARGS as given; quoted for a shell. */
+const char *gbx_cli_gorun_command(const cli_line *line, const char *args);
+
+/* gofind.c: Go and the wrapper as they are on this machine. */
+typedef struct cli_gotool {
+    const char *go;      /* the command, absolute; NULL: none on PATH */
+    const char *version; /* "go1.26.8"; "" where it does not say */
+    int minor;           /* 26; -1: unknown */
+    const char *goroot;  /* "" where it does not say, and so on */
+    const char *bin;     /* where `go install` puts programs; NULL: nowhere */
+} cli_gotool;
+
+typedef enum cli_wrapper {
+    CLI_WRAPPER_NONE,
+    CLI_WRAPPER_OURS,
+    CLI_WRAPPER_MOVED, /* a link to a glovebox, which is not this one */
+    CLI_WRAPPER_BROKEN, /* a link to a glovebox that is gone */
+    CLI_WRAPPER_STOCK,  /* Go's own, which starts another runtime */
+    CLI_WRAPPER_OTHER
+} cli_wrapper;
+
+#define CLI_GO_FLOOR 21 /* Go 1.21 is the first with wasip1 */
+
+void gbx_cli_gofind(cli_gotool *tool);
+/* What stands in `dir` under the wrapper's name. */
+cli_wrapper gbx_cli_gofind_wrapper(const char *dir);
+/* The directories in which the Go tool looks, in this order; NULL behind the last. */
+const char **gbx_cli_gofind_path(const cli_gotool *tool);
+/* The index in `path` of the first directory with a wrapper that would be started, -1: none. */
+int gbx_cli_gofind_first(const char *const *path);
+const char *gbx_cli_real_path(const char *path); /* absolute, without links; NULL: there is nothing */
+const char *gbx_cli_gofind_self(void); /* this program, links resolved; NULL: unknown */
+const char *gbx_cli_gofind_whose(cli_wrapper wrapper); /* in words */
+/* Put the wrapper where the Go tool finds it, into `dir` where one is given. force: put somebody else's
+ * aside. Says what it did, gives the exit code. */
+int gbx_cli_go_install(const cli_gotool *tool, const char *dir, bool force);
+
+/* doctor.c: the command `doctor`, likewise. */
+int gbx_cli_doctor(int argc, char **argv, int first);
+
+/* complete.c: the command `completion`, likewise. */
+int gbx_cli_completion(int argc, char **argv, int first);
+
+/* main.c, commands.def */
+typedef struct cli_command_row {
+    const char *name;
+    int (*run)(int argc, char **argv, int first);
+    const char *usage, *words;
+} cli_command_row;
+extern const cli_command_row gbx_cli_commands[];
+size_t gbx_cli_command_count(void);
+
 /* help.c */
+/* The i-th page that `glovebox help` has by name, NULL behind the last; *title says what it is about. */
+const char *gbx_cli_help_topic(size_t i, const char **title);
 int gbx_cli_help(int argc, char **argv, int first);
 void gbx_cli_help_run(FILE *to);
 void gbx_cli_help_diff(FILE *to);
@@ -448,5 +561,6 @@ void gbx_cli_help_all(FILE *to);
 /* Those that `command` has; 0: all. */
 void gbx_cli_help_options(FILE *to, const cli_option *options, size_t count, unsigned command);
 int gbx_cli_version(void);
+int gbx_cli_version_command(int argc, char **argv, int first);
 
 #endif

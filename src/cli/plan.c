@@ -33,6 +33,12 @@ plan_refuse_twice(const cli_plan *plan, int given, const char *guest, const char
             gbx_cli_line_command(plan->line, &edit));
 }
 
+static cli_origin
+plan_origin(const cli_plan *plan, int word)
+{
+    return plan->line->origin ? (cli_origin)plan->line->origin[word] : CLI_FROM_LINE;
+}
+
 static int
 plan_add_dir(cli_plan *plan, int given)
 {
@@ -43,6 +49,12 @@ plan_add_dir(cli_plan *plan, int given)
         const cli_dir *const old = &plan->dirs[i];
         struct stat a, b;
         if (strcmp(old->guest, dir.guest) != 0) continue;
+        const cli_given *const list = plan->line->given;
+        bool const is_wrappers = plan_origin(plan, list[old->given].word) == CLI_FROM_WRAPPER;
+        if (is_wrappers && plan_origin(plan, list[given].word) != CLI_FROM_WRAPPER) {
+            plan->dirs[i] = dir; /* what the user grants counts */
+            return CLI_EXIT_OK;
+        }
         if (!stat(old->host, &a) && !stat(dir.host, &b) && a.st_dev == b.st_dev &&
             a.st_ino == b.st_ino && old->read_only == dir.read_only)
             return CLI_EXIT_OK;
@@ -123,15 +135,81 @@ plan_add_env(cli_plan *plan, const char *given)
     return CLI_EXIT_OK;
 }
 
-/* All but PWD: the guest's working directory is of its own tree. */
+/* A list that grows: files of variables have as many as they like. */
 static void
-plan_add_environ(cli_plan *plan)
+plan_room_for_env(cli_plan *plan, size_t more)
 {
-    for (char **e = environ; *e; e++) {
-        const char *const equals = strchr(*e, '=');
-        if (!equals || equals == *e || !strncmp(*e, "PWD=", 4)) continue;
-        plan_set_env(plan, gbx_cli_copy(*e, (size_t)(equals - *e)), equals + 1);
+    size_t const count = (size_t)plan->env_count + more + 2;
+    cli_env *const env = gbx_cli_alloc(count, sizeof *env);
+    const char **const absent = gbx_cli_alloc((size_t)plan->env_absent_count + count, sizeof *absent);
+    if (plan->env_count) memcpy(env, plan->env, (size_t)plan->env_count * sizeof *env);
+    if (plan->env_absent_count)
+        memcpy(absent, plan->env_absent, (size_t)plan->env_absent_count * sizeof *absent);
+    plan->env = env;
+    plan->env_absent = absent;
+}
+
+/* All but our own, and PWD, which is a directory of this machine (plan_inherit_pwd). */
+static void
+plan_inherit_env(cli_plan *plan)
+{
+    extern char **environ;
+    size_t count = 0;
+    while (environ[count]) count++;
+    plan_room_for_env(plan, count + (size_t)plan->line->given_count);
+    for (size_t i = 0; i < count; i++) {
+        const char *const equals = strchr(environ[i], '=');
+        bool const is_ours = !strncmp(environ[i], "GLOVEBOX_", 9) || !strncmp(environ[i], "PWD=", 4);
+        if (!equals || equals == environ[i] || is_ours) continue;
+        plan_set_env(plan, gbx_cli_copy(environ[i], (size_t)(equals - environ[i])), equals + 1);
     }
+}
+
+/* The working directory here, where the guest has it by the same name. */
+static void
+plan_inherit_pwd(cli_plan *plan)
+{
+    const char *const pwd = getenv("PWD");
+    if (!pwd || plan->pwd || gbx_cli_line_find(plan->line, CLI_OPT_ENV_INHERIT) < 0) return;
+    for (int i = 0; i < plan->dir_count; i++) {
+        const cli_dir *const dir = &plan->dirs[i];
+        size_t const len = strcmp(dir->guest, "/") != 0 ? strlen(dir->guest) : 0;
+        bool const is_under = !strncmp(pwd, dir->guest, len) && (pwd[len] == '/' || !pwd[len]);
+        if (!is_under || strcmp(dir->guest, dir->host) != 0) continue;
+        plan_set_env(plan, "PWD", pwd);
+        return;
+    }
+}
+
+static int
+plan_read_env(cli_plan *plan, const char *path)
+{
+    char line[16384];
+    FILE *const f = fopen(path, "re");
+    if (!f) return plan_bad_value(CLI_OPT_ENV_FILE, path, strerror(errno));
+    int status = CLI_EXIT_OK;
+    while (status == CLI_EXIT_OK && fgets(line, sizeof line, f)) {
+        size_t const len = strcspn(line, "\n");
+        if (!line[len] && len + 1 == sizeof line) {
+            status = plan_bad_value(CLI_OPT_ENV_FILE, path, "a line of it is too long");
+            break;
+        }
+        size_t const end = len && line[len - 1] == '\r' ? len - 1 : len;
+        const char *const text = gbx_cli_copy(line, end);
+        if (!*text || *text == '#') continue;
+        plan_room_for_env(plan, 1 + (size_t)plan->line->given_count);
+        status = plan_add_env(plan, text);
+    }
+    (void)fclose(f);
+    return status;
+}
+
+static int
+plan_check_dialect(const char *name)
+{
+    return gbx_cli_dialect_find(name) < CLI_DIALECT_COUNT
+                   ? CLI_EXIT_OK
+                   : plan_bad_value(CLI_OPT_DIALECT, name, "it is a runtime whose options are known");
 }
 
 static int
@@ -142,7 +220,7 @@ plan_set_cwd(cli_plan *plan, const char *cwd)
         return plan_bad_value(CLI_OPT_CWD, cwd,
                               "it is a path in the guest's own tree, which starts at /");
     }
-    if (plan->pwd && strcmp(plan->pwd, path) != 0) {
+    if (plan->pwd && strcmp(plan->pwd, path) != 0 && !plan->line->is_go) {
         return gbx_cli_usage_error("cwd-twice", "--cwd and --env PWD name different directories",
                                    gbx_cli_format("--cwd sets PWD to %s, --env sets it to %s",
                                                   gbx_cli_quote(path), gbx_cli_quote(plan->pwd)),
@@ -325,6 +403,9 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_LISTEN: return gbx_cli_listen_plan(plan, given);
     case CLI_OPT_ENV: return plan_add_env(plan, value);
     case CLI_OPT_TIMEOUT: return plan_set_timeout(plan, value);
+    case CLI_OPT_ENV_INHERIT: plan_inherit_env(plan); break;
+    case CLI_OPT_ENV_FILE: return plan_read_env(plan, value);
+    case CLI_OPT_DIALECT: return plan_check_dialect(value);
     case CLI_OPT_FUEL: return plan_set_fuel(plan, value);
     case CLI_OPT_MAX_MEMORY: return plan_set_memory(plan, value);
     case CLI_OPT_MAX_OUTPUT: return plan_set_bytes(CLI_OPT_MAX_OUTPUT, value, &plan->output_bytes);
@@ -339,7 +420,6 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_ROUNDS: return plan_set_rounds(plan, value);
     case CLI_OPT_JSON: plan->json = true; break;
     case CLI_OPT_STUB: return gbx_cli_stub_parse(plan, value);
-    case CLI_OPT_ENV_INHERIT: /* before the others */
     case CLI_OPT_POLICY: /* its grants stand among the others */
     case CLI_OPT_LOG: /* as soon as it is read */
     case CLI_OPT_SCRATCH: /* after all --dir */
@@ -363,9 +443,7 @@ plan_apply(cli_plan *plan, int given)
 int
 gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
 {
-    size_t room = (size_t)line->given_count + 2; /* and PWD */
-    bool const inherits = gbx_cli_line_find(line, CLI_OPT_ENV_INHERIT) >= 0;
-    for (char **e = environ; inherits && *e; e++) room++;
+    size_t const room = (size_t)line->given_count + 2; /* and PWD */
     *plan = (cli_plan){
             .line = line,
             .timeout_ns = GBX_UNLIMITED,
@@ -381,7 +459,6 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
             .stubs = gbx_cli_alloc(room, sizeof *plan->stubs),
             .env_absent = gbx_cli_alloc(room, sizeof *plan->env_absent),
     };
-    if (inherits) plan_add_environ(plan);
     int status = plan_set_names(plan);
     if (status == CLI_EXIT_OK && line->command & (CLI_RUN | CLI_COMPILE | CLI_RECORD))
         status = plan_set_cache(plan);
@@ -396,6 +473,7 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
     gbx_cli_diag_place(NULL);
     const char *const cwd = gbx_cli_line_value(line, CLI_OPT_CWD);
     if (status == CLI_EXIT_OK && cwd) status = plan_set_cwd(plan, cwd);
+    if (status == CLI_EXIT_OK) plan_inherit_pwd(plan);
     bool relative = false;
     for (int i = 0; i < plan->dir_count; i++) relative = relative || plan->dirs[i].relative;
     if (status == CLI_EXIT_OK && relative && !plan->pwd) plan_set_env(plan, "PWD", "/");
@@ -420,12 +498,17 @@ static const plan_command plan_commands[] = {
 int
 gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, char **argv, int first)
 {
+    int const status = gbx_cli_line_parse(line, command, argc, argv, first);
+    return status == CLI_EXIT_OK ? gbx_cli_begin_line(plan, line) : status;
+}
+
+int
+gbx_cli_begin_line(cli_plan *plan, cli_line *line)
+{
     const plan_command *row = plan_commands;
-    while (row->command != command) row++;
-    int status = gbx_cli_line_parse(line, command, argc, argv, first);
-    if (status != CLI_EXIT_OK) return status;
+    while (row->command != line->command) row++;
     if (gbx_cli_line_find(line, CLI_OPT_HELP) >= 0) {
-        bool const is_named = first > 1;
+        bool const is_named = line->first > 1;
         (is_named ? row->help : gbx_cli_help_all)(stdout);
         return CLI_ANSWERED;
     }
@@ -433,10 +516,10 @@ gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, cha
         (void)gbx_cli_version();
         return CLI_ANSWERED;
     }
-    if (line->file == argc)
+    if (line->file == line->argc)
         return gbx_cli_usage_error("no-file", gbx_cli_format("there is no FILE to %s", row->verb),
                                    "the command line ends after the options",
                                    gbx_cli_line_command(line, &(cli_edit){.args = "main.wasm"}));
-    status = gbx_cli_policy_apply(line);
+    int const status = gbx_cli_policy_apply(line);
     return status == CLI_EXIT_OK ? gbx_cli_plan_make(plan, line) : status;
 }

@@ -510,5 +510,8 @@ gbx_cli_policy(int argc, char **argv, int first)
     plan.record = policy_record;
     plan.recorded = &policy_run.stubs;
     plan.recorded_count = &policy_run.stub_count;
-    return gbx_cli_run_plan(&plan);
+    int number;
+    status = gbx_cli_run_plan(&plan, &number);
+    if (number) gbx_cli_die_of(number);
+    return status;
 }

@@ -236,10 +236,11 @@ run_all(run_state *run, const cli_plan *plan)
 }
 
 int
-gbx_cli_run_plan(const cli_plan *plan)
+gbx_cli_run_plan(const cli_plan *plan, int *number)
 {
     run_state run = {0};
     int status = CLI_EXIT_OK;
+    *number = 0;
     FILE *const account = gbx_cli_account_open(plan, &status);
     if (status != CLI_EXIT_OK) return status;
     if (plan->explain || account) gbx_cli_clock_begin(&run.clock);
@@ -252,18 +253,31 @@ gbx_cli_run_plan(const cli_plan *plan)
     const char *const ended = run.ended ? run.ended : "exit";
     if (plan->record) status = plan->record(plan, &run.guest, ended, status);
     status = gbx_cli_account_close(account, plan, &run.guest, &run.clock, ended, status);
-    int const ending = gbx_cli_listen_end(status), number = run.pipe_broke ? SIGPIPE : ending;
+    int const ending = gbx_cli_listen_end(status);
+    *number = run.pipe_broke ? SIGPIPE : ending;
     gbx_cli_guest_release(&run.guest);
-    if (number) gbx_cli_die_of(number);
     return status;
+}
+
+int
+gbx_cli_run_line(cli_line *line, int *number)
+{
+    cli_plan plan;
+    *number = 0;
+    int const status = gbx_cli_begin_line(&plan, line);
+    if (status != CLI_EXIT_OK) return status == CLI_ANSWERED ? CLI_EXIT_OK : status;
+    return gbx_cli_run_plan(&plan, number);
 }
 
 int
 gbx_cli_run(int argc, char **argv, int first)
 {
     cli_line line;
-    cli_plan plan;
-    int const status = gbx_cli_begin(&plan, &line, CLI_RUN, argc, argv, first);
-    if (status != CLI_EXIT_OK) return status == CLI_ANSWERED ? CLI_EXIT_OK : status;
-    return gbx_cli_run_plan(&plan);
+    int number;
+    int status = gbx_cli_line_parse(&line, CLI_RUN, argc, argv, first);
+    if (status == CLI_EXIT_OK) {
+        status = gbx_cli_run_line(&line, &number);
+        if (number) gbx_cli_die_of(number);
+    }
+    return status;
 }

@@ -57,6 +57,15 @@ warn_is_ours(const cli_plan *plan)
     return !strncmp(slash ? slash + 1 : name, "glovebox", strlen("glovebox"));
 }
 
+/* The grant was typed: neither a policy's, nor of a variable or the Go tool's wrapper. */
+static bool
+warn_is_typed(const cli_plan *plan, const cli_dir *dir)
+{
+    const cli_given *const given = &plan->line->given[dir->given];
+    const unsigned char *const origin = plan->line->origin;
+    return !given->at && (!origin || origin[given->word] == CLI_FROM_LINE);
+}
+
 /* Names alone, and how many. */
 static void
 warn_secrets(const cli_plan *plan, const gbx_wasi *wasi)
@@ -94,8 +103,7 @@ gbx_cli_warn_begin(const cli_plan *plan, gbx_wasi *wasi)
     if (!plan->hints || !warn_is_ours(plan)) return;
     if (gbx_cli_line_find(plan->line, CLI_OPT_ENV_INHERIT) >= 0) warn_secrets(plan, wasi);
     for (int i = 0; i < plan->dir_count; i++)
-        is_broad = is_broad ||
-                   (!plan->line->given[plan->dirs[i].given].at && warn_why(&plan->dirs[i]));
+        is_broad = is_broad || (warn_is_typed(plan, &plan->dirs[i]) && warn_why(&plan->dirs[i]));
     if (is_broad) gbx_wasi_note_uses(wasi, true);
 }
 
@@ -175,7 +183,7 @@ gbx_cli_warn(const cli_plan *plan, const gbx_wasi *wasi, const gbx_store *store)
     if (!warn_is_ours(plan)) return;
     for (int i = 0; i < plan->dir_count; i++) {
         const cli_dir *const d = &plan->dirs[i];
-        const char *const why = plan->line->given[d->given].at ? NULL : warn_why(d);
+        const char *const why = warn_is_typed(plan, d) ? warn_why(d) : NULL;
         if (!why) continue;
         warn_dir(plan, d, why, store);
         return;
