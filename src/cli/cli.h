@@ -381,7 +381,7 @@ typedef struct cli_guess {
     const char *host, *guest;
 } cli_guess;
 bool gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out);
-/* policy_used.c: the guest's path lies in the guest's directory `dir`, or is it, both clean; the host's
+/* needs.c: the guest's path lies in the guest's directory `dir`, or is it, both clean; the host's
  * path of a guest's path in the grant of `host` as `guest`. */
 bool gbx_cli_beneath(const char *path, const char *dir);
 const char *gbx_cli_host_path(const char *host, const char *guest, const char *path);

@@ -42,7 +42,7 @@ const cli_grant *gbx_cli_policy_find(const cli_policy *p, cli_option_id id);
 int gbx_cli_policy_check(const cli_policy *old, const cli_policy *new);
 int gbx_cli_policy_describe(const cli_policy *p);
 
-/* policy_used.c: the directories that a run used, or wanted, as grants. */
+/* needs.c: the directories that a run used, or wanted, as grants. */
 typedef struct cli_wanted {
     const char *host, *guest;
     bool changes;

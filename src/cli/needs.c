@@ -34,14 +34,14 @@ gbx_cli_host_path(const char *host, const char *guest, const char *path)
 }
 
 static bool
-used_is_dir(const char *path)
+needs_is_dir(const char *path)
 {
     struct stat st;
     return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
 static void
-used_add(cli_needs *n, const char *host, const char *guest, bool changes)
+needs_add(cli_needs *n, const char *host, const char *guest, bool changes)
 {
     for (int i = 0; i < n->dir_count; i++) {
         if (strcmp(n->dirs[i].guest, guest)) continue;
@@ -52,14 +52,14 @@ used_add(cli_needs *n, const char *host, const char *guest, bool changes)
 }
 
 static void
-used_refuse(cli_needs *n, const char *path, const char *why)
+needs_refuse(cli_needs *n, const char *path, const char *why)
 {
     n->refused[n->refused_count++] = (cli_refused){path, why};
 }
 
 /* The grant that the guest's path belongs to; NULL: none of a directory of this machine. */
 static const cli_dir *
-used_grant(const cli_plan *plan, const char *path)
+needs_grant(const cli_plan *plan, const char *path)
 {
     const cli_dir *best = NULL;
     for (int i = 0; i < plan->dir_count; i++) {
@@ -76,7 +76,7 @@ used_grant(const cli_plan *plan, const char *path)
 
 /* The directory of the guest that holds `guest` and all that its links lead to within the grant. */
 static const char *
-used_widen(const cli_dir *d, const char *guest)
+needs_widen(const cli_dir *d, const char *guest)
 {
     char root[PATH_MAX], real[PATH_MAX];
     char *const at = gbx_cli_format("%s", guest);
@@ -94,31 +94,31 @@ used_widen(const cli_dir *d, const char *guest)
 }
 
 static void
-used_row(const cli_plan *plan, const gbx_use *use, cli_needs *n)
+needs_row(const cli_plan *plan, const gbx_use *use, cli_needs *n)
 {
-    const cli_dir *const d = used_grant(plan, use->path);
+    const cli_dir *const d = needs_grant(plan, use->path);
     if (!d) return; /* of a scratch directory */
-    const char *const guest = used_widen(d, gbx_cli_format("%s", use->path));
-    used_add(n, gbx_cli_host_path(d->host, d->guest, guest), guest, use->changes);
+    const char *const guest = needs_widen(d, gbx_cli_format("%s", use->path));
+    needs_add(n, gbx_cli_host_path(d->host, d->guest, guest), guest, use->changes);
 }
 
 static void
-used_refused(const cli_plan *plan, const gbx_use *use, cli_needs *n)
+needs_refused(const cli_plan *plan, const gbx_use *use, cli_needs *n)
 {
     cli_guess guess;
     const char *const path = gbx_cli_format("%s", use->path);
     if (gbx_cli_is_probe(path + 1)) {
-        used_refuse(n, path, "Go's library looks for it by itself, and does without");
+        needs_refuse(n, path, "Go's library looks for it by itself, and does without");
     } else if (strlen(path) > 250) {
-        used_refuse(n, path, "its name is too long to look for it here");
+        needs_refuse(n, path, "its name is too long to look for it here");
     } else if (!path[1]) {
-        used_refuse(n, path, "the root of the guest's tree: it is always there");
+        needs_refuse(n, path, "the root of the guest's tree: it is always there");
     } else if (!gbx_cli_guess(plan, path + 1, &guess)) {
-        used_refuse(n, path,
+        needs_refuse(n, path,
                     use->changes ? "there is no directory here that it could be made in"
                                  : "it is not here, so the answer would be the same");
     } else if (gbx_cli_hints_is_system(guess.host)) {
-        used_refuse(
+        needs_refuse(
                 n, path,
                 gbx_cli_format(
                         "%s is of the system or a home: copy what is needed into a directory of "
@@ -126,23 +126,23 @@ used_refused(const cli_plan *plan, const gbx_use *use, cli_needs *n)
                         gbx_cli_quote(guess.host)));
     } else {
         bool const relative = guess.host[0] != '/' && guess.host[0] != '.';
-        used_add(n, relative ? gbx_cli_format("./%s", guess.host) : guess.host, guess.guest,
+        needs_add(n, relative ? gbx_cli_format("./%s", guess.host) : guess.host, guess.guest,
                  use->changes);
     }
 }
 
 static int
-used_order(const void *a, const void *b)
+needs_order(const void *a, const void *b)
 {
     return strcmp(((const cli_wanted *)a)->guest, ((const cli_wanted *)b)->guest);
 }
 
 /* Directories that others cover go. */
 static void
-used_merge(cli_needs *n)
+needs_merge(cli_needs *n)
 {
     int kept = 0;
-    qsort(n->dirs, (size_t)n->dir_count, sizeof *n->dirs, used_order);
+    qsort(n->dirs, (size_t)n->dir_count, sizeof *n->dirs, needs_order);
     for (int i = 0; i < n->dir_count; i++) {
         const cli_wanted *const w = &n->dirs[i], *above = NULL;
         for (int k = 0; k < kept; k++)
@@ -164,15 +164,15 @@ gbx_cli_needs(const cli_plan *plan, const gbx_store *store, cli_needs *out)
     out->refused = gbx_cli_alloc(count + 1, sizeof *out->refused);
     for (size_t i = 0; i < count; i++) {
         if (uses[i].refused)
-            used_refused(plan, &uses[i], out);
+            needs_refused(plan, &uses[i], out);
         else if (out->is_whole)
-            used_row(plan, &uses[i], out);
+            needs_row(plan, &uses[i], out);
     }
     for (int i = 0; !out->is_whole && i < plan->dir_count; i++) {
         const cli_dir *const d = &plan->dirs[i];
-        used_add(out, d->host, d->guest, !d->read_only);
+        needs_add(out, d->host, d->guest, !d->read_only);
     }
     for (int i = out->dir_count - 1; i >= 0; i--)
-        if (!used_is_dir(out->dirs[i].host)) out->dirs[i] = out->dirs[--out->dir_count];
-    used_merge(out);
+        if (!needs_is_dir(out->dirs[i].host)) out->dirs[i] = out->dirs[--out->dir_count];
+    needs_merge(out);
 }
