@@ -89,8 +89,8 @@ gbx_segment_top(gbx_segment *seg)
 
 /* What the runtime does for the interpreter when compiled code takes part. NULL in gbx_exec: it does not. */
 struct gbx_tier {
-    /* `f` has been called, or has looped, often enough. */
-    void (*warm)(gbx_exec *x, const gbx_func *f);
+    /* `f` has been called, or has looped, often enough; args: of a call that begins, NULL: in a loop. */
+    void (*warm)(gbx_exec *x, const gbx_func *f, const gbx_slot *args);
     /* Run the body of seg->func, from its start, or with `head` from there. Of the segment three fields are
      * set: func, slots, results. */
     gbx_status (*enter)(gbx_exec *x, gbx_segment *seg, const gbx_native_head *head);

@@ -380,6 +380,7 @@ api_wasi_free_linked(void *obj)
 {
     api_wasi_linked *const l = obj;
     gbx_wasi_ctx_free(l->ctx);
+    gbx_base_free(l->uses);
     gbx_base_free(l);
 }
 
@@ -419,10 +420,13 @@ api_wasi_make(const gbx_wasi *w, gbx_store *store, api_wasi_linked **out, gbx_er
             .allow_special = w->allow_special,
             .raw = w->raw,
             .pipe_ends = w->pipe_ends,
+            .notes_uses = w->notes_uses,
     };
     l->report = w->report;
     l->report_data = w->report_data;
     gbx_code code = gbx_wasi_ctx_new(&config, &l->ctx, err);
+    if (w->notes_uses) l->uses = gbx_base_alloc(WASI_USES_MAX, sizeof *l->uses);
+    if (code == GBX_OK && w->notes_uses && !l->uses) code = gbx_api_wasi_out_of_memory(err);
     if (code == GBX_OK && !gbx_runtime_store_own(store, l, api_wasi_free_linked)) {
         code = gbx_api_wasi_out_of_memory(err);
     }

@@ -3,6 +3,7 @@
 #define GBX_API_WASI_INT_H
 
 #include "api/api_int.h"
+#include "gbx/unstable/audit.h"
 #include "gbx/unstable/trace.h"
 #include "gbx/wasi.h"
 #include "wasi/wasi.h"
@@ -40,7 +41,7 @@ struct gbx_wasi {
     void *report_data;
     bool is_seeded, is_random_seeded;
     u64 seed, random_seed;
-    bool still, raw, pipe_ends;
+    bool still, raw, pipe_ends, notes_uses;
     bool allow_special;
 };
 
@@ -51,6 +52,8 @@ typedef struct api_wasi_linked {
     bool is_again; /* another one was linked in this store before */
     gbx_refusal rows[WASI_REFUSALS_MAX]; /* as they were last asked for */
     gbx_met met[WASI_MET_COUNT];         /* likewise */
+    char missed_grant[1032], missed_path[1032]; /* likewise, of gbx_store_missed */
+    gbx_use *uses;                       /* likewise, WASI_USES_MAX; NULL: they are not noted */
 } api_wasi_linked;
 
 /* Nothing is bound to the standard stream any more, and nobody gets what is written to it. */

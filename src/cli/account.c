@@ -17,36 +17,6 @@
 
 #define ACCOUNT_REFUSED_MOST 100u /* functions that are listed; the rest is counted */
 
-/* Bytes of the UTF-8 sequence at p, 0 where it is none. SPEC: RFC 3629, 4 */
-static size_t
-account_sequence(const unsigned char *p)
-{
-    if (p[0] < 0x80) return 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4) return 0;
-    size_t const len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    bool const is_bad = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-                        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f);
-    return is_bad ? 0 : len;
-}
-
-/* A byte that is no text becomes the four characters \xNN. */
-void
-gbx_cli_json_string(FILE *to, const char *text)
-{
-    fputc('"', to);
-    for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        size_t const len = account_sequence(p);
-        if (!len) fprintf(to, "\\\\x%02x", *p);
-        else if (*p < 0x20 || *p == 0x7f) fprintf(to, "\\u%04x", *p);
-        else if (*p == '"' || *p == '\\') fprintf(to, "\\%c", *p);
-        else fwrite(p, 1, len, to);
-        p += len ? len : 1;
-    }
-    fputc('"', to);
-}
-
 static int
 account_fails(const cli_plan *plan, const char *what)
 {
@@ -139,6 +109,7 @@ gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest, co
     gbx_cli_json_string(to, plan->program);
     fprintf(to, ",\n  \"ended\": \"%s\",\n  \"exit_code\": %d", ended, status);
     account_listeners(to, plan);
+    fprintf(to, ",\n  \"randomness\": \"%s\"", plan->is_seeded ? "seeded" : "os");
     if (plan->is_seeded) fprintf(to, ",\n  \"seed\": %" PRIu64, plan->seed);
     if (plan->is_seeded && guest->instance)
         fprintf(to, ",\n  \"memory_hash\": \"%016" PRIx64 "\"", gbx_cli_memory_hash(guest->instance));

@@ -66,8 +66,20 @@ clock_ms(uint64_t ns)
     return (double)ns / 1e6;
 }
 
+/* What a guest did, beside the time that it took. */
+static void
+clock_add_work(cli_text *t, const gbx_store *store)
+{
+    static gbx_metrics m = GBX_METRICS_INIT;
+    uint64_t calls = 0, left, used;
+    if (!store || gbx_store_metrics(store, &m, NULL) != GBX_OK) return;
+    for (size_t i = 0; i < CLI_LEN(m.wasi_calls); i++) calls += m.wasi_calls[i];
+    gbx_cli_text_printf(t, "; %" PRIu64 " host calls", calls + m.host_calls);
+    if (gbx_store_fuel(store, &left, &used)) gbx_cli_text_printf(t, "; fuel %" PRIu64, used);
+}
+
 void
-gbx_cli_clock_explain(const cli_clock *clock, const gbx_module *module)
+gbx_cli_clock_explain(const cli_clock *clock, const gbx_module *module, const gbx_store *store)
 {
     gbx_times t;
     gbx_compiled n;
@@ -89,6 +101,7 @@ gbx_cli_clock_explain(const cli_clock *clock, const gbx_module *module)
                         use.compiled, clock_ms(t.compile_ns), use.taken, clock_ms(t.take_ns));
     gbx_cli_text_printf(&text, "; code of %.1f KiB, peak memory %.1f MiB", (double)n.code_bytes / 1024,
                         (double)gbx_cli_peak_bytes() / 1048576);
+    clock_add_work(&text, store);
     gbx_cli_diag(&(cli_diag){.kind = "note", .slug = "times", .message = gbx_cli_text_get(&text)});
 }
 

@@ -18,31 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/hints.h"
 
-enum { HINTS_MAX = 3, HINTS_KEPT = 64, HINTS_SUBDIRS = 256 };
-
-/* Nearest first. */
-typedef enum hints_rank {
-    HINTS_MISPLACED, /* an option that stands behind FILE */
-    HINTS_FOUND,     /* the file is on the host and can be granted */
-    HINTS_READ_ONLY,
-    HINTS_OUTSIDE,
-    HINTS_ENV,
-    HINTS_NOT_FOUND
-} hints_rank;
-
-typedef struct hint {
-    hints_rank rank;
-    cli_diag diag;
-    const char *key; /* hints with the same key are one */
-    int more;        /* how many others were merged into this one */
-} hint;
-
-typedef struct hints_list {
-    hint items[HINTS_KEPT];
-    int count;
-} hints_list;
+enum { HINTS_MAX = 3, HINTS_SUBDIRS = 256 };
 
 typedef struct hints_probe {
     const char *path;
@@ -77,8 +55,8 @@ hints_is_probe(const char *path)
 }
 
 /* `dir` may be relative; where it leads counts, not how it is spelled. */
-static bool
-hints_is_system(const char *given)
+bool
+gbx_cli_hints_is_system(const char *given)
 {
     char resolved[PATH_MAX];
     const char *const dir = realpath(given, resolved) ? resolved : given;
@@ -93,8 +71,8 @@ hints_is_system(const char *given)
     return false;
 }
 
-static const char *
-hints_parent(const char *path)
+const char *
+gbx_cli_hints_parent(const char *path)
 {
     const char *const slash = strrchr(path, '/');
     if (!slash) return ".";
@@ -110,23 +88,14 @@ hints_is_dir(const char *path)
 
 /* ---- where on the host the path was meant to be ---- */
 
-typedef struct hints_guess {
-    const char *host;       /* directory to grant, "" for none; relative to ours, or absolute */
-    const char *guest;      /* its name in the guest, absolute and clean */
-    const char *guest_path; /* what was asked for, absolute and clean; NULL: it climbs above / */
-    const char *found;      /* what exists, for the words */
-} hints_guess;
-
-/* If `host` exists, the directory to grant so that the guest finds it as `guest`: itself, or the one
- * it lies in. */
-static bool
-hints_guess_at(const char *host, const char *guest, hints_guess *out)
+bool
+gbx_cli_hints_guess_at(const char *host, const char *guest, hints_guess *out)
 {
     struct stat st;
     if (stat(host, &st)) return false;
     bool const dir = S_ISDIR(st.st_mode);
-    out->host = dir ? host : hints_parent(host);
-    out->guest = dir ? guest : hints_parent(guest);
+    out->host = dir ? host : gbx_cli_hints_parent(host);
+    out->guest = dir ? guest : gbx_cli_hints_parent(guest);
     out->found = host;
     return true;
 }
@@ -137,7 +106,7 @@ hints_guess_name(const char *guest, hints_guess *out)
 {
     const char *const name = strrchr(guest, '/') + 1;
     if (!*name) return false;
-    if (hints_guess_at(name, guest, out)) return true;
+    if (gbx_cli_hints_guess_at(name, guest, out)) return true;
     int seen = 0, matches = 0;
     hints_guess match = *out;
     DIR *const d = opendir(".");
@@ -145,7 +114,7 @@ hints_guess_name(const char *guest, hints_guess *out)
     for (struct dirent *e = readdir(d); e && seen < HINTS_SUBDIRS; e = readdir(d)) {
         if (e->d_name[0] == '.' || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN)) continue;
         seen++;
-        matches += hints_guess_at(gbx_cli_format("%s/%s", e->d_name, name), guest, &match);
+        matches += gbx_cli_hints_guess_at(gbx_cli_format("%s/%s", e->d_name, name), guest, &match);
     }
     closedir(d);
     if (matches == 1) *out = match;
@@ -156,12 +125,12 @@ hints_guess_name(const char *guest, hints_guess *out)
 static bool
 hints_guess_parent(const char *path, const char *guest, hints_guess *out)
 {
-    const char *const relative = hints_parent(path);
-    const char *const absolute = hints_parent(guest);
+    const char *const relative = gbx_cli_hints_parent(path);
+    const char *const absolute = gbx_cli_hints_parent(guest);
     if (strcmp(relative, ".") != 0 && hints_is_dir(relative))
-        return hints_guess_at(relative, absolute, out);
-    return !hints_is_system(absolute) && hints_is_dir(absolute) &&
-           hints_guess_at(absolute, absolute, out);
+        return gbx_cli_hints_guess_at(relative, absolute, out);
+    return !gbx_cli_hints_is_system(absolute) && hints_is_dir(absolute) &&
+           gbx_cli_hints_guess_at(absolute, absolute, out);
 }
 
 static bool
@@ -170,21 +139,22 @@ hints_guess_host(const cli_plan *plan, const char *path, hints_guess *out)
     const char *const guest = gbx_cli_guest_path(path);
     *out = (hints_guess){.host = "", .guest = guest, .guest_path = guest, .found = ""};
     if (!guest || strchr(path, '\\') || strlen(path) >= 250) return false;
-    if (hints_guess_at(path, guest, out)) return true;
+    if (gbx_cli_hints_guess_at(path, guest, out)) return true;
     size_t const pwd_len = plan->pwd ? strlen(plan->pwd) : 0;
     if (pwd_len > 1 && !strncmp(guest, plan->pwd, pwd_len) && guest[pwd_len] == '/' &&
-        hints_guess_at(guest + pwd_len + 1, guest, out))
+        gbx_cli_hints_guess_at(guest + pwd_len + 1, guest, out))
         return true;
-    if (hints_guess_at(guest, guest, out)) return true;
-    const char *const beside = gbx_cli_format("%s/%s", hints_parent(plan->program), path);
-    return hints_guess_at(beside, guest, out) || hints_guess_name(guest, out) ||
+    if (gbx_cli_hints_guess_at(guest, guest, out)) return true;
+    const char *const beside = gbx_cli_format("%s/%s", gbx_cli_hints_parent(plan->program), path);
+    out->is_beside = gbx_cli_hints_guess_at(beside, guest, out);
+    return out->is_beside || hints_guess_name(guest, out) ||
            hints_guess_parent(path, guest, out);
 }
 
 /* ---- the notes ---- */
 
-static void
-hints_add(hints_list *list, hint const *h)
+void
+gbx_cli_hints_add(hints_list *list, hint const *h)
 {
     for (int i = 0; i < list->count; i++) {
         if (strcmp(list->items[i].key, h->key) != 0) continue;
@@ -194,8 +164,8 @@ hints_add(hints_list *list, hint const *h)
     if (list->count < HINTS_KEPT) list->items[list->count++] = *h;
 }
 
-static const char *
-hints_granted(const cli_plan *plan)
+const char *
+gbx_cli_hints_granted(const cli_plan *plan)
 {
     cli_text t = {0};
     if (!plan->dir_count) return "no directory is";
@@ -207,8 +177,8 @@ hints_granted(const cli_plan *plan)
     return gbx_cli_text_get(&t);
 }
 
-static const char *
-hints_verb(const char *call)
+const char *
+gbx_cli_hints_verb(const char *call)
 {
     static const struct {
         const char *call, *verb;
@@ -227,8 +197,8 @@ hints_verb(const char *call)
 /* The options that grant `guess`. HOST alone does where the guest's name is HOST's own, below a PWD
  * of /; where the guest has no working directory yet, it is given one, because a relative path that
  * it asked for looks the same here as an absolute one. */
-static const char *
-hints_grant(const cli_plan *plan, const hints_guess *guess)
+const char *
+gbx_cli_hints_grant(const cli_plan *plan, const hints_guess *guess)
 {
     bool const relative = guess->host[0] != '/';
     const char *const own = gbx_cli_guest_path(guess->host);
@@ -250,17 +220,30 @@ hints_fix_missing(const cli_plan *plan, const hints_guess *guess, bool found)
         return gbx_cli_format(
                 "--dir HOST::%s before FILE, where HOST is the directory of this machine "
                 "that holds it",
-                gbx_cli_quote(hints_parent(guess->guest)));
+                gbx_cli_quote(gbx_cli_hints_parent(guess->guest)));
     }
-    if (!hints_is_system(guess->host)) {
-        return gbx_cli_line_command(plan->line, &(cli_edit){.add = hints_grant(plan, guess)});
+    if (!gbx_cli_hints_is_system(guess->host)) {
+        return gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_hints_grant(plan, guess)});
     }
     if (hints_is_dir(guess->found) || access(guess->found, R_OK))
         return "copy what the guest needs into a directory of its own, and grant that";
     hints_guess const copy = {.host = "./granted", .guest = guess->guest};
     return gbx_cli_format(
             "mkdir -p granted && cp %s granted/ && %s", gbx_cli_quote(guess->found),
-            gbx_cli_line_command(plan->line, &(cli_edit){.add = hints_grant(plan, &copy)}));
+            gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_hints_grant(plan, &copy)}));
+}
+
+/* `there`: what was found, in words. */
+static const char *
+hints_why_missing(const cli_plan *plan, const char *there, bool is_argv0)
+{
+    if (is_argv0)
+        return gbx_cli_format("os.Args[0] is only a name, %s, and no path: what lies beside FILE is granted "
+                              "like anything else%s",
+                              gbx_cli_quote(plan->argv0), there);
+    if (plan->dir_count)
+        return gbx_cli_format("nothing is granted there; granted: %s%s", gbx_cli_hints_granted(plan), there);
+    return gbx_cli_format("no directory is granted, and a guest sees only what is%s", there);
 }
 
 static void
@@ -274,6 +257,7 @@ hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
     const char *const shown = rooted ? guess.guest_path : r->path;
     /* GO: os/getwd.go looks at "." to learn whether PWD is true (1.26): seldom why a guest failed. */
     bool const idle = !strcmp(r->path, ".") && !strcmp(r->call, "path_filestat_get");
+    bool const is_argv0 = !strcmp(r->path, plan->argv0) || (found && guess.is_beside);
     const char *const there =
             found ? gbx_cli_format("; %s exists here", gbx_cli_quote(guess.found)) : "";
     hint const h = {
@@ -281,21 +265,14 @@ hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
             .key = fix ? fix : shown,
             .diag =
                     {
-                            .slug = "missing-preopen",
+                            .slug = is_argv0 ? "argv0-path" : "missing-preopen",
                             .message = gbx_cli_format("the guest could not %s \"%s\"",
-                                                      hints_verb(r->call), shown),
-                            .why = plan->dir_count
-                                           ? gbx_cli_format(
-                                                     "nothing is granted there; granted: %s%s",
-                                                     hints_granted(plan), there)
-                                           : gbx_cli_format("no directory is granted, and a guest "
-                                                            "sees only "
-                                                            "what is%s",
-                                                            there),
+                                                      gbx_cli_hints_verb(r->call), shown),
+                            .why = hints_why_missing(plan, there, is_argv0),
                             .fix = fix,
                     },
     };
-    hints_add(list, &h);
+    gbx_cli_hints_add(list, &h);
 }
 
 /* The read-only grant that `path`, relative to some descriptor below it, most likely lies in. */
@@ -307,7 +284,7 @@ hints_read_only_grant(const cli_plan *plan, const char *path)
         const cli_dir *const d = &plan->dirs[i];
         if (!d->read_only) continue;
         if (!first) first = d;
-        if (hints_is_dir(hints_parent(gbx_cli_format("%s/%s", d->host, path)))) return d;
+        if (hints_is_dir(gbx_cli_hints_parent(gbx_cli_format("%s/%s", d->host, path)))) return d;
     }
     return first;
 }
@@ -331,11 +308,11 @@ hints_add_read_only(hints_list *list, const cli_plan *plan, const gbx_refusal *r
                     {
                             .slug = "read-only-grant",
                             .message = gbx_cli_format("the guest could not change \"%s\"", r->path),
-                            .why = gbx_cli_format("granted: %s", hints_granted(plan)),
+                            .why = gbx_cli_format("granted: %s", gbx_cli_hints_granted(plan)),
                             .fix = fix,
                     },
     };
-    hints_add(list, &h);
+    gbx_cli_hints_add(list, &h);
 }
 
 static void
@@ -352,13 +329,13 @@ hints_add_outside(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
                                     r->path),
                             .why = gbx_cli_format(
                                     "a symbolic link or a .. in it points outside; granted: %s",
-                                    hints_granted(plan)),
+                                    gbx_cli_hints_granted(plan)),
                             .fix = "copy what the link points to into the granted directory, or "
                                    "grant the "
                                    "directory that holds both",
                     },
     };
-    hints_add(list, &h);
+    gbx_cli_hints_add(list, &h);
 }
 
 /* What no grant of a directory opens; said once of each kind. */
@@ -369,11 +346,12 @@ hints_add_barred(hints_list *list, const gbx_refusal *r, const char *slug, const
             .rank = HINTS_OUTSIDE,
             .key = slug,
             .diag = {.slug = slug,
-                     .message = gbx_cli_format("the guest could not %s \"%s\"", hints_verb(r->call), r->path),
+                     .message = gbx_cli_format("the guest could not %s \"%s\"",
+                                               gbx_cli_hints_verb(r->call), r->path),
                      .why = why,
                      .fix = fix},
     };
-    hints_add(list, &h);
+    gbx_cli_hints_add(list, &h);
 }
 
 static void
@@ -424,7 +402,7 @@ hints_add_misplaced(hints_list *list, const cli_plan *plan)
                                 .fix = gbx_cli_line_command(line, &edit),
                         },
         };
-        hints_add(list, &h);
+        gbx_cli_hints_add(list, &h);
         return;
     }
 }
@@ -445,7 +423,7 @@ hints_add_env(hints_list *list, const cli_plan *plan)
                                 .fix = gbx_cli_format("set it first, or say --env %s=VALUE", name),
                         },
         };
-        hints_add(list, &h);
+        gbx_cli_hints_add(list, &h);
     }
 }
 
@@ -482,12 +460,15 @@ hints_collect(hints_list *list, const cli_plan *plan, const gbx_store *store)
 }
 
 void
-gbx_cli_hints(const cli_plan *plan, const gbx_store *store, int status)
+gbx_cli_hints(const cli_plan *plan, const cli_guest *guest, int status)
 {
     static hints_list list;
+    gbx_cli_entered_secrets(plan, guest->module);
     if (status == 0 && !isatty(STDERR_FILENO)) return;
-    hints_collect(&list, plan, store);
+    hints_collect(&list, plan, guest->store);
     if (status != 0) {
+        gbx_cli_entered_collect(&list, plan, guest, status);
+        gbx_cli_misses_collect(&list, plan, guest->store);
         hints_add_misplaced(&list, plan);
         hints_add_env(&list, plan);
     }
@@ -505,4 +486,19 @@ gbx_cli_hints(const cli_plan *plan, const gbx_store *store, int status)
             printed++;
         }
     }
+}
+
+bool
+gbx_cli_is_probe(const char *path)
+{
+    return hints_is_probe(path);
+}
+
+bool
+gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out)
+{
+    hints_guess guess;
+    if (!hints_guess_host(plan, path, &guess)) return false;
+    *out = (cli_guess){guess.host, guess.guest};
+    return true;
 }

@@ -3,7 +3,10 @@
  *
  * A reactor's _initialize runs first, by itself, as the WASI application ABI asks:
  * SPEC: github.com/WebAssembly/WASI, legacy/application-abi.md */
+#include <stdlib.h>
 #include <string.h>
+
+#include <gbx/unstable/audit.h>
 
 #include "cli/cli.h"
 
@@ -92,6 +95,22 @@ gbx_cli_no_start(const cli_plan *plan, const gbx_module *module)
     return CLI_EXIT_REFUSED;
 }
 
+/* //go:wasmexport is ignored by releases before 1.24: nothing but the missing export shows it. NULL: that is
+ * not why, as far as is known. GO: cmd/compile, noder/noder.go */
+static const char *
+invoke_old_go(const gbx_module *module)
+{
+    gbx_audit *audit;
+    gbx_audit_info info;
+    if (gbx_audit_new((gbx_module *)(uintptr_t)module, &audit, NULL) != GBX_OK) return NULL;
+    gbx_audit_get(audit, &info);
+    const char *const version = gbx_cli_format("%s", info.version);
+    gbx_audit_release(audit);
+    if (strncmp(version, "go1.", 4) != 0 || strtoul(version + 4, NULL, 10) >= 24) return NULL;
+    return gbx_cli_format("it was built with %s, and //go:wasmexport needs go1.24: older releases ignore it",
+                          version);
+}
+
 static int
 invoke_unknown(const cli_plan *plan, const gbx_module *module)
 {
@@ -106,11 +125,15 @@ invoke_unknown(const cli_plan *plan, const gbx_module *module)
                                .add = gbx_cli_option_text(CLI_OPT_INVOKE, pick.name)};
         fix = gbx_cli_line_command(plan->line, &edit);
     }
+    const char *const exports =
+            *list ? gbx_cli_format("it exports:%s", list) : "it exports no function at all";
+    const char *const old = invoke_old_go(module);
+    if (old) fix = "build it with go1.24 or newer: GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared";
     return gbx_cli_usage_error(
             "unknown-export",
             gbx_cli_format("%s exports no function %s", gbx_cli_quote(plan->program),
                            gbx_cli_quote(plan->invoke)),
-            *list ? gbx_cli_format("it exports:%s", list) : "it exports no function at all", fix);
+            old ? gbx_cli_format("%s; %s", old, exports) : exports, fix);
 }
 
 static const char *

@@ -197,3 +197,41 @@ gbx_cli_distance(const char *a, const char *b)
     }
     return row[n][m];
 }
+
+/* Bytes of the UTF-8 sequence at p, 0 where it is none. SPEC: RFC 3629, 4 */
+static size_t
+text_sequence(const unsigned char *p)
+{
+    if (p[0] < 0x80) return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4) return 0;
+    size_t const len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    bool const is_bad = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+                        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f);
+    return is_bad ? 0 : len;
+}
+
+/* A byte that is no text becomes the four characters \xNN. */
+void
+gbx_cli_text_json(cli_text *t, const char *text)
+{
+    gbx_cli_text_add(t, "\"", 1);
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        size_t const len = text_sequence(p);
+        if (!len) gbx_cli_text_printf(t, "\\\\x%02x", *p);
+        else if (*p < 0x20 || *p == 0x7f) gbx_cli_text_printf(t, "\\u%04x", *p);
+        else if (*p == '"' || *p == '\\') gbx_cli_text_printf(t, "\\%c", *p);
+        else gbx_cli_text_add(t, (const char *)p, len);
+        p += len ? len : 1;
+    }
+    gbx_cli_text_add(t, "\"", 1);
+}
+
+void
+gbx_cli_json_string(FILE *to, const char *text)
+{
+    cli_text t = {0};
+    gbx_cli_text_json(&t, text);
+    fputs(gbx_cli_text_get(&t), to);
+}

@@ -137,24 +137,24 @@ interp_catch(gbx_exec *x, gbx_record *rec, gbx_slot *fp, const u8 *pc)
     64 /* bytes, of a branch that moves operands: where it leads is not looked at */
 #define INTERP_CALL_MOST 256u /* bytes of a body that a call is taken to execute */
 
-/* RULE: S13. Count down what is left until f is compiled; true when it has code. */
+/* RULE: S13. Count down what is left until f is compiled; true when it has code. args: see gbx_tier.warm. */
 static bool
-interp_heat(gbx_exec *x, const gbx_func *f, i32 by)
+interp_heat(gbx_exec *x, const gbx_func *f, i32 by, const gbx_slot *args)
 {
     gbx_cell *const cell = f->cell;
     i32 const heat = atomic_load_explicit(&cell->heat, memory_order_relaxed) - by;
     atomic_store_explicit(&cell->heat, heat, memory_order_relaxed);
     if (heat > 0) return false;
-    x->tier->warm(x, f);
+    x->tier->warm(x, f, args);
     return atomic_load_explicit(&cell->body, memory_order_acquire) != NULL;
 }
 
 static bool
-interp_body(gbx_exec *x, const gbx_func *f)
+interp_body(gbx_exec *x, const gbx_func *f, const gbx_slot *args)
 {
     if (atomic_load_explicit(&f->cell->body, memory_order_acquire)) return true;
     u32 const bytes = (f->code->body_end - f->code->body_off) / 4;
-    return interp_heat(x, f, (i32)(bytes < INTERP_CALL_MOST ? bytes + 8 : INTERP_CALL_MOST));
+    return interp_heat(x, f, (i32)(bytes < INTERP_CALL_MOST ? bytes + 8 : INTERP_CALL_MOST), args);
 }
 
 /* Where f's code takes over from a loop that goes round at `pc`, if it does. */
@@ -163,7 +163,7 @@ interp_head(gbx_exec *x, const gbx_func *f, i32 span, const u8 *pc)
 {
     const gbx_body *body = atomic_load_explicit(&f->cell->body, memory_order_acquire);
     if (!body) {
-        if (!interp_heat(x, f, span)) return NULL;
+        if (!interp_heat(x, f, span, NULL)) return NULL;
         body = atomic_load_explicit(&f->cell->body, memory_order_acquire);
     }
     u32 const offset = (u32)(pc - f->inst->module->bytes);

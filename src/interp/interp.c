@@ -309,7 +309,7 @@ INTERP_RUN(gbx_exec *const x, gbx_record *rec, gbx_slot *fp, gbx_status status)
     i32 span;
 
     if (!rec->func) goto native_left;
-    if (GBX_UNLIKELY(x->tier != NULL) && callee->cell && interp_body(x, callee)) {
+    if (GBX_UNLIKELY(x->tier != NULL) && callee->cell && interp_body(x, callee, fp)) {
         head = NULL;
         goto native_entering;
     }
@@ -391,7 +391,7 @@ calling: {
             after_host = pc;
             goto calling_host;
         }
-        if (callee->cell && x->tier && interp_body(x, callee)) goto native_calling;
+        if (callee->cell && x->tier && interp_body(x, callee, args)) goto native_calling;
         u32 const stack_max = interp_stack_max(code);
         gbx_record *const next = (gbx_record *)(args + interp_local_count(code));
         gbx_slot *const base = (gbx_slot *)(next + 1);
@@ -558,7 +558,8 @@ tail_calling: {
             goto calling_host;
         }
         *sp = tos;
-        if (callee->cell && x->tier && interp_body(x, callee)) goto tail_calling_native;
+        if (callee->cell && x->tier && interp_body(x, callee, sp + 1 - callee->param_count))
+            goto tail_calling_native;
         u32 const stack_max = interp_stack_max(code);
         gbx_record saved = *rec;
         gbx_record *const next = (gbx_record *)(fp + interp_local_count(code));

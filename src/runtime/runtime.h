@@ -103,6 +103,14 @@ bool gbx_runtime_module_next_refused(const gbx_module *m, u32 *next, gbx_refused
 /* As gbx/unstable/times.h says. */
 void gbx_runtime_module_times(const gbx_module *m, gbx_times *out);
 
+/* ---- probes.c: see gbx/unstable/probes.h */
+
+void gbx_runtime_engine_watch(gbx_engine *e, u32 calls);
+void gbx_runtime_probe_get(const gbx_module *m, u32 probe, bool *is_linked, bool *is_entered);
+/* Escaped names, the store's. */
+u32 gbx_runtime_store_env_asked(const gbx_store *s, const char *const **names, bool *is_cut);
+u32 gbx_runtime_store_zones_asked(const gbx_store *s, const char *const **names, bool *is_cut);
+
 /* ---- store.c */
 
 typedef struct runtime_limits {

@@ -206,6 +206,7 @@ typedef struct runtime_instance runtime_instance;
 typedef struct runtime_compiler {
     gbx_tier_mode mode;
     u32 tune, warm_factor;
+    u32 watched_calls; /* of syscall.Getenv, of a module; UINT32_MAX: all. See probes.c */
     published_to published;
     pthread_mutex_t lock; /* of what is below */
     bool is_tried, works;
@@ -253,6 +254,10 @@ struct module_code {
     u64 taken_bytes;          /* of code; the same */
     compiled_figures figures; /* the same */
     u64 most_bytes;           /* that code of its functions may take */
+    _Atomic u32 entered;      /* bits of probes, and of the next how many calls are still to be watched */
+    _Atomic u32 watched_left;
+    const gbx_body *held[WASM_PROBE_COUNT]; /* code of probes that were not called; under the lock */
+    gbx_cell *probe_cells; /* where all is interpreted; NULL: it was not instantiated so */
 };
 
 void gbx_runtime_compiler_init(runtime_compiler *c, gbx_tier_mode mode);
@@ -280,6 +285,22 @@ void gbx_runtime_tier_trim(gbx_store *s);
 i32 gbx_runtime_tier_heat(const gbx_module *m, u32 body_bytes);
 /* A function with a body was interpreted; of a module whose code is open. */
 bool gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx);
+
+/* ---- probes.c */
+
+typedef struct runtime_asked runtime_asked;
+
+typedef enum probe_answer {
+    PROBE_NONE,  /* a function like others */
+    PROBE_FIRST, /* a probe's first call: it is not warm yet */
+    PROBE_HELD,  /* is not to be compiled as yet */
+} probe_answer;
+
+/* `f` has no code and is called, with args, or goes round in a loop, and then args is NULL. */
+probe_answer gbx_runtime_probe_entered(gbx_exec *x, const gbx_func *f, const gbx_slot *args);
+/* An instance whose functions are not compiled: its probes are counted. */
+void gbx_runtime_probes_instance(runtime_instance *i);
+void gbx_runtime_asked_free(runtime_asked *a); /* NULL is fine */
 
 /* ---- pieces.c */
 
@@ -756,6 +777,8 @@ struct gbx_store {
     bool memory_was_refused; /* one could not grow as far as a guest wanted */
     bool has_ended; /* a call did, by a trap or an exit: somewhere guest state may be half made */
     bool has_code; /* of some instance: functions may be compiled */
+    const gbx_tier *probe_tier; /* NULL, or what x->tier is where there is no other */
+    runtime_asked *env_asked, *zones_asked; /* owned; NULL: nothing was noted */
 
     bool has_v128; /* running calls need a twin of the stack */
     gbx_exn *exns;

@@ -62,6 +62,8 @@ gbx_runtime_store_free(gbx_store *s)
         gbx_runtime_instance_release(i);
     }
     gbx_runtime_exns_free(s);
+    gbx_runtime_asked_free(s->env_asked);
+    gbx_runtime_asked_free(s->zones_asked);
     while (s->owned) {
         runtime_owned *const o = s->owned;
         s->owned = o->next;

@@ -161,8 +161,17 @@ tier_body(module_code *mc, const codegen_out *out)
     return b;
 }
 
-/* Under the lock. The cell's pointers are stored in an order in which whoever sees the body sees its code.
- * 0, or why there is no code. */
+/* The cell's pointers are stored in an order in which whoever sees the body sees its code. */
+static void
+tier_let(gbx_cell *cell, const gbx_body *body)
+{
+    if (body->fresh != FACTS_NONE)
+        atomic_store_explicit(&cell->fresh, body->code + body->fresh, memory_order_release);
+    atomic_store_explicit(&cell->general, body->code + body->general, memory_order_release);
+    atomic_store_explicit(&cell->body, body, memory_order_release);
+}
+
+/* Under the lock. Code of a probe that nobody has called waits for that. 0, or why there is no code. */
 static u32
 tier_publish(runtime_compiler *c, module_code *mc, const wasm_code *code, const codegen_out *out)
 {
@@ -174,10 +183,10 @@ tier_publish(runtime_compiler *c, module_code *mc, const wasm_code *code, const 
     gbx_code const placed = table ? tier_place(mc, out, table, &blob) : GBX_NO_MEMORY;
     if (placed != GBX_OK) return placed == GBX_LIMIT ? TIER_REFUSED_ROOM : TIER_REFUSED_MEMORY;
     body->code = blob->exec;
-    if (out->fresh != FACTS_NONE)
-        atomic_store_explicit(&cell->fresh, blob->exec + out->fresh, memory_order_release);
-    atomic_store_explicit(&cell->general, blob->exec + out->general, memory_order_release);
-    atomic_store_explicit(&cell->body, body, memory_order_release);
+    u32 const probe = wasm_probe_of(mc->env.m, code->func_idx);
+    bool const waits = probe != WASM_PROBE_COUNT && !(atomic_load(&mc->entered) >> probe & 1);
+    if (waits) mc->held[probe] = body;
+    else tier_let(cell, body);
     if (GBX_UNLIKELY(c->published.to))
         gbx_runtime_published_add(&c->published, &mc->published, (uintptr_t)blob->exec, blob->bytes,
                                   code->func_idx);
@@ -332,6 +341,9 @@ gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx)
     const wasm_code *const code = &m->wasm->codes[func_idx - m->wasm->imported_funcs];
     i32 const heat = atomic_load_explicit(&m->code.cells[func_idx].heat, memory_order_relaxed);
     if (e->by_func && e->by_func[func_idx]) return false;
+    u32 const probe = wasm_probe_of(m->wasm, func_idx);
+    if (probe != WASM_PROBE_COUNT)
+        return atomic_load(&m->code.entered) >> probe & 1 && !atomic_load(&m->code.cells[func_idx].body);
     return heat != gbx_runtime_tier_heat(m, code->body_end - code->body_off);
 }
 
@@ -355,6 +367,9 @@ tier_make_cells(gbx_module *m)
         atomic_init(&c->heat, gbx_runtime_tier_heat(m, bytes));
         mc->most_bytes += (u64)bytes * WASM_MAX_CODE_SHARE + TIER_FUNC_FREE_BYTES;
     }
+    for (u32 i = 0; i < WASM_PROBE_COUNT; i++)
+        if (w->probes[i] != WASM_PROBE_NONE) atomic_store(&mc->cells[w->probes[i]].heat, 1);
+    atomic_store(&mc->watched_left, m->engine->compiler.watched_calls);
     mc->most_bytes += TIER_FREE_BYTES;
     return true;
 }
@@ -411,6 +426,7 @@ gbx_runtime_module_code_deinit(gbx_module *m)
     }
     gbx_runtime_closed_deinit(&mc->closed);
     gbx_base_free(mc->cells);
+    gbx_base_free(mc->probe_cells);
 }
 
 /* What compiled code of `inst` finds through its exec. None of it ever changes for an instance. */
@@ -450,6 +466,7 @@ gbx_runtime_tier_instance(runtime_instance *i)
     gbx_module *const m = i->module;
     runtime_compiler *const c = &m->engine->compiler;
     const wasm_module *const w = m->wasm;
+    if (c->mode == GBX_TIER_INTERP) gbx_runtime_probes_instance(i);
     if (c->mode == GBX_TIER_INTERP || w->func_count == w->imported_funcs) return;
     if (i->abi.cells) { /* of the pool: it has them */
         tier_joins(i->abi.store);
@@ -463,6 +480,7 @@ gbx_runtime_tier_instance(runtime_instance *i)
         gbx_runtime_published_tell(&c->published, &m->code.published);
     }
     (void)pthread_mutex_unlock(&c->lock);
+    if (!m->code.is_open) gbx_runtime_probes_instance(i);
     if (!m->code.is_open || (m->code.env.is_guarded && !is_guarded)) return;
     for (u32 k = w->imported_funcs; k < w->func_count; k++)
         i->abi.funcs[k]->cell = &m->code.cells[k];
@@ -472,12 +490,38 @@ gbx_runtime_tier_instance(runtime_instance *i)
 
 /* ---- Running */
 
-static void
-tier_warm(gbx_exec *x, const gbx_func *f)
+/* A probe was called, and is not to be compiled as yet. */
+static bool
+tier_waits(gbx_exec *x, gbx_module *m, const gbx_func *f, const gbx_slot *args)
 {
-    (void)x;
+    module_code *const mc = &m->code;
+    probe_answer const answer = gbx_runtime_probe_entered(x, f, args);
+    bool const has_code = mc->cache.by_func && mc->cache.by_func[f->func_idx];
+    bool const is_made = atomic_load(&f->cell->state) != GBX_CELL_COLD;
+    if (answer == PROBE_NONE || (answer == PROBE_FIRST && (has_code || is_made))) return false;
+    u32 const bytes = f->code->body_end - f->code->body_off;
+    atomic_store_explicit(&f->cell->heat, answer == PROBE_HELD ? 1 : gbx_runtime_tier_heat(m, bytes),
+                          memory_order_relaxed);
+    return true;
+}
+
+/* Under the lock. The code of a probe that was called, if it waited. */
+static void
+tier_let_probe(module_code *mc, const gbx_func *f)
+{
+    u32 const probe = wasm_probe_of(mc->env.m, f->func_idx);
+    const gbx_body *const body = probe == WASM_PROBE_COUNT ? NULL : mc->held[probe];
+    if (!body) return;
+    mc->held[probe] = NULL;
+    tier_let(&mc->cells[f->func_idx], body);
+}
+
+static void
+tier_warm(gbx_exec *x, const gbx_func *f, const gbx_slot *args)
+{
     gbx_module *const m = instance_of(f->inst)->module;
     runtime_compiler *const c = &m->engine->compiler;
+    if (tier_waits(x, m, f, args)) return;
     if (pthread_mutex_trylock(&c->lock) !=
         0) { /* another thread compiles: not asked again at once */
         atomic_store_explicit(&f->cell->heat, TIER_BUSY_HEAT, memory_order_relaxed);
@@ -485,6 +529,7 @@ tier_warm(gbx_exec *x, const gbx_func *f)
     }
     atomic_store_explicit(&f->cell->heat, INT32_MAX / 2, memory_order_relaxed);
     tier_try(c, m, f->func_idx);
+    tier_let_probe(&m->code, f);
     (void)pthread_mutex_unlock(&c->lock);
 }
 
@@ -493,7 +538,7 @@ gbx_runtime_tier_begin(gbx_store *s)
 {
     gbx_exec *const x = &s->exec;
     enter_stack *const stack = &s->lane->native;
-    x->tier = NULL;
+    x->tier = s->probe_tier;
     x->native = (gbx_native){0};
     if (s->has_code &&
         (stack->region || gbx_runtime_enter_stack_open(stack, (size_t)((u8 *)s->lane->stack_end -
@@ -502,7 +547,7 @@ gbx_runtime_tier_begin(gbx_store *s)
         x->native = (gbx_native){
                 .guard = stack->guard, .low = stack->low, .shown = stack->shown, .high = stack->high};
     }
-    atomic_store(&x->attention, x->tier != NULL);
+    atomic_store(&x->attention, x->tier == &tier_ops);
 }
 
 void

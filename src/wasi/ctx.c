@@ -407,6 +407,7 @@ ctx_fill(wasi_ctx *w, const wasi_config *config, gbx_err *err)
     u32 const first_fd = w->granted;
     for (u32 i = 0; i < config->dir_count; i++) GBX_TRY(ctx_dir(w, &config->dirs[i], err));
     ctx_nest(w, first_fd);
+    if (config->notes_uses) GBX_TRY(gbx_wasi_used_new(w, err));
     gbx_wasi_ctx_mark(w);
     return GBX_OK;
 }
@@ -474,6 +475,7 @@ gbx_wasi_ctx_free(wasi_ctx *w)
     gbx_base_free(w->args.data);
     gbx_base_free(w->env.data);
     gbx_base_free(w->trace);
+    gbx_wasi_used_free(w->used);
     gbx_base_free(w);
 }
 

@@ -301,10 +301,13 @@ gbx_wasi_path_open(p1_call *c)
     u8 *const out = guest_range(c, guest_u32(c, 8), 4);
     if (!out) return WASI_FAULT;
     WASI_TRY(open_read(c, &r));
-    if (guest_u32(c, 0) == UINT32_MAX)
-        WASI_TRY(open_unmatched(c, &r, &file, &fd));
-    else
-        WASI_TRY(open_beneath(c, &r, &file, &fd));
+    u32 const dir = guest_u32(c, 0);
+    wasi_errno const e = dir == UINT32_MAX ? open_unmatched(c, &r, &file, &fd)
+                                           : open_beneath(c, &r, &file, &fd);
+    bool const is_device = file.kind != KIND_FREE && file.kind != KIND_HOST && file.kind != KIND_NODE;
+    bool const changes = r.writes || r.oflags & (OFLAG_CREAT | OFLAG_TRUNC);
+    if (!is_device) used_note(c, dir, &r.path, file.type == TYPE_DIRECTORY, changes, e);
+    WASI_TRY(e);
     gbx_wasi_fds_put(&c->w->fds, fd, &file);
     put_u32(out, fd);
     return WASI_OK;

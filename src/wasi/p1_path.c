@@ -21,6 +21,8 @@ wasi_errno
 gbx_wasi_text_read(p1_call *c, u32 ptr, u32 len, wasi_path *out)
 {
     const u8 *const in = guest_range(c, ptr, len);
+    out->len = 0;
+    out->text[0] = 0;
     if (!in) return WASI_FAULT;
     if (!len) return WASI_NOENT;
     if (len > WASI_MAX_PATH_BYTES) {
@@ -154,6 +156,14 @@ path_target_guard(p1_call *c, const path_target *t, bool moves)
     return WASI_PERM;
 }
 
+/* The call acted on a name in a directory and ended with `e`, which is given back. */
+static wasi_errno
+path_used(p1_call *c, u32 fd_idx, const path_target *t, bool changes, wasi_errno e)
+{
+    if (t->device == KIND_FREE) used_note(c, guest_u32(c, fd_idx), &t->path, false, changes, e);
+    return e;
+}
+
 /* One target that is changed by `act`, for path_create_directory and its like. */
 typedef struct path_act {
     int (*act)(int dir, const char *leaf);
@@ -167,9 +177,10 @@ path_change(p1_call *c, const path_act *how)
 {
     WASI_SCRATCH path_target t;
     WASI_TRY(path_target_read(c, 1, &t));
-    WASI_TRY(path_target_find(c, 0, c->row->rights, true, &t));
+    wasi_errno e = path_target_find(c, 0, c->row->rights, true, &t);
+    if (e) return path_used(c, 0, &t, true, e);
     if (t.device != KIND_FREE) return path_target_refuse_device(c, &t, how->device);
-    wasi_errno e = t.at.dots == 1 ? how->dot : how->dots;
+    e = t.at.dots == 1 ? how->dot : how->dots;
     if (t.at.leaf) e = how->removes ? path_target_guard(c, &t, false) : WASI_OK;
     if (t.at.leaf && !e && how->adds) e = gbx_wasi_budget_has(c->w, WASI_MAX_ENTRY_BYTES);
     if (t.at.leaf && !e) {
@@ -177,7 +188,7 @@ path_change(p1_call *c, const path_act *how)
         if (!e && how->adds) gbx_wasi_budget_take(c->w, WASI_MAX_ENTRY_BYTES);
     }
     gbx_wasi_parent_deinit(&t.at);
-    return e;
+    return path_used(c, 0, &t, true, e);
 }
 
 /* No permission bits come from the guest, so set-user-ID and its like cannot; the umask applies. */
@@ -240,7 +251,8 @@ gbx_wasi_path_rename(p1_call *c)
         e = gbx_wasi_errno_of(errno);
     gbx_wasi_parent_deinit(&from.at);
     gbx_wasi_parent_deinit(&to.at);
-    return e;
+    (void)path_used(c, 0, &from, true, e);
+    return path_used(c, 3, &to, true, e);
 }
 
 /* The kernel would follow "link/" here, so a slash is judged by us. Nothing is changed in this case:
@@ -279,7 +291,8 @@ gbx_wasi_path_link(p1_call *c)
     if (!e) gbx_wasi_budget_take(c->w, WASI_MAX_ENTRY_BYTES);
     gbx_wasi_parent_deinit(&from.at);
     gbx_wasi_parent_deinit(&to.at);
-    return e;
+    (void)path_used(c, 0, &from, true, e);
+    return path_used(c, 4, &to, true, e);
 }
 
 /* The text of a link is only a text: where it leads is checked when it is followed. An absolute one
@@ -291,8 +304,8 @@ gbx_wasi_path_symlink(p1_call *c)
     WASI_SCRATCH path_target t;
     WASI_TRY(gbx_wasi_text_read(c, guest_u32(c, 0), guest_u32(c, 1), &text));
     WASI_TRY(path_target_read(c, 3, &t));
-    WASI_TRY(path_target_find(c, 2, c->row->rights, true, &t));
-    wasi_errno e = WASI_OK;
+    wasi_errno e = path_target_find(c, 2, c->row->rights, true, &t);
+    if (e) return path_used(c, 2, &t, true, e);
     if (text.text[0] == '/') {
         gbx_wasi_refuse(c->w, text.text, WHY_OUTSIDE);
         e = WASI_PERM;
@@ -306,7 +319,7 @@ gbx_wasi_path_symlink(p1_call *c)
         if (!e) gbx_wasi_budget_take(c->w, WASI_MAX_ENTRY_BYTES + text.len);
     }
     gbx_wasi_parent_deinit(&t.at);
-    return e;
+    return path_used(c, 2, &t, true, e);
 }
 
 /* The directory that a look-up begins in, unless the path names a device. */
@@ -347,7 +360,8 @@ gbx_wasi_path_readlink(p1_call *c)
     if (!buf || !out) return WASI_FAULT;
     WASI_TRY(path_target_read(c, 1, &t));
     wasi_file *dir;
-    WASI_TRY(path_target_look(c, false, &t, &dir));
+    wasi_errno e = path_target_look(c, false, &t, &dir);
+    if (e) return path_used(c, 0, &t, false, e);
     if (t.device != KIND_FREE) return WASI_INVAL;
     if (dir->kind == KIND_NODE) {
         WASI_TRY(gbx_wasi_node_find(c->w, dir->node, &t.path, &t.node));
@@ -365,9 +379,9 @@ gbx_wasi_path_readlink(p1_call *c)
         return WASI_INVAL;
     }
     WASI_TRY(gbx_wasi_path_parent(c->w, dir, &t.path, &t.at));
-    wasi_errno const e = path_read_link(&t, buf, len, out);
+    e = path_read_link(&t, buf, len, out);
     gbx_wasi_parent_deinit(&t.at);
-    return e;
+    return path_used(c, 0, &t, false, e);
 }
 
 /* What stat and set_times act on: a descriptor of the file itself (leaf NULL), or a name in a directory
@@ -407,6 +421,25 @@ path_is_imitated(wasi_place from, const wasi_path *p, struct stat *st)
     return gbx_wasi_place_of(from, p->text) != PLACE_ELSEWHERE;
 }
 
+/* A directory that leads to a granted one, as the guest names them: seen likewise, where there is none.
+ * SAFETY: it tells what fd_prestat_dir_name tells, the names of grants, and nothing of the host. */
+static bool
+path_leads_to_grant(const p1_call *c, u32 fd, const wasi_path *p, struct stat *st)
+{
+    const wasi_file *const dir = fd == UINT32_MAX ? NULL : gbx_wasi_fds_find(&c->w->fds, fd);
+    const char *const base = fd == UINT32_MAX ? "/" : dir && dir->preopen ? dir->preopen : NULL;
+    *st = (struct stat){.st_mode = S_IFDIR, .st_nlink = 1};
+    if (!base) return false;
+    size_t const base_len = strcmp(base, "/") != 0 ? strlen(base) : 0;
+    for (u32 i = 0; i < c->w->preopen_count; i++) {
+        const char *const name = c->w->preopens[i].name;
+        if (!name || strncmp(name, base, base_len) != 0 || name[base_len] != '/') continue;
+        const char *const tail = name + base_len + 1;
+        if (p->len && !strncmp(tail, p->text, p->len) && tail[p->len] == '/') return true;
+    }
+    return false;
+}
+
 static wasi_errno
 path_stat(const path_target *t, struct stat *st)
 {
@@ -433,18 +466,22 @@ gbx_wasi_path_filestat_get(p1_call *c)
     if (!out) return WASI_FAULT;
     if (guest_u32(c, 0) == UINT32_MAX) {
         WASI_TRY(path_target_read(c, 2, &t));
-        if (path_is_imitated(PLACE_ROOT, &t.path, &st)) {
+        if (path_is_imitated(PLACE_ROOT, &t.path, &st) || path_leads_to_grant(c, UINT32_MAX, &t.path, &st)) {
             gbx_wasi_put_filestat(out, &st, TYPE_DIRECTORY);
             return WASI_OK;
         }
     }
     wasi_errno e = path_subject(c, false, guest_u32(c, 1), &t);
     if (!e) e = path_stat(&t, &st);
-    bool const is_imitated = e == WASI_NOENT && path_is_imitated(t.from, &t.path, &st);
+    bool const is_imitated = e == WASI_NOENT && (path_is_imitated(t.from, &t.path, &st) ||
+                                                 path_leads_to_grant(c, guest_u32(c, 0), &t.path, &st));
     if (is_imitated) e = WASI_OK;
     else if (!e && !t.node) e = wasi_stat_shown(c->w, t.at.fd, t.at.leaf, &st);
     if (!e) gbx_wasi_put_filestat(out, &st, gbx_wasi_type_of(st.st_mode));
     gbx_wasi_parent_deinit(&t.at);
+    bool const needs_grant = gbx_wasi_place_of(t.from, t.path.text) == PLACE_ELSEWHERE;
+    if (t.device == KIND_FREE && !is_imitated && needs_grant)
+        used_note(c, guest_u32(c, 0), &t.path, !e && S_ISDIR(st.st_mode), false, e);
     return e;
 }
 
@@ -482,14 +519,15 @@ gbx_wasi_path_filestat_set_times(p1_call *c)
     WASI_SCRATCH path_target t;
     struct timespec times[2];
     WASI_TRY(gbx_wasi_times_of(c, c->arg[4], c->arg[5], guest_u32(c, 6), times));
-    WASI_TRY(path_subject(c, true, guest_u32(c, 1), &t));
+    wasi_errno e = path_subject(c, true, guest_u32(c, 1), &t);
+    if (e) return path_used(c, 0, &t, true, e);
     if (t.device != KIND_FREE) return path_target_refuse_device(c, &t, WASI_PERM);
-    wasi_errno e = path_target_guard(c, &t, false);
+    e = path_target_guard(c, &t, false);
     if (!e) e = path_guard_mount(c, &t);
     if (!e && (t.at.leaf ? utimensat(t.at.fd, t.at.leaf, times, AT_SYMLINK_NOFOLLOW)
                          : path_touch(t.at.fd, times)))
         e = gbx_wasi_errno_of(errno);
     if (!e) gbx_wasi_seeded_set_times(c->w, t.at.fd, t.at.leaf, times);
     gbx_wasi_parent_deinit(&t.at);
-    return e;
+    return path_used(c, 0, &t, true, e);
 }

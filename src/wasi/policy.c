@@ -210,6 +210,27 @@ gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason)
     w->refusal_count++;
 }
 
+/* PERF: some programs look for a million files that are not there: copied, and not yet escaped or compared.
+ * SAFETY: cut; a path that a call has cut in two has a NUL in place of a slash. */
+void
+gbx_wasi_missed_note(p1_call *c, u32 fd, const wasi_path *p)
+{
+    const wasi_file *const f = gbx_wasi_fds_find(&c->w->fds, fd);
+    if (!f || !f->preopen || !p->len) return;
+    wasi_missed *const m = &c->w->missed[c->w->missed_count++ % WASI_MISSED_MAX];
+    *m = (wasi_missed){.call = c->w->call, .grant = f->preopen, .len = (u32)min_u64(p->len, sizeof m->path)};
+    memcpy(m->path, p->text, m->len);
+    for (u32 i = 0; i < m->len; i++)
+        if (!m->path[i]) m->path[i] = '/';
+}
+
+const wasi_missed *
+gbx_wasi_missed(const wasi_ctx *w, u32 idx)
+{
+    if (idx >= WASI_MISSED_MAX || idx >= w->missed_count) return NULL;
+    return &w->missed[(w->missed_count - 1 - idx) % WASI_MISSED_MAX];
+}
+
 const wasi_refusal *
 gbx_wasi_refusals(const wasi_ctx *w, u32 *count)
 {

@@ -108,7 +108,9 @@ gbx_wasi_ctx_reset(wasi_ctx *w, u64 output_bytes, u64 disk_bytes, gbx_err *err)
     w->disk_left = disk_bytes;
     w->met = 0;
     w->refusal_count = 0;
+    w->missed_count = 0;
     w->accepts = false;
+    gbx_wasi_used_again(w->used);
     gbx_wasi_seeded_again(w);
     w->clock = (wasi_clock){0};
     for (u32 i = 0; i < GBX_LEN(w->streams); i++) gbx_wasi_stream_again(&w->streams[i]);

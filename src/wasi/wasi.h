@@ -113,6 +113,7 @@ typedef struct wasi_config {
     bool allow_special;   /* kernel interfaces and devices are like other files */
     bool raw;             /* what is written to terminals is not filtered: tty.c */
     bool pipe_ends;       /* who writes on to a standard stream that nobody reads is ended */
+    bool notes_uses;      /* gbx_wasi_uses has what the guest used of its grants */
     bool force_walker;    /* resolve paths without openat2: tests, and kernels that lack it */
 } wasi_config;
 
@@ -192,6 +193,29 @@ typedef struct wasi_refusal {
     char path[256];     /* escaped, cut, NUL-terminated */
 } wasi_refusal;
 const wasi_refusal *gbx_wasi_refusals(const wasi_ctx *w, u32 *count);
+
+/* What a guest used of its grants, where the context was told to note it (used.c): a directory in which it
+ * read, or with `changes` also changed something, by its absolute and clean name in the guest's tree; or
+ * `refused`: the path, likewise clean, of what no grant covers. Each once. Borrowed until the guest runs. */
+#define WASI_USES_MAX 1024u
+typedef struct wasi_use {
+    const char *path;
+    bool changes, refused;
+} wasi_use;
+/* *is_whole: nothing is left out. */
+const wasi_use *gbx_wasi_uses(const wasi_ctx *w, u32 *count, bool *is_whole);
+
+#define WASI_MISSED_MAX 16u
+
+/* A path that was looked for beneath a granted directory, and was not there. */
+typedef struct wasi_missed {
+    const char *call;  /* static */
+    const char *grant; /* the guest's name of the directory; lives as long as the context */
+    u32 len;
+    char path[256]; /* the guest's, cut, not NUL-terminated */
+} wasi_missed;
+/* The idx-th from the last, of the last WASI_MISSED_MAX; NULL: there were not so many. */
+const wasi_missed *gbx_wasi_missed(const wasi_ctx *w, u32 idx);
 
 /* Limits that a guest has met, and what is said of them. */
 typedef enum wasi_met {

@@ -218,6 +218,8 @@ typedef struct wasi_strings {
 
 /* Of a traced context; trace.c. */
 typedef struct wasi_trace wasi_trace;
+/* Of one that notes what is used; used.c. */
+typedef struct wasi_used wasi_used;
 
 /* A granted directory: its name in the guest's tree, and which one it is. */
 typedef struct wasi_preopen {
@@ -264,6 +266,7 @@ struct wasi_ctx {
     wasi_sink sinks[3];
     wasi_stream streams[3];
     wasi_trace *trace; /* NULL: calls are not traced */
+    wasi_used *used;   /* NULL: nobody wants to know */
     wasi_seeded *seeded; /* NULL: it is told what is, but for */
     wasi_seeded *hidden; /* times of files in scratch directories; NULL: those, too */
     const char *call; /* name of the call in progress: what a refusal is filed under */
@@ -277,6 +280,8 @@ struct wasi_ctx {
     u32 met; /* 1 << wasi_met */
     wasi_refusal refusals[WASI_REFUSALS_MAX];
     u32 refusal_count;
+    wasi_missed missed[WASI_MISSED_MAX]; /* a ring: the last ones */
+    u64 missed_count;
     wasi_figures *figures; /* of the store; NULL: nothing is counted */
 };
 
@@ -462,6 +467,24 @@ typedef struct wasi_parent {
 } wasi_parent;
 wasi_errno gbx_wasi_path_parent(wasi_ctx *w, const wasi_file *dir, wasi_path *p, wasi_parent *out);
 void gbx_wasi_parent_deinit(wasi_parent *p);
+
+/* ---- used.c */
+
+gbx_code gbx_wasi_used_new(wasi_ctx *w, gbx_err *err); /* GBX_NO_MEMORY. Behind the grants */
+void gbx_wasi_used_free(wasi_used *u);                 /* NULL is fine, here and below */
+void gbx_wasi_used_again(wasi_used *u);                /* nothing was used yet */
+void gbx_wasi_used_note(p1_call *c, u32 fd, const wasi_path *p, bool is_dir, bool changes, wasi_errno e);
+
+/* A call named `p` beneath `fd` and ended with `e`. is_dir: what it names is a directory, which was looked
+ * into or at. Not of devices. */
+/* What was looked for beneath a granted directory was not there. */
+void gbx_wasi_missed_note(p1_call *c, u32 fd, const wasi_path *p);
+static inline void
+used_note(p1_call *c, u32 fd, const wasi_path *p, bool is_dir, bool changes, wasi_errno e)
+{
+    if (GBX_UNLIKELY(c->w->used != NULL)) gbx_wasi_used_note(c, fd, p, is_dir, changes, e);
+    if (e == WASI_NOENT && fd != UINT32_MAX) gbx_wasi_missed_note(c, fd, p);
+}
 
 /* ---- device.c */
 

@@ -659,6 +659,7 @@ decode_finish(decoder *d)
     GBX_TRY_IN(gbx_wasm_validate_bodies(d), d->err, "in the code section");
     if (d->uses_data_idx && !d->has_data_count)
         return gbx_base_err_set(d->err, GBX_MALFORMED, m->len, "data count section required");
+    gbx_wasm_find_probes(m);
     return GBX_OK;
 }
 

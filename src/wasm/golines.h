@@ -37,6 +37,17 @@ typedef struct go_place {
 /* False: the module has none that can be read; *out is zeroed. Looks through all data. */
 bool gbx_wasm_go_find(const wasm_module *m, go_table *out);
 
+/* The same, looked for only where Go's linker puts it: at an address that is a multiple of 8. */
+bool gbx_wasm_go_find_aligned(const wasm_module *m, go_table *out);
+
+/* The function that a PC of Go's is in; UINT32_MAX: in none. */
+u32 gbx_wasm_go_func_of_pc(const wasm_module *m, u64 pc);
+
+/* The functions of these names: out[i] is the index of names[i], and stays as it is where the table has none
+ * of that name. At most 32 names. */
+void gbx_wasm_go_find_names(const wasm_module *m, const go_table *t, const char *const *names, u32 count,
+                            u32 *out);
+
 /* The place of the instruction at `offset` in the file, in a function with a body that is ready. *budget: how
  * many bytes of bodies may still be walked; what has to be walked for the line is taken off, and where it is
  * not left the line is where the function begins. False: the table does not have the function. */
@@ -46,6 +57,10 @@ bool gbx_wasm_go_place(const wasm_module *m, const go_table *t, u32 func_idx, u3
 /* The place of the call that returns to `pc`, as Go's stack has it, and its function. False: it is no PC of a
  * function that the table has. */
 bool gbx_wasm_go_return(const wasm_module *m, const go_table *t, u64 pc, u32 *func_idx, go_place *out);
+
+/* The nth function of the table, in the order of its entries; nth < func_count. False: the entry is no
+ * function of the module that has a body. */
+bool gbx_wasm_go_func(const wasm_module *m, const go_table *t, u32 nth, u32 *func_idx, u64 *name_at);
 
 /* The text at an address of the table, at most `cap` bytes of it; returns its length. Not escaped. */
 size_t gbx_wasm_go_text(const wasm_module *m, const go_table *t, u64 at, char *buf, size_t cap);

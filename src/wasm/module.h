@@ -198,10 +198,15 @@ typedef enum wasm_fuse_set {
     WASM_FUSE_SETS
 } wasm_fuse_set;
 
-typedef struct wasm_custom {
-    rd_name name;
-    u32 off, end; /* payload behind the name */
-} wasm_custom;
+/* Rows of probes.def. */
+enum {
+#define WASM_PROBE(name, slug, function) WASM_PROBE_##name,
+#include "wasm/probes.def"
+#undef WASM_PROBE
+    WASM_PROBE_COUNT
+};
+_Static_assert(WASM_PROBE_COUNT <= 32, "bits of a word");
+#define WASM_PROBE_NONE UINT32_MAX
 
 typedef struct wasm_module {
     u8 *bytes; /* a private copy (S1), owned. Inside bodies an opcode may be replaced by a fused one
@@ -239,9 +244,6 @@ typedef struct wasm_module {
     u32 data_count;
     wasm_data *datas;
 
-    u32 custom_count;
-    wasm_custom *customs;
-
     u64 code_bytes; /* size of the code section */
     u32 label_base; /* of the interpreter: 0, or WASM_FUSE_SETS where NaNs are canonical */
     wasm_fuse_set fuse_set;
@@ -256,10 +258,25 @@ typedef struct wasm_module {
     u32 name_off, name_end;         /* the name section's subsections; 0,0: there is none */
     u32 name_sub_off, name_sub_end; /* function-name subsection; 0,0: none */
 
+    u32 probes[WASM_PROBE_COUNT]; /* functions by row of probes.def; WASM_PROBE_NONE: not in the module */
+    bool is_go; /* it has Go's table; else nothing is known of what its functions are */
+
     u8 *verdict; /* NULL, or owned: holds what else validation would have put into the arena */
     struct wasm_again *again; /* owned, NULL until a function is made ready */
     arena arena; /* owns everything above but `bytes` */
 } wasm_module;
+
+extern const char *const gbx_wasm_probe_names[WASM_PROBE_COUNT];
+extern const char *const gbx_wasm_probe_slugs[WASM_PROBE_COUNT];
+
+/* The row of probes.def that the function is; WASM_PROBE_COUNT: it is none. */
+static inline u32
+wasm_probe_of(const wasm_module *m, u32 func_idx)
+{
+    u32 i = 0;
+    while (i < WASM_PROBE_COUNT && m->probes[i] != func_idx) i++;
+    return i;
+}
 
 /* Beside features_off: the module is for an engine that counts fuel. Its side table says where branches are
  * threaded. */

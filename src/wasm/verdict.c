@@ -1,12 +1,13 @@
 /* What validation found out about a module, as bytes that can be kept, and a module made from them without
  * validating it again.
  *
- * A verdict says that the module is valid, what was noted about globals, tables and features, and, of some of
- * its functions, all that validation adds to a decoded module: facts, side tables, and the body as it was
- * left, with fused opcodes. The others are made ready when they are first called (gbx_wasm_make_ready): a run
- * needs few of a Go module's functions, and what is not read costs nothing. A verdict is of one build of this
- * library, on one kind of machine: layouts are those of the structures. Side tables are used where they lie,
- * in the bytes of the verdict, which the module then owns.
+ * A verdict says that the module is valid, what was noted about globals, tables and features, which
+ * functions are probes (probes.def), and, of some of its functions, all that validation adds to a decoded
+ * module: facts, side tables, and the body as it was left, with fused opcodes. The others are made ready
+ * when they are first called (gbx_wasm_make_ready): a run needs few of a Go module's functions, and what is
+ * not read costs nothing. A verdict is of one build of this library, on one kind of machine: layouts are
+ * those of the structures. Side tables are used where they lie, in the bytes of the verdict, which the
+ * module then owns.
  *
  * SAFETY: who restores a verdict vouches for it: these very bytes came from gbx_wasm_verdict_write for this
  * very module (RULE: S2). Sizes and places are compared all the same, before anything is changed, so that a
@@ -22,9 +23,11 @@ typedef struct verdict_head {
     u32 codes, globals, tables; /* of the module */
     u32 kept;                   /* functions that the verdict has */
     u32 sides, tries, catches, bytes;
-    u32 zero;
+    u32 is_go, probes[WASM_PROBE_COUNT];
+    u32 zero[2 - WASM_PROBE_COUNT % 2];
 } verdict_head;
-_Static_assert(sizeof(verdict_head) == 16 + 10 * 4, "no padding, whose bytes would be anything");
+_Static_assert(sizeof(verdict_head) == 16 + (12 + WASM_PROBE_COUNT - WASM_PROBE_COUNT % 2) * 4,
+               "no padding, whose bytes would be anything");
 
 /* A function, by ascending index among those with bodies. */
 typedef struct verdict_code {
@@ -83,6 +86,8 @@ verdict_shape_whole(const wasm_module *m, const u8 *keep)
     verdict_shape s = verdict_shape_of(m);
     s.head.uses = m->uses;
     s.head.fuse_set = (u32)m->fuse_set;
+    s.head.is_go = m->is_go;
+    memcpy(s.head.probes, m->probes, sizeof m->probes);
     for (u32 i = 0; i < s.head.codes; i++) {
         const wasm_code *const c = &m->codes[i];
         if (!verdict_keeps(m, keep, i)) continue;
@@ -150,6 +155,10 @@ verdict_fits(const wasm_module *m, const u8 *bytes, size_t len, verdict_shape *o
     if (kept.len != s.head.len || kept.codes != s.head.codes || kept.globals != s.head.globals ||
         kept.tables != s.head.tables || kept.kept > kept.codes || kept.fuse_set >= WASM_FUSE_SETS)
         return false;
+    for (u32 i = 0; i < WASM_PROBE_COUNT; i++)
+        if (kept.probes[i] != WASM_PROBE_NONE &&
+            (kept.probes[i] < m->imported_funcs || kept.probes[i] >= m->func_count))
+            return false;
     s.head = kept;
     verdict_place(&s);
     *out = s;
@@ -220,6 +229,8 @@ gbx_wasm_verdict_restore(wasm_module *m, u8 *bytes, size_t len)
     for (u32 i = 0; i < s.head.tables; i++) m->tables[i].is_written = bytes[s.tables + i];
     m->uses = s.head.uses;
     m->fuse_set = (wasm_fuse_set)s.head.fuse_set;
+    m->is_go = s.head.is_go != 0;
+    memcpy(m->probes, s.head.probes, sizeof m->probes);
     m->verdict = bytes;
     return true;
 }

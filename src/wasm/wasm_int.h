@@ -53,6 +53,9 @@ void gbx_wasm_again_free(struct wasm_again *a); /* NULL is fine */
  * module, which is unchanged. */
 GBX_MUST_USE bool gbx_wasm_verdict_restore(wasm_module *m, u8 *bytes, size_t len);
 
+/* Fill m->probes and m->is_go. */
+void gbx_wasm_find_probes(wasm_module *m);
+
 /* Find the function-name subsection; damaged name sections are ignored, as the text wants it. */
 void gbx_wasm_index_names(wasm_module *m);
 

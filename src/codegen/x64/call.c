@@ -115,7 +115,8 @@ gbx_x64_call(x64_ctx *c, u32 func_idx)
         x64_self_call const call = {c->b->len, is_fresh};
         x64_u32(c->b, 0);
         (void)x64_push_item(c, &c->s->self_calls, &call, sizeof call);
-    } else if (is_direct && atomic_load_explicit(&cell->body, memory_order_acquire)) {
+    } else if (is_direct && atomic_load_explicit(&cell->body, memory_order_acquire) &&
+               wasm_probe_of(c->m, func_idx) == WASM_PROBE_COUNT) { /* see runtime/probes.c */
         const void *const target = atomic_load_explicit(is_fresh ? &cell->fresh : &cell->general,
                                                         memory_order_acquire);
         call_rel32(c, target);

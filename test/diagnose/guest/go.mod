@@ -1,0 +1,3 @@
+module example/diagnose
+
+go 1.24
