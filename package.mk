@@ -56,6 +56,11 @@ install: all lib shared man
 	$(FILL) tools/package/gbx-static.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/gbx-static.pc
 	$(FILL) tools/package/gbxConfig.cmake.in >$(DESTDIR)$(LIBDIR)/cmake/gbx/gbxConfig.cmake
 	$(FILL) tools/package/gbxConfigVersion.cmake.in >$(DESTDIR)$(LIBDIR)/cmake/gbx/gbxConfigVersion.cmake
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(OUT)/glovebox completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/glovebox
+	$(OUT)/glovebox completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_glovebox
+	$(OUT)/glovebox completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/glovebox.fish
 ifneq ($(PYTHON),)
 	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3
 	install -m 644 $(OUT)/man/man1/*.1 $(DESTDIR)$(MANDIR)/man1
@@ -68,5 +73,8 @@ uninstall:
 	rm -f $(DESTDIR)$(LIBDIR)/libgbx.a $(DESTDIR)$(LIBDIR)/libgbx.so $(DESTDIR)$(LIBDIR)/$(SONAME) \
 		$(DESTDIR)$(LIBDIR)/libgbx.so.$(GBX_VERSION) $(DESTDIR)$(LIBDIR)/pkgconfig/gbx.pc \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/gbx-static.pc
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/glovebox \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_glovebox \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/glovebox.fish
 	rm -f $(DESTDIR)$(MANDIR)/man1/glovebox.1 $(DESTDIR)$(MANDIR)/man3/gbx.3 $(DESTDIR)$(MANDIR)/man3/gbx_*.3
 	rm -rf $(DESTDIR)$(LIBDIR)/cmake/gbx $(DESTDIR)$(PREFIX)/include/gbx

@@ -205,12 +205,18 @@ def man_header(header):
 
 def man_command():
     out = man_head("glovebox", 1, "run Go programs built for WASI, with nothing granted that was not asked for")
-    out += [".SH SYNOPSIS", ".B glovebox", "[run] [OPTION]... FILE [ARGUMENT]...", ".br", ".B glovebox",
-            "diff|measure|compile|explore|cache|help ...", ".SH DESCRIPTION",
+    table = list(gendocs.rows("src/cli/commands.def", "CLI_COMMAND"))
+    out += [".SH SYNOPSIS", ".B glovebox", "[OPTION]... FILE [ARGUMENT]..."]
+    for name, _, usage, _ in table:
+        out += [".br", f".B glovebox {name}", roff(usage) or "\\&"]
+    out += [".SH DESCRIPTION",
             "Runs FILE, a WebAssembly module for WASI preview 1 such as Go makes with GOOS=wasip1 GOARCH=wasm. "
             "Without options it has its arguments, the three standard streams, the clock and random numbers. Options "
             "stand before FILE; what stands behind it belongs to the program.", ".PP",
-            "glovebox help says more of each command, glovebox help SLUG of each message.", ".SH OPTIONS"]
+            "glovebox help says more of each command, glovebox help SLUG of each message.", ".SH COMMANDS"]
+    for name, _, _, words in table:
+        out += [".TP", f".B {name}", roff(words)]
+    out.append(".SH OPTIONS")
     for _, name, argument, commands, text in gendocs.rows("src/cli/options.def", "CLI_OPTION"):
         shown = name if argument == "NULL" else f"{name} {argument}"
         only = "" if "RUN" in commands else f" (glovebox {commands.split(' | ')[0].lower()})"
@@ -218,6 +224,15 @@ def man_command():
     out.append(".SH EXIT STATUS")
     for row in gendocs.rows("src/cli/exits.def", "CLI_EXIT"):
         out += [".TP", f".B {row[1]}", roff(" ".join(row[-1].split()))]
+    out += [".SH ENVIRONMENT", "Each option has a variable: GLOVEBOX_ and its name in capitals, as GLOVEBOX_MAX_MEMORY for "
+            "\\-\\-max\\-memory. What is typed counts before it. Of options that may be repeated it holds several values, split "
+            "as a shell splits them; of flags 1 or 0.", ".TP", ".B GOWASIRUNTIMEARGS",
+            "options for programs that the Go tool starts", ".TP", ".B GOWASIRUNTIME",
+            "the runtime that go_wasip1_wasm_exec starts, where it is another than glovebox", ".TP",
+            ".B NO_COLOR", "messages have no colours"]
+    for slug, title, text in gendocs.rows("src/cli/topics.def", "CLI_TOPIC"):
+        if slug in ("grants", "go-install", "dialects"):
+            out += [f".SH {roff(title.upper())}", ".nf", roff(text).rstrip("\n"), ".fi"]
     return out + [".SH SEE ALSO", ".BR gbx (3)"]
 
 

@@ -93,7 +93,8 @@ def errors():
 def options():
     out = ["# Options of `glovebox run`", NOTE.format("src/cli/options.def"),
            "Options stand before FILE, as `--name value` or `--name=value`; what stands after FILE "
-           "belongs to the guest.", "", "| option | meaning |", "|---|---|"]
+           "belongs to the guest. Each has a variable, `GLOVEBOX_MAX_MEMORY` for `--max-memory`; what is typed counts "
+           "before it. Those of options that may be repeated hold several values, split as a shell splits them.", "", "| option | meaning |", "|---|---|"]
     table = list(rows("src/cli/options.def", "CLI_OPTION"))
     for _, name, argument, commands, text in table:
         shown = name if argument == "NULL" else f"{name} {argument}"
@@ -120,6 +121,31 @@ def options():
     for _, name, argument, text in rows("src/cli/explore.def", "CLI_EXPLORE"):
         shown = name if argument == "NULL" else f"{name} {argument}"
         out.append(f"| `{cell(shown)}` | {cell(text)} |")
+    return out
+
+
+KINDS = {"AS": "`{ours} VALUE`", "FLAG": "`{ours}`", "MOUNT": "`--dir`, as HOST:GUEST[:ro]",
+         "GUEST": "`--dir`, as GUEST:HOST[:ro]", "SECONDS": "`{ours}`; a number alone is seconds",
+         "MILLIS": "`{ours}`; a number alone is milliseconds", "PAGES": "`{ours}`, in pages of 64 KiB",
+         "ON": "`--wasm-feature {ours}=on`", "OFF": "`--wasm-feature {ours}=off`", "SWITCH": "`{ours} on` or `off`",
+         "YES": "always y; n is refused: {words}", "NO": "always n; y is refused: {words}", "MODE": "`{ours}`",
+         "GROUP": "keys below", "EXPORT": "`{ours}` with the word behind FILE", "HOLDS": "always so",
+         "HOLDS_VALUE": "always so", "VOID": "no meaning here, which is said: {words}",
+         "VOID_VALUE": "no meaning here, which is said: {words}", "NEVER": "refused: {words}"}
+
+
+def dialects():
+    out = ["# Options of other runtimes", NOTE.format("src/cli/peers.def"),
+           "What glovebox does for them: everywhere (any), or where it is called by the name of that runtime or with "
+           "`--dialect NAME`, which counts first. Long names may have one dash or two.", "",
+           "| whose | option | here |", "|---|---|---|"]
+    for whose, name, kind, ours, words in rows("src/cli/peers.def", "CLI_PEER"):
+        dashes = "-" if len(name) == 1 else "--"
+        out.append(f"| {whose.lower()} | `{dashes}{name}` | {cell(KINDS[kind].format(ours=ours, words=words))} |")
+    out += ["", "## Keys of wasmtime's groups", "", "`-W KEY=VALUE,KEY=VALUE`; a key alone is `KEY=y`. The names of features "
+            "are keys of `-W`.", "", "| group | key | here |", "|---|---|---|"]
+    for group, key, kind, ours, words in rows("src/cli/peers.def", "CLI_PEER_KEY"):
+        out.append(f"| `-{group}` | `{key}` | {cell(KINDS[kind].format(ours=ours, words=words))} |")
     return out
 
 
@@ -196,7 +222,7 @@ gets before the stack ends differs between tiers, and the fuel with it; so does 
 
 
 PAGES = {"limits.md": limits, "fuel.md": fuel, "metrics.md": metrics, "features.md": features, "errors.md": errors,
-         "options.md": options}
+         "options.md": options, "dialects.md": dialects}
 
 
 def main():

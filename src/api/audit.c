@@ -68,7 +68,8 @@ gbx_store_uses(const gbx_store *store, const gbx_use **out, bool *is_whole)
     bool whole;
     const wasi_use *const uses = gbx_wasi_uses(l->ctx, &count, &whole);
     for (u32 i = 0; i < count; i++)
-        l->uses[i] = (gbx_use){.path = uses[i].path, .changes = uses[i].changes, .refused = uses[i].refused};
+        l->uses[i] = (gbx_use){
+                .path = uses[i].path, .changes = uses[i].changes, .refused = uses[i].refused};
     if (out) *out = l->uses;
     if (is_whole) *is_whole = whole;
     return count;
@@ -76,7 +77,12 @@ gbx_store_uses(const gbx_store *store, const gbx_use **out, bool *is_whole)
 
 /* ---- Secrets */
 
-typedef enum secret_kind { SECRET_NAME_ENDS, SECRET_NAME_HAS, SECRET_VALUE_BEGINS, SECRET_VALUE_HAS } secret_kind;
+typedef enum secret_kind {
+    SECRET_NAME_ENDS,
+    SECRET_NAME_HAS,
+    SECRET_VALUE_BEGINS,
+    SECRET_VALUE_HAS
+} secret_kind;
 
 static const struct {
     secret_kind kind;
@@ -108,9 +114,12 @@ audit_is_secret(const char *name, size_t name_len, const char *value)
         size_t const len = strlen(text);
         bool is_one = false;
         switch (audit_secrets[i].kind) {
-        case SECRET_NAME_ENDS: is_one = name_len >= len && !strncasecmp(name + name_len - len, text, len); break;
+        case SECRET_NAME_ENDS:
+            is_one = name_len >= len && !strncasecmp(name + name_len - len, text, len);
+            break;
         case SECRET_NAME_HAS:
-            for (size_t k = 0; !is_one && k + len <= name_len; k++) is_one = !strncasecmp(name + k, text, len);
+            for (size_t k = 0; !is_one && k + len <= name_len; k++)
+                is_one = !strncasecmp(name + k, text, len);
             break;
         case SECRET_VALUE_BEGINS: is_one = !strncmp(value, text, len); break;
         case SECRET_VALUE_HAS: is_one = strstr(value, text) != NULL; break;

@@ -9,6 +9,7 @@
 #define GBX_CLI_CLI_H
 
 #include <gbx/gbx.h>
+#include <gbx/unstable/audit.h>
 #include <stdio.h>
 
 #define CLI_PRINTF(fmt_at, arg_at) __attribute__((format(printf, fmt_at, arg_at)))
@@ -74,6 +75,8 @@ typedef struct cli_diag {
 } cli_diag;
 
 void gbx_cli_diag(const cli_diag *diag);
+/* What is said from now on is about this place, where it names none itself; NULL: about none. */
+void gbx_cli_diag_place(const char *at);
 /* How all are written from now on, "text" or "json"; else says so and gives CLI_EXIT_SETUP. */
 int gbx_cli_log_set(const char *how);
 /* The same for an error of use or set-up; returns CLI_EXIT_SETUP for the caller to return. */
@@ -81,10 +84,39 @@ int gbx_cli_usage_error(const char *slug, const char *message, const char *why, 
 /* Bold and colour on standard error: a terminal, NO_COLOR unset or empty, TERM not "dumb". */
 bool gbx_cli_colour(void);
 
+/* ---- words.c: where the words of a command line come from ---- */
+
+typedef enum cli_origin {
+    CLI_FROM_LINE,    /* typed, or translated from what was typed */
+    CLI_FROM_ENVIRON, /* a variable GLOVEBOX_NAME */
+    CLI_FROM_WRAPPER, /* what the wrapper of the Go tool grants */
+    CLI_FROM_ARGS     /* GOWASIRUNTIMEARGS */
+} cli_origin;
+
+/* A growing command line, ended by NULL. Zeroed: empty. */
+typedef struct cli_words {
+    char **argv;
+    unsigned char *origin; /* a cli_origin each */
+    int argc, cap;
+} cli_words;
+
+void gbx_cli_words_add(cli_words *words, const char *word, cli_origin origin);
+/* Add the words of `text`, split as a shell would split them: blanks, '...', "...", \x. False with *why
+ * where a quote is not closed. */
+bool gbx_cli_words_split(cli_words *words, const char *text, cli_origin origin, const char **why);
+
 /* ---- options.c: the command line, read through options.def ---- */
 
 /* Commands that share a table of options. */
-typedef enum cli_command { CLI_RUN = 1, CLI_DIFF = 2, CLI_COMPILE = 4, CLI_MEASURE = 8 } cli_command;
+typedef enum cli_command {
+    CLI_RUN = 1,
+    CLI_DIFF = 2,
+    CLI_COMPILE = 4,
+    CLI_MEASURE = 8,
+    CLI_AUDIT = 16,
+    CLI_RECORD = 32 /* `policy` */
+} cli_command;
+#define CLI_MANY 0x8000u /* among the commands of an option: it may be repeated */
 
 typedef enum cli_option_id {
 #define CLI_OPTION(id, name, argument, commands, help) CLI_OPT_##id,
@@ -107,7 +139,8 @@ typedef struct cli_given {
     cli_option_id id;
     const char *value; /* NULL for a flag */
     int word;          /* where it stands in argv */
-    int words;         /* 1 for --name=value and flags, 2 for --name value */
+    int words;         /* 1 for --name=value and flags, 2 for --name value; 0: of a policy */
+    const char *at;    /* of a policy: its line, "app.policy:7"; else NULL */
 } cli_given;
 
 /* A command line split at FILE: what stands before is ours, what stands after is the guest's. */
@@ -119,10 +152,45 @@ typedef struct cli_line {
     cli_given *given; /* in the order given */
     int given_count;
     int file; /* index of FILE in argv; argc when there is none */
+    int args; /* first word of the guest, behind FILE */
+    struct cli_grant *hosts; /* host functions that the policy declares */
+    int host_count;
+    const unsigned char *origin; /* of each word, a cli_origin; NULL: all from the line */
+    bool is_go; /* started by the Go tool: a fix is to go into GOWASIRUNTIMEARGS */
 } cli_line;
 
 /* Split; on an error says what is wrong and gives CLI_EXIT_SETUP. */
 int gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, int first);
+/* Add what the policy grants that --policy names, before all else: where both speak, the command line counts.
+ * On a mistake says which and gives CLI_EXIT_SETUP. */
+int gbx_cli_policy_apply(cli_line *line);
+/* The same of words that come from several places. */
+int gbx_cli_line_read(cli_line *line, cli_command command, const cli_words *words, int first);
+/* The name of an option's variable, GLOVEBOX_MAX_MEMORY of --max-memory; NULL: it has none. */
+const char *gbx_cli_option_variable(cli_option_id id);
+/* The options that the variables GLOVEBOX_NAME give to `command`, as words. On a mistake says which and
+ * gives CLI_EXIT_SETUP. */
+int gbx_cli_environ_words(cli_words *words, cli_command command);
+
+/* ---- dialect.c: the options of other runtimes, in ours ---- */
+
+typedef enum cli_dialect {
+    CLI_DIALECT_ANY, /* ours, and what can mean one thing only */
+    CLI_DIALECT_WASMTIME,
+    CLI_DIALECT_WAZERO,
+    CLI_DIALECT_WASMEDGE,
+    CLI_DIALECT_WASMER,
+    CLI_DIALECT_IWASM,
+    CLI_DIALECT_COUNT
+} cli_dialect;
+
+/* By its name, or the base name of a path; CLI_DIALECT_COUNT: there is none. */
+cli_dialect gbx_cli_dialect_find(const char *name);
+/* Write `in` with our options only: on to FILE, and that. On a mistake says which and gives
+ * CLI_EXIT_SETUP. */
+int gbx_cli_dialect_translate(const cli_words *in, int first, cli_command command, cli_words *out);
+/* The nearest option of another runtime that is accepted here, as it is written; NULL: none is near. */
+const char *gbx_cli_dialect_near(const char *name, unsigned *best);
 /* Index into given[] of the last `id`, -1 when it was not given; and its value, NULL likewise. */
 int gbx_cli_line_find(const cli_line *line, cli_option_id id);
 const char *gbx_cli_line_value(const cli_line *line, cli_option_id id);
@@ -184,6 +252,7 @@ typedef struct cli_listener {
 } cli_listener;
 
 typedef struct cli_plan cli_plan;
+typedef struct cli_guest cli_guest;
 
 /* Read one value of --listen, and see what systemd handed over. On a mistake says which and gives
  * CLI_EXIT_SETUP. */
@@ -221,6 +290,13 @@ typedef struct cli_env {
     const char *name, *value;
 } cli_env;
 
+/* An import that is made up, `name` as MODULE.NAME or "*". */
+typedef struct cli_stub {
+    const char *name, *signature; /* the latter of recorded ones */
+    bool is_trap;                 /* what calls it is ended; else it gives zeros */
+    bool called;
+} cli_stub;
+
 struct cli_plan {
     const cli_line *line;
     const char *program; /* FILE */
@@ -242,6 +318,8 @@ struct cli_plan {
     uint64_t fuel; /* 0: not metered; GBX_UNLIMITED: no bound */
     cli_scratch *scratches;
     int scratch_count;
+    cli_stub *stubs;
+    int stub_count;
     uint64_t memory_bytes; /* GBX_UNLIMITED: up to the module's own maximum, at most 4 GiB */
     uint64_t features_off; /* GBX_FEATURE_BITs */
     bool hints;
@@ -259,6 +337,11 @@ struct cli_plan {
     bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
     bool every_call;
     const char *report; /* NULL: none is written */
+    /* Of a recording run: called when the guest has ended, gives the exit code; and the stubs that were
+     * made. */
+    int (*record)(const cli_plan *plan, const cli_guest *guest, const char *ended, int status);
+    cli_stub **recorded;
+    int *recorded_count;
 };
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */
@@ -270,6 +353,7 @@ int gbx_cli_plan_make(cli_plan *plan, const cli_line *line);
  * help or the version, is printed; or the exit code of a mistake, which was reported. */
 #define CLI_ANSWERED (-1)
 int gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, char **argv, int first);
+int gbx_cli_begin_line(cli_plan *plan, cli_line *line); /* the same of a line that is parsed */
 
 /* ---- the rest ---- */
 
@@ -278,6 +362,37 @@ int gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc,
 int gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_module *module,
                    gbx_trap *trap, cli_text *lines);
 int gbx_cli_no_start(const cli_plan *plan, const gbx_module *module);
+
+/* stub.c: one value of --stub; the stubs of a plan in a linker; those that a recording run makes of all
+ * that is missing; the answer to a module whose imports are not there. All give an exit code. */
+int gbx_cli_stub_parse(cli_plan *plan, const char *value);
+int gbx_cli_stubs_define(const cli_plan *plan, const gbx_module *module, gbx_linker *linker);
+int gbx_cli_stubs_record(const gbx_module *module, gbx_linker *linker, cli_stub **out, int *count);
+int gbx_cli_missing(const cli_plan *plan, const gbx_module *module, gbx_linker *linker);
+/* `name` is this import, written MODULE.NAME or MODULE::NAME. */
+bool gbx_cli_stub_is(const char *name, const char *module, const char *import);
+
+/* warn.c: grants that are broader than they look, said once, at the end of the run. */
+void gbx_cli_warn_begin(const cli_plan *plan, gbx_wasi *wasi);
+void gbx_cli_warn(const cli_plan *plan, const gbx_wasi *wasi, const gbx_store *store);
+/* The directory of this machine that was most likely meant by a guest's path (without the slash at its
+ * beginning), and its name in the guest. False: nothing is found. hints.c. */
+typedef struct cli_guess {
+    const char *host, *guest;
+} cli_guess;
+bool gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out);
+/* policy_used.c: the guest's path lies in the guest's directory `dir`, or is it, both clean; the host's
+ * path of a guest's path in the grant of `host` as `guest`. */
+bool gbx_cli_beneath(const char *path, const char *dir);
+const char *gbx_cli_host_path(const char *host, const char *guest, const char *path);
+/* A file that Go's library looks for by itself. */
+bool gbx_cli_is_probe(const char *path);
+
+/* audit.c and policy.c: the commands, likewise, and their pages. */
+int gbx_cli_audit(int argc, char **argv, int first);
+void gbx_cli_help_audit(FILE *to);
+int gbx_cli_policy(int argc, char **argv, int first);
+void gbx_cli_help_policy(FILE *to);
 
 /* report.c: failures of the library and traps, said in words; both give the exit code. */
 int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code code,
@@ -321,14 +436,14 @@ void gbx_cli_clock_print(FILE *to, const cli_clock *clock, const gbx_module *mod
 FILE *gbx_cli_account_open(const cli_plan *plan, int *status);
 
 /* What a guest needs, and all that is to be released. Zeroed: nothing. */
-typedef struct cli_guest {
+struct cli_guest {
     gbx_engine *engine;
     gbx_module *module;
     gbx_store *store;
     gbx_linker *linker;
     gbx_wasi *wasi;
     gbx_instance *instance;
-} cli_guest;
+};
 
 /* hints.c: notes on what was refused and what cannot work, after the guest ended with `status`. */
 void gbx_cli_hints(const cli_plan *plan, const cli_guest *guest, int status);
@@ -344,6 +459,10 @@ int gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest
 
 /* run.c: the command `run`. `first` is the index of its first word. */
 int gbx_cli_run(int argc, char **argv, int first);
+/* From its plan on. *number is the signal that the process is to die of, 0: none. */
+int gbx_cli_run_plan(const cli_plan *plan, int *number);
+/* A line that is parsed already; likewise. */
+int gbx_cli_run_line(cli_line *line, int *number);
 
 void gbx_cli_guest_release(cli_guest *guest);
 /* Of all commands that run FILE: arguments, variables and directories of the plan; and the guest from its
@@ -376,7 +495,65 @@ void gbx_cli_help_measure(FILE *to);
 int gbx_cli_explore(int argc, char **argv, int first);
 void gbx_cli_help_explore(FILE *to);
 
+/* gotool.c: the command `go`, likewise; the name of what the Go tool looks for. gorun.c: what it does. */
+#define CLI_GO_WRAPPER "go_wasip1_wasm_exec"
+int gbx_cli_go(int argc, char **argv, int first);
+int gbx_cli_gorun(int argc, char **argv, int first);
+/* The command that the user gave to the Go tool, with GOWASIRUNTIMEARGS as given; quoted for a shell. */
+const char *gbx_cli_gorun_command(const cli_line *line, const char *args);
+
+/* gofind.c: Go and the wrapper as they are on this machine. */
+typedef struct cli_gotool {
+    const char *go;      /* the command, absolute; NULL: none on PATH */
+    const char *version; /* "go1.26.8"; "" where it does not say */
+    int minor;           /* 26; -1: unknown */
+    const char *goroot;  /* "" where it does not say, and so on */
+    const char *bin;     /* where `go install` puts programs; NULL: nowhere */
+} cli_gotool;
+
+typedef enum cli_wrapper {
+    CLI_WRAPPER_NONE,
+    CLI_WRAPPER_OURS,
+    CLI_WRAPPER_MOVED, /* a link to a glovebox, which is not this one */
+    CLI_WRAPPER_BROKEN, /* a link to a glovebox that is gone */
+    CLI_WRAPPER_STOCK,  /* Go's own, which starts another runtime */
+    CLI_WRAPPER_OTHER
+} cli_wrapper;
+
+#define CLI_GO_FLOOR 21 /* Go 1.21 is the first with wasip1 */
+
+void gbx_cli_gofind(cli_gotool *tool);
+/* What stands in `dir` under the wrapper's name. */
+cli_wrapper gbx_cli_gofind_wrapper(const char *dir);
+/* The directories in which the Go tool looks, in this order; NULL behind the last. */
+const char **gbx_cli_gofind_path(const cli_gotool *tool);
+/* The index in `path` of the first directory with a wrapper that would be started, -1: none. */
+int gbx_cli_gofind_first(const char *const *path);
+const char *gbx_cli_real_path(const char *path); /* absolute, without links; NULL: there is nothing */
+const char *gbx_cli_gofind_self(void); /* this program, links resolved; NULL: unknown */
+const char *gbx_cli_gofind_whose(cli_wrapper wrapper); /* in words */
+/* Put the wrapper where the Go tool finds it, into `dir` where one is given. force: put somebody else's
+ * aside. Says what it did, gives the exit code. */
+int gbx_cli_go_install(const cli_gotool *tool, const char *dir, bool force);
+
+/* doctor.c: the command `doctor`, likewise. */
+int gbx_cli_doctor(int argc, char **argv, int first);
+
+/* complete.c: the command `completion`, likewise. */
+int gbx_cli_completion(int argc, char **argv, int first);
+
+/* main.c, commands.def */
+typedef struct cli_command_row {
+    const char *name;
+    int (*run)(int argc, char **argv, int first);
+    const char *usage, *words;
+} cli_command_row;
+extern const cli_command_row gbx_cli_commands[];
+size_t gbx_cli_command_count(void);
+
 /* help.c */
+/* The i-th page that `glovebox help` has by name, NULL behind the last; *title says what it is about. */
+const char *gbx_cli_help_topic(size_t i, const char **title);
 int gbx_cli_help(int argc, char **argv, int first);
 void gbx_cli_help_run(FILE *to);
 void gbx_cli_help_diff(FILE *to);
@@ -384,5 +561,6 @@ void gbx_cli_help_all(FILE *to);
 /* Those that `command` has; 0: all. */
 void gbx_cli_help_options(FILE *to, const cli_option *options, size_t count, unsigned command);
 int gbx_cli_version(void);
+int gbx_cli_version_command(int argc, char **argv, int first);
 
 #endif

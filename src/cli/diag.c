@@ -37,6 +37,14 @@ diag_field(cli_text *t, const char *name, const char *text)
     gbx_cli_text_add(t, "\n", 1);
 }
 
+static const char *diag_place;
+
+void
+gbx_cli_diag_place(const char *at)
+{
+    diag_place = at;
+}
+
 static bool diag_is_json;
 
 int
@@ -66,7 +74,7 @@ diag_json(cli_text *t, const cli_diag *diag)
     diag_member(t, "level", diag->kind);
     diag_member(t, "slug", diag->slug);
     diag_member(t, "message", diag->message);
-    diag_member(t, "at", diag->at);
+    diag_member(t, "at", diag->at ? diag->at : diag_place);
     diag_member(t, "why", diag->why);
     diag_member(t, "fix", diag->fix);
     diag_member(t, "see", gbx_cli_format("glovebox help %s", diag->slug));
@@ -82,7 +90,7 @@ diag_text(cli_text *t, const cli_diag *diag)
                                                             : "\033[1;36m";
     const char *const plain = colour ? "\033[0m" : "";
     gbx_cli_text_printf(t, "%s%s[%s]%s: %s\n", bold, diag->kind, diag->slug, plain, diag->message);
-    diag_field(t, "at", diag->at);
+    diag_field(t, "at", diag->at ? diag->at : diag_place);
     diag_field(t, "why", diag->why);
     diag_field(t, "fix", diag->fix);
     diag_field(t, "see", gbx_cli_format("glovebox help %s", diag->slug));

@@ -75,7 +75,9 @@ dirs_refuse(const cli_line *line, int given, const char *slug, const char *messa
             const char *right)
 {
     const char *fix = NULL;
-    if (right) {
+    if (right && line->given[given].at) {
+        fix = gbx_cli_format("dir %s     (in the policy)", right);
+    } else if (right) {
         cli_edit const edit = {
                 .skip = line->given[given].word,
                 .skip_count = line->given[given].words,

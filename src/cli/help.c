@@ -75,15 +75,12 @@ gbx_cli_help_diff(FILE *to)
 void
 gbx_cli_help_all(FILE *to)
 {
-    fputs("usage: glovebox [run] [options] FILE [args...]\n"
-          "       glovebox diff [options] FILE [args...]\n"
-          "       glovebox explore [options] FILE\n"
-          "       glovebox compile [options] FILE -o OUT\n"
-          "       glovebox measure [options] FILE [args...]\n"
-          "       glovebox cache info|clear|dir [DIR]\n"
-          "       glovebox help [TOPIC]\n"
-          "       glovebox version\n"
-          "\n"
+    fputs("usage: glovebox [options] FILE [args...]\n", to);
+    for (size_t i = 0; i < gbx_cli_command_count(); i++) {
+        const cli_command_row *const c = &gbx_cli_commands[i];
+        fprintf(to, "       glovebox %-11s%-28s %s\n", c->name, c->usage, c->words);
+    }
+    fputs("\n"
           "glovebox runs Go programs built for WASI: nothing of this machine is theirs until "
           "granted.\n"
           "\n"
@@ -91,9 +88,10 @@ gbx_cli_help_all(FILE *to)
           "  glovebox main.wasm\n"
           "  glovebox --dir ./data main.wasm data/in.json\n"
           "  glovebox --env LANG --timeout 10s main.wasm < input > output\n"
+          "  glovebox go install && GOOS=wasip1 GOARCH=wasm go test ./...\n"
           "\n"
-          "help: glovebox help run (all options), diff, explore, compile, measure,\n"
-          "cache, grants, go, exit-codes, topics\n",
+          "help: glovebox help run (all options), grants, go, go-install, dialects,\n"
+          "variables, exit-codes, topics\n",
           to);
 }
 
@@ -110,18 +108,83 @@ help_exit_codes(void)
           stdout);
 }
 
+/* GLOVEBOX_NAME of each option. */
+static void
+help_variables(void)
+{
+    for (cli_option_id id = 0; id < CLI_OPT_COUNT; id++)
+        if (gbx_cli_option_variable(id))
+            printf("  %-28s %s %s\n", gbx_cli_option_variable(id), gbx_cli_options[id].name,
+                   gbx_cli_options[id].argument ? gbx_cli_options[id].argument : "");
+}
+
+static void
+help_run(void)
+{
+    gbx_cli_help_run(stdout);
+}
+
+static void
+help_diff(void)
+{
+    gbx_cli_help_diff(stdout);
+}
+
+static void
+help_explore(void)
+{
+    gbx_cli_help_explore(stdout);
+}
+
+static void
+help_compile(void)
+{
+    gbx_cli_help_compile(stdout);
+}
+
+static void
+help_audit(void)
+{
+    gbx_cli_help_audit(stdout);
+}
+
+static void
+help_policy(void)
+{
+    gbx_cli_help_policy(stdout);
+}
+
+static void
+help_measure(void)
+{
+    gbx_cli_help_measure(stdout);
+}
+
+static void help_list(void);
+
+/* Pages that are made of more than a text. */
+static const struct {
+    const char *slug, *title;
+    void (*print)(void);
+} help_pages[] = {
+        {"run", "all options", help_run},
+        {"diff", "one run interpreted and compiled, compared: the command and its options", help_diff},
+        {"explore", "what became of a function: the command and its options", help_explore},
+        {"compile", "a file that starts at once: the command and its options", help_compile},
+        {"measure", "what a module costs: the command and its options", help_measure},
+        {"audit", "what a module is and may do: the command and its options", help_audit},
+        {"policy", "what a module asks for, to review: the command and its options", help_policy},
+        {"exit-codes", "what the exit codes mean", help_exit_codes},
+        {"topics", "this list", help_list},
+};
+
 static void
 help_list(void)
 {
+    const char *title;
     fputs("topics of glovebox help\n\n", stdout);
-    printf("  %-24s %s\n", "run", "all options");
-    printf("  %-24s %s\n", "diff", "one run interpreted and compiled, compared: the command and its options");
-    printf("  %-24s %s\n", "explore", "what became of a function: the command and its options");
-    printf("  %-24s %s\n", "compile", "a file that starts at once: the command and its options");
-    printf("  %-24s %s\n", "measure", "what a module costs: the command and its options");
-    printf("  %-24s %s\n", "exit-codes", "what the exit codes mean");
-    for (size_t i = 0; i < CLI_LEN(help_topics); i++)
-        printf("  %-24s %s\n", help_topics[i].slug, help_topics[i].title);
+    for (size_t i = 0; gbx_cli_help_topic(i, &title); i++)
+        printf("  %-24s %s\n", gbx_cli_help_topic(i, &title), title);
 }
 
 static void
@@ -156,13 +219,14 @@ help_features(void)
 static int
 help_unknown(const char *topic)
 {
-    const char *near = NULL;
+    const char *near = NULL, *title;
     unsigned best = 4;
-    for (size_t i = 0; i < CLI_LEN(help_topics); i++) {
-        unsigned const d = gbx_cli_distance(topic, help_topics[i].slug);
+    for (size_t i = 0; gbx_cli_help_topic(i, &title); i++) {
+        const char *const slug = gbx_cli_help_topic(i, &title);
+        unsigned const d = gbx_cli_distance(topic, slug);
         if (d >= best) continue;
         best = d;
-        near = help_topics[i].slug;
+        near = slug;
     }
     return gbx_cli_usage_error("unknown-topic",
                                gbx_cli_format("there is no help on %s", gbx_cli_quote(topic)), NULL,
@@ -175,31 +239,43 @@ gbx_cli_help(int argc, char **argv, int first)
     const char *topic = first < argc ? argv[first] : "";
     if (!*topic || !strcmp(topic, "help") || !strcmp(topic, "--help")) {
         gbx_cli_help_all(stdout);
-    } else if (!strcmp(topic, "run")) {
-        gbx_cli_help_run(stdout);
-    } else if (!strcmp(topic, "diff")) {
-        gbx_cli_help_diff(stdout);
-    } else if (!strcmp(topic, "explore")) {
-        gbx_cli_help_explore(stdout);
-    } else if (!strcmp(topic, "compile")) {
-        gbx_cli_help_compile(stdout);
-    } else if (!strcmp(topic, "measure")) {
-        gbx_cli_help_measure(stdout);
-    } else if (!strcmp(topic, "exit-codes")) {
-        help_exit_codes();
-    } else if (!strcmp(topic, "topics")) {
-        help_list();
-    } else {
-        const help_topic *found = NULL;
-        for (size_t i = 0; !found && i < CLI_LEN(help_topics); i++)
-            if (!strcmp(help_topics[i].slug, topic)) found = &help_topics[i];
-        if (!found) return help_unknown(topic);
-        printf("%s: %s\n\n", found->slug, found->title);
-        help_print_rows(topic);
-        fputs(found->text, stdout);
-        if (!strcmp(topic, "features")) help_features();
+        return CLI_EXIT_OK;
     }
+    for (size_t i = 0; i < CLI_LEN(help_pages); i++) {
+        if (strcmp(help_pages[i].slug, topic) != 0) continue;
+        help_pages[i].print();
+        return CLI_EXIT_OK;
+    }
+    const help_topic *found = NULL;
+    for (size_t i = 0; !found && i < CLI_LEN(help_topics); i++)
+        if (!strcmp(help_topics[i].slug, topic)) found = &help_topics[i];
+    if (!found) return help_unknown(topic);
+    printf("%s: %s\n\n", found->slug, found->title);
+    help_print_rows(topic);
+    fputs(found->text, stdout);
+    if (!strcmp(topic, "features")) help_features();
+    if (!strcmp(topic, "variables")) help_variables();
     return CLI_EXIT_OK;
+}
+
+const char *
+gbx_cli_help_topic(size_t i, const char **title)
+{
+    if (i < CLI_LEN(help_pages)) {
+        *title = help_pages[i].title;
+        return help_pages[i].slug;
+    }
+    i -= CLI_LEN(help_pages);
+    if (i >= CLI_LEN(help_topics)) return NULL;
+    *title = help_topics[i].title;
+    return help_topics[i].slug;
+}
+
+int
+gbx_cli_version_command(int argc, char **argv, int first)
+{
+    (void)argc, (void)argv, (void)first;
+    return gbx_cli_version();
 }
 
 int

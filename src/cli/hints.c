@@ -487,3 +487,18 @@ gbx_cli_hints(const cli_plan *plan, const cli_guest *guest, int status)
         }
     }
 }
+
+bool
+gbx_cli_is_probe(const char *path)
+{
+    return hints_is_probe(path);
+}
+
+bool
+gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out)
+{
+    hints_guess guess;
+    if (!hints_guess_host(plan, path, &guess)) return false;
+    *out = (cli_guess){guess.host, guess.guest};
+    return true;
+}

@@ -11,28 +11,17 @@
 
 #include "cli/cli.h"
 
-typedef struct main_command {
-    const char *name;
-    int (*run)(int argc, char **argv, int first);
-} main_command;
-
-static int
-main_version(int argc, char **argv, int first)
-{
-    (void)argc, (void)argv, (void)first;
-    return gbx_cli_version();
-}
-
-static const main_command main_commands[] = {
-        {"run", gbx_cli_run},
-        {"diff", gbx_cli_diff},
-        {"explore", gbx_cli_explore},
-        {"compile", gbx_cli_compile},
-        {"measure", gbx_cli_measure},
-        {"cache", gbx_cli_cache},
-        {"help", gbx_cli_help},
-        {"version", main_version},
+const cli_command_row gbx_cli_commands[] = {
+#define CLI_COMMAND(name, function, usage, words) {name, function, usage, words},
+#include "cli/commands.def"
+#undef CLI_COMMAND
 };
+
+size_t
+gbx_cli_command_count(void)
+{
+    return CLI_LEN(gbx_cli_commands);
+}
 
 static bool main_pipe_ends;
 
@@ -89,11 +78,13 @@ main(int argc, char **argv)
     gbx_cli_heap();
     if (!main_open_stdio()) return CLI_EXIT_SETUP;
     main_set_signals();
+    const char *const slash = argc ? strrchr(argv[0], '/') : NULL;
+    if (argc && !strcmp(slash ? slash + 1 : argv[0], CLI_GO_WRAPPER)) return gbx_cli_gorun(argc, argv, 1);
     if (argc < 2) {
         gbx_cli_help_all(stderr);
         return CLI_EXIT_SETUP;
     }
-    for (size_t i = 0; i < CLI_LEN(main_commands); i++)
-        if (!strcmp(argv[1], main_commands[i].name)) return main_commands[i].run(argc, argv, 2);
+    for (size_t i = 0; i < CLI_LEN(gbx_cli_commands); i++)
+        if (!strcmp(argv[1], gbx_cli_commands[i].name)) return gbx_cli_commands[i].run(argc, argv, 2);
     return gbx_cli_run(argc, argv, 1);
 }

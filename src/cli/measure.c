@@ -176,6 +176,7 @@ measure_words(const measure_state *m, const char *cache)
     for (int i = 0; i < line->given_count; i++) {
         const cli_given *const given = &line->given[i];
         if (!(gbx_cli_options[given->id].commands & CLI_RUN)) continue;
+        if (line->origin[given->word] == CLI_FROM_ENVIRON) continue; /* it has the variable too */
         for (int k = 0; k < given->words; k++) words[count++] = line->argv[given->word + k];
     }
     words[count++] = gbx_cli_format("--");

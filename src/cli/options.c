@@ -3,8 +3,8 @@
  * One rule decides whose a word is: options of ours stand before FILE, everything after FILE is the
  * guest's and is not looked at. `--` ends the options early. The same words can be printed again
  * with a change, for the `fix:` line of a message, quoted and with the values of variables masked.
- * To teach the parser the dialect of another runtime, give it another table and another set of
- * prefixes; nothing below knows what an option means. */
+ * What other runtimes write and what variables say is made words of ours before (dialect.c, words.c);
+ * nothing below knows what an option means. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +17,9 @@ const cli_option gbx_cli_options[CLI_OPT_COUNT] = {
 #define DIFF CLI_DIFF
 #define COMPILE CLI_COMPILE
 #define MEASURE CLI_MEASURE
+#define AUDIT CLI_AUDIT
+#define RECORD CLI_RECORD
+#define MANY CLI_MANY
 #define CLI_OPTION(id, name, argument, commands, help) {name, argument, help, commands},
 #include "cli/options.def"
 #undef CLI_OPTION
@@ -24,16 +27,9 @@ const cli_option gbx_cli_options[CLI_OPT_COUNT] = {
 #undef DIFF
 #undef COMPILE
 #undef MEASURE
-};
-
-typedef struct options_peer {
-    const char *spelling, *ours, *words;
-} options_peer;
-
-static const options_peer options_peers[] = {
-#define CLI_PEER(spelling, ours, words) {spelling, ours, words},
-#include "cli/peers.def"
-#undef CLI_PEER
+#undef AUDIT
+#undef RECORD
+#undef MANY
 };
 
 static bool
@@ -63,6 +59,8 @@ options_command(unsigned command)
     case CLI_DIFF: return "diff";
     case CLI_COMPILE: return "compile";
     case CLI_MEASURE: return "measure";
+    case CLI_AUDIT: return "audit";
+    case CLI_RECORD: return "policy";
     default: return "run";
     }
 }
@@ -72,7 +70,7 @@ static const char *
 options_commands(unsigned commands)
 {
     cli_text t = {0};
-    for (unsigned bit = CLI_RUN; bit <= CLI_MEASURE; bit <<= 1)
+    for (unsigned bit = CLI_RUN; bit <= CLI_RECORD; bit <<= 1)
         if (commands & bit) gbx_cli_text_printf(&t, "%s%s", t.len ? " and " : "", options_command(bit));
     return gbx_cli_text_get(&t);
 }
@@ -99,7 +97,6 @@ options_unknown(const cli_line *line, int at)
     char *const name = gbx_cli_copy(bare, strcspn(bare, "="));
     const char *const rest = bare + strlen(name); /* "=value" or "" */
     const char *near = NULL;
-    const char *words = NULL;
     cli_option_id const other = gbx_cli_option_find(word);
     if (other != CLI_OPT_COUNT) return options_other(line, at, other);
     unsigned best = strlen(name) > 3 ? 3 : strlen(name) > 1 ? 2 : 1;
@@ -109,15 +106,15 @@ options_unknown(const cli_line *line, int at)
         best = d;
         near = gbx_cli_options[id].name;
     }
-    for (size_t i = 0; !near && !words && i < CLI_LEN(options_peers); i++)
-        if (!strcmp(options_peers[i].spelling, name)) words = options_peers[i].words;
+    const char *const peer = gbx_cli_dialect_near(name, &best);
+    if (peer) near = peer;
 
-    const char *fix = words;
+    const char *fix = NULL;
     cli_edit edit = {.skip = at, .skip_count = 1, .mask_all = true};
     if (near) {
         edit.add = gbx_cli_quote(gbx_cli_format("%s%s", near, rest));
         fix = gbx_cli_line_command(line, &edit);
-    } else if (!words && line->file < line->argc && !access(line->argv[line->file], F_OK)) {
+    } else if (line->file < line->argc && !access(line->argv[line->file], F_OK)) {
         edit.args = gbx_cli_quote(word);
         fix = gbx_cli_format("%s     (if it is meant for the guest)",
                              gbx_cli_line_command(line, &edit));
@@ -178,14 +175,25 @@ options_second_file(const cli_line *line, int at)
                                gbx_cli_line_command(line, &(cli_edit){.skip = at, .skip_count = 1}));
 }
 
-int
-gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, int first)
+/* Whose are the words behind FILE? With policy they are ours up to a `--`, if there is one. */
+static bool
+options_has_guest(const cli_line *line)
 {
-    *line = (cli_line){.command = command, .argc = argc, .argv = argv, .first = first};
-    line->given = gbx_cli_alloc((size_t)argc + 1, sizeof *line->given);
-    bool const has_guest = command != CLI_COMPILE; /* whose are the words behind FILE */
-    int unknown = 0;
-    int i = first;
+    if (line->command != CLI_RECORD) return line->command != CLI_COMPILE && line->command != CLI_AUDIT;
+    for (int i = line->first; i < line->argc; i++)
+        if (!strcmp(line->argv[i], "--")) return false;
+    return true;
+}
+
+/* Split `line`, whose words are as they will be looked at. */
+static int
+options_split(cli_line *line)
+{
+    char **const argv = line->argv;
+    bool const has_guest = options_has_guest(line);
+    int const argc = line->argc;
+    int unknown = 0, args = argc;
+    int i = line->first;
     line->file = argc;
     for (int words; i < argc; i += words) {
         words = 1;
@@ -196,11 +204,12 @@ gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, i
             continue;
         }
         if (!strcmp(argv[i], "--")) {
+            args = i + (line->file == argc ? 2 : 1);
             if (line->file == argc) line->file = i + 1;
             break;
         }
         cli_option_id const id = gbx_cli_option_find(argv[i]);
-        if (id == CLI_OPT_COUNT || !(gbx_cli_options[id].commands & command)) {
+        if (id == CLI_OPT_COUNT || !(gbx_cli_options[id].commands & line->command)) {
             if (!unknown) unknown = i;
             if (id != CLI_OPT_COUNT && gbx_cli_options[id].argument && !strchr(argv[i], '=')) words = 2;
             continue;
@@ -210,7 +219,37 @@ gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, i
             status = gbx_cli_log_set(line->given[line->given_count - 1].value);
         if (status != CLI_EXIT_OK) return status;
     }
+    line->args = has_guest ? line->file + 1 : line->command == CLI_RECORD && args < argc ? args : argc;
     return unknown ? options_unknown(line, unknown) : CLI_EXIT_OK;
+}
+
+int
+gbx_cli_line_read(cli_line *line, cli_command command, const cli_words *words, int first)
+{
+    cli_words out = {0};
+    int status = CLI_EXIT_OK;
+    if (command & (CLI_COMPILE | CLI_AUDIT | CLI_RECORD)) { /* ours may stand behind FILE */
+        for (int i = 0; i < first; i++) gbx_cli_words_add(&out, words->argv[i], CLI_FROM_LINE);
+        status = gbx_cli_environ_words(&out, command);
+        for (int i = first; i < words->argc; i++) gbx_cli_words_add(&out, words->argv[i], CLI_FROM_LINE);
+    } else {
+        status = gbx_cli_dialect_translate(words, first, command, &out);
+    }
+    if (status != CLI_EXIT_OK) return status;
+    bool const is_go = line->is_go;
+    *line = (cli_line){.command = command, .argc = out.argc, .argv = out.argv, .first = first,
+                       .origin = out.origin, .is_go = is_go};
+    line->given = gbx_cli_alloc((size_t)out.argc + 1, sizeof *line->given);
+    return options_split(line);
+}
+
+int
+gbx_cli_line_parse(cli_line *line, cli_command command, int argc, char **argv, int first)
+{
+    cli_words words = {0};
+    for (int i = 0; i < argc; i++) gbx_cli_words_add(&words, argv[i], CLI_FROM_LINE);
+    *line = (cli_line){0};
+    return gbx_cli_line_read(line, command, &words, first);
 }
 
 int
@@ -256,10 +295,35 @@ options_print_word(cli_text *t, const char *word, const char *before)
     gbx_cli_text_quote(t, word);
 }
 
-const char *
-gbx_cli_line_command(const cli_line *line, const cli_edit *edit)
+/* Variables of ours that gave options, emptied: what they said is spelt out behind. */
+static void
+options_print_variables(cli_text *t, const cli_line *line)
 {
-    cli_text t = {0};
+    for (cli_option_id id = 0; id < CLI_OPT_COUNT; id++) {
+        bool is_set = false;
+        for (int i = 0; i < line->given_count; i++)
+            is_set = is_set || (line->given[i].id == id &&
+                                line->origin[line->given[i].word] == CLI_FROM_ENVIRON);
+        if (is_set) gbx_cli_text_printf(t, "%s= ", gbx_cli_option_variable(id));
+    }
+}
+
+/* Whether word i is to be printed: those that come from elsewhere count without being repeated, unless
+ * the change is to one of them. */
+static bool
+options_is_shown(const cli_line *line, const cli_edit *edit, int i)
+{
+    if (line->is_go) return i >= line->first && i < line->file && line->origin[i] == CLI_FROM_ARGS;
+    bool touched = false;
+    for (int k = edit->skip; k < edit->skip + edit->skip_count && k < line->argc; k++)
+        touched = touched || (line->origin && line->origin[k] == CLI_FROM_ENVIRON);
+    return !line->origin || line->origin[i] != CLI_FROM_ENVIRON || touched;
+}
+
+/* Options and what stands for FILE and behind it. */
+static void
+options_print_words(cli_text *t, const cli_line *line, const cli_edit *edit)
+{
     bool added = !edit->add;
     for (int i = 0; i < line->argc; i++) {
         const char *const word = line->argv[i];
@@ -268,23 +332,39 @@ gbx_cli_line_command(const cli_line *line, const cli_edit *edit)
         bool const skipped = i >= edit->skip && i < edit->skip + edit->skip_count;
         bool const in_place = skipped && i < line->file;
         if (!added && (in_place || ends_options)) {
-            gbx_cli_text_printf(&t, " %s", edit->add);
+            gbx_cli_text_printf(t, " %s", edit->add);
             added = true;
         }
-        if (skipped) continue;
+        if (skipped || !options_is_shown(line, edit, i)) continue;
         if (i < line->first) {
-            if (i) gbx_cli_text_printf(&t, " ");
-            gbx_cli_text_quote(&t, word);
+            if (i) gbx_cli_text_printf(t, " ");
+            gbx_cli_text_quote(t, word);
         } else if (i == line->file) {
-            options_print_word(&t, edit->file ? edit->file : word, NULL);
-        } else if (i < line->file || edit->mask_all) {
-            options_print_word(&t, word, i > line->first ? line->argv[i - 1] : NULL);
+            options_print_word(t, edit->file ? edit->file : word, NULL);
+        } else if (i < line->file || edit->mask_all || i < line->args) {
+            options_print_word(t, word, i > line->first ? line->argv[i - 1] : NULL);
         } else {
-            gbx_cli_text_printf(&t, " ");
-            gbx_cli_text_quote(&t, word);
+            gbx_cli_text_printf(t, " ");
+            gbx_cli_text_quote(t, word);
         }
     }
-    if (!added) gbx_cli_text_printf(&t, " %s", edit->add);
+    if (!added) gbx_cli_text_printf(t, " %s", edit->add);
+}
+
+const char *
+gbx_cli_line_command(const cli_line *line, const cli_edit *edit)
+{
+    cli_text t = {0};
+    bool touched = false;
+    for (int i = edit->skip; i < edit->skip + edit->skip_count && i < line->argc; i++)
+        touched = touched || (line->origin && line->origin[i] == CLI_FROM_ENVIRON);
+    if (touched && !line->is_go) options_print_variables(&t, line);
+    options_print_words(&t, line, edit);
+    if (line->is_go) {
+        const char *const args = gbx_cli_text_get(&t);
+        return gbx_cli_format("%s%s%s", gbx_cli_gorun_command(line, args + (*args == ' ')),
+                              edit->args ? " " : "", edit->args ? edit->args : "");
+    }
     if (edit->args) gbx_cli_text_printf(&t, " %s", edit->args);
     return gbx_cli_text_get(&t);
 }

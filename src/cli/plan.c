@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -32,6 +33,12 @@ plan_refuse_twice(const cli_plan *plan, int given, const char *guest, const char
             gbx_cli_line_command(plan->line, &edit));
 }
 
+static cli_origin
+plan_origin(const cli_plan *plan, int word)
+{
+    return plan->line->origin ? (cli_origin)plan->line->origin[word] : CLI_FROM_LINE;
+}
+
 static int
 plan_add_dir(cli_plan *plan, int given)
 {
@@ -42,9 +49,19 @@ plan_add_dir(cli_plan *plan, int given)
         const cli_dir *const old = &plan->dirs[i];
         struct stat a, b;
         if (strcmp(old->guest, dir.guest) != 0) continue;
+        const cli_given *const list = plan->line->given;
+        bool const is_wrappers = plan_origin(plan, list[old->given].word) == CLI_FROM_WRAPPER;
+        if (is_wrappers && plan_origin(plan, list[given].word) != CLI_FROM_WRAPPER) {
+            plan->dirs[i] = dir; /* what the user grants counts */
+            return CLI_EXIT_OK;
+        }
         if (!stat(old->host, &a) && !stat(dir.host, &b) && a.st_dev == b.st_dev &&
             a.st_ino == b.st_ino && old->read_only == dir.read_only)
             return CLI_EXIT_OK;
+        if (plan->line->given[old->given].at && !plan->line->given[given].at) { /* the command line counts */
+            plan->dirs[i] = dir;
+            return CLI_EXIT_OK;
+        }
         return plan_refuse_twice(plan, given, dir.guest,
                                  gbx_cli_format("%s and %s; the guest could never see one of them",
                                                 gbx_cli_quote(plan->line->given[old->given].value),
@@ -71,6 +88,13 @@ plan_add_scratch(cli_plan *plan, int given)
     if (!s.bytes || s.bytes > INT64_MAX)
         return plan_bad_value(CLI_OPT_SCRATCH, value, "it holds at least a byte, and fewer than 2^63");
     bool is_taken = false;
+    for (int i = 0; i < plan->scratch_count; i++) { /* the command line counts */
+        cli_scratch *const old = &plan->scratches[i];
+        const cli_given *const all = plan->line->given;
+        if (strcmp(old->guest, s.guest) || !all[old->given].at || all[given].at) continue;
+        *old = s;
+        return CLI_EXIT_OK;
+    }
     for (int i = 0; i < plan->scratch_count; i++)
         is_taken = is_taken || !strcmp(plan->scratches[i].guest, s.guest);
     for (int i = 0; i < plan->dir_count; i++) is_taken = is_taken || !strcmp(plan->dirs[i].guest, s.guest);
@@ -111,6 +135,83 @@ plan_add_env(cli_plan *plan, const char *given)
     return CLI_EXIT_OK;
 }
 
+/* A list that grows: files of variables have as many as they like. */
+static void
+plan_room_for_env(cli_plan *plan, size_t more)
+{
+    size_t const count = (size_t)plan->env_count + more + 2;
+    cli_env *const env = gbx_cli_alloc(count, sizeof *env);
+    const char **const absent = gbx_cli_alloc((size_t)plan->env_absent_count + count, sizeof *absent);
+    if (plan->env_count) memcpy(env, plan->env, (size_t)plan->env_count * sizeof *env);
+    if (plan->env_absent_count)
+        memcpy(absent, plan->env_absent, (size_t)plan->env_absent_count * sizeof *absent);
+    plan->env = env;
+    plan->env_absent = absent;
+}
+
+/* All but our own, and PWD, which is a directory of this machine (plan_inherit_pwd). */
+static void
+plan_inherit_env(cli_plan *plan)
+{
+    extern char **environ;
+    size_t count = 0;
+    while (environ[count]) count++;
+    plan_room_for_env(plan, count + (size_t)plan->line->given_count);
+    for (size_t i = 0; i < count; i++) {
+        const char *const equals = strchr(environ[i], '=');
+        bool const is_ours = !strncmp(environ[i], "GLOVEBOX_", 9) || !strncmp(environ[i], "PWD=", 4);
+        if (!equals || equals == environ[i] || is_ours) continue;
+        plan_set_env(plan, gbx_cli_copy(environ[i], (size_t)(equals - environ[i])), equals + 1);
+    }
+}
+
+/* The working directory here, where the guest has it by the same name. */
+static void
+plan_inherit_pwd(cli_plan *plan)
+{
+    const char *const pwd = getenv("PWD");
+    if (!pwd || plan->pwd || gbx_cli_line_find(plan->line, CLI_OPT_ENV_INHERIT) < 0) return;
+    for (int i = 0; i < plan->dir_count; i++) {
+        const cli_dir *const dir = &plan->dirs[i];
+        size_t const len = strcmp(dir->guest, "/") != 0 ? strlen(dir->guest) : 0;
+        bool const is_under = !strncmp(pwd, dir->guest, len) && (pwd[len] == '/' || !pwd[len]);
+        if (!is_under || strcmp(dir->guest, dir->host) != 0) continue;
+        plan_set_env(plan, "PWD", pwd);
+        return;
+    }
+}
+
+static int
+plan_read_env(cli_plan *plan, const char *path)
+{
+    char line[16384];
+    FILE *const f = fopen(path, "re");
+    if (!f) return plan_bad_value(CLI_OPT_ENV_FILE, path, strerror(errno));
+    int status = CLI_EXIT_OK;
+    while (status == CLI_EXIT_OK && fgets(line, sizeof line, f)) {
+        size_t const len = strcspn(line, "\n");
+        if (!line[len] && len + 1 == sizeof line) {
+            status = plan_bad_value(CLI_OPT_ENV_FILE, path, "a line of it is too long");
+            break;
+        }
+        size_t const end = len && line[len - 1] == '\r' ? len - 1 : len;
+        const char *const text = gbx_cli_copy(line, end);
+        if (!*text || *text == '#') continue;
+        plan_room_for_env(plan, 1 + (size_t)plan->line->given_count);
+        status = plan_add_env(plan, text);
+    }
+    (void)fclose(f);
+    return status;
+}
+
+static int
+plan_check_dialect(const char *name)
+{
+    return gbx_cli_dialect_find(name) < CLI_DIALECT_COUNT
+                   ? CLI_EXIT_OK
+                   : plan_bad_value(CLI_OPT_DIALECT, name, "it is a runtime whose options are known");
+}
+
 static int
 plan_set_cwd(cli_plan *plan, const char *cwd)
 {
@@ -119,7 +220,7 @@ plan_set_cwd(cli_plan *plan, const char *cwd)
         return plan_bad_value(CLI_OPT_CWD, cwd,
                               "it is a path in the guest's own tree, which starts at /");
     }
-    if (plan->pwd && strcmp(plan->pwd, path) != 0) {
+    if (plan->pwd && strcmp(plan->pwd, path) != 0 && !plan->line->is_go) {
         return gbx_cli_usage_error("cwd-twice", "--cwd and --env PWD name different directories",
                                    gbx_cli_format("--cwd sets PWD to %s, --env sets it to %s",
                                                   gbx_cli_quote(path), gbx_cli_quote(plan->pwd)),
@@ -302,6 +403,9 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_LISTEN: return gbx_cli_listen_plan(plan, given);
     case CLI_OPT_ENV: return plan_add_env(plan, value);
     case CLI_OPT_TIMEOUT: return plan_set_timeout(plan, value);
+    case CLI_OPT_ENV_INHERIT: plan_inherit_env(plan); break;
+    case CLI_OPT_ENV_FILE: return plan_read_env(plan, value);
+    case CLI_OPT_DIALECT: return plan_check_dialect(value);
     case CLI_OPT_FUEL: return plan_set_fuel(plan, value);
     case CLI_OPT_MAX_MEMORY: return plan_set_memory(plan, value);
     case CLI_OPT_MAX_OUTPUT: return plan_set_bytes(CLI_OPT_MAX_OUTPUT, value, &plan->output_bytes);
@@ -315,6 +419,8 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_OUT: plan->out = value; break;
     case CLI_OPT_ROUNDS: return plan_set_rounds(plan, value);
     case CLI_OPT_JSON: plan->json = true; break;
+    case CLI_OPT_STUB: return gbx_cli_stub_parse(plan, value);
+    case CLI_OPT_POLICY: /* its grants stand among the others */
     case CLI_OPT_LOG: /* as soon as it is read */
     case CLI_OPT_SCRATCH: /* after all --dir */
     case CLI_OPT_CWD: /* after all --env */
@@ -350,16 +456,24 @@ gbx_cli_plan_make(cli_plan *plan, const cli_line *line)
             .dirs = gbx_cli_alloc(room, sizeof *plan->dirs),
             .listeners = gbx_cli_alloc(gbx_cli_listen_most(line) + 1, sizeof *plan->listeners),
             .env = gbx_cli_alloc(room, sizeof *plan->env),
+            .stubs = gbx_cli_alloc(room, sizeof *plan->stubs),
             .env_absent = gbx_cli_alloc(room, sizeof *plan->env_absent),
     };
     int status = plan_set_names(plan);
-    if (status == CLI_EXIT_OK && line->command & (CLI_RUN | CLI_COMPILE)) status = plan_set_cache(plan);
-    for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++)
+    if (status == CLI_EXIT_OK && line->command & (CLI_RUN | CLI_COMPILE | CLI_RECORD))
+        status = plan_set_cache(plan);
+    for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++) {
+        gbx_cli_diag_place(line->given[i].at);
         status = plan_apply(plan, i);
-    for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++)
+    }
+    for (int i = 0; status == CLI_EXIT_OK && i < line->given_count; i++) {
+        gbx_cli_diag_place(line->given[i].at);
         if (line->given[i].id == CLI_OPT_SCRATCH) status = plan_add_scratch(plan, i);
+    }
+    gbx_cli_diag_place(NULL);
     const char *const cwd = gbx_cli_line_value(line, CLI_OPT_CWD);
     if (status == CLI_EXIT_OK && cwd) status = plan_set_cwd(plan, cwd);
+    if (status == CLI_EXIT_OK) plan_inherit_pwd(plan);
     bool relative = false;
     for (int i = 0; i < plan->dir_count; i++) relative = relative || plan->dirs[i].relative;
     if (status == CLI_EXIT_OK && relative && !plan->pwd) plan_set_env(plan, "PWD", "/");
@@ -377,17 +491,24 @@ static const plan_command plan_commands[] = {
     {CLI_DIFF, gbx_cli_help_diff, "run"},
     {CLI_COMPILE, gbx_cli_help_compile, "compile"},
     {CLI_MEASURE, gbx_cli_help_measure, "measure"},
+    {CLI_AUDIT, gbx_cli_help_audit, "look at"},
+    {CLI_RECORD, gbx_cli_help_policy, "record"},
 };
 
 int
 gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, char **argv, int first)
 {
-    const plan_command *row = plan_commands;
-    while (row->command != command) row++;
     int const status = gbx_cli_line_parse(line, command, argc, argv, first);
-    if (status != CLI_EXIT_OK) return status;
+    return status == CLI_EXIT_OK ? gbx_cli_begin_line(plan, line) : status;
+}
+
+int
+gbx_cli_begin_line(cli_plan *plan, cli_line *line)
+{
+    const plan_command *row = plan_commands;
+    while (row->command != line->command) row++;
     if (gbx_cli_line_find(line, CLI_OPT_HELP) >= 0) {
-        bool const is_named = first > 1;
+        bool const is_named = line->first > 1;
         (is_named ? row->help : gbx_cli_help_all)(stdout);
         return CLI_ANSWERED;
     }
@@ -395,9 +516,10 @@ gbx_cli_begin(cli_plan *plan, cli_line *line, cli_command command, int argc, cha
         (void)gbx_cli_version();
         return CLI_ANSWERED;
     }
-    if (line->file == argc)
+    if (line->file == line->argc)
         return gbx_cli_usage_error("no-file", gbx_cli_format("there is no FILE to %s", row->verb),
                                    "the command line ends after the options",
                                    gbx_cli_line_command(line, &(cli_edit){.args = "main.wasm"}));
-    return gbx_cli_plan_make(plan, line);
+    int const status = gbx_cli_policy_apply(line);
+    return status == CLI_EXIT_OK ? gbx_cli_plan_make(plan, line) : status;
 }

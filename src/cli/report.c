@@ -115,7 +115,7 @@ static int
 report_no_file(const cli_plan *plan)
 {
     static const char *const commands[] = {"run", "diff", "explore", "compile", "measure",
-                                           "cache", "help", "version"};
+                                           "audit", "policy", "cache", "help", "version"};
     const cli_line *const line = plan->line;
     const char *const dotted = gbx_cli_format("%s.wasm", plan->program);
     const char *why = NULL, *fix = NULL;

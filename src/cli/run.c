@@ -39,7 +39,7 @@ gbx_cli_run_grant(gbx_wasi *wasi, const cli_plan *plan, gbx_err *err)
     gbx_code code = gbx_wasi_arg(wasi, plan->argv0, err);
     const cli_line *const line = plan->line;
     gbx_wasi_special_files(wasi, plan->special_files);
-    for (int i = line->file + 1; code == GBX_OK && !plan->invoke && i < line->argc; i++)
+    for (int i = line->args; code == GBX_OK && !plan->invoke && i < line->argc; i++)
         code = gbx_wasi_arg(wasi, line->argv[i], err);
     for (int i = 0; code == GBX_OK && i < plan->env_count; i++)
         code = gbx_wasi_env(wasi, plan->env[i].name, plan->env[i].value, err);
@@ -64,6 +64,7 @@ run_grant(cli_guest *guest, const cli_plan *plan, gbx_err *err)
     gbx_wasi_raw_terminals(guest->wasi, plan->raw_tty);
     gbx_wasi_broken_pipe_ends(guest->wasi, gbx_cli_pipe_ends());
     if (code == GBX_OK) code = gbx_linker_new(guest->store, &guest->linker, err);
+    gbx_cli_warn_begin(plan, guest->wasi);
     if (code == GBX_OK) code = gbx_wasi_link(guest->wasi, guest->linker, err);
     return code;
 }
@@ -116,6 +117,7 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
     gbx_cli_listen_hint(plan, run->guest.store, status);
     if (plan->hints) gbx_cli_hints(plan, &run->guest, status);
     if (plan->hints) gbx_cli_report_met(plan, run->guest.store, status);
+    if (plan->hints) gbx_cli_warn(plan, run->guest.wasi, run->guest.store);
     return status;
 }
 
@@ -126,6 +128,15 @@ gbx_cli_run_call(const cli_plan *plan, cli_guest *guest, gbx_trap *trap, cli_tex
     static gbx_err err;
     const gbx_module *const module = guest->module;
     *ended = NULL;
+    int const stubbed = plan->stub_count ? gbx_cli_stubs_define(plan, module, guest->linker) : CLI_EXIT_OK;
+    if (stubbed != CLI_EXIT_OK) {
+        *ended = "stub-unknown";
+        return stubbed;
+    }
+    if (plan->record) {
+        int const made = gbx_cli_stubs_record(module, guest->linker, plan->recorded, plan->recorded_count);
+        if (made != CLI_EXIT_OK) return made;
+    }
     if (!plan->invoke && !run_exports_func(module, "_start")) {
         *ended = "no-start";
         return gbx_cli_no_start(plan, module);
@@ -135,6 +146,8 @@ gbx_cli_run_call(const cli_plan *plan, cli_guest *guest, gbx_trap *trap, cli_tex
     if (code == GBX_TRAPPED) return CLI_EXIT_OK;
     if (code != GBX_OK) {
         *ended = gbx_code_slug(code);
+        if (code == GBX_UNKNOWN_IMPORT || code == GBX_IMPORT_TYPE)
+            return gbx_cli_missing(plan, module, guest->linker);
         return gbx_cli_report_error(plan, module, code, &err);
     }
     if (plan->invoke) return gbx_cli_invoke(plan, guest->instance, module, trap, results);
@@ -202,9 +215,10 @@ run_all(run_state *run, const cli_plan *plan)
         run->ended = NULL;
         code = gbx_engine_new(&engine_opts, &guest->engine, &err);
     }
-    if (code == GBX_OK && (plan->hints || plan->explain))
-        code = gbx_engine_watch(guest->engine, plan->explain ? GBX_WATCH_ALL : RUN_WATCHED_CALLS, &err);
-    gbx_wasi_note_uses(guest->wasi, plan->explain);
+    bool const watches_all = plan->explain || plan->record;
+    if (code == GBX_OK && (plan->hints || watches_all))
+        code = gbx_engine_watch(guest->engine, watches_all ? GBX_WATCH_ALL : RUN_WATCHED_CALLS, &err);
+    gbx_wasi_note_uses(guest->wasi, watches_all);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_ENGINE);
     if (code != GBX_OK) return run_no_setup(run, code, &err);
     gbx_compile_opts compile_opts = GBX_COMPILE_OPTS_INIT;
@@ -221,11 +235,12 @@ run_all(run_state *run, const cli_plan *plan)
     return code == GBX_OK ? run_call(run, plan) : run_no_setup(run, code, &err);
 }
 
-static int
-run_plan(const cli_plan *plan)
+int
+gbx_cli_run_plan(const cli_plan *plan, int *number)
 {
     run_state run = {0};
     int status = CLI_EXIT_OK;
+    *number = 0;
     FILE *const account = gbx_cli_account_open(plan, &status);
     if (status != CLI_EXIT_OK) return status;
     if (plan->explain || account) gbx_cli_clock_begin(&run.clock);
@@ -236,19 +251,33 @@ run_plan(const cli_plan *plan)
         gbx_cli_clock_explain(&run.clock, run.guest.module, run.guest.store);
     }
     const char *const ended = run.ended ? run.ended : "exit";
+    if (plan->record) status = plan->record(plan, &run.guest, ended, status);
     status = gbx_cli_account_close(account, plan, &run.guest, &run.clock, ended, status);
-    int const ending = gbx_cli_listen_end(status), number = run.pipe_broke ? SIGPIPE : ending;
+    int const ending = gbx_cli_listen_end(status);
+    *number = run.pipe_broke ? SIGPIPE : ending;
     gbx_cli_guest_release(&run.guest);
-    if (number) gbx_cli_die_of(number);
     return status;
+}
+
+int
+gbx_cli_run_line(cli_line *line, int *number)
+{
+    cli_plan plan;
+    *number = 0;
+    int const status = gbx_cli_begin_line(&plan, line);
+    if (status != CLI_EXIT_OK) return status == CLI_ANSWERED ? CLI_EXIT_OK : status;
+    return gbx_cli_run_plan(&plan, number);
 }
 
 int
 gbx_cli_run(int argc, char **argv, int first)
 {
     cli_line line;
-    cli_plan plan;
-    int const status = gbx_cli_begin(&plan, &line, CLI_RUN, argc, argv, first);
-    if (status != CLI_EXIT_OK) return status == CLI_ANSWERED ? CLI_EXIT_OK : status;
-    return run_plan(&plan);
+    int number;
+    int status = gbx_cli_line_parse(&line, CLI_RUN, argc, argv, first);
+    if (status == CLI_EXIT_OK) {
+        status = gbx_cli_run_line(&line, &number);
+        if (number) gbx_cli_die_of(number);
+    }
+    return status;
 }

@@ -1,7 +1,7 @@
 /* What a module is made of: who built it, how large each package is, which functions it has.
  *
- * Names of functions come from Go's own table where it has one, which stripping leaves, and else from the name
- * section. Each is copied once; a package is the sum of the functions of one path.
+ * Names of functions come from Go's own table where it has one, which stripping leaves, and else from the
+ * name section. Each is copied once; a package is the sum of the functions of one path.
  *
  * SAFETY: names and texts are the module's word. What is copied of them is bounded by the size of the module:
  * in an honest one each name stands in the file itself. A package's name is cut, nothing is executed, and
@@ -40,7 +40,8 @@ audit_settings(gbx_audit *a, rd_name info)
 {
     go_build_line line;
     u32 count = 0;
-    for (rd_name rest = info; gbx_wasm_go_build_line(&rest, &line) && count < AUDIT_SETTINGS;) count++;
+    for (rd_name rest = info; gbx_wasm_go_build_line(&rest, &line) && count < AUDIT_SETTINGS;)
+        count++;
     a->settings = gbx_base_arena_alloc(&a->arena, count + 1u, sizeof *a->settings);
     if (!a->settings) return false;
     for (rd_name rest = info; a->setting_count < count && gbx_wasm_go_build_line(&rest, &line);) {
@@ -70,7 +71,8 @@ audit_build(gbx_audit *a, const wasm_module *w)
 
 /* Names by Go's table; false: memory is short. */
 static bool
-audit_go_names(gbx_audit *a, const wasm_module *w, const go_table *t, audit_func *funcs, u64 *budget)
+audit_go_names(gbx_audit *a, const wasm_module *w, const go_table *t, audit_func *funcs,
+               u64 *budget)
 {
     char buf[AUDIT_NAME];
     for (u32 i = 0; i < t->func_count; i++) {
@@ -170,9 +172,12 @@ audit_funcs(gbx_audit *a, const wasm_module *w)
     for (u32 i = 0; ok && i < count; i++)
         funcs[i] = (audit_func){{"", 0}, w->codes[i].body_end - w->codes[i].body_off, ""};
     a->info.has_go_table = ok && gbx_wasm_go_find(w, &t);
-    bool const is_go = a->info.has_go_table || strstr(a->info.tool, "TinyGo") || !strcmp(a->info.language, "Go");
-    if (a->info.has_go_table) ok = audit_go_names(a, w, &t, funcs, &names);
-    else if (ok) ok = audit_section_names(w, funcs);
+    bool const is_go = a->info.has_go_table || strstr(a->info.tool, "TinyGo") ||
+                       !strcmp(a->info.language, "Go");
+    if (a->info.has_go_table)
+        ok = audit_go_names(a, w, &t, funcs, &names);
+    else if (ok)
+        ok = audit_section_names(w, funcs);
     for (u32 i = 0; ok && i < count; i++)
         if (funcs[i].name.len) a->names[a->name_count++] = funcs[i].name;
     if (ok) qsort(a->names, a->name_count, sizeof *a->names, audit_name_order);
@@ -197,7 +202,8 @@ audit_sizes(gbx_audit *a, const wasm_module *w)
     i->file_bytes = w->len;
     i->code_bytes = w->code_bytes;
     for (u32 k = 0; k < w->data_count; k++) i->data_bytes += w->datas[k].bytes_len;
-    for (u32 k = 0; k < w->custom_count; k++) i->custom_bytes += w->customs[k].end - w->customs[k].off;
+    wasm_custom c;
+    for (u32 at = 0; gbx_wasm_next_custom(w, &at, &c);) i->custom_bytes += c.end - c.off;
     i->func_count = w->func_count - w->imported_funcs;
     i->has_names = w->name_end > w->name_off;
     i->has_start_func = w->has_start;

@@ -21,8 +21,9 @@ wasi_errno
 gbx_wasi_text_read(p1_call *c, u32 ptr, u32 len, wasi_path *out)
 {
     const u8 *const in = guest_range(c, ptr, len);
-    if (!in) return WASI_FAULT;
     out->len = 0;
+    out->text[0] = 0;
+    if (!in) return WASI_FAULT;
     if (!len) return WASI_NOENT;
     if (len > WASI_MAX_PATH_BYTES) {
         gbx_wasi_met(c->w, WASI_MET_PATH_BYTES);
@@ -420,6 +421,25 @@ path_is_imitated(wasi_place from, const wasi_path *p, struct stat *st)
     return gbx_wasi_place_of(from, p->text) != PLACE_ELSEWHERE;
 }
 
+/* A directory that leads to a granted one, as the guest names them: seen likewise, where there is none.
+ * SAFETY: it tells what fd_prestat_dir_name tells, the names of grants, and nothing of the host. */
+static bool
+path_leads_to_grant(const p1_call *c, u32 fd, const wasi_path *p, struct stat *st)
+{
+    const wasi_file *const dir = fd == UINT32_MAX ? NULL : gbx_wasi_fds_find(&c->w->fds, fd);
+    const char *const base = fd == UINT32_MAX ? "/" : dir && dir->preopen ? dir->preopen : NULL;
+    *st = (struct stat){.st_mode = S_IFDIR, .st_nlink = 1};
+    if (!base) return false;
+    size_t const base_len = strcmp(base, "/") != 0 ? strlen(base) : 0;
+    for (u32 i = 0; i < c->w->preopen_count; i++) {
+        const char *const name = c->w->preopens[i].name;
+        if (!name || strncmp(name, base, base_len) != 0 || name[base_len] != '/') continue;
+        const char *const tail = name + base_len + 1;
+        if (p->len && !strncmp(tail, p->text, p->len) && tail[p->len] == '/') return true;
+    }
+    return false;
+}
+
 static wasi_errno
 path_stat(const path_target *t, struct stat *st)
 {
@@ -446,19 +466,21 @@ gbx_wasi_path_filestat_get(p1_call *c)
     if (!out) return WASI_FAULT;
     if (guest_u32(c, 0) == UINT32_MAX) {
         WASI_TRY(path_target_read(c, 2, &t));
-        if (path_is_imitated(PLACE_ROOT, &t.path, &st)) {
+        if (path_is_imitated(PLACE_ROOT, &t.path, &st) || path_leads_to_grant(c, UINT32_MAX, &t.path, &st)) {
             gbx_wasi_put_filestat(out, &st, TYPE_DIRECTORY);
             return WASI_OK;
         }
     }
     wasi_errno e = path_subject(c, false, guest_u32(c, 1), &t);
     if (!e) e = path_stat(&t, &st);
-    bool const is_imitated = e == WASI_NOENT && path_is_imitated(t.from, &t.path, &st);
+    bool const is_imitated = e == WASI_NOENT && (path_is_imitated(t.from, &t.path, &st) ||
+                                                 path_leads_to_grant(c, guest_u32(c, 0), &t.path, &st));
     if (is_imitated) e = WASI_OK;
     else if (!e && !t.node) e = wasi_stat_shown(c->w, t.at.fd, t.at.leaf, &st);
     if (!e) gbx_wasi_put_filestat(out, &st, gbx_wasi_type_of(st.st_mode));
     gbx_wasi_parent_deinit(&t.at);
-    if (t.device == KIND_FREE && !is_imitated)
+    bool const needs_grant = gbx_wasi_place_of(t.from, t.path.text) == PLACE_ELSEWHERE;
+    if (t.device == KIND_FREE && !is_imitated && needs_grant)
         used_note(c, guest_u32(c, 0), &t.path, !e && S_ISDIR(st.st_mode), false, e);
     return e;
 }

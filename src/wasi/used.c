@@ -23,7 +23,8 @@ struct wasi_used {
     bool is_cut; /* there was more, or something could not be placed */
     arena texts;
     u32 root_count;
-    const char **roots; /* paths on the host of granted directories, in their order; "": not known */
+    const char *
+            *roots; /* paths on the host of granted directories, in their order; "": not known */
     arena root_texts;
 };
 
@@ -48,7 +49,8 @@ gbx_wasi_used_new(wasi_ctx *w, gbx_err *err)
     bool ok = u && u->roots;
     for (u32 i = 0; ok && i < w->preopen_count; i++) {
         const wasi_file *const f = &w->fds.files[w->granted - w->preopen_count + i];
-        bool const is_host = f->kind == KIND_HOST && !f->scratch && used_host_path(f->host, path, sizeof path);
+        bool const is_host =
+                f->kind == KIND_HOST && !f->scratch && used_host_path(f->host, path, sizeof path);
         u->roots[i] = gbx_base_arena_copy(&u->root_texts, path, is_host ? strlen(path) : 0);
         ok = u->roots[i] != NULL;
         u->root_count = i + 1;
@@ -86,12 +88,14 @@ used_base(const wasi_ctx *w, const wasi_file *f, char *out, size_t cap)
     for (u32 i = 0; i < w->used->root_count; i++) {
         const char *const root = w->used->roots[i];
         size_t const len = root[0] && root[1] ? strlen(root) : 0;
-        bool const is_above = *root && !strncmp(path, root, len) && (path[len] == '/' || !path[len]);
+        bool const is_above =
+                *root && !strncmp(path, root, len) && (path[len] == '/' || !path[len]);
         if (!is_above || (best && len + 1 <= best)) continue;
         best = len + 1;
         best_idx = i;
     }
-    return best && snprintf(out, cap, "%s/%s", w->preopens[best_idx].name, path + best - 1) < (int)cap;
+    return best &&
+           snprintf(out, cap, "%s/%s", w->preopens[best_idx].name, path + best - 1) < (int)cap;
 }
 
 static void
@@ -103,7 +107,8 @@ used_add(wasi_used *u, const char *path, bool changes, bool refused)
         row->changes = row->changes || changes;
         return;
     }
-    const char *const kept = u->count < WASI_USES_MAX ? gbx_base_arena_copy(&u->texts, path, strlen(path)) : NULL;
+    const char *const kept =
+            u->count < WASI_USES_MAX ? gbx_base_arena_copy(&u->texts, path, strlen(path)) : NULL;
     if (!kept) {
         u->is_cut = true;
         return;
@@ -119,7 +124,8 @@ gbx_wasi_used_note(p1_call *c, u32 fd, const wasi_path *p, bool is_dir, bool cha
     gbx_err err;
     bool const refused = fd == UINT32_MAX;
     bool const was_tried = e == WASI_OK || e == WASI_ROFS || e == WASI_EXIST || e == WASI_ACCES ||
-                           e == WASI_ISDIR || e == WASI_NOTEMPTY || e == WASI_NOSPC || e == WASI_DQUOT;
+                           e == WASI_ISDIR || e == WASI_NOTEMPTY || e == WASI_NOSPC ||
+                           e == WASI_DQUOT;
     if (!p->len || (refused ? e != WASI_NOENT && e != WASI_PERM : !was_tried)) return;
     const wasi_file *const f = refused ? NULL : gbx_wasi_fds_find(&c->w->fds, fd);
     char base[USED_PATH] = "/";

@@ -12,7 +12,13 @@
 
 #include <string.h>
 
-enum { GO_MARK_BYTES = 16, VERSIONS_TRIED = 16, VERSION_LEAST = 5, VERSION_MOST = 64 };
+enum {
+    GO_MARK_BYTES = 16,
+    VERSIONS_TRIED = 16,
+    VERSION_LEAST = 5,
+    VERSION_MOST = 64,
+    WASM_HEAD_BYTES = 8
+};
 
 static const u8 gobuild_begin[GO_MARK_BYTES] = {0x30, 0x77, 0xaf, 0x0c, 0x92, 0x74, 0x08, 0x02,
                                                 0x41, 0xe1, 0xc1, 0x07, 0xe6, 0xd6, 0x18, 0xe6};
@@ -29,12 +35,34 @@ gobuild_is(rd_name a, const char *text)
 
 /* ---- The section `producers`. SPEC: github.com/WebAssembly/tool-conventions, ProducersSection.md */
 
+/* SAFETY: the sections were decoded, so they fill the module; they are read as if they had not been. */
+bool
+gbx_wasm_next_custom(const wasm_module *m, u32 *at, wasm_custom *out)
+{
+    reader r = rd_init(m->bytes, min_u64(max_u32(*at, WASM_HEAD_BYTES), m->len), m->len);
+    while (rd_left(&r)) {
+        u8 const id = gbx_base_rd_u8(&r);
+        u32 const size = gbx_base_rd_u32(&r);
+        u64 const off = rd_offset(&r);
+        if (!gbx_base_rd_bytes(&r, size) || !rd_ok(&r)) break;
+        *at = (u32)(off + size);
+        if (id != 0) continue;
+        reader in = rd_init(m->bytes, off, off + size);
+        out->name = gbx_base_rd_name(&in, UINT32_MAX);
+        out->off = (u32)rd_offset(&in);
+        out->end = *at;
+        if (rd_ok(&in)) return true;
+    }
+    return false;
+}
+
 static void
 gobuild_field(reader *r, rd_name field, go_build *out)
 {
     u32 const values = gbx_base_rd_u32(r);
     for (u32 i = 0; i < values && rd_ok(r); i++) {
-        rd_name const name = gbx_base_rd_name(r, UINT32_MAX), version = gbx_base_rd_name(r, UINT32_MAX);
+        rd_name const name = gbx_base_rd_name(r, UINT32_MAX),
+                      version = gbx_base_rd_name(r, UINT32_MAX);
         if (!rd_ok(r) || i) continue;
         if (gobuild_is(field, "language")) {
             out->language = name;
@@ -49,10 +77,10 @@ gobuild_field(reader *r, rd_name field, go_build *out)
 static void
 gobuild_producers(const wasm_module *m, go_build *out)
 {
-    for (u32 i = 0; i < m->custom_count; i++) {
-        const wasm_custom *const c = &m->customs[i];
-        if (!gobuild_is(c->name, "producers")) continue;
-        reader r = rd_init(m->bytes, c->off, c->end);
+    wasm_custom c;
+    for (u32 at = 0; gbx_wasm_next_custom(m, &at, &c);) {
+        if (!gobuild_is(c.name, "producers")) continue;
+        reader r = rd_init(m->bytes, c.off, c.end);
         u32 const fields = gbx_base_rd_u32(&r);
         for (u32 k = 0; k < fields && rd_ok(&r); k++) {
             rd_name const field = gbx_base_rd_name(&r, UINT32_MAX);
@@ -82,8 +110,8 @@ gobuild_info(const wasm_module *m)
 static bool
 gobuild_is_version_byte(u8 c)
 {
-    return (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '+' || c == ' ' || c == ':' || c == '_' ||
-           (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '+' || c == ' ' || c == ':' ||
+           c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 /* How long the string is that begins at `address`, if a word of the data points there and the word behind it
@@ -120,7 +148,8 @@ gobuild_version(const wasm_module *m)
         if (seg->mode != WASM_SEGMENT_ACTIVE || !seg->has_at) continue;
         for (; tried < VERSIONS_TRIED && (at = memmem(at, (size_t)(to - at), "go1.", 4)); at++) {
             u32 most = 0;
-            while (most < VERSION_MOST && at + most < to && gobuild_is_version_byte(at[most])) most++;
+            while (most < VERSION_MOST && at + most < to && gobuild_is_version_byte(at[most]))
+                most++;
             tried++;
             u32 const len = gobuild_string_len(m, (u64)seg->at + (u64)(at - from), most);
             if (len) return (rd_name){(const char *)at, len};
@@ -181,13 +210,15 @@ gobuild_hex(char c)
 u32
 gbx_wasm_go_package(const char *name, u32 len, char *out, u32 cap)
 {
-    for (u32 i = 0; i < 2 && len && *name == "(*"[i]; i++, len--) name++; /* as TinyGo writes methods */
+    for (u32 i = 0; i < 2 && len && *name == "(*"[i]; i++, len--)
+        name++; /* as TinyGo writes methods */
     const char *const bracket = len ? memchr(name, '[', len) : NULL;
     u32 const end = bracket ? (u32)(bracket - name) : len;
     u32 dot = end, put = 0;
     for (u32 i = end; i-- && name[i] != '/';)
         if (name[i] == '.') dot = i;
-    bool const is_made = end > 3 && (!memcmp(name, "go:", 3) || (end > 5 && !memcmp(name, "type:", 5)));
+    bool const is_made =
+            end > 3 && (!memcmp(name, "go:", 3) || (end > 5 && !memcmp(name, "type:", 5)));
     if (dot == end || is_made) return 0;
     for (u32 i = 0; i < dot && put < cap; i++) {
         i32 const high = name[i] == '%' && dot - i > 2 ? gobuild_hex(name[i + 1]) : -1;

@@ -18,6 +18,14 @@ typedef struct go_build {
     rd_name info;              /* lines of key, tab, value */
 } go_build;
 
+/* A section that is none of WebAssembly's own. */
+typedef struct wasm_custom {
+    rd_name name;
+    u32 off, end; /* payload behind the name */
+} wasm_custom;
+/* The next custom section from *at on, which becomes the offset behind it; 0 begins. False: there is none. */
+bool gbx_wasm_next_custom(const wasm_module *m, u32 *at, wasm_custom *out);
+
 /* Looks through all data; SAFETY: the work is bounded by the module's size, whatever it says. */
 void gbx_wasm_go_build(const wasm_module *m, go_build *out);
 

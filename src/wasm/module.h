@@ -198,11 +198,6 @@ typedef enum wasm_fuse_set {
     WASM_FUSE_SETS
 } wasm_fuse_set;
 
-typedef struct wasm_custom {
-    rd_name name;
-    u32 off, end; /* payload behind the name */
-} wasm_custom;
-
 /* Rows of probes.def. */
 enum {
 #define WASM_PROBE(name, slug, function) WASM_PROBE_##name,
@@ -248,9 +243,6 @@ typedef struct wasm_module {
     wasm_elem *elems;
     u32 data_count;
     wasm_data *datas;
-
-    u32 custom_count;
-    wasm_custom *customs;
 
     u64 code_bytes; /* size of the code section */
     u32 label_base; /* of the interpreter: 0, or WASM_FUSE_SETS where NaNs are canonical */

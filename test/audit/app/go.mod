@@ -1,0 +1,3 @@
+module example.com/audited
+
+go 1.21
