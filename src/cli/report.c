@@ -169,7 +169,8 @@ report_unpack_command(const cli_plan *plan)
     const char *const text = begin + strspn(begin, " \t\r\n");
     bool const is_gzip = len > 2 && !memcmp(begin, "\x1f\x8b", 2);
     if (!is_gzip && strncmp(text, "(module", 7) != 0 && strncmp(text, ";;", 2) != 0) return NULL;
-    size_t const stem = strlen(plan->program), end = stem > 3 && !strcmp(plan->program + stem - 3, ".gz") ? 3 : 0;
+    size_t const stem = strlen(plan->program);
+    size_t const end = stem > 3 && !strcmp(plan->program + stem - 3, ".gz") ? 3 : 0;
     const char *out = gbx_cli_format("%.*s%s", (int)(stem - end), plan->program, end ? "" : ".module.wasm");
     if (!access(out, F_OK)) out = gbx_cli_format("%s.module.wasm", plan->program);
     const char *const made = gbx_cli_quote(out), *const from = gbx_cli_quote(plan->program);
@@ -211,7 +212,8 @@ gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code co
     const char *fix = gbx_code_remedy(code);
     const char *const build = module ? NULL : report_build_command(plan);
     if (build) fix = build;
-    else if (code == GBX_BAD_MAGIC && !module && report_unpack_command(plan)) fix = report_unpack_command(plan);
+    const char *const unpack = code == GBX_BAD_MAGIC && !module ? report_unpack_command(plan) : NULL;
+    if (unpack) fix = unpack;
     int const bound = gbx_cli_line_find(plan->line, CLI_OPT_MAX_MEMORY);
     if (code == GBX_LIMIT && module && bound >= 0) {
         const cli_given *const given = &plan->line->given[bound];
