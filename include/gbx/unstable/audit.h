@@ -2,8 +2,8 @@
  * and write down what they need. Nothing runs here.
  *
  * No promise: names, fields and texts may change with every version. Include it by its own name, gbx/gbx.h
- * does not. What a module says of itself (who built it, its packages, its functions) is its own word. An audit
- * and a builder are used by one thread at a time, a store by the thread that runs its guests. */
+ * does not. What a module says of itself (who built it, its packages, its functions) is its own word. An
+ * audit and a builder are used by one thread at a time, a store by the thread that runs its guests. */
 #ifndef GBX_UNSTABLE_AUDIT_H
 #define GBX_UNSTABLE_AUDIT_H
 
