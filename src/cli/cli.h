@@ -374,7 +374,7 @@ bool gbx_cli_stub_is(const char *name, const char *module, const char *import);
 
 /* warn.c: grants that are broader than they look, said once, at the end of the run. */
 void gbx_cli_warn_begin(const cli_plan *plan, gbx_wasi *wasi);
-void gbx_cli_warn(const cli_plan *plan, const gbx_wasi *wasi, const gbx_store *store);
+void gbx_cli_warn(const cli_plan *plan, const gbx_store *store, int status);
 /* The directory of this machine that was most likely meant by a guest's path (without the slash at its
  * beginning), and its name in the guest. False: nothing is found. hints.c. */
 typedef struct cli_guess {

@@ -68,7 +68,9 @@ complete_bit(const char *name)
     } rows[] = {{"run", CLI_RUN},
                 {"diff", CLI_DIFF},
                 {"compile", CLI_COMPILE},
-                {"measure", CLI_MEASURE}};
+                {"measure", CLI_MEASURE},
+                {"audit", CLI_AUDIT},
+                {"policy", CLI_RECORD}};
     for (size_t i = 0; i < CLI_LEN(rows); i++)
         if (!strcmp(rows[i].name, name)) return rows[i].bit;
     return 0;

@@ -117,7 +117,7 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
     gbx_cli_listen_hint(plan, run->guest.store, status);
     if (plan->hints) gbx_cli_hints(plan, &run->guest, status);
     if (plan->hints) gbx_cli_report_met(plan, run->guest.store, status);
-    if (plan->hints) gbx_cli_warn(plan, run->guest.wasi, run->guest.store);
+    if (plan->hints) gbx_cli_warn(plan, run->guest.store, status);
     return status;
 }
 

@@ -177,14 +177,16 @@ warn_dir(const cli_plan *plan, const cli_dir *dir, const char *why, const gbx_st
 }
 
 void
-gbx_cli_warn(const cli_plan *plan, const gbx_wasi *wasi, const gbx_store *store)
+gbx_cli_warn(const cli_plan *plan, const gbx_store *store, int status)
 {
-    (void)wasi;
     if (!warn_is_ours(plan)) return;
     for (int i = 0; i < plan->dir_count; i++) {
         const cli_dir *const d = &plan->dirs[i];
         const char *const why = warn_is_typed(plan, d) ? warn_why(d) : NULL;
-        if (!why) continue;
+        bool changes, is_whole;
+        (void)gbx_store_uses(store, NULL, &is_whole);
+        /* What a guest that ended well had no use for is --explain's to tell. */
+        if (!why || (!status && is_whole && !warn_narrowest(plan, d, store, &changes))) continue;
         warn_dir(plan, d, why, store);
         return;
     }

@@ -302,8 +302,8 @@ gbx_wasi_path_open(p1_call *c)
     if (!out) return WASI_FAULT;
     WASI_TRY(open_read(c, &r));
     u32 const dir = guest_u32(c, 0);
-    wasi_errno const e =
-            dir == UINT32_MAX ? open_unmatched(c, &r, &file, &fd) : open_beneath(c, &r, &file, &fd);
+    wasi_errno const e = dir == UINT32_MAX ? open_unmatched(c, &r, &file, &fd)
+                                           : open_beneath(c, &r, &file, &fd);
     bool const is_device = file.kind != KIND_FREE && file.kind != KIND_HOST && file.kind != KIND_NODE;
     bool const changes = r.writes || r.oflags & (OFLAG_CREAT | OFLAG_TRUNC);
     if (!is_device) used_note(c, dir, &r.path, file.type == TYPE_DIRECTORY, changes, e);

@@ -2,8 +2,8 @@
  * and write down what they need. Nothing runs here.
  *
  * No promise: names, fields and texts may change with every version. Include it by its own name, gbx/gbx.h
- * does not. What a module says of itself (who built it, its packages, its functions) is its own word. An
- * audit and a builder are used by one thread at a time, a store by the thread that runs its guests. */
+ * does not. All of it is used by one thread at a time. What a module says of itself (who built it,
+ * its packages, its functions) is its own word. */
 #ifndef GBX_UNSTABLE_AUDIT_H
 #define GBX_UNSTABLE_AUDIT_H
 
@@ -13,8 +13,7 @@ GBX_DECLS_BEGIN
 
 typedef struct gbx_audit gbx_audit;
 
-/* Look at a module, which is kept until the audit is released. One thread at a time. GBX_NO_MEMORY,
- * GBX_ARGUMENT. */
+/* Look at a module, which is kept until the audit is released. GBX_NO_MEMORY, GBX_ARGUMENT. */
 GBX_API gbx_code gbx_audit_new(gbx_module *module, gbx_own gbx_audit **out, gbx_err *err);
 GBX_API void gbx_audit_release(gbx_audit *audit); /* NULL is fine */
 
