@@ -162,7 +162,8 @@ explained_entered(const cli_guest *guest)
     const char *const *names;
     size_t i = 0;
     for (; gbx_module_probe(guest->module, i, &probe); i++)
-        if (probe.is_entered) gbx_cli_text_printf(&t, "%s%s", t.len ? ", " : "", probe.function);
+        if (probe.is_entered && strcmp(probe.slug, "pool") != 0)
+            gbx_cli_text_printf(&t, "%s%s", t.len ? ", " : "", probe.function);
     if (!i) {
         explained_say("entered", "used of Go's library: unknown",
                       "the module has no table of Go's functions: it was not made by Go's own compiler",

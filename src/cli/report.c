@@ -157,6 +157,29 @@ report_build_command(const cli_plan *plan)
                           gbx_cli_quote(plan->program), run);
 }
 
+/* A module that only has to be unpacked, or text of one: the command that makes a module beside it and runs
+ * that. NULL: FILE is neither. */
+static const char *
+report_unpack_command(const cli_plan *plan)
+{
+    char begin[64] = "";
+    FILE *const f = fopen(plan->program, "rbe");
+    size_t const len = f ? fread(begin, 1, sizeof begin - 1, f) : 0;
+    if (f) fclose(f);
+    const char *const text = begin + strspn(begin, " \t\r\n");
+    bool const is_gzip = len > 2 && !memcmp(begin, "\x1f\x8b", 2);
+    if (!is_gzip && strncmp(text, "(module", 7) != 0 && strncmp(text, ";;", 2) != 0) return NULL;
+    size_t const stem = strlen(plan->program);
+    size_t const end = stem > 3 && !strcmp(plan->program + stem - 3, ".gz") ? 3 : 0;
+    const char *out = gbx_cli_format("%.*s%s", (int)(stem - end), plan->program, end ? "" : ".module.wasm");
+    if (!access(out, F_OK)) out = gbx_cli_format("%s.module.wasm", plan->program);
+    const char *const made = gbx_cli_quote(out), *const from = gbx_cli_quote(plan->program);
+    return gbx_cli_format("%s && %s",
+                          is_gzip ? gbx_cli_format("gunzip < %s > %s", from, made)
+                                  : gbx_cli_format("wat2wasm %s -o %s", from, made),
+                          gbx_cli_line_command(plan->line, &(cli_edit){.file = out}));
+}
+
 /* Where the module was refused for a feature that the command line switches off: the command with it
  * on; else NULL. */
 static const char *
@@ -189,6 +212,8 @@ gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code co
     const char *fix = gbx_code_remedy(code);
     const char *const build = module ? NULL : report_build_command(plan);
     if (build) fix = build;
+    const char *const unpack = code == GBX_BAD_MAGIC && !module ? report_unpack_command(plan) : NULL;
+    if (unpack) fix = unpack;
     int const bound = gbx_cli_line_find(plan->line, CLI_OPT_MAX_MEMORY);
     if (code == GBX_LIMIT && module && bound >= 0) {
         const cli_given *const given = &plan->line->given[bound];

@@ -77,6 +77,11 @@ static u64
 go_fixed(go_cursor *c, u32 bytes)
 {
     u64 v = 0;
+    if (c->bytes && c->at >= c->from && c->at < c->to && bytes <= c->to - c->at) {
+        memcpy(&v, c->bytes + (c->at - c->from), bytes);
+        c->at += bytes;
+        return v;
+    }
     for (u32 i = 0; i < bytes; i++) v |= (u64)go_u8(c) << 8 * i;
     return v;
 }
@@ -446,10 +451,11 @@ static u32
 go_find_texts(const wasm_module *m, const go_table *t, const char *const *names, u32 count, u32 *offsets)
 {
     size_t lens[GO_NAMES_MOST];
-    u64 len;
+    u64 len, has_len = 0; /* bits: some name has that length */
     u32 found = 0;
     for (u32 i = 0; i < count; i++) {
         lens[i] = strlen(names[i]);
+        has_len |= (u64)1 << min_u64(lens[i], 63);
         offsets[i] = UINT32_MAX;
     }
     const u8 *const texts = go_bytes_at(m, t, t->names, &len);
@@ -458,7 +464,7 @@ go_find_texts(const wasm_module *m, const go_table *t, const char *const *names,
         const u8 *const end = memchr(texts + at, 0, (size_t)(len - at));
         if (!end) break;
         size_t const text_len = (size_t)(end - (texts + at));
-        for (u32 i = 0; i < count; i++) {
+        for (u32 i = 0; has_len >> min_u64(text_len, 63) & 1 && i < count; i++) {
             if (lens[i] != text_len || memcmp(names[i], texts + at, text_len) != 0) continue;
             offsets[i] = (u32)at;
             found++;

@@ -2,7 +2,7 @@
  * puts into every program.
  *
  * They are found when a module is opened, and are part of its verdict: a module that the code cache knows is
- * not searched. PERF: hello 45 us, esbuild 400 us, each once for all runs (bench/start).
+ * not searched. PERF: 0.15 ms for hello, 0.5 ms for esbuild, once for all its runs.
  *
  * SAFETY: the table is the module's word. What comes out is indices of functions with bodies; a module that
  * lies about their names gets false notes about itself, and functions that are compiled like others. */
