@@ -50,7 +50,7 @@ gbx_cli_help_run(FILE *to)
           "\n"
           "Run the WebAssembly module FILE, such as one made by GOOS=wasip1 GOARCH=wasm go build.\n"
           "FILE may be -, for standard input. The guest gets args, the standard streams, the clock and\n"
-          "random numbers; files and variables only as granted. What stands after FILE belongs to the guest.\n"
+          "random numbers; files and variables only as granted. What stands after FILE is the guest's.\n"
           "\n"
           "options:\n",
           to);
