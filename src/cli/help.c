@@ -49,8 +49,8 @@ gbx_cli_help_run(FILE *to)
           "       glovebox [options] FILE [args...]\n"
           "\n"
           "Run the WebAssembly module FILE, such as one made by GOOS=wasip1 GOARCH=wasm go build.\n"
-          "The guest gets args, the standard streams, the clock and random numbers; files and\n"
-          "variables only as granted. What stands after FILE belongs to the guest.\n"
+          "FILE may be -, for standard input. The guest gets args, the standard streams, the clock and\n"
+          "random numbers; files and variables only as granted. What stands after FILE is the guest's.\n"
           "\n"
           "options:\n",
           to);

@@ -356,6 +356,10 @@ plan_set_names(cli_plan *plan)
     plan->report = gbx_cli_line_value(line, CLI_OPT_REPORT);
     if (plan->report && !*plan->report) return plan_bad_value(CLI_OPT_REPORT, "", "a file has a name");
     plan->program = line->argv[line->file];
+    if (line->command == CLI_RUN && !strcmp(plan->program, "-")) {
+        plan->program = "/dev/stdin"; /* opened anew where it is a file: the guest is not to read it too */
+        (void)lseek(STDIN_FILENO, 0, SEEK_END);
+    }
     const char *const slash = strrchr(plan->program, '/');
     const char *const argv0 = gbx_cli_line_value(line, CLI_OPT_ARGV0);
     plan->argv0 = argv0 ? argv0 : slash ? slash + 1 : plan->program;

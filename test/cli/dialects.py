@@ -105,6 +105,17 @@ def peers_directories():
 
 
 @test
+def file_from_standard_input():
+    """`-` is the module on standard input, of which the guest reads nothing."""
+    with open(PROBE, "rb") as f:
+        module = f.read()
+    expect(Run("-", "args", "-x", stdin=module), 0, out='["stdin" "args" "-x"]\n', silent=True)
+    expect(Run("--argv0", "me", "-", "copy", stdin=module), 0, out="", silent=True)
+    expect(Run(shell=f"{GLOVEBOX} run - copy < {PROBE}"), 0, out="", silent=True)
+    expect(Run("-", stdin=b"no module"), 126, slug="not-wasm")
+
+
+@test
 def peers_bounds():
     for words in (["-W", "timeout=1"], ["-Wtimeout=1s"], ["--wasm", "timeout=1s"], ["--time-limit", "700"], ["-timeout", "1s"],
                   ["--wasm-timeout=1"]):

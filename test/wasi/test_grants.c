@@ -9,15 +9,15 @@
 
 #define DIR_ALL (RIG_RIGHTS_FILE & ~RIGHT_FD_WRITE & ~RIGHT_FD_ALLOCATE)
 
-/* Two grants: descriptor 3 for writing, 4 read-only. */
+/* Two grants: descriptor 3 for writing, 4 read-only, by these names. */
 static void
-grants_two(rig *r, wasi_dir_grant dirs[2])
+grants_two_as(rig *r, wasi_dir_grant dirs[2], const char *rw, const char *ro)
 {
     host_mkdir(r, "grant/rw");
     host_mkdir(r, "grant/ro");
     host_file(r, "grant/ro/f", "text");
     host_file(r, "grant/rw/f", "text");
-    static const char *const names[2][2] = {{"grant/rw", "/rw"}, {"grant/ro", "/ro"}};
+    const char *const names[2][2] = {{"grant/rw", rw}, {"grant/ro", ro}};
     gbx_wasi_ctx_free(r->w);
     for (int i = 0; i < 2; i++)
         dirs[i] = (wasi_dir_grant){
@@ -28,6 +28,12 @@ grants_two(rig *r, wasi_dir_grant dirs[2])
     r->config.dir_count = 2;
     assert_int_equal(gbx_wasi_ctx_new(&r->config, &r->w, NULL), GBX_OK);
     for (int i = 0; i < 2; i++) close(dirs[i].host_fd);
+}
+
+static void
+grants_two(rig *r, wasi_dir_grant dirs[2])
+{
+    grants_two_as(r, dirs, "/rw", "/ro");
 }
 
 /* ---- A75 */
@@ -55,6 +61,31 @@ a75_names(void **state)
             assert_int_equal(gbx_wasi_dir(wasi, r->grant, bad[k], GBX_READ_WRITE, &err), GBX_ARGUMENT);
         gbx_wasi_release(wasi);
     }
+}
+
+/* Directories that lead to a grant are there to be looked at, as filepath.EvalSymlinks does on its way; nothing else
+ * can be done with them, and no name beside them is there. */
+static void
+ways_to_grants(void **state)
+{
+    rig *const r = *state;
+    static wasi_dir_grant dirs[2];
+    grants_two_as(r, dirs, "/way/to/rw", "/way/to/rw/and/ro");
+    static const char *const seen[] = {"way", "way/to", "way/to/rw/and"};
+    static const char *const unseen[] = {"wa", "way/t", "way/to/rwx", "way/to/rw/an", "way/to/rw/and/ro/f", "to", "and"};
+    for (size_t i = 0; i < GBX_LEN(seen); i++) {
+        OK(r, "path_filestat_get", UINT32_MAX, 0, P(r, seen[i]), RIG_OUT);
+        assert_int_equal(r->mem.base[RIG_OUT + 16], TYPE_DIRECTORY);
+        FAILS(r, NOENT, "path_open", UINT32_MAX, 0, P(r, seen[i]), OFLAG_DIRECTORY, 0, 0, 0, RIG_OUT);
+        FAILS(r, PERM, "path_create_directory", UINT32_MAX, P(r, seen[i]));
+    }
+    for (size_t i = 0; i < GBX_LEN(unseen); i++)
+        FAILS(r, NOENT, "path_filestat_get", UINT32_MAX, 0, P(r, unseen[i]), RIG_OUT);
+    OK(r, "path_filestat_get", 3, 0, P(r, "and"), RIG_OUT);
+    assert_int_equal(r->mem.base[RIG_OUT + 16], TYPE_DIRECTORY);
+    FAILS(r, NOENT, "path_filestat_get", 3, 0, P(r, "an"), RIG_OUT);
+    FAILS(r, NOENT, "path_filestat_get", 4, 0, P(r, "and"), RIG_OUT);
+    FAILS(r, NOENT, "path_open", 3, 0, P(r, "and"), OFLAG_DIRECTORY, 0, 0, 0, RIG_OUT);
 }
 
 /* All that could be done through descriptor `fd` while it was a grant. */
@@ -329,6 +360,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
             RIG_TEST(a75_names),
+            RIG_TEST(ways_to_grants),
             RIG_TEST(a75_closed),
             RIG_TEST(a75_renumbered),
             RIG_TEST(a76_rights_of_a_directory),
