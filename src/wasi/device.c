@@ -66,25 +66,32 @@ gbx_wasi_place_of(wasi_place from, const char *path)
     return at;
 }
 
-/* The levels of `path`, from where the guest's tree begins, if a grant's name goes on behind it; else 0. */
+/* The levels of `path` below `base`, from where the guest's tree begins, if a grant's name goes on behind them; else
+ * 0. */
 static u32
-device_levels_of_way(const char *path, const char *grant)
+device_levels_of_way(const char *base, const char *path, const char *grant)
 {
-    for (u32 levels = 0;; levels++) {
-        size_t const len = device_next(&path), grant_len = device_next(&grant);
-        if (!len) return grant_len ? levels : 0;
-        if (len != grant_len || memcmp(path, grant, len)) return 0;
-        path += len;
-        grant += len;
+    const char *const parts[] = {base, path};
+    u32 levels = 0;
+    for (size_t i = 0; i < GBX_LEN(parts); i++) {
+        const char *p = parts[i];
+        for (size_t len = device_next(&p); len; len = device_next(&p)) {
+            size_t const grant_len = device_next(&grant);
+            if (len != grant_len || memcmp(p, grant, len)) return 0;
+            p += len;
+            grant += len;
+            levels++;
+        }
     }
+    return device_next(&grant) ? levels : 0;
 }
 
 /* SAFETY: names of grants are compared, which the guest may ask for; nothing of the host's is looked up. */
 bool
-gbx_wasi_device_way(const wasi_ctx *w, const char *path, struct stat *st)
+gbx_wasi_device_way(const wasi_ctx *w, const char *base, const char *path, struct stat *st)
 {
     for (u32 i = 0; i < w->preopen_count; i++) {
-        u32 const levels = device_levels_of_way(path, w->preopens[i].name);
+        u32 const levels = device_levels_of_way(base, path, w->preopens[i].name);
         if (!levels) continue;
         st->st_ino = (ino_t)(i + 1) << 16 | levels;
         return true;

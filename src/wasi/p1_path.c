@@ -401,11 +401,14 @@ path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
  * Getwd (1.26) believes PWD only when "." can be looked at, and filepath.Abs asks it; path/filepath/symlink.go
  * walkSymlinks looks at each directory on the way to a file. */
 static bool
-path_is_imitated(wasi_ctx *w, wasi_place from, const wasi_path *p, struct stat *st)
+path_is_imitated(const p1_call *c, wasi_place from, const wasi_path *p, struct stat *st)
 {
+    u32 const fd = guest_u32(c, 0);
+    const wasi_file *const dir = fd == UINT32_MAX ? NULL : gbx_wasi_fds_find(&c->w->fds, fd);
+    const char *const base = fd == UINT32_MAX ? "/" : dir ? dir->preopen : NULL;
     *st = (struct stat){.st_mode = S_IFDIR, .st_nlink = 1};
     return gbx_wasi_place_of(from, p->text) != PLACE_ELSEWHERE ||
-           (from == PLACE_ROOT && gbx_wasi_device_way(w, p->text, st));
+           (base && gbx_wasi_device_way(c->w, base, p->text, st));
 }
 
 static wasi_errno
@@ -434,14 +437,14 @@ gbx_wasi_path_filestat_get(p1_call *c)
     if (!out) return WASI_FAULT;
     if (guest_u32(c, 0) == UINT32_MAX) {
         WASI_TRY(path_target_read(c, 2, &t));
-        if (path_is_imitated(c->w, PLACE_ROOT, &t.path, &st)) {
+        if (path_is_imitated(c, PLACE_ROOT, &t.path, &st)) {
             gbx_wasi_put_filestat(out, &st, TYPE_DIRECTORY);
             return WASI_OK;
         }
     }
     wasi_errno e = path_subject(c, false, guest_u32(c, 1), &t);
     if (!e) e = path_stat(&t, &st);
-    bool const is_imitated = e == WASI_NOENT && path_is_imitated(c->w, t.from, &t.path, &st);
+    bool const is_imitated = e == WASI_NOENT && path_is_imitated(c, t.from, &t.path, &st);
     if (is_imitated) e = WASI_OK;
     else if (!e && !t.node) e = wasi_stat_shown(c->w, t.at.fd, t.at.leaf, &st);
     if (!e) gbx_wasi_put_filestat(out, &st, gbx_wasi_type_of(st.st_mode));

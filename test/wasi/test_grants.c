@@ -135,6 +135,13 @@ s17_way_to_a_grant(void **state)
     assert_int_equal(r->mem.base[RIG_OUT + 16], TYPE_DIRECTORY);
     FAILS(r, NOENT, "path_filestat_get", 3, 0, P(r, "b"), RIG_OUT);
     FAILS(r, NOENT, "path_filestat_get", 4, 0, P(r, "a"), RIG_OUT);
+    /* Nor has a grant that another is said to be in. */
+    grants_named(r, dirs, "/data", "/data/x/y/z");
+    OK(r, "path_filestat_get", 3, 0, P(r, "x"), RIG_OUT);
+    OK(r, "path_filestat_get", 3, 1, P(r, "x/y"), RIG_OUT);
+    FAILS(r, NOENT, "path_filestat_get", 3, 0, P(r, "y"), RIG_OUT);
+    FAILS(r, NOENT, "path_filestat_get", 3, 0, P(r, "data"), RIG_OUT);
+    OK(r, "path_filestat_get", no, 0, P(r, "data/x/y"), RIG_OUT);
 }
 
 /* Put over another one it stays what it is: read-only, under its own name. */
