@@ -11,8 +11,8 @@
  *   by number   what the host has under any name, once it is found: a guest is given the imitation instead,
  *               which is the same in every run.
  *
- * The directories on the way to a grant ("/usr" and "/usr/local" for /usr/local/go) are imitated too, as far as
- * that they can be looked at: GO: path/filepath/symlink.go walkSymlinks looks at each.
+ * The directories on the way to a grant ("/usr" and "/usr/local" for /usr/local/go) are imitated too, as
+ * far as that they can be looked at. GO: path/filepath/symlink.go walkSymlinks looks at each.
  *
  * What must hold: a name that leads here never reaches the host, and is never made, changed or removed
  * there. */
@@ -66,8 +66,8 @@ gbx_wasi_place_of(wasi_place from, const char *path)
     return at;
 }
 
-/* The levels of `path` below `base`, from where the guest's tree begins, if a grant's name goes on behind them; else
- * 0. */
+/* The levels of `base` and `path`, from where the guest's tree begins, if a grant's name goes on behind
+ * them; else 0. */
 static u32
 device_levels_of_way(const char *base, const char *path, const char *grant)
 {

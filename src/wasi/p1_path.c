@@ -397,9 +397,9 @@ path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
 }
 
 /* The directories that the guest's tree has although the host may have none there, or none is granted:
- * the root, the one of the devices, and those on the way to a grant. They are seen, and that is all. GO: os/getwd.go
- * Getwd (1.26) believes PWD only when "." can be looked at, and filepath.Abs asks it; path/filepath/symlink.go
- * walkSymlinks looks at each directory on the way to a file. */
+ * the root, the one of the devices, and those on the way to a grant. They are seen, and that is all.
+ * GO: os/getwd.go Getwd (1.26) believes PWD only when "." can be looked at, and filepath.Abs asks it;
+ * path/filepath/symlink.go walkSymlinks looks at each directory on the way to a file. */
 static bool
 path_is_imitated(const p1_call *c, wasi_place from, const wasi_path *p, struct stat *st)
 {
