@@ -12,8 +12,8 @@ The tests of every package of Go's standard library that has any, built for wasi
 directory, `-test.short` as Go's own builders do. Numbers are tests and subtests: **passed / failed / skipped**; a dash
 means that it did not run. The command for each is what Go's wrapper `go_wasip1_wasm_exec` starts: wasmtime and wazero
 are granted the root directory of the machine; glovebox is granted the package's directory, a temporary one, and, to
-read, the Go tree and `/etc`. In {host_test} it is the host that is tested, and the test starts its guests by
-`go run`.
+read, the Go tree and `/etc`; runtime/pprof also `/proc`, without which four of its tests fail under any runtime. In
+{host_test} it is the host that is tested, and the test starts its guests by `go run`.
 
 {versions}
 
