@@ -81,7 +81,7 @@ def skips(rows):
             if not theirs:
                 continue
             for where, a, b in ((peer, theirs, ours), ("glovebox", ours, theirs)):
-                only = set(heads(a["skipped"])) - set(heads(b["skipped"])) - set(heads(b["failed"]))
+                only = {n for n in a["skipped"] if "/" not in n} - set(b["skipped"]) - set(b["failed"])
                 if only:
                     other = "glovebox" if where == peer else peer
                     lines.append(f"| {package} | {where} | {other} | {', '.join(f'`{n}`' for n in sorted(only))} |")
