@@ -13,6 +13,8 @@
 #   make fuzz       look for disagreements between tiers and engines until Ctrl-C; FUZZ_ARGS='--seed N'
 #   make mutants    take each guard away in turn: a test must notice; MUTANTS='PATTERN...' for some
 #   make races      a million swaps of directories and links under a guest that looks them up; some minutes
+#   make go-std     Go's standard library's own tests, here and under wasmtime and wazero where they are on
+#                   PATH, to docs/go-std.md; hours, and goes on where it was stopped
 #   make tidy       clang-tidy over all sources
 #   make bless      write what is generated and kept: docs/, goldens; review with git diff
 #   make install    PREFIX=/usr/local DESTDIR=: all that others build against, see package.mk
@@ -85,7 +87,7 @@ UNIT_SRC := $(wildcard test/unit/test_*.c test/wasi/test_*.c test/api/test_*.c)
 UNIT_BIN := $(UNIT_SRC:%.c=$(OUT)/%)
 TEST_BIN := $(UNIT_BIN) $(OUT)/test/spec/driver
 
-.PHONY: all lib units unity headers tidy quick mutants fuzz fuzz-target races bless install clean
+.PHONY: all lib units unity headers tidy quick mutants fuzz fuzz-target races go-std bless install clean
 all: $(OUT)/glovebox $(if $(BESIDE),$(OUT)/glovebox-explore)
 lib: $(OUT)/libgbx.a
 units: $(UNIT_BIN)
@@ -149,6 +151,9 @@ $(OUT)/headers/%.ok: %
 
 races: $(OUT)/test/wasi/test_races
 	$< --swaps 1000000
+
+go-std: $(OUT)/glovebox
+	GLOVEBOX=$< test/go-std/run --all --peers --resume --table $(GO_STD_ARGS)
 
 tidy:
 	clang-tidy --quiet $(LIB_SRC) $(CLI_SRC) -- $(CPPFLAGS) -std=gnu17

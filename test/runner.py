@@ -297,7 +297,7 @@ def run_case(opts, program, case, name):
         if case.get("native") and not r.late:
             native_work = work + ".native"
             prepare(native_work, case)
-            native = Result([program.exe] + args, native_work, case, program, env={"HOME": "/"})
+            native = Result([program.exe] + args, native_work, case, program, env={"HOME": "/"}, made=made)
             shutil.rmtree(native_work)
         wrong = compare(case, r, native, program, work, each)
         if not wrong and hasattr(program, "judge"):

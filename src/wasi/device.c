@@ -11,6 +11,9 @@
  *   by number   what the host has under any name, once it is found: a guest is given the imitation instead,
  *               which is the same in every run.
  *
+ * The directories on the way to a grant ("/usr" and "/usr/local" for /usr/local/go) are imitated too, as
+ * far as that they can be looked at. GO: path/filepath/symlink.go walkSymlinks looks at each.
+ *
  * What must hold: a name that leads here never reaches the host, and is never made, changed or removed
  * there. */
 #include "wasi/wasi_int.h"
@@ -61,6 +64,39 @@ gbx_wasi_place_of(wasi_place from, const char *path)
         path += len;
     }
     return at;
+}
+
+/* The levels of `base` and `path`, from where the guest's tree begins, if a grant's name goes on behind
+ * them; else 0. */
+static u32
+device_levels_of_way(const char *base, const char *path, const char *grant)
+{
+    const char *const parts[] = {base, path};
+    u32 levels = 0;
+    for (size_t i = 0; i < GBX_LEN(parts); i++) {
+        const char *p = parts[i];
+        for (size_t len = device_next(&p); len; len = device_next(&p)) {
+            size_t const grant_len = device_next(&grant);
+            if (len != grant_len || memcmp(p, grant, len)) return 0;
+            p += len;
+            grant += len;
+            levels++;
+        }
+    }
+    return device_next(&grant) ? levels : 0;
+}
+
+/* SAFETY: names of grants are compared, which the guest may ask for; nothing of the host's is looked up. */
+bool
+gbx_wasi_device_way(const wasi_ctx *w, const char *base, const char *path, struct stat *st)
+{
+    for (u32 i = 0; i < w->preopen_count; i++) {
+        u32 const levels = device_levels_of_way(base, path, w->preopens[i].name);
+        if (!levels) continue;
+        st->st_ino = (ino_t)(i + 1) << 16 | levels;
+        return true;
+    }
+    return false;
 }
 
 /* SAFETY: nothing is looked up; what no row names is the host's to answer, beneath its grant. */

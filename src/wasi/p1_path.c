@@ -411,33 +411,18 @@ path_subject(p1_call *c, bool changes, u32 lookup, path_target *t)
 }
 
 /* The directories that the guest's tree has although the host may have none there, or none is granted:
- * the root, and the one of the devices. They are seen, and that is all. GO: os/getwd.go Getwd (1.26)
- * believes PWD only when "." can be looked at, and filepath.Abs asks it; path/filepath/symlink.go
- * walkSymlinks looks at each directory on the way to a file. */
+ * the root, the one of the devices, and those on the way to a grant. They are seen, and that is all.
+ * GO: os/getwd.go Getwd (1.26) believes PWD only when "." can be looked at, and filepath.Abs asks it;
+ * path/filepath/symlink.go walkSymlinks looks at each directory on the way to a file. */
 static bool
-path_is_imitated(wasi_place from, const wasi_path *p, struct stat *st)
+path_is_imitated(const p1_call *c, wasi_place from, const wasi_path *p, struct stat *st)
 {
-    *st = (struct stat){.st_mode = S_IFDIR, .st_nlink = 1};
-    return gbx_wasi_place_of(from, p->text) != PLACE_ELSEWHERE;
-}
-
-/* A directory that leads to a granted one, as the guest names them: seen likewise, where there is none.
- * SAFETY: it tells what fd_prestat_dir_name tells, the names of grants, and nothing of the host. */
-static bool
-path_leads_to_grant(const p1_call *c, u32 fd, const wasi_path *p, struct stat *st)
-{
+    u32 const fd = guest_u32(c, 0);
     const wasi_file *const dir = fd == UINT32_MAX ? NULL : gbx_wasi_fds_find(&c->w->fds, fd);
-    const char *const base = fd == UINT32_MAX ? "/" : dir && dir->preopen ? dir->preopen : NULL;
+    const char *const base = fd == UINT32_MAX ? "/" : dir ? dir->preopen : NULL;
     *st = (struct stat){.st_mode = S_IFDIR, .st_nlink = 1};
-    if (!base) return false;
-    size_t const base_len = strcmp(base, "/") != 0 ? strlen(base) : 0;
-    for (u32 i = 0; i < c->w->preopen_count; i++) {
-        const char *const name = c->w->preopens[i].name;
-        if (!name || strncmp(name, base, base_len) != 0 || name[base_len] != '/') continue;
-        const char *const tail = name + base_len + 1;
-        if (p->len && !strncmp(tail, p->text, p->len) && tail[p->len] == '/') return true;
-    }
-    return false;
+    return gbx_wasi_place_of(from, p->text) != PLACE_ELSEWHERE ||
+           (base && gbx_wasi_device_way(c->w, base, p->text, st));
 }
 
 static wasi_errno
@@ -466,15 +451,14 @@ gbx_wasi_path_filestat_get(p1_call *c)
     if (!out) return WASI_FAULT;
     if (guest_u32(c, 0) == UINT32_MAX) {
         WASI_TRY(path_target_read(c, 2, &t));
-        if (path_is_imitated(PLACE_ROOT, &t.path, &st) || path_leads_to_grant(c, UINT32_MAX, &t.path, &st)) {
+        if (path_is_imitated(c, PLACE_ROOT, &t.path, &st)) {
             gbx_wasi_put_filestat(out, &st, TYPE_DIRECTORY);
             return WASI_OK;
         }
     }
     wasi_errno e = path_subject(c, false, guest_u32(c, 1), &t);
     if (!e) e = path_stat(&t, &st);
-    bool const is_imitated = e == WASI_NOENT && (path_is_imitated(t.from, &t.path, &st) ||
-                                                 path_leads_to_grant(c, guest_u32(c, 0), &t.path, &st));
+    bool const is_imitated = e == WASI_NOENT && path_is_imitated(c, t.from, &t.path, &st);
     if (is_imitated) e = WASI_OK;
     else if (!e && !t.node) e = wasi_stat_shown(c->w, t.at.fd, t.at.leaf, &st);
     if (!e) gbx_wasi_put_filestat(out, &st, gbx_wasi_type_of(st.st_mode));

@@ -497,6 +497,9 @@ void gbx_wasi_device_stat(wasi_kind kind, struct stat *st);
 wasi_file gbx_wasi_device_file(wasi_kind kind, u16 flags, u64 rights);
 /* Where a directory is that was opened as `path` from one at `from`. */
 wasi_place gbx_wasi_place_of(wasi_place from, const char *path);
+/* Whether `path` in the guest's directory `base` leads to a grant and ends before it. Sets the inode, by
+ * which these directories are told apart. */
+bool gbx_wasi_device_way(const wasi_ctx *w, const char *base, const char *path, struct stat *st);
 
 /* ---- vfs.c, vfs_io.c, vfs_dir.c: effects. Waits end with WASI_STOPPED when x->stop is set. */
 

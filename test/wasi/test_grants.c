@@ -11,13 +11,9 @@
 
 /* Two grants: descriptor 3 for writing, 4 read-only, by these names. */
 static void
-grants_two_as(rig *r, wasi_dir_grant dirs[2], const char *rw, const char *ro)
+grants_named(rig *r, wasi_dir_grant dirs[2], const char *first, const char *second)
 {
-    host_mkdir(r, "grant/rw");
-    host_mkdir(r, "grant/ro");
-    host_file(r, "grant/ro/f", "text");
-    host_file(r, "grant/rw/f", "text");
-    const char *const names[2][2] = {{"grant/rw", rw}, {"grant/ro", ro}};
+    const char *const names[2][2] = {{"grant/rw", first}, {"grant/ro", second}};
     gbx_wasi_ctx_free(r->w);
     for (int i = 0; i < 2; i++)
         dirs[i] = (wasi_dir_grant){
@@ -33,7 +29,11 @@ grants_two_as(rig *r, wasi_dir_grant dirs[2], const char *rw, const char *ro)
 static void
 grants_two(rig *r, wasi_dir_grant dirs[2])
 {
-    grants_two_as(r, dirs, "/rw", "/ro");
+    host_mkdir(r, "grant/rw");
+    host_mkdir(r, "grant/ro");
+    host_file(r, "grant/ro/f", "text");
+    host_file(r, "grant/rw/f", "text");
+    grants_named(r, dirs, "/rw", "/ro");
 }
 
 /* ---- A75 */
@@ -61,31 +61,6 @@ a75_names(void **state)
             assert_int_equal(gbx_wasi_dir(wasi, r->grant, bad[k], GBX_READ_WRITE, &err), GBX_ARGUMENT);
         gbx_wasi_release(wasi);
     }
-}
-
-/* Directories that lead to a grant are there to be looked at, as filepath.EvalSymlinks does on its way; nothing else
- * can be done with them, and no name beside them is there. */
-static void
-ways_to_grants(void **state)
-{
-    rig *const r = *state;
-    static wasi_dir_grant dirs[2];
-    grants_two_as(r, dirs, "/way/to/rw", "/way/to/rw/and/ro");
-    static const char *const seen[] = {"way", "way/to", "way/to/rw/and"};
-    static const char *const unseen[] = {"wa", "way/t", "way/to/rwx", "way/to/rw/an", "way/to/rw/and/ro/f", "to", "and"};
-    for (size_t i = 0; i < GBX_LEN(seen); i++) {
-        OK(r, "path_filestat_get", UINT32_MAX, 0, P(r, seen[i]), RIG_OUT);
-        assert_int_equal(r->mem.base[RIG_OUT + 16], TYPE_DIRECTORY);
-        FAILS(r, NOENT, "path_open", UINT32_MAX, 0, P(r, seen[i]), OFLAG_DIRECTORY, 0, 0, 0, RIG_OUT);
-        FAILS(r, PERM, "path_create_directory", UINT32_MAX, P(r, seen[i]));
-    }
-    for (size_t i = 0; i < GBX_LEN(unseen); i++)
-        FAILS(r, NOENT, "path_filestat_get", UINT32_MAX, 0, P(r, unseen[i]), RIG_OUT);
-    OK(r, "path_filestat_get", 3, 0, P(r, "and"), RIG_OUT);
-    assert_int_equal(r->mem.base[RIG_OUT + 16], TYPE_DIRECTORY);
-    FAILS(r, NOENT, "path_filestat_get", 3, 0, P(r, "an"), RIG_OUT);
-    FAILS(r, NOENT, "path_filestat_get", 4, 0, P(r, "and"), RIG_OUT);
-    FAILS(r, NOENT, "path_open", 3, 0, P(r, "and"), OFLAG_DIRECTORY, 0, 0, 0, RIG_OUT);
 }
 
 /* All that could be done through descriptor `fd` while it was a grant. */
@@ -126,6 +101,47 @@ a75_closed(void **state)
     grants_is_gone(r, 4, WASI_BADF);
     FAILS(r, NOENT, "path_open", UINT32_MAX, 1, P(r, "rw/f"), 0, RIGHT_FD_READ, 0, 0, RIG_OUT);
     FAILS(r, NOENT, "path_open", UINT32_MAX, 1, P(r, "ro/f"), 0, RIGHT_FD_READ, 0, 0, RIG_OUT);
+}
+
+/* RULE: S17 The directories on the way to a grant can be looked at, whatever the host has there, and that is all. */
+static void
+s17_way_to_a_grant(void **state)
+{
+    rig *const r = *state;
+    u64 const no = UINT32_MAX;
+    static const char *const ways[] = {"usr", "usr/local", "usr/local/", "./usr//local/.", "/usr", "tmp"};
+    static const char *const not[] = {"us", "usrx", "usr/x", "usr/local/g", "usr/../usr", "local", "tmp/y", "host"};
+    wasi_dir_grant dirs[2];
+    host_mkdir(r, "grant/rw");
+    host_mkdir(r, "grant/ro");
+    grants_named(r, dirs, "/usr/local/go", "/tmp/x");
+    u64 seen[GBX_LEN(ways)];
+    for (size_t i = 0; i < GBX_LEN(ways); i++) {
+        OK(r, "path_filestat_get", no, i & 1, P(r, ways[i]), RIG_OUT);
+        assert_int_equal(r->mem.base[RIG_OUT + 16], TYPE_DIRECTORY);
+        memcpy(&seen[i], r->mem.base + RIG_OUT + 8, 8);
+        FAILS(r, NOENT, "path_open", no, 1, P(r, ways[i]), OFLAG_DIRECTORY, 0, 0, 0, RIG_OUT);
+        FAILS(r, PERM, "path_create_directory", no, P(r, ways[i]));
+        FAILS(r, PERM, "path_remove_directory", no, P(r, ways[i]));
+        FAILS(r, PERM, "path_rename", no, P(r, ways[i]), 3, P2(r, "x"));
+    }
+    assert_true(seen[0] == seen[4] && seen[1] == seen[2] && seen[1] == seen[3]);
+    assert_true(seen[0] != seen[1] && seen[0] != seen[5] && seen[1] != seen[5]);
+    for (size_t i = 0; i < GBX_LEN(not); i++)
+        FAILS(r, NOENT, "path_filestat_get", no, 0, P(r, not[i]), RIG_OUT);
+    /* A root that has none of it: the names are there nevertheless, its own as they are. */
+    grants_named(r, dirs, "/", "/a/b");
+    OK(r, "path_filestat_get", 3, 0, P(r, "a"), RIG_OUT);
+    assert_int_equal(r->mem.base[RIG_OUT + 16], TYPE_DIRECTORY);
+    FAILS(r, NOENT, "path_filestat_get", 3, 0, P(r, "b"), RIG_OUT);
+    FAILS(r, NOENT, "path_filestat_get", 4, 0, P(r, "a"), RIG_OUT);
+    /* Nor has a grant that another is said to be in. */
+    grants_named(r, dirs, "/data", "/data/x/y/z");
+    OK(r, "path_filestat_get", 3, 0, P(r, "x"), RIG_OUT);
+    OK(r, "path_filestat_get", 3, 1, P(r, "x/y"), RIG_OUT);
+    FAILS(r, NOENT, "path_filestat_get", 3, 0, P(r, "y"), RIG_OUT);
+    FAILS(r, NOENT, "path_filestat_get", 3, 0, P(r, "data"), RIG_OUT);
+    OK(r, "path_filestat_get", no, 0, P(r, "data/x/y"), RIG_OUT);
 }
 
 /* Put over another one it stays what it is: read-only, under its own name. */
@@ -360,9 +376,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
             RIG_TEST(a75_names),
-            RIG_TEST(ways_to_grants),
             RIG_TEST(a75_closed),
             RIG_TEST(a75_renumbered),
+            RIG_TEST(s17_way_to_a_grant),
             RIG_TEST(a76_rights_of_a_directory),
             RIG_TEST(a76_rights_only_shrink),
             RIG_TEST(a77_modes),
