@@ -201,6 +201,19 @@ bool gbx_cli_pipe_ends(void);
 /* Die of a signal, so that whoever started us learns it. Async-signal-safe. */
 _Noreturn void gbx_cli_die_of(int number);
 
+/* ---- stacks.c: a guest that is interrupted says what it was doing */
+
+/* From now on SIGINT, SIGTERM and SIGQUIT stop the guest of `store`; a second one ends the process. */
+void gbx_cli_stacks_begin(const cli_plan *plan, gbx_store *store);
+/* No longer; the signal that stopped it, 0: none did. */
+int gbx_cli_stacks_end(void);
+/* What the signal is called by people: "Ctrl-C (SIGINT)". */
+const char *gbx_cli_stacks_signal(void); /* NULL: none came */
+int gbx_cli_stacks_status(void);         /* the exit code for it */
+/* What a guest that was stopped was waiting for, as a sentence; NULL: it is not to be said of this trap. *slug,
+ * if not NULL: gbx_waited.slug, or "". */
+const char *gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char **slug);
+
 /* ---- plan.c: a command line turned into what will be granted ---- */
 
 #define CLI_ROUNDS_MAX 10000
@@ -281,7 +294,7 @@ int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_cod
                          const gbx_err *err);
 /* If the imports tell that the module was built for something else, say so; false when they do not. */
 bool gbx_cli_report_foreign(const cli_plan *plan, const gbx_module *module);
-int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
+int gbx_cli_report_trap(const cli_plan *plan, const gbx_store *store, const gbx_trap *trap);
 /* Name the limits that the guest, which ended with `status`, has met. store may be NULL. */
 void gbx_cli_report_met(const cli_plan *plan, const gbx_store *store, int status);
 
@@ -328,6 +341,9 @@ typedef struct cli_guest {
     gbx_wasi *wasi;
     gbx_instance *instance;
 } cli_guest;
+
+/* Print the goroutines of a Go program that ended so. */
+void gbx_cli_stacks_print(const cli_guest *guest, const gbx_trap *trap);
 
 /* Of all the memories of an instance. */
 uint64_t gbx_cli_memory_hash(const gbx_instance *instance);

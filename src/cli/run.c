@@ -102,7 +102,8 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
         return gbx_trap_exit_code(trap->code);
     } else if (trap->code != GBX_TRAP_NONE) {
         run->ended = gbx_trap_slug(trap->code);
-        status = gbx_cli_report_trap(plan, trap);
+        status = gbx_cli_report_trap(plan, run->guest.store, trap);
+        gbx_cli_stacks_print(&run->guest, trap);
     }
     fflush(stdout);
     run_tell_filtered(plan, run->guest.store);
@@ -146,6 +147,7 @@ run_call(run_state *run, const cli_plan *plan)
     cli_text results = {0};
     gbx_cli_listen_tell(plan);
     gbx_cli_listen_begin(plan, run->guest.store);
+    gbx_cli_stacks_begin(plan, run->guest.store);
     int const status = gbx_cli_run_call(plan, &run->guest, &trap, &results, &run->ended, &run->clock);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_RUN);
     if (status != CLI_EXIT_OK) return status;
@@ -226,7 +228,8 @@ run_plan(const cli_plan *plan)
     }
     const char *const ended = run.ended ? run.ended : "exit";
     status = gbx_cli_account_close(account, plan, &run.guest, &run.clock, ended, status);
-    int const ending = gbx_cli_listen_end(status), number = run.pipe_broke ? SIGPIPE : ending;
+    int const interrupted = gbx_cli_stacks_end(), ending = gbx_cli_listen_end(status);
+    int const number = run.pipe_broke ? SIGPIPE : interrupted && interrupted != SIGQUIT ? interrupted : ending;
     gbx_cli_guest_release(&run.guest);
     if (number) gbx_cli_die_of(number);
     return status;
