@@ -41,7 +41,7 @@
  *
  * Build it with: cc host.c $(pkg-config --cflags --libs gbx)
  * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, guest.h, wasi.h,
- * cache.h, precompile.h, snapshot.h, metrics.h, keep.h, goroutine.h. */
+ * cache.h, precompile.h, snapshot.h, metrics.h, keep.h, goroutine.h, profile.h. */
 #ifndef GBX_GBX_H
 #define GBX_GBX_H
 
@@ -57,6 +57,7 @@
 #include "gbx/metrics.h"
 #include "gbx/module.h"
 #include "gbx/precompile.h"
+#include "gbx/profile.h"
 #include "gbx/snapshot.h"
 #include "gbx/store.h"
 #include "gbx/trap.h"

@@ -266,6 +266,7 @@ struct cli_plan {
     bool takes_ro, takes_rw; /* of diff: every grant is read-only; grants may be for writing */
     bool every_call;
     const char *report; /* NULL: none is written */
+    const char *profile; /* --profile; NULL: none */
 };
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */
@@ -341,6 +342,13 @@ typedef struct cli_guest {
     gbx_wasi *wasi;
     gbx_instance *instance;
 } cli_guest;
+
+/* ---- profile.c: --profile */
+
+/* Open its file; CLI_EXIT_OK, or CLI_EXIT_SETUP and why is said. Nothing where none was asked for. */
+int gbx_cli_profile_open(const cli_plan *plan);
+void gbx_cli_profile_begin(const cli_plan *plan, cli_guest *guest); /* of what the guest is called for from now on */
+void gbx_cli_profile_end(const cli_plan *plan);                     /* and written */
 
 /* Print the goroutines of a Go program that ended so. */
 void gbx_cli_stacks_print(const cli_guest *guest, const gbx_trap *trap);

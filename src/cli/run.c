@@ -131,6 +131,7 @@ gbx_cli_run_call(const cli_plan *plan, cli_guest *guest, gbx_trap *trap, cli_tex
         *ended = gbx_code_slug(code);
         return gbx_cli_report_error(plan, module, code, &err);
     }
+    gbx_cli_profile_begin(plan, guest);
     if (plan->invoke) return gbx_cli_invoke(plan, guest->instance, module, trap, results);
     gbx_func *const start = gbx_instance_func(guest->instance, "_start");
     const gbx_valtype *types;
@@ -150,6 +151,7 @@ run_call(run_state *run, const cli_plan *plan)
     gbx_cli_stacks_begin(plan, run->guest.store);
     int const status = gbx_cli_run_call(plan, &run->guest, &trap, &results, &run->ended, &run->clock);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_RUN);
+    gbx_cli_profile_end(plan);
     if (status != CLI_EXIT_OK) return status;
     fputs(gbx_cli_text_get(&results), stdout);
     return run_outcome(run, plan, &trap);
@@ -219,6 +221,7 @@ run_plan(const cli_plan *plan)
     run_state run = {0};
     int status = CLI_EXIT_OK;
     FILE *const account = gbx_cli_account_open(plan, &status);
+    if (status == CLI_EXIT_OK) status = gbx_cli_profile_open(plan);
     if (status != CLI_EXIT_OK) return status;
     if (plan->explain || account) gbx_cli_clock_begin(&run.clock);
     status = run_all(&run, plan);

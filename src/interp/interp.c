@@ -153,6 +153,17 @@ static const struct {
     [OP_FC_TABLE_FILL] = {3, 0},
 };
 
+/* Something was asked for. True: it is to stop. The hint goes first, so that a stop that comes now sets it again. */
+__attribute__((noinline, cold)) static bool
+interp_is_stopped(gbx_exec *x, const gbx_record *rec, const u8 *pc)
+{
+    u32 const asked = atomic_fetch_and(&x->attention, ~(u32)(GBX_ATTEND_STOP | GBX_ATTEND_SAMPLE));
+    bool const stops = atomic_load(&x->stop) != 0;
+    if (stops) (void)atomic_fetch_or(&x->attention, GBX_ATTEND_STOP);
+    if (asked & GBX_ATTEND_SAMPLE && x->sampled) x->sampled(x, rec, pc);
+    return stops;
+}
+
 /* Computed goto is an extension that both compilers have had for decades; table entries that are not
  * opcodes are overridden defaults. */
 #pragma GCC diagnostic push
@@ -163,8 +174,9 @@ static const struct {
 #pragma GCC diagnostic ignored "-Woverride-init"
 #endif
 
-#define INTERP_STOPPED() \
-    GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_relaxed) != 0)
+#define INTERP_STOPPED()                                                            \
+    GBX_UNLIKELY((atomic_load_explicit(&x->attention, memory_order_relaxed) & \
+                  (GBX_ATTEND_STOP | GBX_ATTEND_SAMPLE)) && interp_is_stopped(x, rec, pc))
 #define INTERP_ATTENDED() \
     GBX_UNLIKELY(atomic_load_explicit(&x->attention, memory_order_relaxed) != 0)
 #define CASE(name) L_##name
@@ -518,7 +530,9 @@ calling_host: {
         rec->resume = pc;
         x->frame_count = 0;
         FUEL_OUT
+        x->calling = rec;
         trap = callee->host(x, inst, callee->host_data, args);
+        x->calling = NULL;
         FUEL_IN
         if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto host_trapped;
         mem = interp_mem_of(inst);
@@ -966,8 +980,12 @@ interp_call_body(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
 gbx_trap_code
 gbx_interp_go_on(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_status status)
 {
+    gbx_record *const saved_calling = x->calling;
     x->is_untidy = true;
-    return interp_loop(x, rec, fp, status);
+    x->calling = NULL;
+    gbx_trap_code const trap = interp_loop(x, rec, fp, status);
+    x->calling = saved_calling;
+    return trap;
 }
 
 gbx_trap_code
@@ -982,7 +1000,10 @@ gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     void *const saved_frame = x->frame;
     gbx_entry *const saved_entry = x->entry;
     gbx_segment *const saved_segment = x->native.segment;
+    gbx_record *const saved_calling = x->calling;
+    x->calling = NULL;
     gbx_trap_code const trap = interp_call_body(x, f, slots);
+    x->calling = saved_calling;
     x->sp = saved_sp;
     x->frame = saved_frame;
     x->entry = saved_entry; /* segments that a trap left are over */
