@@ -1,8 +1,8 @@
-/* The goroutines of a Go program that stands still, and their stacks: functions, files and lines, as Go itself
- * would print them. The host reads them from the program's memory; nothing of the program runs.
+/* The goroutines of a Go program that stands still, and their stacks: functions, files and lines, as Go
+ * itself would print them. The host reads them from the program's memory; nothing of the program runs.
  *
- * After a call that trapped, was stopped by its deadline or cancelled, the program stands as it stood then, and
- * this says what it was about:
+ * After a call that trapped, was stopped by its deadline or cancelled, the program stands as it stood
+ * then, and this says what it was about:
  *
  *     gbx_go_stacks *stacks;
  *     if (gbx_go_stacks_new(instance, &trap, &stacks, &err) == GBX_OK) {
@@ -10,8 +10,8 @@
  *         gbx_go_stacks_release(stacks);
  *     }
  *
- * Everything in it is what the guest's memory says, which a hostile guest can make up: it is for people to read.
- * Texts are escaped for a terminal. */
+ * Everything in it is what the guest's memory says, which a hostile guest can make up: it is for people
+ * to read. Texts are escaped for a terminal. */
 #ifndef GBX_GOROUTINE_H
 #define GBX_GOROUTINE_H
 
@@ -20,8 +20,8 @@
 
 GBX_DECLS_BEGIN
 
-/* One function of a stack. Texts are borrowed from the gbx_go_stacks, NUL-terminated, never NULL, "" where they
- * are not known. */
+/* One function of a stack. Texts are borrowed from the gbx_go_stacks, NUL-terminated, never NULL, ""
+ * where they are not known. */
 typedef struct gbx_go_frame {
     const char *func; /* as Go writes it: "main.(*server).load" */
     const char *file;
@@ -43,17 +43,18 @@ typedef struct gbx_goroutine {
 
 typedef struct gbx_go_stacks gbx_go_stacks;
 
-/* Read the goroutines of `instance`, in which no call runs. `trap` is how its last call ended, NULL where that is
- * not known: then nothing is said of a goroutine that ran. Without the table that Go's linker puts into every
- * program (pclntab) there is nothing to read: GBX_UNSUPPORTED, as for modules that are no Go programs. Of Go
- * releases whose layout this library does not know (it knows 1.21 to 1.27) only the running goroutine is read, and
- * gbx_go_stacks_text says so. At most 256 goroutines are kept. GBX_STATE: a call runs; GBX_NO_MEMORY; GBX_ARGUMENT:
- * instance or out is NULL. On failure *out is NULL. By the thread that uses the store. */
+/* Read the goroutines of `instance`, in which no call runs. `trap` is how its last call ended, NULL where
+ * that is not known: then nothing is said of a goroutine that ran. Without the table that Go's linker
+ * puts into every program (pclntab) there is nothing to read: GBX_UNSUPPORTED, as for modules that are no
+ * Go programs. Of Go releases whose layout this library does not know (it knows 1.21 to 1.27) only the
+ * running goroutine is read, and gbx_go_stacks_text says so. At most 256 goroutines are kept. GBX_STATE:
+ * a call runs; GBX_NO_MEMORY; GBX_ARGUMENT: instance or out is NULL. On failure *out is NULL. By the
+ * thread that uses the store. */
 GBX_API gbx_code gbx_go_stacks_new(gbx_instance *instance, const gbx_trap *trap, gbx_own gbx_go_stacks **out,
                                    gbx_err *err);
 
-/* How many goroutines are kept, and number i of them; false: there is none. What Go's runtime has for itself is
- * not among them. Valid until release. Any thread. */
+/* How many goroutines are kept, and number i of them; false: there is none. What Go's runtime has for
+ * itself is not among them. Valid until release. Any thread. */
 GBX_API size_t gbx_go_stacks_count(const gbx_go_stacks *stacks);
 GBX_API bool gbx_go_stacks_get(const gbx_go_stacks *stacks, size_t i, gbx_goroutine *out);
 

@@ -151,7 +151,8 @@ struct gbx_exec {
     /* Set by other threads and signal handlers: 0, or the gbx_trap_code (DEADLINE, CANCELLED) to end
      * with. After it the event behind stop_fd is set. */
     _Atomic u32 stop;
-    /* Not 0: the interpreter has more to do at a branch that goes backwards than to go there: GBX_ATTEND_ bits. */
+    /* Not 0: the interpreter has more to do at a branch that goes backwards than to go there: GBX_ATTEND_
+     * bits. */
     _Atomic u32 attention;
     int stop_fd; /* eventfd that host waits poll beside what they wait for; -1: no one can stop. A
                     hint: readable while `stop` is 0, it is read empty and the wait goes on (S14) */
@@ -193,8 +194,9 @@ struct gbx_exec {
        read by any. */
     _Atomic u64 host_calls;
 
-    /* For samples (runtime/sample.c): the frame of the interpreter that has called a function of the host's which
-     * has not returned, NULL: none has; and who takes one in the interpreter, behind the instruction before pc. */
+    /* For samples (runtime/sample.c): the frame of the interpreter that has called a function of the
+     * host's which has not returned, NULL: none has; and who takes one in the interpreter, behind the
+     * instruction before pc. */
     struct gbx_record *volatile calling;
     void (*sampled)(gbx_exec *x, const struct gbx_record *rec, const u8 *pc);
 };

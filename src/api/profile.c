@@ -47,7 +47,7 @@ gbx_profile_write(const gbx_profile *profile, gbx_profile_format format, gbx_wri
     API_NEED(profile, err);
     if (!write) return gbx_api_need(NULL, "write", err);
     if (format != GBX_PROFILE_PPROF && format != GBX_PROFILE_SVG)
-        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "no such format of profiles: %d", (int)format);
+        return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "no such format: %d", (int)format);
     if (!profile->has_ended)
         return gbx_base_err_set(err, GBX_STATE, GBX_NO_OFFSET, "the profile has not ended: gbx_profile_end");
     profile_book book;
@@ -57,7 +57,8 @@ gbx_profile_write(const gbx_profile *profile, gbx_profile_format format, gbx_wri
     else gbx_explain_svg(&book, &out);
     gbx_explain_book_close(&book);
     gbx_code code = GBX_OK;
-    if (out.failed) code = gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory to write a profile");
+    if (out.failed)
+        code = gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory to write a profile");
     else if (!write(data, out.bytes, out.len))
         code = gbx_base_err_set(err, GBX_IO, GBX_NO_OFFSET, "the profile cannot be written");
     gbx_base_free(out.bytes);

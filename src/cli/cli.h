@@ -210,8 +210,8 @@ int gbx_cli_stacks_end(void);
 /* What the signal is called by people: "Ctrl-C (SIGINT)". */
 const char *gbx_cli_stacks_signal(void); /* NULL: none came */
 int gbx_cli_stacks_status(void);         /* the exit code for it */
-/* What a guest that was stopped was waiting for, as a sentence; NULL: it is not to be said of this trap. *slug,
- * if not NULL: gbx_waited.slug, or "". */
+/* What a guest that was stopped was waiting for, as a sentence; NULL: it is not to be said of this trap.
+ * *slug, if not NULL: gbx_waited.slug, or "". */
 const char *gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char **slug);
 
 /* ---- plan.c: a command line turned into what will be granted ---- */
@@ -347,8 +347,9 @@ typedef struct cli_guest {
 
 /* Open its file; CLI_EXIT_OK, or CLI_EXIT_SETUP and why is said. Nothing where none was asked for. */
 int gbx_cli_profile_open(const cli_plan *plan);
-void gbx_cli_profile_begin(const cli_plan *plan, cli_guest *guest); /* of what the guest is called for from now on */
-void gbx_cli_profile_end(const cli_plan *plan);                     /* and written */
+/* From now on, and until then, when it is written. */
+void gbx_cli_profile_begin(const cli_plan *plan, cli_guest *guest);
+void gbx_cli_profile_end(const cli_plan *plan);
 
 /* Print the goroutines of a Go program that ended so. */
 void gbx_cli_stacks_print(const cli_guest *guest, const gbx_trap *trap);

@@ -1,5 +1,5 @@
-/* `glovebox run --profile FILE`: where the guest spent its time. The file is opened before the guest runs, so that a
- * mistake in its name costs no run, and written when it has ended, however it ended. */
+/* `glovebox run --profile FILE`: where the guest spent its time. The file is opened before the guest
+ * runs, so that a mistake in its name costs no run, and written when it has ended, however it ended. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

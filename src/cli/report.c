@@ -333,7 +333,8 @@ gbx_cli_report_trap(const cli_plan *plan, const gbx_store *store, const gbx_trap
 {
     bool const deadline = trap->code == GBX_TRAP_DEADLINE, fuel = trap->code == GBX_TRAP_FUEL;
     const char *const program = gbx_cli_quote(plan->program);
-    if (trap->code == GBX_TRAP_CANCELLED && gbx_cli_stacks_signal()) return report_interrupted(plan, store, trap);
+    if (trap->code == GBX_TRAP_CANCELLED && gbx_cli_stacks_signal())
+        return report_interrupted(plan, store, trap);
     const char *const waited = gbx_cli_stacks_waited(store, trap, NULL);
     gbx_cli_diag(&(cli_diag){
             .kind = "error",

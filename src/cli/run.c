@@ -232,7 +232,8 @@ run_plan(const cli_plan *plan)
     const char *const ended = run.ended ? run.ended : "exit";
     status = gbx_cli_account_close(account, plan, &run.guest, &run.clock, ended, status);
     int const interrupted = gbx_cli_stacks_end(), ending = gbx_cli_listen_end(status);
-    int const number = run.pipe_broke ? SIGPIPE : interrupted && interrupted != SIGQUIT ? interrupted : ending;
+    int const stopped = interrupted == SIGQUIT ? 0 : interrupted;
+    int const number = run.pipe_broke ? SIGPIPE : stopped ? stopped : ending;
     gbx_cli_guest_release(&run.guest);
     if (number) gbx_cli_die_of(number);
     return status;

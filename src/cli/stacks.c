@@ -1,8 +1,10 @@
-/* A guest that is interrupted says what it was doing: Ctrl-C, SIGTERM and Ctrl-\ stop it where it stands, and then
- * its goroutines and what it waited for are printed, as after a trap or a deadline, and the report is written.
+/* A guest that is interrupted says what it was doing: Ctrl-C, SIGTERM and Ctrl-\ stop it where it stands,
+ * and then its goroutines and what it waited for are printed, as after a trap or a deadline, and the
+ * report is written.
  *
- * Preview 1 has no signals, so the guest itself is told nothing. One that listens is asked to end first (serve.c),
- * but for Ctrl-\. A second signal ends the process at once. What the parent chose to ignore stays ignored. */
+ * Preview 1 has no signals, so the guest itself is told nothing. One that listens is asked to end first
+ * (serve.c), but for Ctrl-\. A second signal ends the process at once. What the parent chose to ignore
+ * stays ignored. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -11,6 +13,8 @@
 #include <gbx/goroutine.h>
 
 #include "cli/cli.h"
+
+#define STACKS_LONG_NS UINT64_C(10000000000)
 
 static gbx_store *_Atomic stacks_store;
 static atomic_int stacks_signal; /* the first one that came; 0: none */
@@ -81,8 +85,10 @@ gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char *
     cli_text t = {0};
     gbx_cli_text_printf(&t, "it was waiting for %s (%s", waited.text, waited.call);
     if (waited.fd >= 0) gbx_cli_text_printf(&t, " of descriptor %" PRId32, waited.fd);
+    /* As exact as is of use. */
+    uint64_t const unit = waited.timer_ns >= STACKS_LONG_NS ? STACKS_LONG_NS / 10 : STACKS_LONG_NS / 10000;
     if (waited.timer_ns != GBX_UNLIMITED)
-        gbx_cli_text_printf(&t, ", due in %s", gbx_cli_format_duration(waited.timer_ns / 1000000 * 1000000));
+        gbx_cli_text_printf(&t, ", due in %s", gbx_cli_format_duration(waited.timer_ns / unit * unit));
     gbx_cli_text_printf(&t, ")");
     return gbx_cli_text_get(&t);
 }

@@ -1,7 +1,8 @@
 /* The goroutines of a program that stands still; see gostack.h and wasm/gostack.h, which reads them.
  *
- * As Go's own backtraces do it, functions of the runtime's are left out where a goroutine waits in them, and
- * goroutines that are the runtime's altogether. Of the one that runs all is shown: it may be what the question is.
+ * As Go's own backtraces do it, functions of the runtime's are left out where a goroutine waits in them,
+ * and goroutines that are the runtime's altogether. Of the one that runs all is shown: it may be what the
+ * question is.
  *
  * SAFETY: all of it is the guest's word: texts are escaped and cut, counts are bounded by gostack.h. */
 #include "explain/gostack.h"
@@ -114,7 +115,8 @@ gostack_running(gostack_reader *r, const gbx_trap *trap)
     go_goroutine own;
     go_trace trace = {0};
     bool const is_named = gbx_wasm_go_read(&r->world, r->go.memory, r->current, &own);
-    if (!inner || inner->func_idx < m->imported_funcs || (r->world.layout && !is_named)) return;
+    bool const has_body = inner && inner->func_idx >= m->imported_funcs && inner->func_idx < m->func_count;
+    if (!has_body || (r->world.layout && !is_named)) return;
     if (!gbx_runtime_module_ready(r->go.module, inner->func_idx) ||
         !gbx_wasm_go_place(m, &r->go.table, inner->func_idx, inner->offset, &budget, &place))
         return;
@@ -224,13 +226,16 @@ gbx_explain_go_stacks(const gbx_instance *inst, const gbx_trap *trap, gbx_go_sta
 {
     gostack_reader r = {0};
     if (!gbx_runtime_go_look(inst, &r.go))
-        return gbx_base_err_set(err, GBX_UNSUPPORTED, GBX_NO_OFFSET, "the module is no program that Go's linker made");
-    if (!r.go.is_idle) return gbx_base_err_set(err, GBX_STATE, GBX_NO_OFFSET, "a call is running in the store");
+        return gbx_base_err_set(err, GBX_UNSUPPORTED, GBX_NO_OFFSET,
+                                "the module is no program that Go's linker made");
+    if (!r.go.is_idle)
+        return gbx_base_err_set(err, GBX_STATE, GBX_NO_OFFSET, "a call is running in the store");
     gbx_wasm_go_world_find(r.go.wasm, &r.go.table, &r.world);
-    if (r.world.allgadd && gbx_runtime_module_ready(r.go.module, r.world.allgadd)) gbx_wasm_go_world_allgs(&r.world);
+    if (r.world.allgadd && gbx_runtime_module_ready(r.go.module, r.world.allgadd))
+        gbx_wasm_go_world_allgs(&r.world);
     r.current = gbx_wasm_go_current(&r.world, r.go.memory, r.go.g);
     r.out = gbx_base_alloc_zero(1, sizeof *r.out);
-    if (!r.out) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for stacks of goroutines");
+    if (!r.out) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for stacks");
     r.out->all = gbx_base_arena_alloc(&r.out->texts, GOSTACK_SHOWN, sizeof *r.out->all);
     if (r.out->all) {
         gostack_running(&r, trap);
@@ -238,7 +243,7 @@ gbx_explain_go_stacks(const gbx_instance *inst, const gbx_trap *trap, gbx_go_sta
     }
     if (!r.out->all || r.is_short || !gostack_print_all(&r)) {
         gbx_explain_go_stacks_free(r.out);
-        return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for stacks of goroutines");
+        return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for stacks");
     }
     *out = r.out;
     return GBX_OK;

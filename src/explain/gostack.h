@@ -21,8 +21,8 @@ struct gbx_go_stacks {
 };
 
 /* `inst` is in no call. Arguments as gbx_go_stacks_new has them. */
-GBX_MUST_USE gbx_code gbx_explain_go_stacks(const gbx_instance *inst, const gbx_trap *trap, gbx_go_stacks **out,
-                                            gbx_err *err);
+GBX_MUST_USE gbx_code gbx_explain_go_stacks(const gbx_instance *inst, const gbx_trap *trap,
+                                            gbx_go_stacks **out, gbx_err *err);
 void gbx_explain_go_stacks_free(gbx_go_stacks *stacks); /* NULL is fine */
 
 #endif

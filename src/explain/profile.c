@@ -1,7 +1,7 @@
 /* Names for the frames of a profile, each once; see profile.h.
  *
- * SAFETY: names are the module's: they are escaped and cut before they are kept. A body is walked for the line of
- * an innermost frame, of which there are no more than stacks that were kept. */
+ * SAFETY: names are the module's: they are escaped and cut before they are kept. A body is walked for the
+ * line of an innermost frame, of which there are no more than stacks that were kept. */
 #include "explain/profile.h"
 
 #include <stdarg.h>

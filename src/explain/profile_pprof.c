@@ -1,7 +1,9 @@
-/* A profile as `go tool pprof` reads it. SPEC: github.com/google/pprof/proto/profile.proto; RFC 1952; RFC 1951, 3.2.4.
+/* A profile as `go tool pprof` reads it. SPEC: github.com/google/pprof/proto/profile.proto; RFC 1952; RFC
+ * 1951, 3.2.4.
  *
- * The message is put into gzip as it is, in stored blocks: readers expect gzip by the file's name, and what it would
- * save is not worth a library. Messages are made innermost first, since each stands behind its length. */
+ * The message is put into gzip as it is, in stored blocks: readers expect gzip by the file's name, and
+ * what it would save is not worth a library. Messages are made innermost first, since each stands behind
+ * its length. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -103,8 +105,9 @@ static void
 pprof_strings(const profile_book *b, profile_out *o)
 {
     static const char *const fixed[] = {
-            [PPROF_STRING_NONE] = "",    [PPROF_STRING_SAMPLES] = "samples", [PPROF_STRING_COUNT] = "count",
-            [PPROF_STRING_CPU] = "cpu",  [PPROF_STRING_NS] = "nanoseconds",  [PPROF_STRING_FILE] = "main.wasm"};
+            [PPROF_STRING_NONE] = "",           [PPROF_STRING_SAMPLES] = "samples",
+            [PPROF_STRING_COUNT] = "count",     [PPROF_STRING_CPU] = "cpu",
+            [PPROF_STRING_NS] = "nanoseconds",  [PPROF_STRING_FILE] = "main.wasm"};
     for (u32 i = 0; i < PPROF_STRING_FIRST; i++) pprof_bytes(o, 6, fixed[i], strlen(fixed[i]));
     for (u32 i = 0; i < b->func_count; i++) {
         const profile_func *const f = b->all_funcs[i];
@@ -122,7 +125,7 @@ pprof_profile(profile_book *b, profile_out *o)
     pprof_samples(b, o, &m, &inner);
     pprof_number(&m, 1, 1);
     pprof_number(&m, 5, PPROF_STRING_FILE);
-    for (u32 has = 7; has <= 10; has++) pprof_number(&m, has, 1); /* functions, files, lines, inline frames */
+    for (u32 has = 7; has <= 10; has++) pprof_number(&m, has, 1); /* functions, files, lines, inlined */
     pprof_message(o, 3, &m);
     pprof_places(b, o, &m, &inner);
     pprof_strings(b, o);

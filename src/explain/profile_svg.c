@@ -1,5 +1,5 @@
-/* A profile as a flame graph: a drawing that needs nothing but itself. Who called stands below, the width of a box
- * is the time spent in it and in what it called, and its title says both.
+/* A profile as a flame graph: a drawing that needs nothing but itself. Who called stands below, the width
+ * of a box is the time spent in it and in what it called, and its title says both.
  *
  * SAFETY: names are escaped for XML here, on top of what they are for terminals. */
 #include <inttypes.h>
@@ -45,7 +45,8 @@ svg_add(profile_book *b, svg_node *root, const sample_row *row)
     root->ticks += row->count;
     for (u32 i = row->frame_count ? row->frame_count : 1; i-- && node;) {
         const profile_place *const place =
-                row->frame_count ? gbx_explain_place(b, row->module, row->frames[i]) : gbx_explain_place_none(b);
+                row->frame_count ? gbx_explain_place(b, row->module, row->frames[i])
+                                 : gbx_explain_place_none(b);
         for (u32 k = place ? place->line_count : 0; k-- && node && depth < SVG_DEEPEST;) {
             node = svg_child(b, node, place->lines[k].func);
             if (node) node->ticks += row->count;
@@ -88,7 +89,8 @@ svg_letters(const char *name, double width)
 }
 
 static void
-svg_box(profile_out *o, const svg_node *node, const svg_node *root, double x, double width, u32 y, u64 period_ns)
+svg_box(profile_out *o, const svg_node *node, const svg_node *root, double x, double width, u32 y,
+        u64 period_ns)
 {
     const char *const name = node->func ? node->func->name : "all";
     gbx_explain_out_text(o, "<g><title>");

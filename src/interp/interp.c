@@ -153,17 +153,6 @@ static const struct {
     [OP_FC_TABLE_FILL] = {3, 0},
 };
 
-/* Something was asked for. True: it is to stop. The hint goes first, so that a stop that comes now sets it again. */
-__attribute__((noinline, cold)) static bool
-interp_is_stopped(gbx_exec *x, const gbx_record *rec, const u8 *pc)
-{
-    u32 const asked = atomic_fetch_and(&x->attention, ~(u32)(GBX_ATTEND_STOP | GBX_ATTEND_SAMPLE));
-    bool const stops = atomic_load(&x->stop) != 0;
-    if (stops) (void)atomic_fetch_or(&x->attention, GBX_ATTEND_STOP);
-    if (asked & GBX_ATTEND_SAMPLE && x->sampled) x->sampled(x, rec, pc);
-    return stops;
-}
-
 /* Computed goto is an extension that both compilers have had for decades; table entries that are not
  * opcodes are overridden defaults. */
 #pragma GCC diagnostic push
@@ -894,7 +883,10 @@ trapped:
 static gbx_trap_code
 interp_loop(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_status status)
 {
-    return x->is_metered ? interp_run_metered(x, rec, fp, status) : interp_run(x, rec, fp, status);
+    gbx_record *const outer = interp_calls_nothing(x);
+    gbx_trap_code const trap = (x->is_metered ? interp_run_metered : interp_run)(x, rec, fp, status);
+    x->calling = outer;
+    return trap;
 }
 
 /* Where high halves stand in the slots that gbx_interp_call is given. */
@@ -980,12 +972,8 @@ interp_call_body(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
 gbx_trap_code
 gbx_interp_go_on(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_status status)
 {
-    gbx_record *const saved_calling = x->calling;
     x->is_untidy = true;
-    x->calling = NULL;
-    gbx_trap_code const trap = interp_loop(x, rec, fp, status);
-    x->calling = saved_calling;
-    return trap;
+    return interp_loop(x, rec, fp, status);
 }
 
 gbx_trap_code
@@ -1000,10 +988,7 @@ gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
     void *const saved_frame = x->frame;
     gbx_entry *const saved_entry = x->entry;
     gbx_segment *const saved_segment = x->native.segment;
-    gbx_record *const saved_calling = x->calling;
-    x->calling = NULL;
     gbx_trap_code const trap = interp_call_body(x, f, slots);
-    x->calling = saved_calling;
     x->sp = saved_sp;
     x->frame = saved_frame;
     x->entry = saved_entry; /* segments that a trap left are over */

@@ -97,8 +97,8 @@ bool gbx_runtime_module_export(const gbx_module *m, size_t idx, gbx_extern_info 
 /* Escaped, "" where the function has no name or memory is short. Kept by the module. */
 const char *gbx_runtime_module_func_name(const gbx_module *m, u32 func_idx);
 const char *gbx_runtime_frame_name(const gbx_frame_ref *frame);
-/* frames.c: what Go's linker left in the module, zeroed where it is no Go program; and what of an instance the
- * stacks of its goroutines are read from. False: it has not what every Go program has. */
+/* frames.c: what Go's linker left in the module, zeroed where it is no Go program; and what of an
+ * instance the stacks of its goroutines are read from. False: it has not what every Go program has. */
 go_table gbx_runtime_go_table(const gbx_module *m);
 typedef struct runtime_go {
     gbx_module *module;

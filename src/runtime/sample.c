@@ -1,9 +1,10 @@
 /* Samples of where a thread's guest is; see sample.h.
  *
- * Stacks that are alike are counted together, in a table whose memory is reserved when the profile begins and
- * touched as it fills. When it is full, ticks are counted as lost.
+ * Stacks that are alike are counted together, in a table whose memory is reserved when the profile begins
+ * and touched as it fills. When it is full, ticks are counted as lost.
  *
- * PERF: a sample of a Go stack takes some tens of microseconds, which at 100 a second is less than half a percent. */
+ * PERF: a sample of a Go stack takes some tens of microseconds, which at 100 a second is less than half a
+ * percent. */
 #include "runtime/sample.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@
 #define SAMPLE_MODULES 8u
 #define SAMPLE_ROWS    ((u32)1 << 16) /* a power of two; three quarters are used */
 #define SAMPLE_POOL    ((u32)1 << 22) /* frames of all stacks */
-#define SAMPLE_TRIED   4u             /* native frames on which a Go stack may stand: what has no frame in Go's */
+#define SAMPLE_TRIED   4u             /* innermost frames that may have none on Go's stack */
 #define SAMPLE_NS      1000000000u
 
 typedef struct sample_module {
@@ -137,7 +138,8 @@ static void
 sample_native(sample_stack *s, const gbx_exec *x, const gbx_instance *inst, const u8 *sp)
 {
     const code_region *const region = &x->store->engine->compiler.region;
-    while (sp >= x->native.low && sp + sizeof(uintptr_t) <= x->native.high && s->count < SAMPLE_FRAMES_MOST) {
+    while (sp >= x->native.low && sp + sizeof(uintptr_t) <= x->native.high &&
+           s->count < SAMPLE_FRAMES_MOST) {
         uintptr_t ret;
         memcpy(&ret, sp, sizeof ret);
         const code_blob *const blob = gbx_runtime_code_find(region, ret - 1);
@@ -148,7 +150,8 @@ sample_native(sample_stack *s, const gbx_exec *x, const gbx_instance *inst, cons
     }
 }
 
-/* Of the interpreter, from `rec` outwards, where it stands behind the instruction before pc; up to compiled ones. */
+/* Of the interpreter, from `rec` outwards, where it stands behind the instruction before pc; up to
+ * compiled ones. */
 static void
 sample_records(sample_stack *s, const gbx_record *rec, const u8 *pc)
 {
@@ -156,7 +159,8 @@ sample_records(sample_stack *s, const gbx_record *rec, const u8 *pc)
         const gbx_instance *const inst = rec->func->inst;
         const wasm_code *const code = rec->func->code;
         u64 const offset = (u64)(pc - inst->module->bytes);
-        bool const is_inside = pc >= inst->module->bytes && offset > code->insns_off && offset <= code->body_end;
+        bool const is_inside =
+                pc >= inst->module->bytes && offset > code->insns_off && offset <= code->body_end;
         sample_push(s, inst, code->func_idx,
                     is_inside ? SAMPLE_WASM(code->func_idx, offset) | SAMPLE_IS_BEHIND
                               : SAMPLE_WASM(code->func_idx, code->insns_off));
@@ -164,7 +168,8 @@ sample_records(sample_stack *s, const gbx_record *rec, const u8 *pc)
         if (!caller || !caller->func) break;
         const wasm_code *const outer = caller->func->code;
         const u8 *const bytes = caller->func->inst->module->bytes;
-        bool const is_there = rec->ret_pc >= bytes + outer->insns_off && rec->ret_pc <= bytes + outer->body_end;
+        bool const is_there =
+                rec->ret_pc >= bytes + outer->insns_off && rec->ret_pc <= bytes + outer->body_end;
         pc = is_there ? rec->ret_pc : caller->resume;
         rec = caller;
     }
@@ -191,8 +196,8 @@ sample_global(const gbx_instance *inst, u32 global, const u64 *regs)
     return inst->globals[global]->value;
 }
 
-/* Put Go's stack in place of WebAssembly's from where the two agree on. The innermost functions may have no frame
- * on Go's: what is written in assembly and takes its arguments as WebAssembly does. */
+/* Put Go's stack in place of WebAssembly's from where the two agree on. The innermost functions may have
+ * no frame on Go's: what is written in assembly and takes its arguments as WebAssembly does. */
 static bool
 sample_go(sample_stack *s, const sample_module *m, const u64 *regs)
 {
@@ -315,8 +320,8 @@ sample_install(void)
     return ok;
 }
 
-/* A tick may still be on its way to its thread: the handler stays where nobody was before, since the default of
- * the signal is death. */
+/* A tick may still be on its way to its thread: the handler stays where nobody was before, since the
+ * default of the signal is death. */
 static void
 sample_uninstall(void)
 {
@@ -342,19 +347,21 @@ sample_start(runtime_profile *p, gbx_err *err)
     struct timespec const period = {(time_t)(p->period_ns / SAMPLE_NS), (long)(p->period_ns % SAMPLE_NS)};
     struct itimerspec const every = {period, period};
     if (!sample_install())
-        return gbx_base_err_set(err, GBX_UNSUPPORTED, GBX_NO_OFFSET, "the system refuses a handler of SIGPROF");
+        return gbx_base_err_set(err, GBX_UNSUPPORTED, GBX_NO_OFFSET, "the system refuses a handler");
     sample_mine = p;
     p->has_timer = timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &p->timer) == 0;
-    if (p->has_timer && timer_settime(p->timer, 0, &every, NULL) == 0 && !pthread_sigmask(SIG_UNBLOCK, &own, NULL))
+    if (p->has_timer && timer_settime(p->timer, 0, &every, NULL) == 0 &&
+        !pthread_sigmask(SIG_UNBLOCK, &own, NULL))
         return GBX_OK;
     gbx_runtime_profile_end(p);
-    return gbx_base_err_set(err, GBX_UNSUPPORTED, GBX_NO_OFFSET, "the system has no timer for a thread's time");
+    return gbx_base_err_set(err, GBX_UNSUPPORTED, GBX_NO_OFFSET, "the system has no timer for threads");
 }
 
 static void
 sample_add_modules(runtime_profile *p)
 {
-    for (const runtime_instance *i = p->store->instances; i && p->module_count < SAMPLE_MODULES; i = i->next) {
+    const runtime_instance *i = p->store->instances;
+    for (; i && p->module_count < SAMPLE_MODULES; i = i->next) {
         u32 known;
         if (sample_module_of(p, &i->abi, &known)) continue;
         sample_module *const m = &p->modules[p->module_count++];

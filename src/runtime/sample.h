@@ -1,16 +1,17 @@
 /* Samples of where a thread's guest is, taken from outside: what gbx/profile.h stands on.
  *
- * A timer of the thread's own processor time raises SIGPROF on that thread, whose handler looks where it stands:
+ * A timer of the thread's own processor time raises SIGPROF on that thread, whose handler looks where it
+ * stands:
  *
  *   - in compiled code: its pc says the function, the native stack who called it;
  *   - in a function of the host's, or of ours, that compiled code or the interpreter has called: who called;
  *   - in the interpreter: it is asked (GBX_ATTEND_SAMPLE) to say where it is when it next calls or goes back.
  *
- * Of a Go program the stack is read from Go's (wasm/gostack.h), since WebAssembly's lacks what a goroutine was in
- * when it last waited.
+ * Of a Go program the stack is read from Go's (wasm/gostack.h), since WebAssembly's lacks what a
+ * goroutine was in when it last waited.
  *
- * What must hold: the handler takes no lock, allocates nothing and writes to nothing but the profile and that bit.
- * SAFETY: stacks of guests are read with their bounds, whatever they hold; see gostack.h. */
+ * What must hold: the handler takes no lock, allocates nothing and writes to nothing but the profile and
+ * that bit. SAFETY: stacks of guests are read with their bounds, whatever they hold; see gostack.h. */
 #ifndef GBX_RUNTIME_SAMPLE_H
 #define GBX_RUNTIME_SAMPLE_H
 
@@ -36,8 +37,9 @@ typedef struct sample_row {
 
 typedef struct runtime_profile runtime_profile;
 
-/* Sample calls that this thread makes in `s`, in instances that it has now. GBX_STATE: it is sampled already, or
- * another store of this thread's; GBX_NO_MEMORY; GBX_UNSUPPORTED: the system has no such timer. */
+/* Sample calls that this thread makes in `s`, in instances that it has now. GBX_STATE: it is sampled
+ * already, or another store of this thread's; GBX_NO_MEMORY; GBX_UNSUPPORTED: the system has no such
+ * timer. */
 GBX_MUST_USE gbx_code gbx_runtime_profile_begin(gbx_store *s, u32 hz, runtime_profile **out, gbx_err *err);
 /* By the same thread. Then it can be read. */
 void gbx_runtime_profile_end(runtime_profile *p);

@@ -1,5 +1,5 @@
-/* What a guest waited for when it was stopped: for the words about a program that hangs. Nothing is noted until a
- * wait is stopped, so that no call costs more. */
+/* What a guest waited for when it was stopped: for the words about a program that hangs. Nothing is noted
+ * until a wait is stopped, so that no call costs more. */
 #include "wasi/guest.h"
 #include "wasi/wasi_int.h"
 

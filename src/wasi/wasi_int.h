@@ -309,8 +309,8 @@ typedef struct p1_call {
     gbx_trap_code trap; /* set by the call to end the guest */
 } p1_call;
 
-/* ---- waited.c: a call is stopped in a wait; and before, in a poll of so many descriptors, of which `fd` is the
- * last, and a timer */
+/* ---- waited.c: a call is stopped in a wait; and before, in a poll of so many descriptors, of which `fd`
+ * is the last, and a timer */
 void gbx_wasi_waited_note(p1_call *c);
 void gbx_wasi_waited_poll(p1_call *c, u32 fds, u32 fd, bool reads, u64 left_ns);
 

@@ -349,7 +349,8 @@ go_block_at(const wasm_module *m, const wasm_code *code, u32 offset, u32 *block)
 }
 
 void
-gbx_wasm_go_fill(const wasm_module *m, const go_table *t, u64 func, u32 block, go_line_kind kind, go_place *out)
+gbx_wasm_go_fill(const wasm_module *m, const go_table *t, u64 func, u32 block, go_line_kind kind,
+                 go_place *out)
 {
     i32 line = -1;
     out->kind = kind;

@@ -1,5 +1,5 @@
-/* What golines.c and gostack.c share: how pclntab and what else Go's linker left in the data segments is read.
- * See golines.c for why nothing of it can be believed, and need not be. */
+/* What golines.c and gostack.c share: how pclntab and what else Go's linker left in the data segments is
+ * read. See golines.c for why nothing of it can be believed, and need not be. */
 #ifndef GBX_WASM_GOLINES_INT_H
 #define GBX_WASM_GOLINES_INT_H
 

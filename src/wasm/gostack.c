@@ -5,11 +5,11 @@
  *     sp                     sp + bytes          sp + bytes + 8
  *      | arguments, locals   | R of the caller   | the caller's frame ...   -> higher addresses
  *
- * Go's scheduler and garbage collector run on a stack of their own (g0), on top of what called systemstack,
- * morestack or mcall there. The goroutine that they run for goes on where its `sched` says.
+ * Go's scheduler and garbage collector run on a stack of their own (g0), on top of what called
+ * systemstack, morestack or mcall there. The goroutine that they run for goes on where its `sched` says.
  *
- * SAFETY: nothing is believed. go_load compares each read with the memory; a stack is left after GO_TRACE_MOST
- * frames; the stack pointer only ever grows, but for one step to another stack. */
+ * SAFETY: nothing is believed. go_load compares each read with the memory; a stack is left after
+ * GO_TRACE_MOST frames; the stack pointer only ever grows, but for one step to another stack. */
 #include "wasm/gostack.h"
 
 #include <string.h>
@@ -24,12 +24,21 @@
 #define GO_MODULE_HEADER 8u /* bytes before the first section */
 
 /* GO: runtime/runtime2.go; the same from Go 1.21 to 1.27. */
-enum { GO_G_STACK_LOW = 0, GO_G_STACK_HIGH = 8, GO_G_M = 48, GO_G_SCHED_SP = 56, GO_G_SCHED_PC = 64, GO_M_G0 = 0 };
+enum { GO_G_STACK_LOW = 0, GO_G_STACK_HIGH = 8, GO_G_M = 48, GO_G_SCHED_SP = 56, GO_G_SCHED_PC = 64 };
+enum { GO_M_G0 = 0 };
 enum { GO_PCDATA_INLINED = 2, GO_FUNCDATA_INLINED = 3 }; /* GO: internal/abi/symtab.go */
 enum { GO_INLINED_NAME = 4, GO_INLINED_PARENT = 8, GO_INLINED_BYTES = 16 };
 enum { GO_FLAG_TOP = 1 }; /* abi.FuncFlagTopFrame */
-enum { GO_STATUS_RUNNABLE = 1, GO_STATUS_RUNNING, GO_STATUS_SYSCALL, GO_STATUS_WAITING, GO_STATUS_DEAD = 6,
-       GO_STATUS_COPY = 8, GO_STATUS_PREEMPTED, GO_STATUS_LEAKED, GO_STATUS_DEADEXTRA, GO_STATUS_SCAN = 0x1000 };
+enum {
+    GO_STATUS_RUNNABLE = 1,
+    GO_STATUS_RUNNING,
+    GO_STATUS_SYSCALL,
+    GO_STATUS_WAITING,
+    GO_STATUS_COPY = 8,
+    GO_STATUS_PREEMPTED,
+    GO_STATUS_LEAKED,
+    GO_STATUS_SCAN = 0x1000
+};
 
 struct go_layout {
     u32 first, last;
@@ -82,8 +91,8 @@ gostack_u32(const go_world *w, u64 at)
     return (u32)(gbx_wasm_go_number(w->m, w->t, at, 4) | gbx_wasm_go_number(w->m, &w->before, at, 4));
 }
 
-/* GO: cmd/link/internal/wasm/asm.go writeProducerSec: a custom section "producers", field "language", value "Go",
- * which stripping leaves. SPEC: WebAssembly/tool-conventions ProducersSection. */
+/* GO: cmd/link/internal/wasm/asm.go writeProducerSec: a custom section "producers", field "language",
+ * value "Go", which stripping leaves. SPEC: WebAssembly/tool-conventions ProducersSection. */
 static void
 gostack_read_producers(go_world *w, reader r)
 {
@@ -127,8 +136,8 @@ gostack_minor(const char *version)
     return minor;
 }
 
-/* Functions that are inlined: runtime.firstmoduledata says where, which begins with the addresses of the header
- * and of the names. */
+/* Functions that are inlined: runtime.firstmoduledata says where, which begins with the addresses of the
+ * header and of the names. */
 static void
 gostack_find_inlined(go_world *w)
 {
@@ -177,8 +186,8 @@ gbx_wasm_go_world_find(const wasm_module *m, const go_table *t, go_world *out)
     out->before.end = min_u32(gbx_wasm_go_run_end(m, 0), t->first);
     gostack_read_version(out);
     out->minor = gostack_minor(out->version);
-    for (u32 i = 0; i < GBX_LEN(go_layouts); i++)
-        if (out->minor >= go_layouts[i].first && out->minor <= go_layouts[i].last) out->layout = &go_layouts[i];
+    for (const go_layout *l = go_layouts; l < GBX_END(go_layouts); l++)
+        if (out->minor >= l->first && out->minor <= l->last) out->layout = l;
     gostack_find_inlined(out);
     gostack_find_names(out);
 }
@@ -228,7 +237,8 @@ gbx_wasm_go_world_allgs(go_world *w)
     for (const u8 *pc = w->m->bytes + code->insns_off; pc < end; pc += gbx_wasm_insn_len(w->m, pc)) {
         u8 const op = unfuse[*pc];
         if (op == OP_I64_CONST) constant = gostack_leb(pc + 1);
-        else if (op == OP_I64_LOAD && is_address && constant) gostack_note(seen, constant, gostack_leb(pc + 2));
+        else if (op == OP_I64_LOAD && is_address)
+            gostack_note(seen, constant, gostack_leb(pc + 2));
         is_address = op == OP_I32_WRAP_I64 && constant;
         if (op != OP_I64_CONST && op != OP_I32_WRAP_I64) constant = 0;
     }
@@ -356,7 +366,8 @@ static u32
 gostack_data(const go_world *w, u64 func, u32 i, bool is_funcdata)
 {
     u32 const pcdatas = (u32)gbx_wasm_go_number(w->m, w->t, func + GO_FUNC_PCDATA_COUNT, 4);
-    u32 const count = is_funcdata ? (u32)gbx_wasm_go_number(w->m, w->t, func + GO_FUNC_DATA_COUNT, 1) : pcdatas;
+    u32 const funcdatas = (u32)gbx_wasm_go_number(w->m, w->t, func + GO_FUNC_DATA_COUNT, 1);
+    u32 const count = is_funcdata ? funcdatas : pcdatas;
     if (i >= count || pcdatas > 0xff) return UINT32_MAX;
     u32 const skipped = is_funcdata ? pcdatas + i : i;
     return (u32)gbx_wasm_go_number(w->m, w->t, func + GO_FUNC_BYTES + 4 * (u64)skipped, 4);

@@ -1,15 +1,16 @@
 /* Goroutines and their stacks, read by the host from the memory of a Go program that stands still.
  *
- * On WebAssembly Go keeps the stacks of goroutines in linear memory, and in globals where it is: 0 is the stack
- * pointer, 2 the present g. A return address on a stack is function << 16 | block (golines.h), and pclntab says
- * how many bytes each function has there, so that a stack can be unwound without the program's help.
+ * On WebAssembly Go keeps the stacks of goroutines in linear memory, and in globals where it is: 0 is the
+ * stack pointer, 2 the present g. A return address on a stack is function << 16 | block (golines.h), and
+ * pclntab says how many bytes each function has there, so that a stack can be unwound without the
+ * program's help.
  *
- * What is unwound needs pclntab alone. Which goroutines there are, what they wait for, and that a goroutine is
- * behind the stack of the scheduler, needs to know where the runtime keeps it, which changes with Go's releases
- * (golayout.def): of a release that is not known nothing is said.
+ * What is unwound needs pclntab alone. Which goroutines there are, what they wait for, and that a
+ * goroutine is behind the stack of the scheduler, needs to know where the runtime keeps it, which changes
+ * with Go's releases (golayout.def): of a release that is not known nothing is said.
  *
- * SAFETY: memory is the guest's, and all in it is taken for a lie: each read is compared with its length, each
- * loop has a bound that is ours. What comes out is numbers and texts for people. */
+ * SAFETY: memory is the guest's, and all in it is taken for a lie: each read is compared with its length,
+ * each loop has a bound that is ours. What comes out is numbers and texts for people. */
 #ifndef GBX_WASM_GOSTACK_H
 #define GBX_WASM_GOSTACK_H
 
@@ -66,18 +67,19 @@ void gbx_wasm_go_world_find(const wasm_module *m, const go_table *t, go_world *o
 /* Look for runtime.allgs in the body of allgadd, which is ready. */
 void gbx_wasm_go_world_allgs(go_world *w);
 
-/* Unwind from a frame of `bytes` on the stack that ends at sp; less than 0: it is not known, and nothing follows.
- * `pc` is where it stands. `g`: whose stack it is, as global 2 says; 0: it is not known. */
+/* Unwind from a frame of `bytes` on the stack that ends at sp; less than 0: it is not known, and nothing
+ * follows. `pc` is where it stands. `g`: whose stack it is, as global 2 says; 0: it is not known. */
 void gbx_wasm_go_unwind(const go_world *w, go_memory mem, u64 g, u64 pc, u64 sp, i32 bytes, go_trace *out);
-/* Unwind from the innermost frame, of function func_idx, where all that is known of it is the stack pointer: the
- * depth is the one from which the stack ends as it should, and where `caller` is not 0, that function is what
- * comes next. False: there is none; *out is empty then. Async-signal-safe. */
+/* Unwind from the innermost frame, of function func_idx, where all that is known of it is the stack
+ * pointer: the depth is the one from which the stack ends as it should, and where `caller` is not 0, that
+ * function is what comes next. False: there is none; *out is empty then. Async-signal-safe. */
 GBX_MUST_USE bool gbx_wasm_go_guess(const go_world *w, go_memory mem, u64 g, u32 func_idx, u64 sp, u32 caller,
                                     go_trace *out);
 /* What a sleeping goroutine stands at. */
 void gbx_wasm_go_trace_of(const go_world *w, go_memory mem, const go_goroutine *g, go_trace *out);
 
-/* The functions at a pc, innermost first: those that were inlined, and then who has the code. Returns how many. */
+/* The functions at a pc, innermost first: those that were inlined, and then who has the code. Returns how
+ * many. */
 u32 gbx_wasm_go_expand(const go_world *w, u64 pc, go_place out[GO_INLINE_MOST]);
 
 /* The pc of a block of a function, and of the call that returns to `ret`. */
