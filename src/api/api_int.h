@@ -6,6 +6,7 @@
 
 #include "gbx/host.h"
 #include "runtime/runtime.h"
+#include "runtime/value.h"
 
 /* Copy an option struct of the caller's version into ours of `bytes`, which is zeroed: what a smaller one
  * lacks is zero; what a larger one has more must be zero, or it asks for what this library cannot
@@ -31,10 +32,6 @@ GBX_MUST_USE gbx_code gbx_api_abi_link(gbx_linker *linker, const gbx_module *mod
 GBX_MUST_USE gbx_code gbx_api_abi_check(const gbx_linker *linker, gbx_instance *inst, bool is_stated,
                                         gbx_trap *trap, gbx_err *err);
 
-/* Room on the stack that is written before it is read. PERF: builds zero all locals, and 256 bytes of
- * them are half of a host call; measure: an empty host function called in a loop. */
-#define API_UNINIT __attribute__((uninitialized))
-
 /* Who calls a host function; on its stack. */
 struct gbx_caller {
     gbx_exec *x;
@@ -47,44 +44,10 @@ struct gbx_caller {
 GBX_MUST_USE gbx_code gbx_api_signature(const char *text, gbx_valtype *types, size_t *params, size_t *results,
                                         gbx_err *err);
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "members of gbx_val.of begin as a slot does");
-
-/* `high` is 0 but for a v128. */
-static inline void
-gbx_api_put(gbx_val *out, gbx_valtype type, u64 low, u64 high)
-{
-    out->type = type;
-    memcpy(out->of.v128, &low, sizeof low);
-    memcpy(out->of.v128 + sizeof low, &high, sizeof high);
-}
-
-/* i32 and f32 with a zero upper half (RULE: S3). `val` has one of the types that there are. PERF: read as
- * wide as it was written, or the processor waits until that has reached the cache. */
-static inline u64
-gbx_api_low(const gbx_val *val)
-{
-    u32 narrow;
-    u64 low;
-    if (val->type == GBX_I32 || val->type == GBX_F32) {
-        memcpy(&narrow, val->of.v128, sizeof narrow);
-        return narrow;
-    }
-    memcpy(&low, val->of.v128, sizeof low);
-    return low;
-}
-
-static inline u64
-gbx_api_high(const gbx_val *val)
-{
-    u64 high;
-    memcpy(&high, val->of.v128 + sizeof high, sizeof high);
-    return val->type == GBX_V128 ? high : 0;
-}
-
 static inline wasm_value
 gbx_api_value(const gbx_val *val)
 {
-    return (wasm_value){gbx_api_low(val), gbx_api_high(val)};
+    return (wasm_value){value_low(val), value_high(val)};
 }
 
 /* Why a value of the host's cannot enter `store`; NULL: it can. The host made an exception up, or got it from

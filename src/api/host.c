@@ -107,10 +107,10 @@ api_host_run(gbx_exec *x, gbx_instance *inst, const api_host *h, gbx_slot *slots
 {
     const wasm_functype *const sig = &h->type->sig;
     gbx_val *const results = vals + sig->param_count;
-    for (u32 i = 0; i < sig->result_count; i++) gbx_api_put(&results[i], h->type->results[i], 0, 0);
+    for (u32 i = 0; i < sig->result_count; i++) value_put(&results[i], h->type->results[i], 0, 0);
     for (u32 i = 0; i < sig->param_count; i++) {
         bool const has_high = h->type->params[i] == GBX_V128;
-        gbx_api_put(&vals[i], h->type->params[i], slots[i], has_high ? slots[i + x->high] : 0);
+        value_put(&vals[i], h->type->params[i], slots[i], has_high ? slots[i + x->high] : 0);
     }
 
     gbx_caller caller = {.x = x, .inst = inst};
@@ -133,8 +133,8 @@ api_host_run(gbx_exec *x, gbx_instance *inst, const api_host *h, gbx_slot *slots
         }
         if (gbx_api_refuse(&results[i], x->store))
             return api_host_fail(x, h, "returned an exception, or a function of another store");
-        slots[i] = gbx_api_low(&results[i]);
-        if (sig->has_v128) slots[i + x->high] = gbx_api_high(&results[i]);
+        slots[i] = value_low(&results[i]);
+        if (sig->has_v128) slots[i + x->high] = value_high(&results[i]);
     }
     return GBX_TRAP_NONE;
 }
@@ -146,7 +146,7 @@ static gbx_trap_code
 api_host_enter(gbx_exec *x, gbx_instance *inst, void *data, gbx_slot *slots)
 {
     const api_host *const h = data;
-    API_UNINIT gbx_val few[API_HOST_FEW_VALS];
+    GBX_UNINIT gbx_val few[API_HOST_FEW_VALS];
     size_t const count = (size_t)h->type->sig.param_count + h->type->sig.result_count;
     if (GBX_LIKELY(count <= GBX_LEN(few))) return api_host_run(x, inst, h, slots, few);
     gbx_val *const vals = gbx_base_alloc(count, sizeof *vals);

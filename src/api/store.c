@@ -145,7 +145,7 @@ gbx_code
 gbx_instance_new_with(gbx_store *store, const gbx_module *module, gbx_linker *linker,
                       const gbx_instance_opts *opts, gbx_instance **out, gbx_trap *trap, gbx_err *err)
 {
-    API_UNINIT gbx_trap own_trap;
+    GBX_UNINIT gbx_trap own_trap;
     gbx_instance_opts o;
     gbx_instance *inst;
     bool states_abi;
@@ -215,7 +215,7 @@ gbx_instance_global(gbx_instance *instance, const char *name, gbx_val *out)
     runtime_extern ext;
     if (!out || !api_store_export(instance, name, WASM_EXTERN_GLOBAL, &ext)) return false;
     const gbx_global *const g = ext.of.global;
-    gbx_api_put(out, gbx_runtime_valtype_out(g->type), g->value, g->type == WASM_V128 ? g->high : 0);
+    value_put(out, gbx_runtime_valtype_out(g->type), g->value, g->type == WASM_V128 ? g->high : 0);
     return true;
 }
 
@@ -297,13 +297,13 @@ api_store_call(gbx_func *func, const gbx_val *args, size_t arg_count, gbx_val *r
     gbx_slot *const slots = gbx_base_alloc(2 * most + 1, sizeof *slots); /* high halves follow */
     if (!slots) return gbx_runtime_trap(trap, GBX_TRAP_NO_HOST_MEMORY, "for %zu values", most);
     for (size_t i = 0; i < arg_count; i++) {
-        slots[i] = gbx_api_low(&args[i]);
-        slots[most + i] = gbx_api_high(&args[i]);
+        slots[i] = value_low(&args[i]);
+        slots[most + i] = value_high(&args[i]);
     }
     code = gbx_runtime_call(gbx_runtime_func_store(func), func, slots, trap);
     for (size_t i = 0; code == GBX_TRAP_NONE && i < result_count; i++) {
         bool const has_high = type->results[i] == GBX_V128;
-        gbx_api_put(&results[i], type->results[i], slots[i], has_high ? slots[most + i] : 0);
+        value_put(&results[i], type->results[i], slots[i], has_high ? slots[most + i] : 0);
     }
     gbx_base_free(slots);
     return code;
@@ -314,20 +314,14 @@ gbx_func_call(gbx_func *func, const gbx_val *args, size_t arg_count, gbx_val *re
               size_t result_count, gbx_trap *trap)
 {
     if (GBX_UNLIKELY(!func)) return gbx_runtime_trap(trap, GBX_TRAP_HOST, "called a NULL function");
-    API_UNINIT gbx_slot slots[RUNTIME_PLAIN_VALUES];
     const runtime_type *const type = func->code ? func->type : NULL;
     if (GBX_UNLIKELY(!type || arg_count != func->param_count || result_count != func->result_count ||
                      (arg_count && !args) || (result_count && !results)))
         return api_store_call(func, args, arg_count, results, result_count, trap);
-    for (size_t i = 0; i < arg_count; i++) {
+    for (size_t i = 0; i < arg_count; i++)
         if (GBX_UNLIKELY(args[i].type != type->params[i]))
             return api_store_call(func, args, arg_count, results, result_count, trap);
-        slots[i] = gbx_api_low(&args[i]);
-    }
-    gbx_trap_code const code = gbx_runtime_call(func->inst->store, func, slots, trap);
-    for (size_t i = 0; code == GBX_TRAP_NONE && i < result_count; i++)
-        gbx_api_put(&results[i], type->results[i], slots[i], 0);
-    return code;
+    return gbx_runtime_call_plain(func, args, results, trap);
 }
 
 /* A funcref is the host's word here as in a gbx_val. */
@@ -345,7 +339,10 @@ gbx_func_call_raw(gbx_func *func, uint64_t *values, size_t count, gbx_trap *trap
         return gbx_runtime_trap(trap, GBX_TRAP_HOST,
                                 "called with %zu values, the function has %u and %u", count,
                                 func->param_count, func->result_count);
-    for (u32 i = 0; i < func->param_count; i++)
-        if (type->params[i] == GBX_I32 || type->params[i] == GBX_F32) values[i] = (u32)values[i];
+    _Static_assert(RUNTIME_PLAIN_VALUES <= 32, "type->narrow knows all");
+    for (u32 left = type->narrow; left; left &= left - 1) {
+        u32 const i = (u32)__builtin_ctz(left);
+        values[i] = (u32)values[i];
+    }
     return gbx_runtime_call(func->inst->store, func, values, trap);
 }

@@ -97,7 +97,7 @@ gbx_trace_global(const gbx_instance *instance, size_t idx, gbx_val *out)
     } else if (wasm_is_ref(g->type)) {
         v.low = g->value != 0;
     }
-    gbx_api_put(out, gbx_runtime_valtype_out(g->type), v.low, v.high);
+    value_put(out, gbx_runtime_valtype_out(g->type), v.low, v.high);
     return true;
 }
 

@@ -25,6 +25,9 @@ typedef double f64;
 #define GBX_MUST_USE __attribute__((warn_unused_result))
 #define GBX_PRINTF(fmt_at, arg_at) __attribute__((format(printf, fmt_at, arg_at)))
 #define GBX_NORETURN __attribute__((noreturn))
+/* A local that is written before it is read. PERF: builds zero all locals, and 256 bytes of them are half of
+ * a host call (bench/calls). */
+#define GBX_UNINIT __attribute__((uninitialized))
 #define GBX_LIKELY(c) __builtin_expect(!!(c), 1)
 #define GBX_UNLIKELY(c) __builtin_expect(!!(c), 0)
 

@@ -20,14 +20,13 @@ void gbx_base_os_barrier(void);
 
 /* The same clock as it was when the system last looked at it: a number that changes every few
  * milliseconds, for a quarter of what now_ns costs; and how many nanoseconds those are at most. Cannot
- * fail. */
+ * fail. *room is written: PERF, a variable of the caller's would have its stack guarded. */
 GBX_MUST_USE u64 gbx_base_os_tick_ns(void);
 static inline u64
-gbx_base_os_tick(void)
+gbx_base_os_tick(struct timespec *room)
 {
-    struct timespec t __attribute__((uninitialized));
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t); /* it is there since Linux 2.6.32 */
-    return (u64)t.tv_sec << 32 | (u64)t.tv_nsec;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, room); /* it is there since Linux 2.6.32 */
+    return (u64)room->tv_sec << 32 | (u64)room->tv_nsec;
 }
 
 /* 64 bits that a module's author cannot guess, for keyed hashes. */

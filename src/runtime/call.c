@@ -18,6 +18,7 @@
 #include "interp/interp.h"
 #include "runtime/runtime_int.h"
 #include "runtime/tier_call.h"
+#include "runtime/value.h"
 
 /* PERF: the interpreter's stack is trimmed after calls that took longer than this. Trimming costs 3 to 7
  * us whatever was used; a shorter call cannot have touched more than a few MiB, which the lane's next user
@@ -76,10 +77,10 @@ gbx_runtime_trap(gbx_trap *trap, gbx_trap_code code, const char *fmt, ...)
 static inline bool
 call_is_seated(const gbx_store *s)
 {
-    const runtime_seat *const seat = gbx_runtime_seat_mine;
+    runtime_seat *const seat = gbx_runtime_seat_mine;
     return s->sits == seat && atomic_load_explicit(&seat->store, memory_order_relaxed) == s &&
-           seat->tick == gbx_base_os_tick() + atomic_load_explicit(&gbx_runtime_seat_signals,
-                                                                   memory_order_relaxed);
+           seat->tick == gbx_base_os_tick(&seat->now) +
+                                 atomic_load_explicit(&gbx_runtime_seat_signals, memory_order_relaxed);
 }
 
 GBX_MUST_USE CALL_RARE static bool
@@ -115,11 +116,11 @@ call_refuse(const gbx_store *s, gbx_trap *trap)
                             "the system refuses the thread that watches deadlines");
 }
 
-static inline bool
-call_begin(gbx_store *s)
+CALL_HOT static inline bool
+call_begin(gbx_store *s, bool is_special)
 {
     if (GBX_UNLIKELY(atomic_load_explicit(&s->exec.stop, memory_order_acquire))) return false;
-    if (GBX_LIKELY(s->is_plain)) return watch_arm(&s->engine->watcher, &s->watch, s->due_ns, false);
+    if (!is_special || s->is_plain) return watch_arm(&s->engine->watcher, &s->watch, s->due_ns, false);
     u64 const due = watch_due(gbx_base_os_now_ns(), s->limits.timeout_ns);
     return watch_arm(&s->engine->watcher, &s->watch, due, true);
 }
@@ -154,14 +155,14 @@ call_count_fuel(gbx_store *s)
 
 /* Nobody stops this store's next call on account of this one: the watcher is out of it before the stop
  * word is cleared. */
-static inline void
-call_end(gbx_store *s)
+CALL_HOT static inline void
+call_end(gbx_store *s, bool is_special)
 {
     gbx_exec *const x = &s->exec;
-    watch_disarm(&s->engine->watcher, &s->watch, !s->is_plain);
+    watch_disarm(&s->engine->watcher, &s->watch, is_special && !s->is_plain);
     if (GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_acquire))) call_clear_stop(x);
     x->exn = NULL;
-    if (GBX_UNLIKELY(x->is_metered)) call_count_fuel(s);
+    if (is_special && x->is_metered) call_count_fuel(s);
     if (GBX_LIKELY(!x->is_untidy)) s->seat->calls--;
     else call_tidy(s);
 }
@@ -256,10 +257,10 @@ call_spent(gbx_store *s, const gbx_func *f, gbx_trap *trap)
 }
 
 CALL_HOT static inline gbx_trap_code
-call_run(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
+call_run(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap, bool is_special)
 {
     gbx_exec *const x = &s->exec;
-    if (GBX_UNLIKELY(x->fuel < 0) && f->code) return call_spent(s, f, trap); /* RULE: S15 */
+    if (is_special && x->fuel < 0 && f->code) return call_spent(s, f, trap); /* RULE: S15 */
     s->depth++;
     bool const is_native =
             x->tier && f->cell && atomic_load_explicit(&f->cell->body, memory_order_acquire);
@@ -290,37 +291,72 @@ call_nested(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
         return call_failed(s, f, GBX_TRAP_STACK_EXHAUSTED, trap);
     }
     if (s->views) gbx_runtime_views_hide(s);
-    gbx_trap_code const code = call_run(s, f, slots, trap);
+    gbx_trap_code const code = call_run(s, f, slots, trap, s->is_special);
     if (s->views) gbx_runtime_views_show(s);
     return code;
 }
 
+/* It has a seat and is counted. */
 CALL_HOT static inline gbx_trap_code
-call_outermost(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
+call_seated(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap, bool is_special)
 {
-    if (GBX_LIKELY(call_is_seated(s))) s->seat->calls++;
-    else if (!call_take_seat(s, trap)) return call_failed(s, f, GBX_TRAP_NO_HOST_MEMORY, trap);
-    if (GBX_UNLIKELY(!(figure_add(&s->figures.calls, 1) & s->time_mask))) gbx_runtime_figures_time(s);
-    gbx_trap_code const code = GBX_LIKELY(call_begin(s)) ? call_run(s, f, slots, trap)
-                                                        : call_failed(s, f, call_refuse(s, trap), trap);
-    if (GBX_UNLIKELY(s->is_timed)) gbx_runtime_figures_timed(s);
-    call_end(s);
+    gbx_trap_code const code = GBX_LIKELY(call_begin(s, is_special))
+                                       ? call_run(s, f, slots, trap, is_special)
+                                       : call_failed(s, f, call_refuse(s, trap), trap);
+    if (is_special && s->is_timed) gbx_runtime_figures_timed(s);
+    call_end(s, is_special);
     return code;
 }
 
-/* In a store with instances that cannot be called just so (life.c), or from a host function. */
+CALL_RARE static gbx_trap_code
+call_specially(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap, bool is_timed)
+{
+    if (is_timed) gbx_runtime_figures_time(s);
+    return call_seated(s, f, slots, trap, true);
+}
+
+CALL_HOT static inline gbx_trap_code
+call_outermost(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap, bool is_special)
+{
+    if (GBX_LIKELY(call_is_seated(s))) s->seat->calls++;
+    else if (!call_take_seat(s, trap)) return call_failed(s, f, GBX_TRAP_NO_HOST_MEMORY, trap);
+    bool const is_sample = !(figure_add(&s->figures.calls, 1) & (FIGURES_SAMPLE - 1));
+    if (is_special || GBX_UNLIKELY(is_sample))
+        return call_specially(s, f, slots, trap, is_sample || s->engine->times_all);
+    return call_seated(s, f, slots, trap, false);
+}
+
+/* In a store with instances that cannot be called just so (life.c), from a host function, or with more to be
+ * done before and after than calls have as a rule. */
 CALL_RARE static gbx_trap_code
 call_aside(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
     gbx_trap_code const refused = s->unready ? gbx_runtime_life_enter(f, trap) : GBX_TRAP_NONE;
     if (refused != GBX_TRAP_NONE) return call_failed(s, f, refused, trap);
-    return s->depth ? call_nested(s, f, slots, trap) : call_outermost(s, f, slots, trap);
+    return s->depth ? call_nested(s, f, slots, trap) : call_outermost(s, f, slots, trap, s->is_special);
+}
+
+CALL_HOT static inline gbx_trap_code
+call_any(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
+{
+    if (trap) trap->code = GBX_TRAP_NONE;
+    if (GBX_UNLIKELY(s->depth | s->unready | s->is_special)) return call_aside(s, f, slots, trap);
+    return call_outermost(s, f, slots, trap, false);
 }
 
 gbx_trap_code
 gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap)
 {
-    if (trap) trap->code = GBX_TRAP_NONE;
-    if (GBX_UNLIKELY(s->depth | s->unready)) return call_aside(s, f, slots, trap);
-    return call_outermost(s, f, slots, trap);
+    return call_any(s, f, slots, trap);
+}
+
+gbx_trap_code
+gbx_runtime_call_plain(const gbx_func *f, const gbx_val *args, gbx_val *results, gbx_trap *trap)
+{
+    GBX_UNINIT gbx_slot slots[RUNTIME_PLAIN_VALUES];
+    for (u32 i = 0; i < f->param_count; i++) slots[i] = value_low(&args[i]);
+    gbx_trap_code const code = call_any(f->inst->store, f, slots, trap);
+    if (GBX_UNLIKELY(code != GBX_TRAP_NONE)) return code;
+    for (u32 i = 0; i < f->result_count; i++) value_put(&results[i], f->type->results[i], slots[i], 0);
+    return GBX_TRAP_NONE;
 }

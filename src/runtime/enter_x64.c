@@ -89,7 +89,6 @@ __asm__(
     "    popq %rbp\n"
     "    .cfi_def_cfa %rsp, 8\n"
     "    .cfi_restore %rbp\n"
-    "    cld\n"                       /* as C expects it, wherever we came from */
     "    ret\n"
     ".cfi_endproc\n"
     ".size gbx_runtime_leave, . - gbx_runtime_leave\n"

@@ -20,8 +20,6 @@ enum {
 #undef KEEP_LIMIT
 };
 
-#define FIGURES_SAMPLE 1024u
-
 struct figures_label {
     map_node node;
     figures_label *next;
@@ -174,7 +172,6 @@ bool
 gbx_runtime_figures_begin(gbx_store *s)
 {
     engine_figures *const f = &s->engine->figures;
-    s->time_mask = s->engine->times_all ? 0 : FIGURES_SAMPLE - 1;
     (void)pthread_mutex_lock(&f->lock);
     s->label = figures_label_of(f, gbx_runtime_store_name(s), gbx_runtime_store_tenant(s));
     if (s->label) {

@@ -35,6 +35,7 @@ typedef struct runtime_type {
     u32 refs; /* under the engine's type lock */
     wasm_functype sig;
     const gbx_valtype *params, *results; /* the same for the API */
+    u32 narrow; /* a bit for each of the first 32 parameters: it is an i32 or f32 */
 } runtime_type;
 
 typedef struct runtime_snapshot runtime_snapshot;
@@ -343,6 +344,9 @@ gbx_store *gbx_runtime_func_store(const gbx_func *f);
  * The outermost call of a store gets a stack, arms the deadline and takes up a waiting cancellation;
  * calls from host functions nest in it. *trap (may be NULL) is filled when it traps. */
 gbx_trap_code gbx_runtime_call(gbx_store *s, const gbx_func *f, gbx_slot *slots, gbx_trap *trap);
+/* The same of a function that has f->type, with values of that type. */
+gbx_trap_code gbx_runtime_call_plain(const gbx_func *f, const gbx_val *args, gbx_val *results,
+                                     gbx_trap *trap);
 
 /* Fill *trap (may be NULL) with a trap that no running code raised. */
 gbx_trap_code gbx_runtime_trap(gbx_trap *trap, gbx_trap_code code, const char *fmt, ...)

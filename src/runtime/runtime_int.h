@@ -115,7 +115,7 @@ watch_due(u64 begun_ns, u64 timeout_ns)
 
 /* WATCH_OFF never fires. False when the system refuses the thread, and then the watch is not armed.
  * `is_fenced`: of w, or true. */
-GBX_MUST_USE static inline bool
+GBX_MUST_USE __attribute__((always_inline)) static inline bool
 watch_arm(runtime_watcher *w, runtime_watch *watch, u64 due_ns, bool is_fenced)
 {
     atomic_store_explicit(&watch->due_ns, due_ns, memory_order_relaxed);
@@ -125,7 +125,7 @@ watch_arm(runtime_watcher *w, runtime_watch *watch, u64 due_ns, bool is_fenced)
 }
 
 /* After it the watch is not armed, and the watcher has done what it was about to do. */
-static inline void
+__attribute__((always_inline)) static inline void
 watch_disarm(runtime_watcher *w, runtime_watch *watch, bool is_fenced)
 {
     atomic_store_explicit(&watch->due_ns, WATCH_OFF, memory_order_relaxed);
@@ -176,6 +176,7 @@ struct runtime_seat {
     /* Whose calls may begin without more ado, if it says so too; never followed. */
     _Atomic(const gbx_store *) store;
     u64 tick; /* gbx_base_os_tick at the last look, and gbx_runtime_seat_signals; 0: the next call looks */
+    struct timespec now; /* for gbx_base_os_tick */
     u64 looked_ns;
     u32 streak;    /* looks that came soon after each other */
     u32 calls;     /* that run on this thread now, without those that nest in their own store's */
@@ -728,6 +729,9 @@ typedef struct runtime_host_func {
     gbx_store *store;
 } runtime_host_func;
 
+/* One call of so many is timed. */
+#define FIGURES_SAMPLE 1024u
+
 struct gbx_store {
     gbx_exec exec;
     _Atomic int stop_fd; /* of the last call's lane, for gbx_runtime_store_cancel; -1: none ever ran */
@@ -745,8 +749,10 @@ struct gbx_store {
     u64 due_ns;    /* of calls until the seat looks at the clock again; WATCH_OFF: never */
     u64 fuel_counted; /* in figures.fuel */
     bool is_plain; /* that is exact enough, and the watcher does without fences */
-    u32 depth;     /* calls now nested */
-    u32 unready;   /* instances that are not LIFE_READY */
+    /* A call with none of these three begins at once. */
+    u32 depth;      /* calls now nested */
+    u32 unready;    /* instances that are not LIFE_READY */
+    u32 is_special; /* not plain, metered, or every call is timed */
     bool memory_was_refused; /* one could not grow as far as a guest wanted */
     bool has_ended; /* a call did, by a trap or an exit: somewhere guest state may be half made */
     bool has_code; /* of some instance: functions may be compiled */
@@ -763,7 +769,6 @@ struct gbx_store {
 
     char *name, *tenant_name; /* owned; NULL: none */
     store_figures figures;
-    u64 time_mask; /* which calls are timed: those whose number has none of these bits */
     bool is_timed; /* the running call is */
     u64 timed_wall_ns, timed_cpu_ns;
     gbx_module *home; /* the first that was instantiated; NULL: none yet */

@@ -138,7 +138,7 @@ seat_look(runtime_seat *seat, bool has_code)
     seat->looked_ns = now;
     seat->tick = 0;
     if (seat->streak >= SEAT_STREAK)
-        seat->tick = gbx_base_os_tick() +
+        seat->tick = gbx_base_os_tick(&seat->now) +
                      atomic_load_explicit(&gbx_runtime_seat_signals, memory_order_relaxed);
     if (!has_code) return true;
     if (!seat_make_alt(seat)) return false;

@@ -34,6 +34,7 @@ gbx_runtime_store_new(gbx_engine *e, const runtime_limits *limits, const char *n
     s->table_left = limits->table_elems;
     s->exec.store = s;
     s->exec.is_metered = gbx_runtime_engine_is_metered(e);
+    s->is_special = !s->is_plain || s->exec.is_metered || e->times_all;
     gbx_runtime_store_set_fuel(s, limits->fuel, false);
     s->exec.stop_fd = -1;
     atomic_init(&s->exec.stop, 0);

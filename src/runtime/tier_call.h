@@ -92,41 +92,76 @@ tier_go_on(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_slot *slots, gbx_stat
     return trap;
 }
 
-/* PERF: the loop of the interpreter is not entered unless the segment calls out: that costs as much as all
- * else of a call (bench/calls). What is compiled has no v128. */
-__attribute__((always_inline)) static inline gbx_trap_code
-tier_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
+/* It has left its results, and its record laid, or not come so far. */
+static inline gbx_trap_code
+tier_leave(gbx_exec *x, gbx_record *rec, gbx_slot *sp, gbx_slot *slots, gbx_status status)
+{
+    gbx_segment *const seg = gbx_record_segment(rec);
+    x->entry = seg->entry.exec_outer;
+    if (GBX_UNLIKELY(status != GBX_STATUS_OK)) return tier_go_on(x, rec, sp + 1, slots, status);
+    x->native.laid = rec;
+    return GBX_TRAP_NONE;
+}
+
+/* A call that another one is around, or that finds no record. */
+__attribute__((noinline)) static gbx_trap_code
+tier_call_any(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
 {
     u32 const most = max_u32(f->param_count, f->result_count);
     gbx_slot *const sp = x->sp;
     void *const outer = x->frame;
-    gbx_record *rec = most <= TIER_LAID_VALUES ? x->native.laid : NULL;
-    if (GBX_UNLIKELY(!rec)) {
-        rec = tier_lay(x, max_u32(most, TIER_LAID_VALUES));
-        if (!rec) return gbx_interp_exhausted(x);
-    }
+    gbx_record *const rec = tier_lay(x, max_u32(most, TIER_LAID_VALUES));
+    if (!rec) return gbx_interp_exhausted(x);
     gbx_segment *const seg = gbx_record_segment(rec);
-    x->native.laid = NULL; /* for calls that this one makes */
+    gbx_segment *const outside = seg->outer;
+    x->native.laid = NULL;
     seg->func = f;
     seg->slots = seg->results = slots;
     x->sp = gbx_segment_top(seg);
     x->frame = rec;
     x->reentries++;
-    gbx_trap_code trap = GBX_TRAP_NONE;
     const void *const at = atomic_load_explicit(&f->cell->general, memory_order_acquire);
-    gbx_status const status = tier_enter_at(x, seg, f, at);
-    gbx_segment *const outside = seg->outer;
-    x->entry = seg->entry.exec_outer;
-    if (GBX_LIKELY(status == GBX_STATUS_OK)) {
-        if (GBX_LIKELY(!outer && most <= TIER_LAID_VALUES)) x->native.laid = rec;
-    } else {
-        trap = tier_go_on(x, rec, sp + 1, slots, status);
-    }
+    gbx_trap_code const trap = tier_leave(x, rec, sp, slots, tier_enter_at(x, seg, f, at));
+    if (outside || outer || most > TIER_LAID_VALUES) x->native.laid = NULL;
     x->reentries--;
     x->sp = sp;
     x->frame = outer;
     x->native.segment = outside;
-    if (GBX_UNLIKELY(outside)) tier_show(x, outside);
+    if (outside) tier_show(x, outside);
+    return trap;
+}
+
+/* PERF: the loop of the interpreter is not entered unless the segment calls out: that costs as much as all
+ * else of a call (bench/calls). What is compiled has no v128. A record that is laid was that of an outermost
+ * call, after which all stands as it found it: nothing is around, the stack had room. */
+__attribute__((always_inline)) static inline gbx_trap_code
+tier_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
+{
+    gbx_native *const n = &x->native;
+    gbx_record *const rec = n->laid;
+    if (GBX_UNLIKELY(!rec || n->inst != f->inst || n->tail_slots > TIER_LAID_VALUES ||
+                     max_u32(f->param_count, f->result_count) > TIER_LAID_VALUES))
+        return tier_call_any(x, f, slots);
+    gbx_segment *const seg = gbx_record_segment(rec);
+    gbx_slot *const sp = x->sp;
+    n->laid = NULL; /* for calls that this one makes */
+    n->call_code = atomic_load_explicit(&f->cell->general, memory_order_acquire);
+    n->segment = seg;
+    seg->func = f;
+    seg->slots = seg->results = slots;
+    seg->area_bytes = TIER_LAID_VALUES * sizeof(gbx_slot);
+    seg->suspended = NULL;
+    seg->entry.guest_sp = n->high;
+    seg->entry.thread_outer = gbx_runtime_fault_running;
+    x->sp = gbx_segment_top(seg);
+    x->frame = rec;
+    x->entry = &seg->entry;
+    x->reentries = 1;
+    gbx_trap_code const trap = tier_leave(x, rec, sp, slots, tier_run(x, seg, n->enter));
+    x->reentries = 0;
+    x->sp = sp;
+    x->frame = NULL;
+    n->segment = NULL;
     return trap;
 }
 

@@ -86,6 +86,8 @@ types_new(const wasm_functype *sig)
             .params = shown,
             .results = shown + sig->param_count,
     };
+    for (u32 i = 0; i < min_u32(sig->param_count, 32); i++)
+        if (shown[i] == GBX_I32 || shown[i] == GBX_F32) type->narrow |= (u32)1 << i;
     return type;
 }
 

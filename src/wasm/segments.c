@@ -148,7 +148,7 @@ const_binary(u8 op, u64 a, u64 b)
 __attribute__((noinline)) static wasm_value
 const_eval_stack(reader r, const wasm_const_env *env)
 {
-    wasm_value stack[GBX_LEN(((decoder *)NULL)->const_types)] __attribute__((uninitialized));
+    GBX_UNINIT wasm_value stack[GBX_LEN(((decoder *)NULL)->const_types)];
     u32 len = 0;
     for (;;) {
         u8 const op = gbx_base_rd_u8(&r);

@@ -470,7 +470,7 @@ test_endless_tail_calls(void **state)
             gbx_trap_code const code = guest_call(w, from, names[i % 2], (int32_t[]){5}, 1, &result);
             if (code != GBX_TRAP_DEADLINE) fail_msg("tier %d, %d: %s", (int)tier, i, gbx_trap_text(code));
             assert_true(w->trap.frames_total <= 3);
-            assert_int_equal(guest_call(w, from, "down", (int32_t[]){100000}, 1, &result), GBX_TRAP_NONE);
+            assert_int_equal(guest_call(w, from, "down", (int32_t[]){20000}, 1, &result), GBX_TRAP_NONE);
             assert_int_equal(result, 17);
         }
         guest_close(w);
