@@ -11,7 +11,9 @@
  *     }
  *
  * Everything in it is what the guest's memory says, which a hostile guest can make up: it is for people
- * to read. Texts are escaped for a terminal. */
+ * to read. Texts are escaped for a terminal.
+ *
+ * Not thread-safe: gbx_go_stacks_new by the thread that uses the store, the rest by one thread at a time. */
 #ifndef GBX_GOROUTINE_H
 #define GBX_GOROUTINE_H
 

@@ -14,7 +14,8 @@
  * Time is processor time of the thread. SIGPROF is used while a profile is taken, of a timer of that
  * thread alone; a handler that the host has for it is called for all others of them.
  *
- * Not thread-safe: a profile is begun and ended by the thread that makes the calls, and then used by one thread at
+ * Not thread-safe: a profile is begun and ended by the thread that makes the calls, and then used by
+ * one thread at
  * a time. */
 #ifndef GBX_PROFILE_H
 #define GBX_PROFILE_H
