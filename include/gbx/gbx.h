@@ -41,7 +41,7 @@
  *
  * Build it with: cc host.c $(pkg-config --cflags --libs gbx)
  * Reading order: error.h, feature.h, engine.h, module.h, store.h, trap.h, host.h, guest.h, wasi.h,
- * cache.h, precompile.h, snapshot.h, metrics.h, keep.h. */
+ * cache.h, precompile.h, snapshot.h, metrics.h, keep.h, goroutine.h, profile.h. */
 #ifndef GBX_GBX_H
 #define GBX_GBX_H
 
@@ -50,12 +50,14 @@
 #include "gbx/engine.h"
 #include "gbx/error.h"
 #include "gbx/feature.h"
+#include "gbx/goroutine.h"
 #include "gbx/guest.h"
 #include "gbx/host.h"
 #include "gbx/keep.h"
 #include "gbx/metrics.h"
 #include "gbx/module.h"
 #include "gbx/precompile.h"
+#include "gbx/profile.h"
 #include "gbx/snapshot.h"
 #include "gbx/store.h"
 #include "gbx/trap.h"

@@ -224,6 +224,21 @@ typedef struct gbx_met {
  * gbx_store_refusals. */
 GBX_API size_t gbx_store_met(const gbx_store *store, const gbx_met **out);
 
+/* What a guest was waiting for in the host when it was stopped. Texts are static. */
+typedef struct gbx_waited {
+    const char *slug;  /* "stdin", "client", "socket", "output", "file", "timer", "descriptors", "any" or
+                          "other" */
+    const char *text;  /* "somebody to write to its standard input" */
+    const char *call;  /* of preview 1: "fd_read" */
+    int32_t fd;        /* descriptor of the guest's; -1: none, or several */
+    uint64_t timer_ns; /* until the timer it also waits for; GBX_UNLIMITED: for none */
+} gbx_waited;
+
+/* After a call that its deadline or gbx_store_cancel has ended: what it was waiting for in WASI. False:
+ * it was not waiting there, which means that it was computing, or was in another function of the host's;
+ * or the call ended in another way, or `trap` is NULL. By the thread that uses the store. */
+GBX_API bool gbx_store_waited(const gbx_store *store, const gbx_trap *trap, gbx_waited *out);
+
 GBX_DECLS_END
 
 #endif

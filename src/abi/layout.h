@@ -137,13 +137,22 @@ typedef struct gbx_frame_ref {
     u32 offset; /* into the module file, of the instruction */
 } gbx_frame_ref;
 
+/* Functions are counted for the compiler. */
+#define GBX_ATTEND_TIER 1u
+/* gbx_exec.stop was set, which is the truth; a hint, looked at by calls too. */
+#define GBX_ATTEND_STOP 2u
+/* A sample of where the guest is was asked for, by a handler of signals on the thread that runs it. */
+#define GBX_ATTEND_SAMPLE 4u
+
+struct gbx_record;
+
 /* The execution context of a running call: stack, stop word, what a trap left. One per store. */
 struct gbx_exec {
     /* Set by other threads and signal handlers: 0, or the gbx_trap_code (DEADLINE, CANCELLED) to end
      * with. After it the event behind stop_fd is set. */
     _Atomic u32 stop;
-    /* Not 0: the interpreter has more to do at a branch that goes backwards than to go there. Set with
-     * `stop`, and all the time where functions are counted for the compiler. */
+    /* Not 0: the interpreter has more to do at a branch that goes backwards than to go there: GBX_ATTEND_
+     * bits. */
     _Atomic u32 attention;
     int stop_fd; /* eventfd that host waits poll beside what they wait for; -1: no one can stop. A
                     hint: readable while `stop` is 0, it is read empty and the wait goes on (S14) */
@@ -185,6 +194,12 @@ struct gbx_exec {
     /* Functions of the host that guests called, but for WASI's. Written by the store's thread alone,
        read by any. */
     _Atomic u64 host_calls;
+
+    /* For samples (runtime/sample.c): the frame of the interpreter that has called a function of the
+     * host's which has not returned, NULL: none has; and who takes one in the interpreter, behind the
+     * instruction before pc. */
+    struct gbx_record *volatile calling;
+    void (*sampled)(gbx_exec *x, const struct gbx_record *rec, const u8 *pc);
 };
 
 #endif

@@ -472,6 +472,25 @@ gbx_store_refusals(const gbx_store *store, const gbx_refusal **out)
     return count;
 }
 
+bool
+gbx_store_waited(const gbx_store *store, const gbx_trap *trap, gbx_waited *out)
+{
+    static const gbx_waited all[] = {
+#define WASI_WAITED(name, slug, text) {slug, text, NULL, -1, 0},
+#include "wasi/waited.def"
+#undef WASI_WAITED
+    };
+    const api_wasi_linked *const l = store ? gbx_runtime_store_wasi(store) : NULL;
+    const wasi_waited *const from = l ? gbx_wasi_waited_get(l->ctx) : NULL;
+    bool const is_stop = trap && (trap->code == GBX_TRAP_DEADLINE || trap->code == GBX_TRAP_CANCELLED);
+    if (!from || !out || !is_stop || from->calls != gbx_runtime_store_calls(store)) return false;
+    *out = all[from->what];
+    out->call = from->call;
+    out->fd = from->fd;
+    out->timer_ns = from->timer_ns;
+    return true;
+}
+
 size_t
 gbx_store_met(const gbx_store *store, const gbx_met **out)
 {

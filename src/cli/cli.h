@@ -276,6 +276,19 @@ bool gbx_cli_pipe_ends(void);
 /* Die of a signal, so that whoever started us learns it. Async-signal-safe. */
 _Noreturn void gbx_cli_die_of(int number);
 
+/* ---- stacks.c: a guest that is interrupted says what it was doing */
+
+/* From now on SIGINT, SIGTERM and SIGQUIT stop the guest of `store`; a second one ends the process. */
+void gbx_cli_stacks_begin(const cli_plan *plan, gbx_store *store);
+/* No longer; the signal that stopped it, 0: none did. */
+int gbx_cli_stacks_end(void);
+/* What the signal is called by people: "Ctrl-C (SIGINT)". */
+const char *gbx_cli_stacks_signal(void); /* NULL: none came */
+int gbx_cli_stacks_status(void);         /* the exit code for it */
+/* What a guest that was stopped was waiting for, as a sentence; NULL: it is not to be said of this trap.
+ * *slug, if not NULL: gbx_waited.slug, or "". */
+const char *gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char **slug);
+
 /* ---- plan.c: a command line turned into what will be granted ---- */
 
 #define CLI_ROUNDS_MAX 10000
@@ -342,6 +355,7 @@ struct cli_plan {
     int (*record)(const cli_plan *plan, const cli_guest *guest, const char *ended, int status);
     cli_stub **recorded;
     int *recorded_count;
+    const char *profile; /* --profile; NULL: none */
 };
 
 /* Read `NAME=on` or `NAME=off`. False with *why where it is neither. */
@@ -399,7 +413,7 @@ int gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_cod
                          const gbx_err *err);
 /* If the imports tell that the module was built for something else, say so; false when they do not. */
 bool gbx_cli_report_foreign(const cli_plan *plan, const gbx_module *module);
-int gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap);
+int gbx_cli_report_trap(const cli_plan *plan, const gbx_store *store, const gbx_trap *trap);
 /* Name the limits that the guest, which ended with `status`, has met. store may be NULL. */
 void gbx_cli_report_met(const cli_plan *plan, const gbx_store *store, int status);
 
@@ -449,6 +463,17 @@ struct cli_guest {
 void gbx_cli_hints(const cli_plan *plan, const cli_guest *guest, int status);
 /* explained.c: what --explain says of a run that is over. */
 void gbx_cli_explain(const cli_plan *plan, const cli_guest *guest);
+
+/* ---- profile.c: --profile */
+
+/* Open its file; CLI_EXIT_OK, or CLI_EXIT_SETUP and why is said. Nothing where none was asked for. */
+int gbx_cli_profile_open(const cli_plan *plan);
+/* From now on, and until then, when it is written. */
+void gbx_cli_profile_begin(const cli_plan *plan, cli_guest *guest);
+void gbx_cli_profile_end(const cli_plan *plan);
+
+/* Print the goroutines of a Go program that ended so. */
+void gbx_cli_stacks_print(const cli_guest *guest, const gbx_trap *trap);
 
 /* Of all the memories of an instance. */
 uint64_t gbx_cli_memory_hash(const gbx_instance *instance);

@@ -383,7 +383,7 @@ diff_runs(const cli_plan *plan, int input)
         if (status == CLI_EXIT_OK && r->trap.code == GBX_TRAP_DEADLINE) {
             status = diff_no_end(r);
         } else if (status == CLI_EXIT_OK && r->trap.code == GBX_TRAP_NO_HOST_MEMORY) {
-            status = gbx_cli_report_trap(plan, &r->trap);
+            status = gbx_cli_report_trap(plan, NULL, &r->trap);
         } else if (status == CLI_EXIT_OK && i) {
             diff_compare(&runs[0], r);
             if (r->found.what) status = diff_say_different(&runs[0], r);

@@ -354,6 +354,8 @@ plan_set_names(cli_plan *plan)
     if (plan->invoke && !*plan->invoke)
         return plan_bad_value(CLI_OPT_INVOKE, "", "an export has a name");
     plan->report = gbx_cli_line_value(line, CLI_OPT_REPORT);
+    plan->profile = gbx_cli_line_value(line, CLI_OPT_PROFILE);
+    if (plan->profile && !*plan->profile) return plan_bad_value(CLI_OPT_PROFILE, "", "a file has a name");
     if (plan->report && !*plan->report) return plan_bad_value(CLI_OPT_REPORT, "", "a file has a name");
     plan->program = line->argv[line->file];
     if (line->command == CLI_RUN && !strcmp(plan->program, "-")) {
@@ -437,6 +439,7 @@ plan_apply(cli_plan *plan, int given)
     case CLI_OPT_CACHE_DIR:
     case CLI_OPT_EXPLAIN:
     case CLI_OPT_REPORT:
+    case CLI_OPT_PROFILE:
     case CLI_OPT_VERSION:
     case CLI_OPT_HELP:
     case CLI_OPT_COUNT: break;

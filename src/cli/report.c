@@ -332,11 +332,35 @@ gbx_cli_report_met(const cli_plan *plan, const gbx_store *store, int status)
     }
 }
 
+/* Stopped by a signal of the user's: which is what was wanted, but not always where. */
+static int
+report_interrupted(const cli_plan *plan, const gbx_store *store, const gbx_trap *trap)
+{
+    const char *slug;
+    const char *const waited = gbx_cli_stacks_waited(store, trap, &slug);
+    const char *fix = NULL;
+    if (!strcmp(slug, "stdin"))
+        fix = gbx_cli_format("%s < /dev/null", gbx_cli_line_command(plan->line, &(cli_edit){0}));
+    gbx_cli_diag(&(cli_diag){
+            .kind = "error",
+            .slug = gbx_trap_slug(trap->code),
+            .message = gbx_cli_format("%s was interrupted by %s", gbx_cli_quote(plan->program),
+                                      gbx_cli_stacks_signal()),
+            .at = report_frames(trap),
+            .why = waited,
+            .fix = fix,
+    });
+    return gbx_cli_stacks_status();
+}
+
 int
-gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap)
+gbx_cli_report_trap(const cli_plan *plan, const gbx_store *store, const gbx_trap *trap)
 {
     bool const deadline = trap->code == GBX_TRAP_DEADLINE, fuel = trap->code == GBX_TRAP_FUEL;
     const char *const program = gbx_cli_quote(plan->program);
+    if (trap->code == GBX_TRAP_CANCELLED && gbx_cli_stacks_signal())
+        return report_interrupted(plan, store, trap);
+    const char *const waited = gbx_cli_stacks_waited(store, trap, NULL);
     gbx_cli_diag(&(cli_diag){
             .kind = "error",
             .slug = gbx_trap_slug(trap->code),
@@ -347,7 +371,7 @@ gbx_cli_report_trap(const cli_plan *plan, const gbx_trap *trap)
                     : fuel ? gbx_cli_format("%s was stopped: %s", program, gbx_trap_text(trap->code))
                            : gbx_cli_format("%s trapped: %s", program, gbx_trap_text(trap->code)),
             .at = report_frames(trap),
-            .why = trap->message,
+            .why = waited ? gbx_cli_format("%s; %s", trap->message, waited) : trap->message,
             .fix = report_trap_fix(plan, trap),
     });
     return gbx_trap_exit_code(trap->code);

@@ -110,7 +110,8 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
         return gbx_trap_exit_code(trap->code);
     } else if (trap->code != GBX_TRAP_NONE) {
         run->ended = gbx_trap_slug(trap->code);
-        status = gbx_cli_report_trap(plan, trap);
+        status = gbx_cli_report_trap(plan, run->guest.store, trap);
+        gbx_cli_stacks_print(&run->guest, trap);
     }
     fflush(stdout);
     run_tell_filtered(plan, run->guest.store);
@@ -150,6 +151,7 @@ gbx_cli_run_call(const cli_plan *plan, cli_guest *guest, gbx_trap *trap, cli_tex
             return gbx_cli_missing(plan, module, guest->linker);
         return gbx_cli_report_error(plan, module, code, &err);
     }
+    gbx_cli_profile_begin(plan, guest);
     if (plan->invoke) return gbx_cli_invoke(plan, guest->instance, module, trap, results);
     gbx_func *const start = gbx_instance_func(guest->instance, "_start");
     const gbx_valtype *types;
@@ -166,8 +168,10 @@ run_call(run_state *run, const cli_plan *plan)
     cli_text results = {0};
     gbx_cli_listen_tell(plan);
     gbx_cli_listen_begin(plan, run->guest.store);
+    gbx_cli_stacks_begin(plan, run->guest.store);
     int const status = gbx_cli_run_call(plan, &run->guest, &trap, &results, &run->ended, &run->clock);
     gbx_cli_clock_lap(&run->clock, CLI_PHASE_RUN);
+    gbx_cli_profile_end(plan);
     if (status != CLI_EXIT_OK) return status;
     fputs(gbx_cli_text_get(&results), stdout);
     return run_outcome(run, plan, &trap);
@@ -242,6 +246,7 @@ gbx_cli_run_plan(const cli_plan *plan, int *number)
     int status = CLI_EXIT_OK;
     *number = 0;
     FILE *const account = gbx_cli_account_open(plan, &status);
+    if (status == CLI_EXIT_OK) status = gbx_cli_profile_open(plan);
     if (status != CLI_EXIT_OK) return status;
     if (plan->explain || account) gbx_cli_clock_begin(&run.clock);
     status = run_all(&run, plan);
@@ -253,8 +258,9 @@ gbx_cli_run_plan(const cli_plan *plan, int *number)
     const char *const ended = run.ended ? run.ended : "exit";
     if (plan->record) status = plan->record(plan, &run.guest, ended, status);
     status = gbx_cli_account_close(account, plan, &run.guest, &run.clock, ended, status);
-    int const ending = gbx_cli_listen_end(status);
-    *number = run.pipe_broke ? SIGPIPE : ending;
+    int const interrupted = gbx_cli_stacks_end(), ending = gbx_cli_listen_end(status);
+    int const stopped = interrupted == SIGQUIT ? 0 : interrupted;
+    *number = run.pipe_broke ? SIGPIPE : stopped ? stopped : ending;
     gbx_cli_guest_release(&run.guest);
     return status;
 }

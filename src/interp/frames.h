@@ -131,6 +131,27 @@ interp_catch(gbx_exec *x, gbx_record *rec, gbx_slot *fp, const u8 *pc)
     };
 }
 
+/* Something was asked for. True: it is to stop. The hint goes first, so that a stop that comes now sets
+ * it again. */
+__attribute__((noinline, cold)) static bool
+interp_is_stopped(gbx_exec *x, const gbx_record *rec, const u8 *pc)
+{
+    u32 const asked = atomic_fetch_and(&x->attention, ~(u32)(GBX_ATTEND_STOP | GBX_ATTEND_SAMPLE));
+    bool const stops = atomic_load(&x->stop) != 0;
+    if (stops) (void)atomic_fetch_or(&x->attention, GBX_ATTEND_STOP);
+    if (asked & GBX_ATTEND_SAMPLE && x->sampled) x->sampled(x, rec, pc);
+    return stops;
+}
+
+/* What this loop runs has called nothing yet; what is around it goes on calling once it is over. */
+static gbx_record *
+interp_calls_nothing(gbx_exec *x)
+{
+    gbx_record *const outer = x->calling;
+    x->calling = NULL;
+    return outer;
+}
+
 /* ---- Compiled code */
 
 #define INTERP_SHUFFLE_SPAN                                                                        \

@@ -163,8 +163,9 @@ static const struct {
 #pragma GCC diagnostic ignored "-Woverride-init"
 #endif
 
-#define INTERP_STOPPED() \
-    GBX_UNLIKELY(atomic_load_explicit(&x->stop, memory_order_relaxed) != 0)
+#define INTERP_STOPPED()                                                            \
+    GBX_UNLIKELY((atomic_load_explicit(&x->attention, memory_order_relaxed) & \
+                  (GBX_ATTEND_STOP | GBX_ATTEND_SAMPLE)) && interp_is_stopped(x, rec, pc))
 #define INTERP_ATTENDED() \
     GBX_UNLIKELY(atomic_load_explicit(&x->attention, memory_order_relaxed) != 0)
 #define CASE(name) L_##name
@@ -518,7 +519,9 @@ calling_host: {
         rec->resume = pc;
         x->frame_count = 0;
         FUEL_OUT
+        x->calling = rec;
         trap = callee->host(x, inst, callee->host_data, args);
+        x->calling = NULL;
         FUEL_IN
         if (GBX_UNLIKELY(trap != GBX_TRAP_NONE)) goto host_trapped;
         mem = interp_mem_of(inst);
@@ -881,7 +884,10 @@ trapped:
 static gbx_trap_code
 interp_loop(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_status status)
 {
-    return x->is_metered ? interp_run_metered(x, rec, fp, status) : interp_run(x, rec, fp, status);
+    gbx_record *const outer = interp_calls_nothing(x);
+    gbx_trap_code const trap = (x->is_metered ? interp_run_metered : interp_run)(x, rec, fp, status);
+    x->calling = outer;
+    return trap;
 }
 
 /* Where high halves stand in the slots that gbx_interp_call is given. */
@@ -975,8 +981,7 @@ gbx_trap_code
 gbx_interp_call(gbx_exec *x, const gbx_func *f, gbx_slot *slots)
 {
     if (!f->code) {
-        x->frame_count = 0;
-        x->frames_total = 0;
+        x->frames_total = x->frame_count = 0;
         return f->has_v128 ? interp_call_host_v(x, f, slots) : f->host(x, NULL, f->host_data, slots);
     }
     gbx_slot *const saved_sp = x->sp;

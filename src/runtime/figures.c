@@ -250,6 +250,12 @@ gbx_runtime_store_wasi_figures(gbx_store *s)
     return &s->figures.wasi;
 }
 
+u64
+gbx_runtime_store_calls(const gbx_store *s)
+{
+    return atomic_load_explicit(&s->figures.calls, memory_order_relaxed);
+}
+
 void
 gbx_runtime_store_figures(const gbx_store *s, gbx_metrics *out)
 {

@@ -108,6 +108,44 @@ frames_begin(frames_stack *s, const gbx_instance *inst)
     s->sp = (u32)inst->globals[0]->value;
 }
 
+/* Under the lock. */
+static void
+frames_find_table(gbx_module *m)
+{
+    if (!m->go_is_known) (void)gbx_wasm_go_find(m->wasm, &m->go);
+    m->go_is_known = true;
+}
+
+go_table
+gbx_runtime_go_table(const gbx_module *m)
+{
+    gbx_module *const found = gbx_runtime_module_mutable(m);
+    (void)pthread_mutex_lock(&found->lock);
+    frames_find_table(found);
+    go_table const table = found->go;
+    (void)pthread_mutex_unlock(&found->lock);
+    return table;
+}
+
+/* GO: cmd/link/internal/wasm/asm.go writeGlobalSec: the third is g. */
+bool
+gbx_runtime_go_look(const gbx_instance *inst, runtime_go *out)
+{
+    frames_stack s = {0};
+    *out = (runtime_go){0};
+    frames_begin(&s, inst);
+    const wasm_module *const w = inst->module;
+    if (!s.m || w->global_count < 3 || w->globals[2].type.type != WASM_I64) return false;
+    *out = (runtime_go){.module = s.m,
+                        .wasm = w,
+                        .table = gbx_runtime_go_table(s.m),
+                        .memory = {inst->memories[0]->base, inst->memories[0]->bytes},
+                        .sp = s.sp,
+                        .g = inst->globals[2]->value,
+                        .is_idle = inst->store->depth == 0};
+    return out->table.func_count != 0;
+}
+
 static bool
 frames_place(const gbx_frame_ref *ref, u64 *budget, gbx_frame *out, go_place *place)
 {
@@ -115,8 +153,7 @@ frames_place(const gbx_frame_ref *ref, u64 *budget, gbx_frame *out, go_place *pl
     const wasm_module *const w = m->wasm;
     if (ref->func_idx < w->imported_funcs || !gbx_runtime_module_ready(m, ref->func_idx)) return false;
     (void)pthread_mutex_lock(&m->lock);
-    if (!m->go_is_known) (void)gbx_wasm_go_find(w, &m->go);
-    m->go_is_known = true;
+    frames_find_table(m);
     bool const is_known = gbx_wasm_go_place(w, &m->go, ref->func_idx, ref->offset, budget, place);
     if (is_known) frames_fill(m, place, out);
     (void)pthread_mutex_unlock(&m->lock);

@@ -25,6 +25,7 @@
 #include "gbx/snapshot.h"
 #include "gbx/unstable/compiled.h"
 #include "gbx/unstable/times.h"
+#include "wasm/gostack.h"
 #include "wasm/module.h"
 
 /* A function type, one per engine for all that are structurally equal. Immutable while referred to. */
@@ -97,6 +98,18 @@ bool gbx_runtime_module_export(const gbx_module *m, size_t idx, gbx_extern_info 
 /* Escaped, "" where the function has no name or memory is short. Kept by the module. */
 const char *gbx_runtime_module_func_name(const gbx_module *m, u32 func_idx);
 const char *gbx_runtime_frame_name(const gbx_frame_ref *frame);
+/* frames.c: what Go's linker left in the module, zeroed where it is no Go program; and what of an
+ * instance the stacks of its goroutines are read from. False: it has not what every Go program has. */
+go_table gbx_runtime_go_table(const gbx_module *m);
+typedef struct runtime_go {
+    gbx_module *module;
+    const wasm_module *wasm;
+    go_table table;
+    go_memory memory; /* good until guest code runs */
+    u64 sp, g;
+    bool is_idle; /* no call runs in its store */
+} runtime_go;
+GBX_MUST_USE bool gbx_runtime_go_look(const gbx_instance *inst, runtime_go *out);
 /* As gbx/unstable/compiled.h says. */
 void gbx_runtime_module_compiled(const gbx_module *m, gbx_compiled *out);
 bool gbx_runtime_module_next_refused(const gbx_module *m, u32 *next, gbx_refused *out);
@@ -189,6 +202,8 @@ figure_add(_Atomic u64 *at, u64 more)
 }
 
 wasi_figures *gbx_runtime_store_wasi_figures(gbx_store *s);
+/* How many outermost calls were made in it: the number of the one that runs, or of the last. */
+u64 gbx_runtime_store_calls(const gbx_store *s);
 void gbx_runtime_store_figures(const gbx_store *s, gbx_metrics *out);
 void gbx_runtime_module_figures(const gbx_module *m, gbx_metrics *out);
 void gbx_runtime_engine_figures(const gbx_engine *e, gbx_metrics *out);

@@ -138,7 +138,7 @@ void
 gbx_runtime_store_cancel(gbx_store *s)
 {
     atomic_store(&s->exec.stop, (u32)GBX_TRAP_CANCELLED);
-    atomic_store(&s->exec.attention, 1);
+    (void)atomic_fetch_or(&s->exec.attention, GBX_ATTEND_STOP);
     gbx_base_os_event_set(atomic_load(&s->stop_fd));
 }
 

@@ -63,7 +63,7 @@ watch_fire(runtime_watch *watch)
     gbx_store *const s = watch->store;
     u32 none = 0;
     (void)atomic_compare_exchange_strong(&s->exec.stop, &none, (u32)GBX_TRAP_DEADLINE);
-    atomic_store(&s->exec.attention, 1);
+    (void)atomic_fetch_or(&s->exec.attention, GBX_ATTEND_STOP);
     gbx_base_os_event_set(atomic_load(&s->stop_fd));
 }
 

@@ -182,6 +182,20 @@ poll_next(poll_wait *p, bool again)
     return next;
 }
 
+/* Stopped: what for. */
+static void
+poll_waited(const poll_wait *p, u64 left)
+{
+    u32 fds = 0;
+    const poll_sub *last = NULL;
+    for (u32 i = 0; i < p->count; i++) {
+        if (p->subs[i].tag == EVENT_CLOCK || (last && last->fd == p->subs[i].fd)) continue;
+        last = &p->subs[i];
+        fds++;
+    }
+    gbx_wasi_waited_poll(p->c, fds, last ? last->fd : 0, last && last->tag == EVENT_FD_READ, left);
+}
+
 static wasi_errno
 poll_until(poll_wait *p)
 {
@@ -196,13 +210,16 @@ poll_until(poll_wait *p)
         u64 const wait = w->clock_sleep && sleeps ? 0
                          : p->wall_clock && left  ? min_u64(left, POLL_RECHECK_NS)
                                                   : left;
-        WASI_TRY(gbx_wasi_wait(p->c->x, p->fds, p->slots, wait, &ready));
+        wasi_errno const e = gbx_wasi_wait(p->c->x, p->fds, p->slots, wait, &ready);
+        if (e == WASI_STOPPED) poll_waited(p, left);
+        if (e) return e;
         if (ready || !left) return WASI_OK;
         if (!sleeps && poll_clock(p) >= next) return WASI_OK;
         if (sleeps) {
             poll_pass(p, left);
-            if (atomic_load(&p->c->x->stop)) return WASI_STOPPED;
-            return WASI_OK;
+            if (!atomic_load(&p->c->x->stop)) return WASI_OK;
+            poll_waited(p, left);
+            return WASI_STOPPED;
         }
     }
 }

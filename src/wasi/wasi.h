@@ -226,4 +226,19 @@ typedef enum wasi_met {
 } wasi_met;
 u32 gbx_wasi_met_bits(const wasi_ctx *w); /* bit 1 << wasi_met */
 
+/* What a guest waited for when it was stopped: waited.c. */
+typedef enum wasi_waited_for {
+#define WASI_WAITED(name, slug, text) WASI_WAITED_##name,
+#include "wasi/waited.def"
+#undef WASI_WAITED
+} wasi_waited_for;
+typedef struct wasi_waited {
+    const char *call; /* static */
+    wasi_waited_for what;
+    i32 fd;       /* -1: none, or several */
+    u64 timer_ns; /* until the timer; UINT64_MAX: there is none */
+    u64 calls;    /* the store's outermost call that was stopped, by its number */
+} wasi_waited;
+const wasi_waited *gbx_wasi_waited_get(const wasi_ctx *w); /* NULL: it never was stopped in a wait */
+
 #endif

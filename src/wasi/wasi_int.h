@@ -278,6 +278,7 @@ struct wasi_ctx {
     u32 scratch_count;
     u64 output_left, disk_left; /* bytes; UINT64_MAX: no bound */
     u32 met; /* 1 << wasi_met */
+    wasi_waited waited;
     wasi_refusal refusals[WASI_REFUSALS_MAX];
     u32 refusal_count;
     wasi_missed missed[WASI_MISSED_MAX]; /* a ring: the last ones */
@@ -313,12 +314,18 @@ typedef struct p1_call {
     gbx_trap_code trap; /* set by the call to end the guest */
 } p1_call;
 
+/* ---- waited.c: a call is stopped in a wait; and before, in a poll of so many descriptors, of which `fd`
+ * is the last, and a timer */
+void gbx_wasi_waited_note(p1_call *c);
+void gbx_wasi_waited_poll(p1_call *c, u32 fds, u32 fd, bool reads, u64 left_ns);
+
 /* How a call ends for the guest that made it. */
 static inline gbx_trap_code
-p1_end(const p1_call *c, wasi_errno e, gbx_slot *slots, bool has_result)
+p1_end(p1_call *c, wasi_errno e, gbx_slot *slots, bool has_result)
 {
     if (e == WASI_STOPPED) {
         u32 const stop = atomic_load(&c->x->stop);
+        gbx_wasi_waited_note(c);
         return stop ? (gbx_trap_code)stop : GBX_TRAP_CANCELLED;
     }
     if (c->trap != GBX_TRAP_NONE) return c->trap;

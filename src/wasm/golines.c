@@ -13,14 +13,14 @@
  * lies in none of them reads as zero; every loop has a bound that does not come from the table:
  * GO_STEPS_MOST, the bits of an index, the length of a body that was validated, or the caller's budget.
  * What comes out is texts and numbers for people. */
-#include "wasm/golines.h"
+#include "wasm/golines_int.h"
 
 #include <string.h>
 
 #include "wasm/fuse.h"
 
-#define GO_FIRST_FUNC 0x1000u /* funcValueOffset */
 #define GO_STEPS_MOST 0x10000u /* entries of a table of values: one for each block at most */
+#define GO_DEPTHS_MOST 256u /* changes of the depth of a stack within one function that are looked at */
 #define GO_INT_BYTES 8u       /* of an int of Go on wasm, in the header */
 
 /* Magic of Go 1.20, two bytes of nothing, the smallest instruction, and the size of a pointer. */
@@ -86,6 +86,13 @@ go_fixed(go_cursor *c, u32 bytes)
     return v;
 }
 
+u64
+gbx_wasm_go_number(const wasm_module *m, const go_table *t, u64 at, u32 bytes)
+{
+    go_cursor c = go_cursor_at(m, t, at);
+    return go_fixed(&c, bytes);
+}
+
 static u32
 go_u32_at(const wasm_module *m, const go_table *t, u64 at)
 {
@@ -107,9 +114,8 @@ go_varint(go_cursor *c)
 
 /* ---- Finding the table */
 
-/* Segments from `first` on that lie one behind the other. */
-static u32
-go_run_end(const wasm_module *m, u32 first)
+u32
+gbx_wasm_go_run_end(const wasm_module *m, u32 first)
 {
     u64 at = m->datas[first].at;
     u32 k = first;
@@ -157,7 +163,7 @@ gbx_wasm_go_find(const wasm_module *m, go_table *out)
             if (!found) break;
             *out = (go_table){.first = k, .end = m->data_count, .at = (u64)seg->at + (u64)(found - bytes)};
             if (go_read_header(m, out)) {
-                out->end = go_run_end(m, k);
+                out->end = gbx_wasm_go_run_end(m, k);
                 return true;
             }
             from = found + 1;
@@ -183,7 +189,7 @@ gbx_wasm_go_find_aligned(const wasm_module *m, go_table *out)
             if (GBX_LIKELY(word != magic)) continue;
             *out = (go_table){.first = k, .end = m->data_count, .at = (u64)seg->at + off};
             if (go_read_header(m, out)) {
-                out->end = go_run_end(m, k);
+                out->end = gbx_wasm_go_run_end(m, k);
                 return true;
             }
         }
@@ -207,18 +213,8 @@ gbx_wasm_go_text(const wasm_module *m, const go_table *t, u64 at, char *buf, siz
 
 /* ---- One function's record (runtime._func) */
 
-enum {
-    GO_FUNC_NAME = 4,
-    GO_FUNC_PCSP = 16,
-    GO_FUNC_PCFILE = 20,
-    GO_FUNC_PCLN = 24,
-    GO_FUNC_UNIT = 32,
-    GO_FUNC_LINE = 36
-};
-
-/* The address of its record; 0: the table does not have it. */
-static u64
-go_find_func(const wasm_module *m, const go_table *t, u32 func_idx)
+u64
+gbx_wasm_go_record(const wasm_module *m, const go_table *t, u32 func_idx)
 {
     u32 const entry = (GO_FIRST_FUNC + (func_idx - m->imported_funcs)) << t->entry_shift;
     u32 low = 0, high = t->func_count; /* entries below `low` are at or below it */
@@ -234,9 +230,8 @@ go_find_func(const wasm_module *m, const go_table *t, u32 func_idx)
     return go_u32_at(m, t, func) == entry ? func : 0;
 }
 
-/* What the table of values at `offset` has for a block; -1: nothing. */
-static i32
-go_value(const wasm_module *m, const go_table *t, u32 offset, u32 block)
+i32
+gbx_wasm_go_value(const wasm_module *m, const go_table *t, u32 offset, u32 block)
 {
     if (offset == 0) return -1;
     go_cursor c = go_cursor_at(m, t, t->values + offset);
@@ -249,6 +244,23 @@ go_value(const wasm_module *m, const go_table *t, u32 offset, u32 block)
         if (block < next) return (i32)value;
     }
     return -1;
+}
+
+i32
+gbx_wasm_go_value_below(const wasm_module *m, const go_table *t, u32 offset, i32 below)
+{
+    i32 best = -1;
+    if (offset == 0) return best;
+    go_cursor c = go_cursor_at(m, t, t->values + offset);
+    u32 value = UINT32_MAX;
+    for (u32 i = 0; i < GO_DEPTHS_MOST; i++) {
+        u32 const delta = go_varint(&c);
+        if (delta == 0 && i != 0) break;
+        value += delta & 1 ? ~(delta >> 1) : delta >> 1;
+        (void)go_varint(&c);
+        if ((i32)value > best && (i32)value < below) best = (i32)value;
+    }
+    return best;
 }
 
 /* ---- From an offset to a block */
@@ -366,26 +378,27 @@ go_block_at(const wasm_module *m, const wasm_code *code, u32 offset, u32 *block)
     return GO_LINE_NEAR;
 }
 
-/* File and line of a block of the function with that record. */
-static void
-go_fill(const wasm_module *m, const go_table *t, u64 func, u32 block, go_line_kind kind, go_place *out)
+void
+gbx_wasm_go_fill(const wasm_module *m, const go_table *t, u64 func, u32 block, go_line_kind kind,
+                 go_place *out)
 {
     i32 line = -1;
     out->kind = kind;
+    out->block = block;
     out->name_at = t->names + go_u32_at(m, t, func + GO_FUNC_NAME);
-    if (kind != GO_LINE_FUNC) line = go_value(m, t, go_u32_at(m, t, func + GO_FUNC_PCLN), block);
+    if (kind != GO_LINE_FUNC) line = gbx_wasm_go_value(m, t, go_u32_at(m, t, func + GO_FUNC_PCLN), block);
     if (line <= 0) {
         out->kind = GO_LINE_FUNC;
         line = (i32)go_u32_at(m, t, func + GO_FUNC_LINE);
         block = 0;
     }
-    i32 const file = go_value(m, t, go_u32_at(m, t, func + GO_FUNC_PCFILE), block);
+    i32 const file = gbx_wasm_go_value(m, t, go_u32_at(m, t, func + GO_FUNC_PCFILE), block);
     u64 const unit = go_u32_at(m, t, func + GO_FUNC_UNIT);
     u32 const text = file < 0 ? UINT32_MAX : go_u32_at(m, t, t->files_of_units + 4 * (unit + (u32)file));
     if (text == UINT32_MAX || line <= 0) out->kind = GO_LINE_NONE;
     else out->file_at = t->files + text;
     out->line = out->kind == GO_LINE_NONE ? 0 : (u32)line;
-    out->stack_bytes = go_value(m, t, go_u32_at(m, t, func + GO_FUNC_PCSP), block);
+    out->stack_bytes = gbx_wasm_go_value(m, t, go_u32_at(m, t, func + GO_FUNC_PCSP), block);
 }
 
 bool
@@ -394,7 +407,7 @@ gbx_wasm_go_place(const wasm_module *m, const go_table *t, u32 func_idx, u32 off
 {
     *out = (go_place){0};
     if (t->func_count == 0 || func_idx < m->imported_funcs) return false;
-    u64 const func = go_find_func(m, t, func_idx);
+    u64 const func = gbx_wasm_go_record(m, t, func_idx);
     if (!func) return false;
     const wasm_code *const code = &m->codes[func_idx - m->imported_funcs];
     u32 block = 0;
@@ -405,7 +418,7 @@ gbx_wasm_go_place(const wasm_module *m, const go_table *t, u32 func_idx, u32 off
         *budget -= bytes;
         kind = go_block_at(m, code, offset, &block);
     }
-    go_fill(m, t, func, block, kind, out);
+    gbx_wasm_go_fill(m, t, func, block, kind, out);
     return true;
 }
 
@@ -418,8 +431,8 @@ gbx_wasm_go_return(const wasm_module *m, const go_table *t, u64 pc, u32 *func_id
     if (func_number < GO_FIRST_FUNC || func_number - GO_FIRST_FUNC >= m->func_count - m->imported_funcs)
         return false;
     *func_idx = (u32)(func_number - GO_FIRST_FUNC) + m->imported_funcs;
-    u64 const func = go_find_func(m, t, *func_idx);
-    if (func) go_fill(m, t, func, block ? block - 1 : 0, GO_LINE_CALL, out);
+    u64 const func = gbx_wasm_go_record(m, t, *func_idx);
+    if (func) gbx_wasm_go_fill(m, t, func, block ? block - 1 : 0, GO_LINE_CALL, out);
     return func != 0;
 }
 

@@ -30,6 +30,7 @@ typedef struct go_place {
     u64 name_at, file_at; /* addresses of texts, for gbx_wasm_go_text; 0: not known */
     u32 line;
     go_line_kind kind;
+    u32 block; /* that was looked up: PC_B, for a call the one before that where it returns */
     i32 stack_bytes; /* of Go's stack that the function has there, without the PC it returns to; -1: it
                         is not known */
 } go_place;

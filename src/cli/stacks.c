@@ -1,0 +1,106 @@
+/* A guest that is interrupted says what it was doing: Ctrl-C, SIGTERM and Ctrl-\ stop it where it stands,
+ * and then its goroutines and what it waited for are printed, as after a trap or a deadline, and the
+ * report is written.
+ *
+ * Preview 1 has no signals, so the guest itself is told nothing. One that listens is asked to end first
+ * (serve.c), but for Ctrl-\. A second signal ends the process at once. What the parent chose to ignore
+ * stays ignored. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include <gbx/goroutine.h>
+
+#include "cli/cli.h"
+
+#define STACKS_LONG_NS UINT64_C(10000000000)
+
+static gbx_store *_Atomic stacks_store;
+static atomic_int stacks_signal; /* the first one that came; 0: none */
+
+static const struct {
+    int number, status;
+    const char *text;
+} stacks_signals[] = {
+        {SIGINT, CLI_EXIT_INTERRUPTED, "Ctrl-C (SIGINT)"},
+        {SIGTERM, CLI_EXIT_TERMINATED, "SIGTERM"},
+        {SIGQUIT, CLI_EXIT_QUIT, "Ctrl-\\ (SIGQUIT)"},
+};
+
+/* Async-signal-safe, as all that it calls. */
+static void
+stacks_on_signal(int number)
+{
+    int first = 0;
+    gbx_store *const store = atomic_load(&stacks_store);
+    if (!store || !atomic_compare_exchange_strong(&stacks_signal, &first, number)) gbx_cli_die_of(number);
+    gbx_store_cancel(store);
+}
+
+void
+gbx_cli_stacks_begin(const cli_plan *plan, gbx_store *store)
+{
+    atomic_store(&stacks_store, store);
+    for (size_t i = 0; i < CLI_LEN(stacks_signals); i++) {
+        int const number = stacks_signals[i].number;
+        struct sigaction old, mine = {.sa_handler = stacks_on_signal};
+        sigemptyset(&mine.sa_mask);
+        if (plan->listener_count && number != SIGQUIT) continue;
+        if (!sigaction(number, NULL, &old) && old.sa_handler != SIG_IGN) sigaction(number, &mine, NULL);
+    }
+}
+
+int
+gbx_cli_stacks_end(void)
+{
+    atomic_store(&stacks_store, NULL);
+    return atomic_load(&stacks_signal);
+}
+
+const char *
+gbx_cli_stacks_signal(void)
+{
+    for (size_t i = 0; i < CLI_LEN(stacks_signals); i++)
+        if (stacks_signals[i].number == atomic_load(&stacks_signal)) return stacks_signals[i].text;
+    return NULL;
+}
+
+int
+gbx_cli_stacks_status(void)
+{
+    for (size_t i = 0; i < CLI_LEN(stacks_signals); i++)
+        if (stacks_signals[i].number == atomic_load(&stacks_signal)) return stacks_signals[i].status;
+    return CLI_EXIT_TRAP;
+}
+
+const char *
+gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char **slug)
+{
+    gbx_waited waited;
+    if (slug) *slug = "";
+    if (!store || (trap->code != GBX_TRAP_DEADLINE && trap->code != GBX_TRAP_CANCELLED)) return NULL;
+    if (!gbx_store_waited(store, trap, &waited)) return "it was computing: it waited for nothing in the host";
+    if (slug) *slug = waited.slug;
+    cli_text t = {0};
+    gbx_cli_text_printf(&t, "it was waiting for %s (%s", waited.text, waited.call);
+    if (waited.fd >= 0) gbx_cli_text_printf(&t, " of descriptor %" PRId32, waited.fd);
+    /* As exact as is of use. */
+    uint64_t const unit = waited.timer_ns >= STACKS_LONG_NS ? STACKS_LONG_NS / 10 : STACKS_LONG_NS / 10000;
+    if (waited.timer_ns != GBX_UNLIMITED)
+        gbx_cli_text_printf(&t, ", due in %s", gbx_cli_format_duration(waited.timer_ns / unit * unit));
+    gbx_cli_text_printf(&t, ")");
+    return gbx_cli_text_get(&t);
+}
+
+void
+gbx_cli_stacks_print(const cli_guest *guest, const gbx_trap *trap)
+{
+    gbx_err err;
+    gbx_go_stacks *stacks = NULL;
+    if (!guest->instance || gbx_go_stacks_new(guest->instance, trap, &stacks, &err)) return;
+    const char *const text = gbx_go_stacks_text(stacks);
+    if (*text) fprintf(stderr, "\n%s", text);
+    fflush(stderr);
+    gbx_go_stacks_release(stacks);
+}
