@@ -101,7 +101,7 @@ static const char *
 invoke_old_go(const gbx_module *module)
 {
     gbx_audit *audit;
-    gbx_audit_info info;
+    gbx_audit_info info = {0};
     if (gbx_audit_new((gbx_module *)(uintptr_t)module, &audit, NULL) != GBX_OK) return NULL;
     gbx_audit_get(audit, &info);
     const char *const version = gbx_cli_format("%s", info.version);

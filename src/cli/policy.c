@@ -313,7 +313,7 @@ policy_head(policy_text *t, const cli_plan *plan, const cli_guest *guest, const 
 {
     static gbx_err err;
     gbx_audit *audit = NULL;
-    gbx_audit_info info;
+    gbx_audit_info info = {0};
     gbx_cli_text_printf(
             &t->file,
             CLI_POLICY_FIRST "\n# what %s used and asked for in one run, which ended with %s%s\n",
