@@ -1,5 +1,5 @@
 /* Goroutines read from the memory of a program that stands still: what is said of a real one, and that nothing is
- * believed of memory that was damaged in ten thousand ways, or of frames that are made up. */
+ * believed of memory that was damaged in hundreds of ways, or of frames that are made up. */
 #include "api/guest.h"
 
 #include <gbx/goroutine.h>
