@@ -104,7 +104,7 @@ invoke_old_go(const gbx_module *module)
     gbx_audit_info info = {0};
     if (gbx_audit_new((gbx_module *)(uintptr_t)module, &audit, NULL) != GBX_OK) return NULL;
     gbx_audit_get(audit, &info);
-    const char *const version = gbx_cli_format("%s", info.version);
+    const char *const version = gbx_cli_format("%s", info.version ? info.version : "");
     gbx_audit_release(audit);
     if (strncmp(version, "go1.", 4) != 0 || strtoul(version + 4, NULL, 10) >= 24) return NULL;
     return gbx_cli_format("it was built with %s, and //go:wasmexport needs go1.24: older releases ignore it",

@@ -145,7 +145,7 @@ policy_escape(const char **p, cli_text *t)
     const char *const from = "\"\\ntr", *const to = "\"\\\n\t\r",
                       *const plain = c ? strchr(from, c) : NULL;
     int const high = c == 'x' ? policy_hex((*p)[0]) : -1, low = high < 0 ? -1 : policy_hex((*p)[1]);
-    char const byte = plain ? to[plain - from] : (char)(high << 4 | low);
+    char const byte = (char)(plain ? to[plain - from] : (high << 4 | low));
     if (!plain && (low < 0 || !byte)) return false;
     if (!plain) *p += 2;
     gbx_cli_text_add(t, &byte, 1);

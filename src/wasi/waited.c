@@ -35,7 +35,7 @@ gbx_wasi_waited_note(p1_call *c)
     wasi_waited *const to = &c->w->waited;
     bool const is_poll = strcmp(c->w->call, "poll_oneoff") == 0;
     to->call = c->w->call;
-    to->calls = gbx_runtime_store_calls(c->x->store);
+    to->calls = c->x->store ? gbx_runtime_store_calls(c->x->store) : 0;
     if (is_poll) return;
     to->fd = -1;
     to->timer_ns = UINT64_MAX;

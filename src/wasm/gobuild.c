@@ -223,7 +223,7 @@ gbx_wasm_go_package(const char *name, u32 len, char *out, u32 cap)
     for (u32 i = 0; i < dot && put < cap; i++) {
         i32 const high = name[i] == '%' && dot - i > 2 ? gobuild_hex(name[i + 1]) : -1;
         i32 const low = high < 0 ? -1 : gobuild_hex(name[i + 2]);
-        out[put++] = low < 0 ? name[i] : (char)(high << 4 | low);
+        out[put++] = (char)(low < 0 ? name[i] : (high << 4 | low));
         if (low >= 0) i += 2;
     }
     return put;

@@ -338,7 +338,7 @@ test_raw(void **state)
     }
     assert_int_equal(gbx_func_call_raw(NULL, values, 1, &trap), GBX_TRAP_HOST);
     assert_int_equal(gbx_func_call_raw(g.func[ADD], values, 1, &trap), GBX_TRAP_HOST);
-    assert_string_equal(trap.message, "called with 1 values, the function has 2 and 1");
+    assert_string_equal(trap.message, "called raw with 1 values, the function takes 2 and gives 1: count must be 2");
     assert_int_equal(gbx_func_call_raw(g.func[ADD], values, 3, &trap), GBX_TRAP_HOST);
     assert_int_equal(gbx_func_call_raw(g.func[ADD], NULL, 2, &trap), GBX_TRAP_HOST);
     gbx_func *const host = g.inst->funcs[0];
