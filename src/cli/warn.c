@@ -155,14 +155,17 @@ warn_dir(const cli_plan *plan, const cli_dir *dir, const char *why, const gbx_st
     } else if (is_whole) {
         const char *const host = gbx_cli_host_path(dir->host, dir->guest, used);
         edit.add = gbx_cli_option_text(
-                CLI_OPT_DIR, gbx_cli_format("%s::%s::%s", host, used, changes ? "rw" : "ro"));
+                CLI_OPT_DIR,
+                gbx_cli_format("%s::%s::%s", host, used, changes && !dir->read_only ? "rw" : "ro"));
         if (gbx_cli_line_find(plan->line, CLI_OPT_CWD) <
             0) /* else it is that of the first grant's name */
             edit.add = gbx_cli_format(
                     "%s %s", edit.add,
                     gbx_cli_option_text(CLI_OPT_CWD, plan->pwd ? plan->pwd : plan->dirs[0].guest));
-        told = gbx_cli_format("it used %s, %s", gbx_cli_quote(used),
-                              changes ? "and changed something there" : "to read");
+        const char *const how = !changes         ? "to read"
+                                : dir->read_only ? "and would have changed something there"
+                                                 : "and changed something there";
+        told = gbx_cli_format("it used %s, %s", gbx_cli_quote(used), how);
         if (strcmp(used, dir->guest) || (!changes && !dir->read_only))
             fix = gbx_cli_line_command(plan->line, &edit);
     }
