@@ -26,6 +26,7 @@ LOGS = "build/check"
 SAN = "address,undefined"
 RELEASE, SANITIZED = "build/release", "build/san-address-undefined"
 SUITE_SECONDS = 1200
+MUTANTS_SECONDS = 2400 # each is a file compiled, programs linked and run
 UNIT_SECONDS = 600
 QUICK = ["build/release", "style", "docs", "unit-release", "cli"]
 SAN_ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
@@ -214,7 +215,7 @@ def suites():
         "unit-san": lambda r, log, n: suite_units(r, log, n, SANITIZED, SAN_ENV),
         "examples": suite_examples,
         "mutants": lambda r, log, n: suite_lines(
-            r, log, ["python3", "tools/mutants.py", *(t.split("/", 1)[1] for t in n)]),
+            r, log, ["python3", "tools/mutants.py", *(t.split("/", 1)[1] for t in n)], MUTANTS_SECONDS),
     }
     for runner in sorted(glob.glob("test/*/run", root_dir=ROOT)):
         name = runner.split("/")[1]
