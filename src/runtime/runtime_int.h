@@ -194,7 +194,7 @@ extern _Thread_local runtime_seat *gbx_runtime_seat_mine __attribute__((tls_mode
 extern _Atomic u64 gbx_runtime_seat_signals; /* how often the host said that it changed handlers */
 
 /* This thread's, with a lane and all else that a call of `s` needs; s says so until another store sits
- * there. NULL: *why says what is missing. Counts the call; each is given back. */
+ * there. False: *why says what is missing. Counts the call; each is given back. */
 GBX_MUST_USE bool gbx_runtime_seat_take(gbx_store *s, const char **why);
 void gbx_runtime_seat_give(gbx_store *s);
 void gbx_runtime_seats_end(runtime_lanes *l); /* they get back what threads have of them */

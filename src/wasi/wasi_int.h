@@ -482,10 +482,11 @@ void gbx_wasi_used_free(wasi_used *u);                 /* NULL is fine, here and
 void gbx_wasi_used_again(wasi_used *u);                /* nothing was used yet */
 void gbx_wasi_used_note(p1_call *c, u32 fd, const wasi_path *p, bool is_dir, bool changes, wasi_errno e);
 
-/* A call named `p` beneath `fd` and ended with `e`. is_dir: what it names is a directory, which was looked
- * into or at. Not of devices. */
 /* What was looked for beneath a granted directory was not there. */
 void gbx_wasi_missed_note(p1_call *c, u32 fd, const wasi_path *p);
+
+/* A call named `p` beneath `fd` and ended with `e`. is_dir: what it names is a directory, which was looked
+ * into or at. Not of devices. */
 static inline void
 used_note(p1_call *c, u32 fd, const wasi_path *p, bool is_dir, bool changes, wasi_errno e)
 {

@@ -149,6 +149,16 @@ go_read_header(const wasm_module *m, go_table *t)
     return is_by_block || first >= GO_FIRST_FUNC;
 }
 
+/* What stands `off` bytes into segment k, where the magic is. */
+static bool
+go_is_table(const wasm_module *m, u32 k, size_t off, go_table *out)
+{
+    *out = (go_table){.first = k, .end = m->data_count, .at = (u64)m->datas[k].at + off};
+    if (!go_read_header(m, out)) return false;
+    out->end = gbx_wasm_go_run_end(m, k);
+    return true;
+}
+
 bool
 gbx_wasm_go_find(const wasm_module *m, go_table *out)
 {
@@ -161,11 +171,7 @@ gbx_wasm_go_find(const wasm_module *m, go_table *out)
             size_t const left = seg->bytes_len - (size_t)(from - bytes);
             const u8 *const found = memmem(from, left, go_magic, sizeof go_magic);
             if (!found) break;
-            *out = (go_table){.first = k, .end = m->data_count, .at = (u64)seg->at + (u64)(found - bytes)};
-            if (go_read_header(m, out)) {
-                out->end = gbx_wasm_go_run_end(m, k);
-                return true;
-            }
+            if (go_is_table(m, k, (size_t)(found - bytes), out)) return true;
             from = found + 1;
         }
     }
@@ -186,12 +192,7 @@ gbx_wasm_go_find_aligned(const wasm_module *m, go_table *out)
         for (size_t off = -seg->at & 7u; off + sizeof magic <= seg->bytes_len; off += sizeof magic) {
             u64 word;
             memcpy(&word, bytes + off, sizeof word);
-            if (GBX_LIKELY(word != magic)) continue;
-            *out = (go_table){.first = k, .end = m->data_count, .at = (u64)seg->at + off};
-            if (go_read_header(m, out)) {
-                out->end = gbx_wasm_go_run_end(m, k);
-                return true;
-            }
+            if (GBX_UNLIKELY(word == magic) && go_is_table(m, k, off, out)) return true;
         }
     }
     *out = (go_table){0};
