@@ -48,11 +48,11 @@ typedef struct gbx_kept {
 /* Thread-safe; NULL is fine. */
 GBX_API void gbx_kept_get(gbx_kept *out);
 
-/* Words for the log of a host that compiles a module, or makes an engine, for each request: `note[compiled-again]:`
- * with the lines `why:`, `fix:` and `see:` in which the command tells its notes, for gbx_text_free. *out is
- * NULL where no module was compiled more often than docs/metrics.md says (`again`), since the start
- * of the process or the last gbx_shutdown. Engines with keep_ms GBX_KEEP_OFF are not looked at. Thread-safe.
- * GBX_NO_MEMORY, GBX_ARGUMENT (no out). */
+/* Words for the log of a host that compiles a module, or makes an engine, for each request:
+ * `note[compiled-again]:` with the lines `why:`, `fix:` and `see:` in which the command tells its notes, for
+ * gbx_text_free. *out is NULL where no module was compiled more often than docs/metrics.md says (`again`),
+ * since the start of the process or the last gbx_shutdown. Engines with keep_ms GBX_KEEP_OFF are not looked
+ * at. Thread-safe. GBX_NO_MEMORY, GBX_ARGUMENT (no out). */
 GBX_API gbx_code gbx_kept_hint(gbx_own char **out, gbx_err *err);
 
 GBX_DECLS_END

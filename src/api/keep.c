@@ -47,8 +47,8 @@ gbx_kept_hint(char **out, gbx_err *err)
             "was compiled %llu times\n"
             "  why: an engine, or a module, is made for each request: that reads all bytes each time, and "
             "compiles again what was not wanted for a while (gbx_engine_opts.keep_ms)\n"
-            "  fix: call gbx_engine_new and gbx_module_compile once and keep both; for each request gbx_store_new "
-            "and gbx_instance_new, which take microseconds\n"
+            "  fix: call gbx_engine_new and gbx_module_compile once and keep both; for each request "
+            "gbx_store_new and gbx_instance_new, which take microseconds\n"
             "  see: glovebox help compiled-again\n",
             (unsigned long long)again.asked, (unsigned long long)again.len, (unsigned long long)again.made);
     *out = words;

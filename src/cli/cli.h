@@ -191,6 +191,8 @@ cli_dialect gbx_cli_dialect_find(const char *name);
 int gbx_cli_dialect_translate(const cli_words *in, int first, cli_command command, cli_words *out);
 /* The nearest option of another runtime that is accepted here, as it is written; NULL: none is near. */
 const char *gbx_cli_dialect_near(const char *name, unsigned *best);
+/* What there is instead of a command of another runtime; NULL: `word` is none. */
+const char *gbx_cli_dialect_command(const char *word);
 /* Index into given[] of the last `id`, -1 when it was not given; and its value, NULL likewise. */
 int gbx_cli_line_find(const cli_line *line, cli_option_id id);
 const char *gbx_cli_line_value(const cli_line *line, cli_option_id id);
