@@ -526,6 +526,11 @@ void gbx_cli_help_explore(FILE *to);
 #define CLI_GO_WRAPPER "go_wasip1_wasm_exec"
 int gbx_cli_go(int argc, char **argv, int first);
 int gbx_cli_gorun(int argc, char **argv, int first);
+/* gotemp.c: the directory `part` ("tmp", "out") of this run, in `parent`, made where it is not there; NULL:
+ * there is no place for it. Called while the process has one thread. _end removes what was made; a run that
+ * does not come to it leaves that to others. */
+const char *gbx_cli_gotemp(const char *parent, const char *part);
+void gbx_cli_gotemp_end(void);
 /* The command that the user gave to the Go tool, with GOWASIRUNTIMEARGS as given; quoted for a shell. */
 const char *gbx_cli_gorun_command(const cli_line *line, const char *args);
 

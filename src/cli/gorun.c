@@ -15,11 +15,9 @@
  * from there to its place when the guest has ended.
  *
  * SAFETY: what the guest left in that directory is opened without following links, and copied only where
- * it is a file; names in it are ours, not the guest's. Temporary directories are emptied by descriptors,
- * never following links.
+ * it is a file; names in it are ours, not the guest's. How its temporary directories end: gotemp.c.
  *
  * GO: cmd/go/internal/test/test.go, run/run.go; testing/testing.go, 1.21 to 1.26. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -31,7 +29,6 @@
 
 #define GORUN_RUNTIME "GOWASIRUNTIME"
 #define GORUN_ARGS    "GOWASIRUNTIMEARGS"
-#define GORUN_DEPTH   200 /* directories below each other that are emptied */
 
 typedef struct gorun_output {
     const char *from; /* what the guest writes */
@@ -140,14 +137,6 @@ gorun_set(gorun_state *s, const char *name, const char *value)
     gbx_cli_words_add(&s->words, gbx_cli_format("--env=%s=%s", name, value), CLI_FROM_WRAPPER);
 }
 
-/* A new directory that ends with the run; NULL where there is no place for one. */
-static const char *
-gorun_new_dir(const gorun_state *s)
-{
-    char *const path = gbx_cli_format("%s/glovebox-XXXXXX", s->temp_name);
-    return mkdtemp(path);
-}
-
 /* True where nobody else can write: then it is the user's own. */
 static bool
 gorun_is_own(const char *path)
@@ -167,7 +156,7 @@ gorun_grant_temp(gorun_state *s)
         gorun_grant_dir(s, s->temp_name, true);
         return;
     }
-    s->temp = gorun_new_dir(s);
+    s->temp = gbx_cli_gotemp(s->temp_name, "tmp");
     if (s->temp) gorun_grant_as(s, s->temp, s->temp_name, true);
 }
 
@@ -259,7 +248,7 @@ gorun_flag_value(const char *word, const char *name)
 static const char *
 gorun_redirect(gorun_state *s, const char *path)
 {
-    if (!s->outputs) s->outputs = gorun_new_dir(s);
+    if (!s->outputs) s->outputs = gbx_cli_gotemp(s->temp_name, "out");
     if (!s->outputs) return NULL;
     gorun_grant_dir(s, s->outputs, true);
     const char *const from = gbx_cli_format("%s/%d", s->outputs, s->move_count);
@@ -377,36 +366,6 @@ gorun_move(const gorun_output *move)
     return ok;
 }
 
-/* Empty the directory `fd`, which is closed. SAFETY: links are removed, never followed; a guest that is
- * gone changes nothing meanwhile. */
-static void
-gorun_empty(int fd, int depth)
-{
-    (void)fchmod(fd, 0700);
-    DIR *const dir = fdopendir(fd);
-    if (!dir) {
-        (void)close(fd);
-        return;
-    }
-    for (const struct dirent *e; (e = readdir(dir));) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !unlinkat(fd, e->d_name, 0))
-            continue;
-        int const below =
-                depth ? openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-        if (below >= 0) gorun_empty(below, depth - 1);
-        (void)unlinkat(fd, e->d_name, AT_REMOVEDIR);
-    }
-    (void)closedir(dir);
-}
-
-static void
-gorun_remove(const char *path)
-{
-    int const fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-    if (fd >= 0) gorun_empty(fd, GORUN_DEPTH);
-    if (path) (void)rmdir(path);
-}
-
 static int
 gorun_finish(const gorun_state *s, int status)
 {
@@ -420,8 +379,7 @@ gorun_finish(const gorun_state *s, int status)
                 .why = strerror(why)});
         status = status ? status : CLI_EXIT_SETUP;
     }
-    gorun_remove(s->outputs);
-    gorun_remove(s->temp);
+    gbx_cli_gotemp_end();
     return status;
 }
 
