@@ -280,8 +280,10 @@ _Noreturn void gbx_cli_die_of(int number);
 
 /* ---- stacks.c: a guest that is interrupted says what it was doing */
 
-/* From now on SIGINT, SIGTERM and SIGQUIT stop the guest of `store`; a second one ends the process. */
+/* From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the guest of `store`; a second one ends the
+ * process. */
 void gbx_cli_stacks_begin(const cli_plan *plan, gbx_store *store);
+void gbx_cli_stacks_on_signal(int number); /* as if that came; async-signal-safe */
 /* No longer; the signal that stopped it, 0: none did. */
 int gbx_cli_stacks_end(void);
 /* What the signal is called by people: "Ctrl-C (SIGINT)". */
