@@ -182,7 +182,7 @@ policy_env(policy_text *t, const cli_plan *plan, const cli_guest *guest)
     for (size_t i = 0; gbx_module_probe(guest->module, i, &probe); i++)
         is_seen = is_seen || (!strcmp(probe.slug, "env") && probe.is_linked);
     size_t const asked_count = gbx_store_env_asked(guest->store, &asked, &is_cut);
-    bool const is_known = is_seen && !is_cut && !gbx_module_entered(guest->module, "environ");
+    bool const is_known = is_seen && !is_cut && !gbx_store_entered(guest->store, "environ");
     policy_section(t, "variables");
     if (!is_known)
         gbx_cli_text_printf(

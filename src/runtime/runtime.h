@@ -126,6 +126,7 @@ void gbx_runtime_module_times(const gbx_module *m, gbx_times *out);
 
 void gbx_runtime_engine_watch(gbx_engine *e, u32 calls);
 void gbx_runtime_probe_get(const gbx_module *m, u32 probe, bool *is_linked, bool *is_entered);
+bool gbx_runtime_store_entered(const gbx_store *s, u32 probe);
 /* Escaped names, the store's. */
 u32 gbx_runtime_store_env_asked(const gbx_store *s, const char *const **names, bool *is_cut);
 u32 gbx_runtime_store_zones_asked(const gbx_store *s, const char *const **names, bool *is_cut);
