@@ -533,6 +533,9 @@ int gbx_cli_gorun(int argc, char **argv, int first);
  * does not come to it leaves that to others. */
 const char *gbx_cli_gotemp(const char *parent, const char *part);
 void gbx_cli_gotemp_end(void);
+/* The same command of the Go tool with `glovebox go exec`, where it started plain glovebox (-exec glovebox);
+ * NULL: it did not. */
+const char *gbx_cli_gorun_instead(const cli_line *line);
 /* The command that the user gave to the Go tool, with GOWASIRUNTIMEARGS as given; quoted for a shell. */
 const char *gbx_cli_gorun_command(const cli_line *line, const char *args);
 

@@ -424,36 +424,66 @@ gorun_other(const char *runtime, int argc, char **argv, int file)
             "unset " GORUN_RUNTIME);
 }
 
-/* The words of the process that started us, where that is the Go tool; else of this one. */
-static void
-gorun_parent_words(cli_text *t)
+/* The words of the process that started us, where that is the Go tool; else false. */
+static bool
+gorun_parent_words(cli_words *w)
 {
-    char bytes[16384];
+    static char bytes[16384];
     const char *const path = gbx_cli_format("/proc/%ld/cmdline", (long)getppid());
     int const fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t const n = fd < 0 ? 0 : read(fd, bytes, sizeof bytes - 1);
     if (fd >= 0) (void)close(fd);
     bytes[n > 0 ? n : 0] = 0;
     const char *const slash = strrchr(bytes, '/');
-    if (strcmp(slash ? slash + 1 : bytes, "go") != 0 || n >= (ssize_t)sizeof bytes - 1) return;
-    gbx_cli_text_printf(t, "go");
-    for (const char *p = bytes + strlen(bytes) + 1; p < bytes + n; p += strlen(p) + 1) {
-        gbx_cli_text_printf(t, " ");
-        gbx_cli_text_quote(t, p);
+    if (strcmp(slash ? slash + 1 : bytes, "go") != 0 || n >= (ssize_t)sizeof bytes - 1) return false;
+    for (const char *p = bytes; p < bytes + n; p += strlen(p) + 1)
+        gbx_cli_words_add(w, w->argc ? p : "go", CLI_FROM_LINE);
+    return true;
+}
+
+static void
+gorun_put_target(cli_text *t)
+{
+    const char *const goos = getenv("GOOS"), *const goarch = getenv("GOARCH");
+    if (goos) gbx_cli_text_printf(t, "GOOS=%s ", gbx_cli_quote(goos));
+    if (goarch) gbx_cli_text_printf(t, "GOARCH=%s ", gbx_cli_quote(goarch));
+}
+
+const char *
+gbx_cli_gorun_instead(const cli_line *line)
+{
+    cli_text t = {0};
+    cli_words w = {0};
+    const char *const self = gbx_cli_real_path("/proc/self/exe");
+    if (line->is_go || !self || !gorun_parent_words(&w) || w.argc < 2) return NULL;
+    gorun_put_target(&t);
+    gbx_cli_text_printf(&t, "go %s -exec %s", gbx_cli_quote(w.argv[1]),
+                        gbx_cli_quote(gbx_cli_format("%s go exec", gbx_cli_quote(self))));
+    bool is_option = true;
+    for (int i = 2; i < w.argc; i++) {
+        const char *const word = w.argv[i], *const name = word + strspn(word, "-");
+        is_option = is_option && *word == '-';
+        if (is_option && !strcmp(name, "exec")) i++;
+        else if (!is_option || strncmp(name, "exec=", 5) != 0)
+            gbx_cli_text_printf(&t, " %s", gbx_cli_quote(word));
     }
+    gbx_cli_text_printf(&t, "\n(the Go tool started glovebox alone, which grants nothing; glovebox go exec\n"
+                            "grants what tests and programs take for granted: glovebox help go-install)");
+    return gbx_cli_text_get(&t);
 }
 
 const char *
 gbx_cli_gorun_command(const cli_line *line, const char *args)
 {
     cli_text t = {0};
-    const char *const goos = getenv("GOOS"), *const goarch = getenv("GOARCH");
-    if (goos) gbx_cli_text_printf(&t, "GOOS=%s ", gbx_cli_quote(goos));
-    if (goarch) gbx_cli_text_printf(&t, "GOARCH=%s ", gbx_cli_quote(goarch));
+    cli_words w = {0};
+    gorun_put_target(&t);
     gbx_cli_text_printf(&t, GORUN_ARGS "=%s ", gbx_cli_quote(args));
-    size_t const len = t.len;
-    gorun_parent_words(&t);
-    if (t.len > len) return gbx_cli_text_get(&t);
+    if (gorun_parent_words(&w)) {
+        for (int i = 0; i < w.argc; i++)
+            gbx_cli_text_printf(&t, "%s%s", i ? " " : "", gbx_cli_quote(w.argv[i]));
+        return gbx_cli_text_get(&t);
+    }
     gbx_cli_text_printf(&t, CLI_GO_WRAPPER);
     for (int i = line->file; i < line->argc; i++)
         gbx_cli_text_printf(&t, " %s", gbx_cli_quote(line->argv[i]));
