@@ -1,9 +1,9 @@
-/* A guest that is interrupted says what it was doing: Ctrl-C, SIGTERM and Ctrl-\ stop it where it stands,
- * and then its goroutines and what it waited for are printed, as after a trap or a deadline, and the
+/* A guest that is interrupted says what it was doing: Ctrl-C, SIGTERM, SIGHUP and Ctrl-\ stop it where it
+ * stands, and then its goroutines and what it waited for are printed, as after a trap or a deadline, and the
  * report is written.
  *
- * Preview 1 has no signals, so the guest itself is told nothing. One that listens is asked to end first
- * (serve.c), but for Ctrl-\. A second signal ends the process at once. What the parent chose to ignore
+ * Preview 1 has no signals, so the guest itself is told nothing. One that listens is asked to end first by
+ * SIGINT and SIGTERM (serve.c). A second signal ends the process at once. What the parent chose to ignore
  * stays ignored. */
 #include <inttypes.h>
 #include <signal.h>
@@ -26,11 +26,12 @@ static const struct {
         {SIGINT, CLI_EXIT_INTERRUPTED, "Ctrl-C (SIGINT)"},
         {SIGTERM, CLI_EXIT_TERMINATED, "SIGTERM"},
         {SIGQUIT, CLI_EXIT_QUIT, "Ctrl-\\ (SIGQUIT)"},
+        {SIGHUP, CLI_EXIT_HANGUP, "the end of its terminal (SIGHUP)"},
 };
 
 /* Async-signal-safe, as all that it calls. */
-static void
-stacks_on_signal(int number)
+void
+gbx_cli_stacks_on_signal(int number)
 {
     int first = 0;
     gbx_store *const store = atomic_load(&stacks_store);
@@ -44,9 +45,9 @@ gbx_cli_stacks_begin(const cli_plan *plan, gbx_store *store)
     atomic_store(&stacks_store, store);
     for (size_t i = 0; i < CLI_LEN(stacks_signals); i++) {
         int const number = stacks_signals[i].number;
-        struct sigaction old, mine = {.sa_handler = stacks_on_signal};
+        struct sigaction old, mine = {.sa_handler = gbx_cli_stacks_on_signal};
         sigemptyset(&mine.sa_mask);
-        if (plan->listener_count && number != SIGQUIT) continue;
+        if (plan->listener_count && (number == SIGINT || number == SIGTERM)) continue;
         if (!sigaction(number, NULL, &old) && old.sa_handler != SIG_IGN) sigaction(number, &mine, NULL);
     }
 }
