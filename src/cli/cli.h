@@ -390,11 +390,12 @@ bool gbx_cli_stub_is(const char *name, const char *module, const char *import);
 void gbx_cli_warn_begin(const cli_plan *plan, gbx_wasi *wasi);
 void gbx_cli_warn(const cli_plan *plan, const gbx_store *store, int status);
 /* The directory of this machine that was most likely meant by a guest's path (without the slash at its
- * beginning), and its name in the guest. False: nothing is found. hints.c. */
+ * beginning), and its name in the guest. `creates`: what is not there is to be made. False: nothing is
+ * found. hints.c. */
 typedef struct cli_guess {
     const char *host, *guest;
 } cli_guess;
-bool gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out);
+bool gbx_cli_guess(const cli_plan *plan, const char *path, bool creates, cli_guess *out);
 /* needs.c: the guest's path lies in the guest's directory `dir`, or is it, both clean; the host's
  * path of a guest's path in the grant of `host` as `guest`. */
 bool gbx_cli_beneath(const char *path, const char *dir);

@@ -384,10 +384,9 @@ dialect_option(dialect_state *s, int *words)
         if (s->at + 1 >= s->in->argc)
             return gbx_cli_usage_error("missing-value",
                                        gbx_cli_format("%s needs a value", gbx_cli_show(word)),
-                                       *row->ours ? gbx_cli_format("it is another runtime's, and stands for %s; the "
-                                                                   "command line ends there",
-                                                                   row->ours)
-                                                  : "the command line ends there",
+                                       gbx_cli_format("%s%s%sthe command line ends there",
+                                                      *row->ours ? "another runtime's, it stands for " : "",
+                                                      row->ours, *row->ours ? "; " : ""),
                                        "glovebox help dialects");
         value = argv[s->at + 1];
         shown = gbx_cli_format("%s %s", word, value);

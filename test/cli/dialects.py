@@ -153,7 +153,7 @@ def peers_groups():
     refused("-W", "timeot=1s", PROBE, slug="unknown-option", say="did you mean -W timeout?")
     refused("-S", "nonsense", PROBE, slug="unknown-option")
     refused("-W", "timeout", PROBE, slug="missing-value")
-    refused("-v", slug="missing-value", say="it is another runtime's, and stands for --dir;")
+    refused("-v", slug="missing-value", say="another runtime's, it stands for --dir;")
     refused("-S", "inherit-env=maybe", PROBE, slug="bad-value")
     refused("-S", "threads", PROBE, slug="no-such-thing", say="one thread")
     expect(Run("-S", "threads=n,http=n,inherit-stdin", PROBE, "args"), 0, silent=True)
