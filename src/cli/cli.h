@@ -507,6 +507,8 @@ int gbx_cli_diff(int argc, char **argv, int first);
  * for a module, on standard error. `make`: the directories above it are to be there. */
 int gbx_cli_cache(int argc, char **argv, int first);
 const char *gbx_cli_cache_dir(bool make);
+/* A run could make it: nothing is made. */
+bool gbx_cli_cache_has_place(void);
 void gbx_cli_cache_explain(const cli_plan *plan, const gbx_module *module);
 
 /* compile.c: the command `compile`, likewise, and its page. */
