@@ -394,11 +394,12 @@ bool gbx_cli_stub_is(const char *name, const char *module, const char *import);
 void gbx_cli_warn_begin(const cli_plan *plan, gbx_wasi *wasi);
 void gbx_cli_warn(const cli_plan *plan, const gbx_store *store, int status);
 /* The directory of this machine that was most likely meant by a guest's path (without the slash at its
- * beginning), and its name in the guest. False: nothing is found. hints.c. */
+ * beginning), and its name in the guest. `creates`: what is not there is to be made. False: nothing is
+ * found. hints.c. */
 typedef struct cli_guess {
     const char *host, *guest;
 } cli_guess;
-bool gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out);
+bool gbx_cli_guess(const cli_plan *plan, const char *path, bool creates, cli_guess *out);
 /* needs.c: the guest's path lies in the guest's directory `dir`, or is it, both clean; the host's
  * path of a guest's path in the grant of `host` as `guest`. */
 bool gbx_cli_beneath(const char *path, const char *dir);
@@ -510,6 +511,8 @@ int gbx_cli_diff(int argc, char **argv, int first);
  * for a module, on standard error. `make`: the directories above it are to be there. */
 int gbx_cli_cache(int argc, char **argv, int first);
 const char *gbx_cli_cache_dir(bool make);
+/* A run could make it: nothing is made. */
+bool gbx_cli_cache_has_place(void);
 void gbx_cli_cache_explain(const cli_plan *plan, const gbx_module *module);
 
 /* compile.c: the command `compile`, likewise, and its page. */

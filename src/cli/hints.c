@@ -12,6 +12,7 @@
  * SAFETY: paths come escaped from the library. One that holds a backslash was escaped or is odd: it is
  * shown, but never looked up and never made part of a command. What is part of one is quoted. */
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,20 +122,22 @@ hints_guess_name(const char *guest, hints_guess *out)
     return matches == 1;
 }
 
-/* A file that is to be created: the directory for it exists. */
+/* A file that is to be created: the directory for it exists. With no PWD and no grant "out" may be "/out",
+ * for which the root is no directory to grant. */
 static bool
 hints_guess_parent(const char *path, const char *guest, hints_guess *out)
 {
     const char *const relative = gbx_cli_hints_parent(path);
     const char *const absolute = gbx_cli_hints_parent(guest);
-    if (strcmp(relative, ".") != 0 && hints_is_dir(relative))
-        return gbx_cli_hints_guess_at(relative, absolute, out);
+    out->is_parent = true;
+    if (hints_is_dir(relative)) return gbx_cli_hints_guess_at(relative, absolute, out);
     return !gbx_cli_hints_is_system(absolute) && hints_is_dir(absolute) &&
            gbx_cli_hints_guess_at(absolute, absolute, out);
 }
 
+/* `creates`: what is not there is to be made. */
 static bool
-hints_guess_host(const cli_plan *plan, const char *path, hints_guess *out)
+hints_guess_host(const cli_plan *plan, const char *path, bool creates, hints_guess *out)
 {
     const char *const guest = gbx_cli_guest_path(path);
     *out = (hints_guess){.host = "", .guest = guest, .guest_path = guest, .found = ""};
@@ -148,7 +151,7 @@ hints_guess_host(const cli_plan *plan, const char *path, hints_guess *out)
     const char *const beside = gbx_cli_format("%s/%s", gbx_cli_hints_parent(plan->program), path);
     out->is_beside = gbx_cli_hints_guess_at(beside, guest, out);
     return out->is_beside || hints_guess_name(guest, out) ||
-           hints_guess_parent(path, guest, out);
+           (creates && hints_guess_parent(path, guest, out));
 }
 
 /* ---- the notes ---- */
@@ -157,7 +160,9 @@ void
 gbx_cli_hints_add(hints_list *list, hint const *h)
 {
     for (int i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i].key, h->key) != 0) continue;
+        const char *const before = list->items[i].searched;
+        bool const is_search = before && h->searched && !strcmp(before, h->searched);
+        if (!is_search && strcmp(list->items[i].key, h->key) != 0) continue;
         list->items[i].more++;
         return;
     }
@@ -248,11 +253,28 @@ hints_why_missing(const cli_plan *plan, const char *there, bool is_argv0)
     return gbx_cli_format("no directory is granted, and a guest sees only what is%s", there);
 }
 
+/* Under the Go tool names are those of this machine: what is not there either is not there for a native
+ * program, which goes on. Many look for a file of settings in all directories above. */
+static bool
+hints_is_absent_here(const cli_plan *plan, const hints_guess *guess)
+{
+    struct stat st;
+    return plan->line->is_go && guess->guest_path && lstat(guess->guest_path, &st) && errno == ENOENT;
+}
+
+static const char *
+hints_name(const char *path)
+{
+    const char *const slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 static void
 hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
 {
     hints_guess guess;
-    bool const found = hints_guess_host(plan, r->path, &guess);
+    bool const found = hints_guess_host(plan, r->path, r->changes, &guess);
+    if (!found && !r->changes && hints_is_absent_here(plan, &guess)) return;
     const char *const fix = guess.guest ? hints_fix_missing(plan, &guess, found) : NULL;
     /* Without a working directory, what was asked for may have been relative: shown as it came. */
     bool const rooted = (plan->pwd || plan->dir_count) && guess.guest_path;
@@ -261,10 +283,13 @@ hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
     bool const idle = !strcmp(r->path, ".") && !strcmp(r->call, "path_filestat_get");
     bool const is_argv0 = !strcmp(r->path, plan->argv0) || (found && guess.is_beside);
     const char *const there =
-            found ? gbx_cli_format("; %s exists here", gbx_cli_quote(guess.found)) : "";
+            found ? gbx_cli_format("; %s%s%s", guess.is_parent ? "it would be made in " : "",
+                                   gbx_cli_quote(guess.found), guess.is_parent ? "" : " exists here")
+                  : "";
     hint const h = {
             .rank = found && !idle ? HINTS_FOUND : HINTS_NOT_FOUND,
             .key = fix ? fix : shown,
+            .searched = found || r->changes ? NULL : hints_name(shown),
             .diag =
                     {
                             .slug = is_argv0 ? "argv0-path" : "missing-preopen",
@@ -497,10 +522,10 @@ gbx_cli_is_probe(const char *path)
 }
 
 bool
-gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out)
+gbx_cli_guess(const cli_plan *plan, const char *path, bool creates, cli_guess *out)
 {
     hints_guess guess;
-    if (!hints_guess_host(plan, path, &guess)) return false;
+    if (!hints_guess_host(plan, path, creates, &guess)) return false;
     *out = (cli_guess){guess.host, guess.guest};
     return true;
 }

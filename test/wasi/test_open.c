@@ -216,6 +216,8 @@ test_descriptor_minus_one(void **state)
     rig *const r = *state;
     u64 const no = 0xffffffff;
     FAILS(r, NOENT, "path_open", no, 1, P(r, "data/in"), 0, 0, 0, 0, RIG_OUT);
+    assert_false(gbx_wasi_refusals(r->w, &(u32){0})[0].changes);
+    FAILS(r, PERM, "path_open", no, 1, P(r, "data/in"), OFLAG_CREAT, 0, 0, 0, RIG_OUT);
     FAILS(r, PERM, "path_open", no, 1, P(r, "data/out"), OFLAG_CREAT, 0, 0, 0, RIG_OUT);
     FAILS(r, PERM, "path_open", no, 1, P(r, "data/out"), OFLAG_TRUNC, 0, 0, 0, RIG_OUT);
     FAILS(r, NOENT, "path_filestat_get", no, 1, P(r, "data"), RIG_OUT);
@@ -236,6 +238,7 @@ test_descriptor_minus_one(void **state)
         assert_string_equal(got[i].call, want[i].call);
         assert_string_equal(got[i].path, want[i].path);
         assert_string_equal(got[i].reason, "no grant matches");
+        assert_int_equal(got[i].changes, strcmp(want[i].path, "data") != 0); /* one that changes does for all */
     }
     FAILS(r, BADF, "path_open", 0xfffffffe, 1, P(r, "x"), 0, 0, 0, 0, RIG_OUT);
     FAILS(r, BADF, "fd_readdir", no, RIG_BUF, 64, 0, RIG_OUT);
