@@ -183,7 +183,7 @@ gostack_find_names(go_world *w)
 }
 
 void
-gbx_wasm_go_world_find(const wasm_module *m, const go_table *t, go_world *out)
+gbx_wasm_go_world_lines(const wasm_module *m, const go_table *t, go_world *out)
 {
     *out = (go_world){.m = m, .t = t, .before = *t};
     if (t->func_count == 0) return;
@@ -194,7 +194,13 @@ gbx_wasm_go_world_find(const wasm_module *m, const go_table *t, go_world *out)
     for (const go_layout *l = go_layouts; l < GBX_END(go_layouts); l++)
         if (out->minor >= l->first && out->minor <= l->last) out->layout = l;
     gostack_find_inlined(out);
-    gostack_find_names(out);
+}
+
+void
+gbx_wasm_go_world_find(const wasm_module *m, const go_table *t, go_world *out)
+{
+    gbx_wasm_go_world_lines(m, t, out);
+    if (t->func_count) gostack_find_names(out);
 }
 
 /* ---- runtime.allgs: a slice whose three words allgadd loads by its address:

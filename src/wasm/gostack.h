@@ -79,6 +79,8 @@ typedef struct go_goroutine {
 
 /* Of a module that has the table. */
 void gbx_wasm_go_world_find(const wasm_module *m, const go_table *t, go_world *out);
+/* The same, for gbx_wasm_go_expand alone. */
+void gbx_wasm_go_world_lines(const wasm_module *m, const go_table *t, go_world *out);
 /* Look for runtime.allgs in the body of allgadd, which is ready. */
 void gbx_wasm_go_world_allgs(go_world *w);
 
