@@ -479,6 +479,9 @@ void gbx_cli_profile_end(const cli_plan *plan);
 
 /* Print the goroutines of a Go program that ended so. */
 void gbx_cli_stacks_print(const cli_guest *guest, const gbx_trap *trap);
+/* What was printed, as a member of a JSON object, behind others; nothing where nothing was. */
+void gbx_cli_stacks_account(FILE *to);
+void gbx_cli_stacks_release(void);
 
 /* Of all the memories of an instance. */
 uint64_t gbx_cli_memory_hash(const gbx_instance *instance);
