@@ -15,7 +15,7 @@
 
 #define PROFILE_NAME_SHOWN 400u
 #define PROFILE_NONE UINT64_MAX /* a frame that is none */
-#define PROFILE_STEPS ((u64)1 << 28)
+#define PROFILE_STEPS ((u64)1 << 26)
 #define PROFILE_WALK_BYTES ((u64)256 << 20)
 
 /* ---- Bytes */

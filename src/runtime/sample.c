@@ -3,21 +3,22 @@
  * Stacks that are alike are counted together, in a table whose memory is reserved when the profile begins
  * and touched as it fills. When it is full, ticks are counted as lost.
  *
- * The handler may find its thread anywhere: in the guest, in us, in a handler for faults, in the middle of a sample
- * that the interpreter takes. It reads:
+ * The handler may find its thread anywhere: in the guest, in us, in a handler for faults, in the middle of a
+ * sample that the interpreter takes. It reads:
  *
- *   - fields of the store's exec, when the store's call is this thread's; which of the guest's parts is the innermost
- *     follows from where their records lie, one behind the other on the guest's stack;
- *   - the native stack, the part that is shown, and the code that return addresses on it belong to, of the module
- *     whose instance runs: it cannot go away meanwhile, as others may;
- *   - the guest's memory, between base and bytes. All of that is accessible: memory is committed before `bytes`
- *     says so, and none is hidden while calls run.
+ *   - fields of the store's exec, when the store's call is this thread's; which of the guest's parts is the
+ *     innermost follows from where their records lie, one behind the other on the guest's stack;
+ *   - the native stack, the part that is shown, and the code that return addresses on it belong to, of the
+ *     module whose instance runs: it cannot go away meanwhile, as others may;
+ *   - the guest's memory, between base and bytes. All of that is accessible: memory is committed before
+ *     `bytes` says so, and none is hidden while calls run.
  *
  * SAFETY: none of it is believed. What a guest makes of its memory, and a module of its tables, costs
  * SAMPLE_STEPS at most: a sample must end long before the next one is due.
  *
- * PERF: bench/profile. A sample takes some 2,000 instructions, on account of what is remembered: of code by return
- * address, of Go's stacks by pc. */
+ * PERF: bench/profile. Where each stack is a new one of 90 frames a sample takes 7,000 to 60,000 cycles, the
+ * more the more memory is touched first: at 100 Hz 0.3 % of a processor at most. What is remembered makes it
+ * so: code by return address, Go's frames by pc. */
 #include "runtime/sample.h"
 
 #include <errno.h>
@@ -88,7 +89,8 @@ static _Thread_local runtime_profile *sample_mine __attribute__((tls_model("init
 
 /* ---- The table
  *
- * PERF: what is touched first costs more than all else of a sample, so that stacks stand behind each other. */
+ * PERF: what is touched first costs more than all else of a sample, so that stacks stand behind each
+ * other. */
 
 static u64
 sample_hash(const u64 *frames, u32 count, u32 module)
@@ -123,6 +125,14 @@ sample_add(runtime_profile *p, u32 module, const u64 *frames, u32 count, bool is
     memcpy(p->pool + p->pool_len, frames, count * sizeof *frames);
     p->pool_len += count;
     *at = p->slot_count;
+}
+
+/* Ticks in which the guest was not to be seen. */
+static void
+sample_add_unseen(runtime_profile *p, u64 ticks)
+{
+    static const u64 none = 0;
+    sample_add(p, 0, &none, 0, false, ticks);
 }
 
 /* ---- The guest's frames, innermost first */
@@ -351,7 +361,7 @@ sample_take(runtime_profile *p, const void *context, u64 ticks)
     if (e) s.inst = x->native.inst;
     if (e) s.module = sample_module_of(p, s.inst);
     if (e && !s.module) {
-        sample_add(p, 0, NULL, 0, false, ticks);
+        sample_add_unseen(p, ticks);
     } else if (e && e == running && sample_in_code(&s, context, ticks)) {
         return;
     } else if (e) {
@@ -411,8 +421,8 @@ sample_install(void)
     return ok;
 }
 
-/* A tick may still be on its way to a thread of ours: the signal is ignored where nobody was before, since its
- * default is death. A handler that the host has put in place of ours meanwhile stays. */
+/* A tick may still be on its way to a thread of ours: the signal is ignored where nobody was before, since
+ * its default is death. A handler that the host has put in place of ours meanwhile stays. */
 static void
 sample_uninstall(void)
 {
@@ -526,7 +536,7 @@ gbx_runtime_profile_end(runtime_profile *p)
     p->lasted_ns = gbx_base_os_now_ns() - p->from_ns;
     p->store->exec.sampled = NULL;
     p->store = NULL;
-    if (p->wanted) sample_add(p, 0, NULL, 0, false, p->wanted);
+    if (p->wanted) sample_add_unseen(p, p->wanted);
     p->wanted = 0;
 }
 

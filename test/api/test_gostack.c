@@ -106,6 +106,24 @@ test_sleeping(void **state)
     sleeper_close(&s);
 }
 
+/* More goroutines than are kept. */
+static void
+test_many(void **state)
+{
+    (void)state;
+    sleeper s;
+    guest_world *const w = &s.w;
+    gbx_go_stacks *stacks;
+    gbx_goroutine g;
+    sleeper_run(&s, "many");
+    GUEST_OK(gbx_go_stacks_new(s.instance, &s.trap, &stacks, &w->err));
+    assert_int_equal(gbx_go_stacks_count(stacks), 256);
+    assert_true(gbx_go_stacks_get(stacks, 255, &g));
+    assert_string_equal(g.state, "chan receive");
+    gbx_go_stacks_release(stacks);
+    sleeper_close(&s);
+}
+
 /* A backtrace says the same as the stack of the goroutine that ran, functions that were inlined among it: those
  * have the code of the one that they stand in. */
 static void
@@ -235,6 +253,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_sleeping),
+            cmocka_unit_test(test_many),
             cmocka_unit_test(test_inlined),
             cmocka_unit_test(test_damaged),
             cmocka_unit_test(test_arguments),

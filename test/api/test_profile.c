@@ -15,12 +15,12 @@
 
 static const char burner[] =
         "(module (memory 1)"
-        "  (func $inner (param i32) (result i32) (local i32)"
+        "  (func $inner<&> (param i32) (result i32) (local i32)"
         "    (loop $l (local.set 1 (i32.add (i32.mul (local.get 1) (i32.const 31)) (local.get 0)))"
         "      (i32.store (i32.const 8) (local.get 1))"
         "      (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))"
         "    (local.get 1))"
-        "  (func $outer (export \"burn\") (param i32) (result i32) (i32.add (call $inner (local.get 0)) (i32.const 1)))"
+        "  (func $outer (export \"burn\") (param i32) (result i32) (i32.add (call $inner<&> (local.get 0)) (i32.const 1)))"
         "  (func (export \"boom\") unreachable))";
 
 static uint64_t
@@ -82,6 +82,7 @@ check_written(const gbx_profile *p, const char *const names[])
     assert_memory_equal(pprof.bytes, "\x1f\x8b\x08", 3);
     assert_memory_equal(svg.bytes, "<?xml", 5);
     assert_true(file_has(&svg, "</svg>"));
+    assert_false(file_has(&svg, "inner<") || file_has(&svg, "<&"));
     for (; *names; names++) {
         if (!file_has(&pprof, *names) || !file_has(&svg, *names)) fail_msg("%s is not there:\n%s", *names, svg.bytes);
     }
@@ -117,7 +118,7 @@ static void
 test_use(void **state)
 {
     (void)state;
-    static const char *const names[] = {"inner", "outer", NULL};
+    static const char *const names[] = {"inner", "outer", NULL}; /* and &lt;&amp;&gt; in a drawing */
     for (gbx_tier_mode tier = GBX_TIER_AUTO; tier <= GBX_TIER_EAGER; tier++) {
         guest_world world, *const w = &world;
         uint64_t taken, lost;
@@ -137,6 +138,39 @@ test_use(void **state)
             gbx_profile_release(p);
         }
     }
+}
+
+/* Compiled code calls the host, which calls back what only the interpreter can run: that is where the time goes. */
+static const char mixed[] =
+        "(module (import \"h\" \"f\" (func $h)) (func $outer (export \"outer\") (call $h))"
+        "  (func $vector (export \"burn\") (param i32) (result i32) (local v128)"
+        "    (loop $l (local.set 1 (i32x4.add (local.get 1) (v128.const i32x4 1 2 3 4)))"
+        "      (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))"
+        "    (i32x4.extract_lane 0 (local.get 1))))";
+
+static gbx_trap_code
+burn_back(gbx_caller *caller, void *data, const gbx_val *args, gbx_val *results)
+{
+    (void)args;
+    (void)results;
+    burn(data, gbx_caller_instance(caller));
+    return GBX_TRAP_NONE;
+}
+
+static void
+test_mixed(void **state)
+{
+    (void)state;
+    guest_world world, *const w = &world;
+    open_tier(w, GBX_TIER_EAGER);
+    GUEST_OK(gbx_linker_define_func(w->linker, "h", "f", NULL, 0, NULL, 0, burn_back, w, &w->err));
+    gbx_instance *const i = guest_instance(w, mixed);
+    gbx_profile *const p = begun(w, 1000);
+    assert_int_equal(guest_call(w, i, "outer", NULL, 0, NULL), GBX_TRAP_NONE);
+    gbx_profile_end(p);
+    check_written(p, (const char *const[]){"vector", NULL});
+    gbx_profile_release(p);
+    guest_close(w);
 }
 
 /* ---- What an embedder can do wrong, and what the system may refuse */
@@ -482,7 +516,8 @@ put(table *t, uint64_t v, unsigned bytes)
     for (unsigned i = 0; i < bytes; i++) t->bytes[t->len++] = (uint8_t)(v >> 8 * i);
 }
 
-/* A pclntab in which every function has a table of ENTRIES depths of its stack, none of which leads anywhere. */
+/* A pclntab in which every function has a table of ENTRIES depths of its stack, none of which leads anywhere, and
+ * which is that of the calls inlined there, too: each stands in itself. */
 static table
 table_make(void)
 {
@@ -516,7 +551,7 @@ table_make(void)
     }
     put(&t, 0x1000 + FUNCS, 4);
     for (unsigned i = 0; i < FUNCS; i++) {
-        uint32_t const words[] = {0x1000 + i, at[i % 4], 0, 0, 4, 4, 4, 0xff, 0, 1, 0xff00ffff & ~0x100u};
+        uint32_t const words[] = {0x1000 + i, at[i % 4], 4, 0, 4, 4, 4, 0xff, 0, 1, 0xff00feff};
         for (unsigned k = 0; k < 11; k++) put(&t, words[k], 4);
     }
     return t;
@@ -564,29 +599,39 @@ static const char hostile_head[] =
         "(func (export \"host\") (call $lie) (call $h) (call $h))"
         "(func (export \"stop\") (call $deep (i32.const 9)) unreachable)";
 
-/* A module; that seems to be Go's, of a release whose layouts are known. */
+/* A module; that seems to be Go's, of a release of so long a name. */
 static gbx_bytes
-hostile_bytes(bool is_go)
+hostile_bytes(bool is_go, const char *version)
 {
     table const t = table_make();
-    char *const text = malloc(sizeof hostile_head + 4 * t.len + 64);
+    char *const text = malloc(sizeof hostile_head + 4 * (t.len + 0x8000) + 4096);
     assert_non_null(text);
     size_t len = (size_t)sprintf(text, "%s", hostile_head);
     if (is_go) {
         len += (size_t)sprintf(text + len, "(data (i32.const %d) \"", TABLE_AT);
         for (size_t i = 0; i < t.len; i++) len += (size_t)sprintf(text + len, "\\%02x", t.bytes[i]);
+        len += (size_t)sprintf(text + len, "\")(data (i32.const 0x8fb00) \"\\00\\00\\01\\00\\00\\00\\00\\00"
+                                           "\\48\\00\\01\\00\\00\\00\\00\\00");
+        /* runtime.firstmoduledata; and calls that stand in a block as far behind as can be. */
+        for (unsigned i = 0; i < 100; i++) len += (size_t)sprintf(text + len, "\\00\\80\\08\\00");
+        len += (size_t)sprintf(text + len, "\")(data (i32.const 0x88000) \"");
+        for (unsigned i = 0; i < 0x7000; i++) len += (size_t)sprintf(text + len, "\\e9");
         len += (size_t)sprintf(text + len, "\")");
     }
     sprintf(text + len, ")");
     gbx_bytes b = guest_wat(text);
-    static const char producers[] = "\0\x20\x09producers\1\x08language\1\2Go\x06go1.26";
-    uint8_t *const data = realloc((void *)(uintptr_t)b.data, b.len + sizeof producers);
+    char producers[160];
+    int const more = snprintf(producers, sizeof producers, "0S%cproducers%c%clanguage%c%cGo%c%s", 9, 1, 8, 1, 2,
+                              (int)strlen(version), version);
+    assert_in_range(more, 2, 127);
+    producers[0] = 0;
+    producers[1] = (char)(more - 2);
+    uint8_t *const data = realloc((void *)(uintptr_t)b.data, b.len + (size_t)more);
     assert_non_null(data);
-    memcpy(data + b.len, producers, sizeof producers - 1);
-    data[b.len + 1] = (uint8_t)(sizeof producers - 3);
+    memcpy(data + b.len, producers, (size_t)more);
     free(text);
     free(t.bytes);
-    return (gbx_bytes){data, b.len + sizeof producers - 1};
+    return (gbx_bytes){data, b.len + (size_t)more};
 }
 
 static gbx_trap_code
@@ -598,6 +643,10 @@ call_back(gbx_caller *caller, void *data, const gbx_val *args, gbx_val *results)
     (void)args;
     (void)results;
     gbx_instance *const i = gbx_caller_instance(caller);
+    gbx_go_stacks *stacks;
+    gbx_err err;
+    gbx_code const code = gbx_go_stacks_new(i, NULL, &stacks, &err); /* a call is running */
+    assert_true(code == GBX_STATE || code == GBX_UNSUPPORTED);
     assert_int_equal(gbx_func_call(gbx_instance_func(i, "spin"), &n, 1, NULL, 0, &trap), GBX_TRAP_NONE);
     assert_int_equal(gbx_func_call(gbx_instance_func(i, "stop"), NULL, 0, NULL, 0, &trap), GBX_TRAP_UNREACHABLE);
     return GBX_TRAP_NONE;
@@ -667,7 +716,7 @@ static void
 hostile(gbx_tier_mode tier, bool is_go, long pause_ns)
 {
     guest_world world, *const w = &world;
-    gbx_bytes const bytes = hostile_bytes(is_go), other = guest_wat(burner);
+    gbx_bytes const bytes = hostile_bytes(is_go, "go1.26"), other = guest_wat(burner);
     gbx_module *m;
     gbx_instance *i;
     hammer h;
@@ -707,6 +756,33 @@ hostile(gbx_tier_mode tier, bool is_go, long pause_ns)
     free((void *)(uintptr_t)other.data);
 }
 
+/* What a module says of its release is not believed to be short. */
+static void
+test_version(void **state)
+{
+    (void)state;
+    char version[97];
+    memset(version, 'x', sizeof version - 1);
+    version[sizeof version - 1] = 0;
+    guest_world world, *const w = &world;
+    gbx_bytes const bytes = hostile_bytes(true, version);
+    gbx_module *m;
+    gbx_instance *i;
+    gbx_go_stacks *stacks;
+    guest_open(w, NULL);
+    GUEST_OK(gbx_linker_define_func(w->linker, "h", "f", NULL, 0, NULL, 0, call_back, NULL, &w->err));
+    GUEST_OK(gbx_module_compile(w->engine, bytes, NULL, &m, &w->err));
+    GUEST_OK(gbx_instance_new(w->store, m, w->linker, &i, &w->trap, &w->err));
+    GUEST_OK(gbx_go_stacks_new(i, NULL, &stacks, &w->err));
+    assert_int_equal(gbx_go_stacks_count(stacks), 0);
+    assert_string_equal(gbx_go_stacks_text(stacks),
+                        "other goroutines are not shown: where this release of Go keeps them is not known\n");
+    gbx_go_stacks_release(stacks);
+    gbx_module_release(m);
+    free((void *)(uintptr_t)bytes.data);
+    guest_close(w);
+}
+
 static void
 test_hostile(void **state)
 {
@@ -722,6 +798,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_use),       cmocka_unit_test(test_misuse),
+            cmocka_unit_test(test_mixed),     cmocka_unit_test(test_version),
             cmocka_unit_test(test_full_disk), cmocka_unit_test(test_no_memory),
             cmocka_unit_test(test_store_first), cmocka_unit_test(test_signal),
             cmocka_unit_test(test_threads),   cmocka_unit_test(test_lent),

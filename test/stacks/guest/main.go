@@ -82,6 +82,11 @@ func main() {
 		println(around(len(os.Args), os.Args[1] == "napped")) // inlined
 	case "spin":
 		(&server{}).spin() // called
+	case "many":
+		for i := 0; i < 400; i++ {
+			go receive(c)
+		}
+		time.Sleep(time.Hour)
 	case "sleep":
 		time.Sleep(time.Hour) // sleep
 	case "stdin":
