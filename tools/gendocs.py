@@ -131,7 +131,8 @@ KINDS = {"AS": "`{ours} VALUE`", "FLAG": "`{ours}`", "MOUNT": "`--dir`, as HOST:
          "YES": "always y; n is refused: {words}", "NO": "always n; y is refused: {words}", "MODE": "`{ours}`",
          "GROUP": "keys below", "EXPORT": "`{ours}` with the word behind FILE", "HOLDS": "always so",
          "HOLDS_VALUE": "always so", "VOID": "no meaning here, which is said: {words}",
-         "VOID_VALUE": "no meaning here, which is said: {words}", "NEVER": "refused: {words}"}
+         "PROFILER": "perfmap and jitdump: `--jit-symbols perf`; ours: `--profile`; "
+         "others are refused: {words}", "VOID_VALUE": "no meaning here, which is said: {words}", "NEVER": "refused: {words}"}
 
 
 def dialects():
@@ -146,6 +147,9 @@ def dialects():
             "are keys of `-W`.", "", "| group | key | here |", "|---|---|---|"]
     for group, key, kind, ours, words in rows("src/cli/peers.def", "CLI_PEER_KEY"):
         out.append(f"| `-{group}` | `{key}` | {cell(KINDS[kind].format(ours=ours, words=words))} |")
+    out += ["", "## Commands", "", "| whose | command | instead |", "|---|---|---|"]
+    for whose, word, instead in rows("src/cli/peers.def", "CLI_PEER_COMMAND"):
+        out.append(f"| {whose} | `{word}` | {cell(instead)} |")
     return out
 
 

@@ -14,6 +14,7 @@
 #define GBX_KEEP_H
 
 #include "gbx/base.h"
+#include "gbx/error.h"
 
 GBX_DECLS_BEGIN
 
@@ -38,11 +39,21 @@ typedef struct gbx_kept {
                                  compiled */
     uint64_t modules_dropped; /* that were kept and are freed */
     uint64_t engines_dropped;
+    uint64_t modules_compiled_again; /* compiled in full, although this process had compiled the same before:
+                                        for other options, for two engines at once, or too long ago to be
+                                        kept */
 } gbx_kept;
 #define GBX_KEPT_INIT GBX_SIZED(gbx_kept)
 
 /* Thread-safe; NULL is fine. */
 GBX_API void gbx_kept_get(gbx_kept *out);
+
+/* Words for the log of a host that compiles a module, or makes an engine, for each request:
+ * `note[compiled-again]:` with the lines `why:`, `fix:` and `see:` in which the command tells its notes, for
+ * gbx_text_free. *out is NULL where no module was compiled more often than docs/metrics.md says (`again`),
+ * since the start of the process or the last gbx_shutdown. Engines with keep_ms GBX_KEEP_OFF are not looked
+ * at. Thread-safe. GBX_NO_MEMORY, GBX_ARGUMENT (no out). */
+GBX_API gbx_code gbx_kept_hint(gbx_own char **out, gbx_err *err);
 
 GBX_DECLS_END
 

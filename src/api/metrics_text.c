@@ -185,6 +185,8 @@ static const metrics_row metrics_kept_rows[] = {
                      "modules that were kept and are freed"),
         METRICS_KEPT(engines_dropped, COUNTER, "gbx_process_engines_dropped_total", NUMBER,
                      "engines that were kept and are freed"),
+        METRICS_KEPT(modules_compiled_again, COUNTER, "gbx_process_modules_compiled_again_total", NUMBER,
+                     "compilations of bytes that the process had compiled before, and did not keep"),
 };
 #undef METRICS_KEPT
 

@@ -32,6 +32,14 @@ gbx_module_entered(const gbx_module *module, const char *slug)
     return false;
 }
 
+bool
+gbx_store_entered(const gbx_store *store, const char *slug)
+{
+    for (u32 i = 0; store && slug && i < WASM_PROBE_COUNT; i++)
+        if (gbx_runtime_store_entered(store, i) && !strcmp(gbx_wasm_probe_slugs[i], slug)) return true;
+    return false;
+}
+
 size_t
 gbx_store_env_asked(const gbx_store *store, const char *const **names, bool *is_cut)
 {

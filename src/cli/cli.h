@@ -191,6 +191,8 @@ cli_dialect gbx_cli_dialect_find(const char *name);
 int gbx_cli_dialect_translate(const cli_words *in, int first, cli_command command, cli_words *out);
 /* The nearest option of another runtime that is accepted here, as it is written; NULL: none is near. */
 const char *gbx_cli_dialect_near(const char *name, unsigned *best);
+/* What there is instead of a command of another runtime; NULL: `word` is none. */
+const char *gbx_cli_dialect_command(const char *word);
 /* Index into given[] of the last `id`, -1 when it was not given; and its value, NULL likewise. */
 int gbx_cli_line_find(const cli_line *line, cli_option_id id);
 const char *gbx_cli_line_value(const cli_line *line, cli_option_id id);
@@ -278,8 +280,10 @@ _Noreturn void gbx_cli_die_of(int number);
 
 /* ---- stacks.c: a guest that is interrupted says what it was doing */
 
-/* From now on SIGINT, SIGTERM and SIGQUIT stop the guest of `store`; a second one ends the process. */
+/* From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the guest of `store`; a second one ends the
+ * process. */
 void gbx_cli_stacks_begin(const cli_plan *plan, gbx_store *store);
+void gbx_cli_stacks_on_signal(int number); /* as if that came; async-signal-safe */
 /* No longer; the signal that stopped it, 0: none did. */
 int gbx_cli_stacks_end(void);
 /* What the signal is called by people: "Ctrl-C (SIGINT)". */
@@ -475,6 +479,9 @@ void gbx_cli_profile_end(const cli_plan *plan);
 
 /* Print the goroutines of a Go program that ended so. */
 void gbx_cli_stacks_print(const cli_guest *guest, const gbx_trap *trap);
+/* What was printed, as a member of a JSON object, behind others; nothing where nothing was. */
+void gbx_cli_stacks_account(FILE *to);
+void gbx_cli_stacks_release(void);
 
 /* Of all the memories of an instance. */
 uint64_t gbx_cli_memory_hash(const gbx_instance *instance);
@@ -527,6 +534,14 @@ void gbx_cli_help_explore(FILE *to);
 #define CLI_GO_WRAPPER "go_wasip1_wasm_exec"
 int gbx_cli_go(int argc, char **argv, int first);
 int gbx_cli_gorun(int argc, char **argv, int first);
+/* gotemp.c: the directory `part` ("tmp", "out") of this run, in `parent`, made where it is not there; NULL:
+ * there is no place for it. Called while the process has one thread. _end removes what was made; a run that
+ * does not come to it leaves that to others. */
+const char *gbx_cli_gotemp(const char *parent, const char *part);
+void gbx_cli_gotemp_end(void);
+/* The same command of the Go tool with `glovebox go exec`, where it started plain glovebox (-exec glovebox);
+ * NULL: it did not. */
+const char *gbx_cli_gorun_instead(const cli_line *line);
 /* The command that the user gave to the Go tool, with GOWASIRUNTIMEARGS as given; quoted for a shell. */
 const char *gbx_cli_gorun_command(const cli_line *line, const char *args);
 

@@ -28,6 +28,7 @@ typedef enum dialect_kind {
     DIALECT_YES,
     DIALECT_NO,
     DIALECT_MODE,
+    DIALECT_PROFILER,
     DIALECT_GROUP,
     DIALECT_EXPORT,
     DIALECT_HOLDS,
@@ -50,9 +51,23 @@ static const dialect_row dialect_rows[] = {
     {CLI_DIALECT_##whose, NULL, name, DIALECT_##kind, ours, words},
 #define CLI_PEER_KEY(group, key, kind, ours, words)                                                \
     {CLI_DIALECT_ANY, group, key, DIALECT_##kind, ours, words},
+#define CLI_PEER_COMMAND(whose, word, instead)
 #include "cli/peers.def"
 #undef CLI_PEER
 #undef CLI_PEER_KEY
+#undef CLI_PEER_COMMAND
+};
+
+static const struct {
+    const char *whose, *word, *instead;
+} dialect_commands[] = {
+#define CLI_PEER(whose, name, kind, ours, words)
+#define CLI_PEER_KEY(group, key, kind, ours, words)
+#define CLI_PEER_COMMAND(whose, word, instead) {whose, word, instead},
+#include "cli/peers.def"
+#undef CLI_PEER
+#undef CLI_PEER_KEY
+#undef CLI_PEER_COMMAND
 };
 
 /* ORDER: cli_dialect */
@@ -93,6 +108,16 @@ gbx_cli_dialect_near(const char *name, unsigned *best)
         near = gbx_cli_format("--%s", row->name);
     }
     return near;
+}
+
+const char *
+gbx_cli_dialect_command(const char *word)
+{
+    for (size_t i = 0; i < CLI_LEN(dialect_commands); i++)
+        if (!strcmp(dialect_commands[i].word, word))
+            return gbx_cli_format("%s is a command of %s; %s", word, dialect_commands[i].whose,
+                                  dialect_commands[i].instead);
+    return NULL;
 }
 
 static void
@@ -207,6 +232,25 @@ dialect_mode(const char *value)
     return !strcmp(value, "jit") ? "auto" : !strcmp(value, "aot") ? "eager" : value;
 }
 
+/* What perf is told by is ours under another name; of the others none is what was asked for. */
+static int
+dialect_profiler(dialect_state *s, const dialect_row *row, const char *shown, const char *value)
+{
+    static const char *const perf[] = {"perfmap", "jitdump"}, *const none[] = {"guest", "vtune", "pulley",
+                                                                               "hot-blocks"};
+    size_t const len = strcspn(value, ",");
+    for (size_t i = 0; i < CLI_LEN(none); i++)
+        if (strlen(none[i]) == len && !memcmp(none[i], value, len))
+            return dialect_refuse("no-such-thing", shown, row->words, NULL);
+    for (size_t i = 0; i < CLI_LEN(perf); i++) {
+        if (strcmp(perf[i], value) != 0) continue;
+        dialect_add(s, "--jit-symbols=perf");
+        return CLI_EXIT_OK;
+    }
+    dialect_add(s, gbx_cli_format("--profile=%s", value));
+    return CLI_EXIT_OK;
+}
+
 static int
 dialect_bool_row(dialect_state *s, const dialect_row *row, const char *shown, const char *value)
 {
@@ -263,6 +307,7 @@ dialect_apply(dialect_state *s, const dialect_row *row, const char *shown, const
     case DIALECT_SWITCH:
     case DIALECT_YES:
     case DIALECT_NO: return dialect_bool_row(s, row, shown, value);
+    case DIALECT_PROFILER: return dialect_profiler(s, row, shown, v);
     case DIALECT_GROUP: return dialect_group(s, row->ours, v);
     case DIALECT_EXPORT: s->takes_export = true; break;
     case DIALECT_HOLDS:

@@ -86,14 +86,14 @@ entered_add(hints_list *list, const char *slug, const char *message, const char 
 static void
 entered_network(hints_list *list, const cli_plan *plan, const cli_guest *guest)
 {
-    if (gbx_module_entered(guest->module, "listen") && !plan->listener_count)
+    if (gbx_store_entered(guest->store, "listen") && !plan->listener_count)
         entered_add(
                 list, "fake-network", "the guest listens where nobody can reach it (net.Listen)",
                 "for WASI, Go's net.Listen and http.ListenAndServe are an in-memory network inside the "
                 "module; a server is granted a socket, and takes it: net.FileListener(os.NewFile(3, \"\"))",
                 gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_option_text(
                                                                      CLI_OPT_LISTEN, "127.0.0.1:8080")}));
-    else if (gbx_module_entered(guest->module, "connect"))
+    else if (gbx_store_entered(guest->store, "connect"))
         entered_add(
                 list, "no-connections", "the guest connects where nobody answers (net.Dial)",
                 "for WASI, Go's net.Dial and its look-ups of names are an in-memory network inside the "
@@ -185,13 +185,13 @@ gbx_cli_entered_collect(hints_list *list, const cli_plan *plan, const cli_guest 
     const gbx_module *const module = guest->module;
     entered_env(list, plan, guest->store);
     entered_network(list, plan, guest);
-    if (gbx_module_entered(module, "exec"))
+    if (gbx_store_entered(guest->store, "exec"))
         entered_add(list, "no-processes", "the guest started a process (os/exec)",
                     "there are no processes for a guest: WASI has no call that starts one",
                     "do it inside the guest, or let the embedding program offer it as a function");
     entered_zones(list, plan, guest);
     entered_roots(list, plan, module);
-    if (status == CLI_EXIT_DEADLINE && gbx_module_entered(module, "cores") &&
+    if (status == CLI_EXIT_DEADLINE && gbx_store_entered(guest->store, "cores") &&
         entered_cpu_ns() >= plan->timeout_ns / 2)
         entered_add(
                 list, "one-thread", "the guest counts on several processors (runtime.GOMAXPROCS)",

@@ -128,7 +128,7 @@ explained_env(explained_unused *u, const cli_plan *plan, const cli_guest *guest)
     bool is_cut;
     (void)gbx_store_env_asked(guest->store, NULL, &is_cut);
     if (!gbx_module_probe(guest->module, 0, &probe) || is_cut ||
-        gbx_module_entered(guest->module, "environ"))
+        gbx_store_entered(guest->store, "environ"))
         return;
     for (int i = 0; i < plan->line->given_count; i++) {
         const cli_given *const g = &plan->line->given[i];

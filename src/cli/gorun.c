@@ -15,11 +15,9 @@
  * from there to its place when the guest has ended.
  *
  * SAFETY: what the guest left in that directory is opened without following links, and copied only where
- * it is a file; names in it are ours, not the guest's. Temporary directories are emptied by descriptors,
- * never following links.
+ * it is a file; names in it are ours, not the guest's. How its temporary directories end: gotemp.c.
  *
  * GO: cmd/go/internal/test/test.go, run/run.go; testing/testing.go, 1.21 to 1.26. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -31,7 +29,6 @@
 
 #define GORUN_RUNTIME "GOWASIRUNTIME"
 #define GORUN_ARGS    "GOWASIRUNTIMEARGS"
-#define GORUN_DEPTH   200 /* directories below each other that are emptied */
 #define GORUN_LATE_NS UINT64_C(10000000000) /* what a test's own alarm is given to end it */
 
 typedef struct gorun_output {
@@ -141,14 +138,6 @@ gorun_set(gorun_state *s, const char *name, const char *value)
     gbx_cli_words_add(&s->words, gbx_cli_format("--env=%s=%s", name, value), CLI_FROM_WRAPPER);
 }
 
-/* A new directory that ends with the run; NULL where there is no place for one. */
-static const char *
-gorun_new_dir(const gorun_state *s)
-{
-    char *const path = gbx_cli_format("%s/glovebox-XXXXXX", s->temp_name);
-    return mkdtemp(path);
-}
-
 /* True where nobody else can write: then it is the user's own. */
 static bool
 gorun_is_own(const char *path)
@@ -168,7 +157,7 @@ gorun_grant_temp(gorun_state *s)
         gorun_grant_dir(s, s->temp_name, true);
         return;
     }
-    s->temp = gorun_new_dir(s);
+    s->temp = gbx_cli_gotemp(s->temp_name, "tmp");
     if (s->temp) gorun_grant_as(s, s->temp, s->temp_name, true);
 }
 
@@ -260,7 +249,7 @@ gorun_flag_value(const char *word, const char *name)
 static const char *
 gorun_redirect(gorun_state *s, const char *path)
 {
-    if (!s->outputs) s->outputs = gorun_new_dir(s);
+    if (!s->outputs) s->outputs = gbx_cli_gotemp(s->temp_name, "out");
     if (!s->outputs) return NULL;
     gorun_grant_dir(s, s->outputs, true);
     const char *const from = gbx_cli_format("%s/%d", s->outputs, s->move_count);
@@ -398,36 +387,6 @@ gorun_move(const gorun_output *move)
     return ok;
 }
 
-/* Empty the directory `fd`, which is closed. SAFETY: links are removed, never followed; a guest that is
- * gone changes nothing meanwhile. */
-static void
-gorun_empty(int fd, int depth)
-{
-    (void)fchmod(fd, 0700);
-    DIR *const dir = fdopendir(fd);
-    if (!dir) {
-        (void)close(fd);
-        return;
-    }
-    for (const struct dirent *e; (e = readdir(dir));) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !unlinkat(fd, e->d_name, 0))
-            continue;
-        int const below =
-                depth ? openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-        if (below >= 0) gorun_empty(below, depth - 1);
-        (void)unlinkat(fd, e->d_name, AT_REMOVEDIR);
-    }
-    (void)closedir(dir);
-}
-
-static void
-gorun_remove(const char *path)
-{
-    int const fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-    if (fd >= 0) gorun_empty(fd, GORUN_DEPTH);
-    if (path) (void)rmdir(path);
-}
-
 static int
 gorun_finish(const gorun_state *s, int status)
 {
@@ -441,8 +400,7 @@ gorun_finish(const gorun_state *s, int status)
                 .why = strerror(why)});
         status = status ? status : CLI_EXIT_SETUP;
     }
-    gorun_remove(s->outputs);
-    gorun_remove(s->temp);
+    gbx_cli_gotemp_end();
     return status;
 }
 
@@ -487,36 +445,66 @@ gorun_other(const char *runtime, int argc, char **argv, int file)
             "unset " GORUN_RUNTIME);
 }
 
-/* The words of the process that started us, where that is the Go tool; else of this one. */
-static void
-gorun_parent_words(cli_text *t)
+/* The words of the process that started us, where that is the Go tool; else false. */
+static bool
+gorun_parent_words(cli_words *w)
 {
-    char bytes[16384];
+    static char bytes[16384];
     const char *const path = gbx_cli_format("/proc/%ld/cmdline", (long)getppid());
     int const fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t const n = fd < 0 ? 0 : read(fd, bytes, sizeof bytes - 1);
     if (fd >= 0) (void)close(fd);
     bytes[n > 0 ? n : 0] = 0;
     const char *const slash = strrchr(bytes, '/');
-    if (strcmp(slash ? slash + 1 : bytes, "go") != 0 || n >= (ssize_t)sizeof bytes - 1) return;
-    gbx_cli_text_printf(t, "go");
-    for (const char *p = bytes + strlen(bytes) + 1; p < bytes + n; p += strlen(p) + 1) {
-        gbx_cli_text_printf(t, " ");
-        gbx_cli_text_quote(t, p);
+    if (strcmp(slash ? slash + 1 : bytes, "go") != 0 || n >= (ssize_t)sizeof bytes - 1) return false;
+    for (const char *p = bytes; p < bytes + n; p += strlen(p) + 1)
+        gbx_cli_words_add(w, w->argc ? p : "go", CLI_FROM_LINE);
+    return true;
+}
+
+static void
+gorun_put_target(cli_text *t)
+{
+    const char *const goos = getenv("GOOS"), *const goarch = getenv("GOARCH");
+    if (goos) gbx_cli_text_printf(t, "GOOS=%s ", gbx_cli_quote(goos));
+    if (goarch) gbx_cli_text_printf(t, "GOARCH=%s ", gbx_cli_quote(goarch));
+}
+
+const char *
+gbx_cli_gorun_instead(const cli_line *line)
+{
+    cli_text t = {0};
+    cli_words w = {0};
+    const char *const self = gbx_cli_real_path("/proc/self/exe");
+    if (line->is_go || !self || !gorun_parent_words(&w) || w.argc < 2) return NULL;
+    gorun_put_target(&t);
+    gbx_cli_text_printf(&t, "go %s -exec %s", gbx_cli_quote(w.argv[1]),
+                        gbx_cli_quote(gbx_cli_format("%s go exec", gbx_cli_quote(self))));
+    bool is_option = true;
+    for (int i = 2; i < w.argc; i++) {
+        const char *const word = w.argv[i], *const name = word + strspn(word, "-");
+        is_option = is_option && *word == '-';
+        if (is_option && !strcmp(name, "exec")) i++;
+        else if (!is_option || strncmp(name, "exec=", 5) != 0)
+            gbx_cli_text_printf(&t, " %s", gbx_cli_quote(word));
     }
+    gbx_cli_text_printf(&t, "\n(the Go tool started glovebox alone, which grants nothing; glovebox go exec\n"
+                            "grants what tests and programs take for granted: glovebox help go-install)");
+    return gbx_cli_text_get(&t);
 }
 
 const char *
 gbx_cli_gorun_command(const cli_line *line, const char *args)
 {
     cli_text t = {0};
-    const char *const goos = getenv("GOOS"), *const goarch = getenv("GOARCH");
-    if (goos) gbx_cli_text_printf(&t, "GOOS=%s ", gbx_cli_quote(goos));
-    if (goarch) gbx_cli_text_printf(&t, "GOARCH=%s ", gbx_cli_quote(goarch));
+    cli_words w = {0};
+    gorun_put_target(&t);
     gbx_cli_text_printf(&t, GORUN_ARGS "=%s ", gbx_cli_quote(args));
-    size_t const len = t.len;
-    gorun_parent_words(&t);
-    if (t.len > len) return gbx_cli_text_get(&t);
+    if (gorun_parent_words(&w)) {
+        for (int i = 0; i < w.argc; i++)
+            gbx_cli_text_printf(&t, "%s%s", i ? " " : "", gbx_cli_quote(w.argv[i]));
+        return gbx_cli_text_get(&t);
+    }
     gbx_cli_text_printf(&t, CLI_GO_WRAPPER);
     for (int i = line->file; i < line->argc; i++)
         gbx_cli_text_printf(&t, " %s", gbx_cli_quote(line->argv[i]));

@@ -221,6 +221,8 @@ gbx_cli_hints_grant(const cli_plan *plan, const hints_guess *guess)
 static const char *
 hints_fix_missing(const cli_plan *plan, const hints_guess *guess, bool found)
 {
+    const char *const instead = gbx_cli_gorun_instead(plan->line);
+    if (instead) return instead;
     if (!found) {
         return gbx_cli_format(
                 "--dir HOST::%s before FILE, where HOST is the directory of this machine "

@@ -59,7 +59,9 @@ typedef struct measure_state {
 
 typedef struct measure_tenant {
     gbx_store *store;
+    gbx_linker *linker;
     gbx_instance *instance;
+    int status; /* what is wrong with --stub was said; CLI_EXIT_OK: nothing is */
 } measure_tenant;
 
 /* ---- Interruptions: the directory must go, and a guest in this process must stop */
@@ -122,7 +124,6 @@ static gbx_code
 measure_open(const measure_state *m, gbx_engine *engine, const gbx_module *module, measure_tenant *t,
              gbx_err *err)
 {
-    gbx_linker *linker = NULL;
     gbx_wasi *wasi = NULL;
     gbx_trap trap;
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
@@ -133,18 +134,26 @@ measure_open(const measure_state *m, gbx_engine *engine, const gbx_module *modul
     opts.fuel = m->plan->fuel;
     *t = (measure_tenant){0};
     gbx_code code = gbx_store_new(engine, &opts, &t->store, err);
-    if (code == GBX_OK) code = gbx_linker_new(t->store, &linker, err);
+    if (code == GBX_OK) code = gbx_linker_new(t->store, &t->linker, err);
     if (code == GBX_OK) code = gbx_wasi_new(&wasi, err);
     for (int fd = 0; code == GBX_OK && fd < 3; fd++) code = gbx_wasi_stdio(wasi, fd, m->null_fd, err);
     gbx_wasi_clock_real(wasi);
     if (code == GBX_OK) code = gbx_cli_run_grant(wasi, m->plan, err);
-    if (code == GBX_OK) code = gbx_wasi_link(wasi, linker, err);
+    if (code == GBX_OK) code = gbx_wasi_link(wasi, t->linker, err);
+    if (code == GBX_OK && m->plan->stub_count) t->status = gbx_cli_stubs_define(m->plan, module, t->linker);
+    if (t->status != CLI_EXIT_OK) code = GBX_ARGUMENT;
     measure_running = t->store;
-    if (code == GBX_OK) code = gbx_instance_new(t->store, module, linker, &t->instance, &trap, err);
+    if (code == GBX_OK) code = gbx_instance_new(t->store, module, t->linker, &t->instance, &trap, err);
     measure_running = NULL;
     gbx_wasi_release(wasi);
-    gbx_linker_release(linker);
     return code;
+}
+
+static void
+measure_close(measure_tenant *t)
+{
+    gbx_linker_release(t->linker);
+    gbx_store_release(t->store);
 }
 
 static void
@@ -232,7 +241,7 @@ measure_ready(const measure_state *m, const char *cache, uint64_t *spent, gbx_er
     gbx_code code = measure_engine(m, cache, &engine, &module, err);
     if (code == GBX_OK) code = measure_open(m, engine, module, &t, err);
     *spent = gbx_cli_now_ns() - begun;
-    gbx_store_release(t.store);
+    measure_close(&t);
     gbx_module_release(module);
     gbx_engine_release(engine);
     return code;
@@ -263,7 +272,7 @@ measure_round(measure_state *m, gbx_engine *engine, const gbx_module *module, ui
     if (code == GBX_OK && m->is_command) measure_run(m, &t);
     *made = opened - begun;
     *ran = gbx_cli_now_ns() - opened;
-    gbx_store_release(t.store);
+    measure_close(&t);
     return code;
 }
 
@@ -314,7 +323,7 @@ measure_idle(measure_state *m, gbx_engine *engine, const gbx_module *module, gbx
     for (uint32_t i = 0; code == GBX_OK && m->is_command && i < count && !measure_signal; i++)
         measure_run(m, &all[i]);
     if (m->is_command) m->used_bytes = measure_share(before, count);
-    for (uint32_t i = 0; i < count; i++) gbx_store_release(all[i].store);
+    for (uint32_t i = 0; i < count; i++) measure_close(&all[i]);
     return code;
 }
 
@@ -476,8 +485,11 @@ measure_look(measure_state *m)
         m->file_bytes = (uint64_t)st.st_size;
         m->is_command = measure_is_command(module);
         gbx_code const made = measure_open(m, engine, module, &t, &err);
-        if (made != GBX_OK) status = gbx_cli_report_error(m->plan, module, made, &err);
-        gbx_store_release(t.store);
+        if (made == GBX_UNKNOWN_IMPORT || made == GBX_IMPORT_TYPE)
+            status = gbx_cli_missing(m->plan, module, t.linker);
+        else if (made != GBX_OK)
+            status = t.status ? t.status : gbx_cli_report_error(m->plan, module, made, &err);
+        measure_close(&t);
         gbx_compiled_get(module, &n);
         m->funcs = n.funcs;
     }

@@ -168,6 +168,13 @@ options_read(cli_line *line, int at, cli_option_id id, int *words)
 static int
 options_second_file(const cli_line *line, int at)
 {
+    cli_edit const edit = {
+            .skip = at, .skip_count = 1, .args = gbx_cli_option_text(CLI_OPT_OUT, line->argv[at])};
+    if (line->command == CLI_COMPILE && gbx_cli_line_find(line, CLI_OPT_OUT) < 0)
+        return gbx_cli_usage_error(
+                "too-many-files", gbx_cli_format("%s is one word too many", gbx_cli_quote(line->argv[at])),
+                "compile takes one FILE, and the file to write behind -o",
+                gbx_cli_line_command(line, &edit));
     return gbx_cli_usage_error("too-many-files",
                                gbx_cli_format("%s is one word too many", gbx_cli_quote(line->argv[at])),
                                gbx_cli_format("%s takes one FILE and runs nothing",
@@ -198,7 +205,8 @@ options_split(cli_line *line)
     for (int words; i < argc; i += words) {
         words = 1;
         if (!options_is_option(argv[i])) {
-            if (line->file < argc) return options_second_file(line, i);
+            if (line->file < argc)
+                return unknown ? options_unknown(line, unknown) : options_second_file(line, i);
             line->file = i;
             if (has_guest) break;
             continue;

@@ -182,7 +182,7 @@ policy_env(policy_text *t, const cli_plan *plan, const cli_guest *guest)
     for (size_t i = 0; gbx_module_probe(guest->module, i, &probe); i++)
         is_seen = is_seen || (!strcmp(probe.slug, "env") && probe.is_linked);
     size_t const asked_count = gbx_store_env_asked(guest->store, &asked, &is_cut);
-    bool const is_known = is_seen && !is_cut && !gbx_module_entered(guest->module, "environ");
+    bool const is_known = is_seen && !is_cut && !gbx_store_entered(guest->store, "environ");
     policy_section(t, "variables");
     if (!is_known)
         gbx_cli_text_printf(
@@ -295,6 +295,8 @@ policy_bounds(policy_text *t, const cli_plan *plan, const cli_guest *guest)
                disk ? disk : policy_size(m.file_written_bytes, POLICY_LEAST_BYTES));
     if (time)
         policy_put(t, CLI_OPT_TIMEOUT, time);
+    else if (gbx_cli_stacks_signal())
+        gbx_cli_text_printf(&t->file, "# no timeout: how long it would have run is not known\n");
     else if (plan->listener_count)
         gbx_cli_text_printf(&t->file, "# no timeout: it serves until it is ended\n");
     else
@@ -307,6 +309,35 @@ policy_bounds(policy_text *t, const cli_plan *plan, const cli_guest *guest)
     if (fuel) policy_put(t, CLI_OPT_FUEL, fuel);
 }
 
+/* Somebody ended the run, or its deadline did: it had not come to its own end. */
+static bool
+policy_is_stopped(const char *ended)
+{
+    return !strcmp(ended, "cancelled") || !strcmp(ended, "deadline");
+}
+
+/* "ended with exit code 1" */
+static const char *
+policy_ended(const char *ended, int status)
+{
+    if (gbx_cli_stacks_signal()) return gbx_cli_format("was interrupted by %s", gbx_cli_stacks_signal());
+    if (policy_is_stopped(ended)) return "was ended by its deadline";
+    if (strcmp(ended, "exit") != 0) return gbx_cli_format("ended with %s", ended);
+    return gbx_cli_format("ended with exit code %d", status);
+}
+
+static const char *
+policy_why(const char *ended, int status)
+{
+    if (policy_is_stopped(ended))
+        return gbx_cli_format("the run %s: what it would have asked for later is not in it;\n"
+                              "the same command with --policy goes on from here",
+                              policy_ended(ended, status));
+    if (status == 0 && !strcmp(ended, "exit")) return NULL;
+    return "the run did not end well: what comes behind the first refusal shows in the next round,\n"
+           "the same command with --policy";
+}
+
 static void
 policy_head(policy_text *t, const cli_plan *plan, const cli_guest *guest, const char *ended,
             int status)
@@ -316,10 +347,12 @@ policy_head(policy_text *t, const cli_plan *plan, const cli_guest *guest, const 
     gbx_audit_info info = {0};
     gbx_cli_text_printf(
             &t->file,
-            CLI_POLICY_FIRST "\n# what %s used and asked for in one run, which ended with %s%s\n",
-            gbx_cli_show(gbx_cli_quote(plan->program)),
-            strcmp(ended, "exit") ? ended : gbx_cli_format("exit code %d", status),
+            CLI_POLICY_FIRST "\n# what %s used and asked for in one run, which %s%s\n",
+            gbx_cli_show(gbx_cli_quote(plan->program)), policy_ended(ended, status),
             plan->line->args < plan->line->argc ? "; other arguments may need more" : "");
+    if (policy_is_stopped(ended))
+        gbx_cli_text_printf(&t->file,
+                            "# it was stopped, and what it would have asked for later is not here\n");
     if (gbx_audit_new(guest->module, &audit, &err) == GBX_OK) {
         gbx_audit_setting s;
         gbx_audit_get(audit, &info);
@@ -463,14 +496,10 @@ policy_record(const cli_plan *plan, const cli_guest *guest, const char *ended, i
             .message = gbx_cli_format("%s has what %s used and asked for: %d line%s to review", out,
                                       gbx_cli_quote(plan->program), t.grants,
                                       t.grants == 1 ? "" : "s"),
-            .why = status == 0 && !strcmp(ended, "exit")
-                           ? NULL
-                           : "the run did not end well: what comes behind the first refusal shows "
-                             "in the next round,\n"
-                             "the same command with --policy",
+            .why = policy_why(ended, status),
             .fix = typed ? gbx_cli_format("%s\nwhich is %s", run, typed) : run,
     });
-    return CLI_EXIT_OK;
+    return gbx_cli_stacks_signal() ? gbx_cli_stacks_status() : CLI_EXIT_OK;
 }
 
 /* ---- The command */

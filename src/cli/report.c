@@ -123,6 +123,8 @@ report_no_file(const cli_plan *plan)
         fix = gbx_cli_line_command(line, &(cli_edit){.file = dotted});
     } else if (report_near_file(plan->program)) {
         fix = gbx_cli_line_command(line, &(cli_edit){.file = report_near_file(plan->program)});
+    } else if (gbx_cli_dialect_command(plan->program)) {
+        why = gbx_cli_dialect_command(plan->program);
     } else if (!strpbrk(plan->program, "/.")) {
         for (size_t i = 0; i < CLI_LEN(commands); i++) {
             if (gbx_cli_distance(plan->program, commands[i]) > 2) continue;

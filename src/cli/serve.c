@@ -6,7 +6,7 @@
  * granted unless --listen systemd says so.
  *
  * Preview 1 has no signals, so the first SIGINT or SIGTERM ends listening, not the guest: its accept fails,
- * it answers what it has begun to answer, and ends. A second one, or SERVE_GRACE_S, ends the process.
+ * it answers what it has begun to answer, and ends. A second one, or SERVE_GRACE_S, stops it where it stands.
  *
  * SAFETY: what LISTEN_FDS says is believed only where LISTEN_PID is this process, and only of descriptors
  * that are sockets; they are looked at while nothing else of ours is one. */
@@ -26,6 +26,7 @@
 /* GO: syscall/syscall_wasip1.go Getpid (1.26): what LISTEN_PID is compared with. */
 #define SERVE_GUEST_PID "3"
 #define SERVE_GRACE_S   10
+#define SERVE_LAST_S    2 /* for what is said of a guest that was stopped */
 
 static gbx_store *_Atomic serve_store;
 static atomic_int serve_signal; /* the first one that came; 0: none */
@@ -207,16 +208,24 @@ gbx_cli_listen_hint(const cli_plan *plan, const gbx_store *store, int status)
 
 /* ---- the end */
 
-/* Async-signal-safe, as all that it calls. */
+/* First the guest is asked to end. One that has not, or that a second signal is sent, is stopped where it
+ * stands, as one that does not listen is at once. The third time this process ends. Async-signal-safe, as
+ * all that it calls. */
 static void
 serve_on_signal(int number)
 {
     int first = 0;
     gbx_store *const store = atomic_load(&serve_store);
-    if (!store || !atomic_compare_exchange_strong(&serve_signal, &first, number))
-        gbx_cli_die_of(number == SIGALRM && first ? first : number);
-    gbx_store_stop_accepting(store);
-    alarm(SERVE_GRACE_S);
+    if (!store) gbx_cli_die_of(number);
+    if (atomic_compare_exchange_strong(&serve_signal, &first, number)) {
+        if (number == SIGALRM) gbx_cli_die_of(number); /* nobody's but somebody else's */
+        gbx_store_stop_accepting(store);
+        alarm(SERVE_GRACE_S);
+        return;
+    }
+    if (number != SIGALRM) atomic_store(&serve_signal, first = number);
+    gbx_cli_stacks_on_signal(first);
+    alarm(SERVE_LAST_S);
 }
 
 void

@@ -16,6 +16,9 @@
  * one that everybody knows: a guest that could make two modules of one hash would run under the identity
  * of the other, and nobody can. A build without BLAKE3 shares nothing.
  *
+ * What was asked for is remembered by its content for longer than anything is kept, in a table of fixed size,
+ * so that a host which compiles for each request can be told, whether keeping spared it the work or not.
+ *
  * Forks. What a parent kept is not touched in its child, where its threads are missing and its code
  * memory is shared with the parent. */
 #include <string.h>
@@ -42,11 +45,21 @@ struct keep_entry {
     keep_entry *newer, *older;
 };
 
+/* A module as bytes that somebody wanted, whether it is still there or not. */
+typedef struct keep_seen {
+    mac_tag id;
+    u64 asked, made; /* how often it was wanted, and compiled; asked 0: a free row */
+    u64 last;        /* of keep.asked_ever: the row that was wanted longest ago is taken for another */
+    u64 len;
+} keep_seen;
+
 static struct {
     pthread_mutex_t lock; /* of this, of all entries, and of gbx_engine.keep */
     pthread_cond_t quiet; /* something is no longer busy */
     gbx_engine *engines;  /* that keep, alive or kept; newest first */
     gbx_kept counts;      /* but for those of what is there now */
+    keep_seen seen[KEEP_SEEN];
+    u64 asked_ever;
 } keep = {.lock = PTHREAD_MUTEX_INITIALIZER, .quiet = PTHREAD_COND_INITIALIZER};
 
 /* What is to be freed once the lock is left. */
@@ -186,6 +199,7 @@ gbx_runtime_keep_trim(bool all)
 {
     keep_lock();
     keep_gone const gone = keep_sweep(all);
+    if (all) memset(keep.seen, 0, sizeof keep.seen);
     keep_unlock();
     keep_free(gone);
 }
@@ -301,6 +315,29 @@ gbx_runtime_keep_id(const gbx_engine *e, const mac_tag *tags, size_t len, const 
     return id;
 }
 
+/* The row of what has this id, or one that it may have; under the lock. */
+static keep_seen *
+keep_seen_row(const mac_tag *id)
+{
+    keep_seen *row = keep.seen;
+    for (keep_seen *s = keep.seen; s < GBX_END(keep.seen); s++) {
+        if (s->asked && memcmp(&s->id, id, sizeof *id) == 0) return s;
+        if (s->last < row->last) row = s;
+    }
+    *row = (keep_seen){.id = *id};
+    return row;
+}
+
+static keep_seen *
+keep_seen_ask(const mac_tag *id, u64 len)
+{
+    keep_seen *const s = keep_seen_row(id);
+    s->asked++;
+    s->last = ++keep.asked_ever;
+    s->len = len;
+    return s;
+}
+
 static keep_entry *
 keep_find(gbx_engine *e, const mac_tag *id, u64 hash)
 {
@@ -338,6 +375,7 @@ gbx_runtime_keep_find(gbx_engine *e, const mac_tag *id, keep_entry **mine)
     while ((k = keep_find(e, id, hash)) && k->is_busy) (void)pthread_cond_wait(&keep.quiet, &keep.lock);
     if (k) {
         m = keep_hand_out(k);
+        (void)keep_seen_ask(id, m->wasm->len);
     } else if ((k = gbx_base_alloc_zero(1, sizeof *k))) {
         k->id = *id;
         k->engine = e;
@@ -357,6 +395,8 @@ gbx_runtime_keep_made(keep_entry *mine, gbx_module *m)
     keep_lock();
     mine->is_busy = false;
     if (m) {
+        keep_seen *const seen = keep_seen_ask(&mine->id, m->wasm->len);
+        keep.counts.modules_compiled_again += seen->made++ > 0;
         mine->module = m;
         m->kept = mine;
     } else {
@@ -427,4 +467,16 @@ gbx_runtime_keep_count(gbx_kept *out)
         out->bytes += e->keep.idle_bytes;
     }
     keep_unlock();
+}
+
+bool
+gbx_runtime_keep_again(keep_again *out)
+{
+    const keep_seen *worst = keep.seen;
+    keep_lock();
+    for (const keep_seen *s = keep.seen; s < GBX_END(keep.seen); s++)
+        if (s->asked > worst->asked) worst = s;
+    *out = (keep_again){.asked = worst->asked, .made = worst->made, .len = worst->len};
+    keep_unlock();
+    return out->asked > KEEP_AGAIN;
 }

@@ -9,10 +9,12 @@
  * the interpreter's count of what is warm, which asks gbx_runtime_probe_entered. After that it is like any
  * other function. In an engine that interprets, probes alone have cells (gbx_runtime_probes_instance).
  *
- * An engine that watches keeps syscall.Getenv, and time.LoadLocation, from being compiled for so many calls:
- * the name is on Go's stack at each. GO: cmd/compile, GOARCH=wasm, 1.21 to 1.26: arguments are at SP + 8,
- * behind the PC to return to, and PC_B, the parameter, is 0 but where a goroutine comes back to a call that
- * waited.
+ * What is noted of a module is the first entry that any of its instances made. Stores have a note of their
+ * own, which needs more: an engine that watches all calls keeps all probes from being compiled, so that each
+ * entry of each store is seen. An engine that watches some keeps syscall.Getenv, and time.LoadLocation, from
+ * it for so many calls: the name is on Go's stack at each. GO: cmd/compile, GOARCH=wasm, 1.21 to 1.26:
+ * arguments are at SP + 8, behind the PC to return to, and PC_B, the parameter, is 0 but where a goroutine
+ * comes back to a call that waited.
  *
  * SAFETY: where the name lies is the guest's word: it is compared with the memory, of a name at most
  * PROBE_NAME_BYTES are taken and of a store at most PROBE_NAMES_MOST, escaped. Nothing is decided by them. */
@@ -102,14 +104,26 @@ probe_is_of_pool(const gbx_func *f)
            gbx_wasm_go_func_of_pc(w, frame.back) == w->probes[WASM_PROBE_POOL];
 }
 
-/* One more of the calls that are watched; false: there were enough. */
 static bool
-probe_watches(module_code *mc, bool is_entry)
+probe_has_name(u32 probe)
+{
+    return probe == WASM_PROBE_ENV || probe == WASM_PROBE_ZONES;
+}
+
+bool
+gbx_runtime_probe_is_watched(const module_code *mc, u32 probe)
 {
     u32 const left = atomic_load_explicit(&mc->watched_left, memory_order_relaxed);
-    if (is_entry && left && left != UINT32_MAX)
+    return probe_has_name(probe) ? left != 0 : left == UINT32_MAX;
+}
+
+/* One of the calls that are watched is over. */
+static void
+probe_count(module_code *mc)
+{
+    u32 const left = atomic_load_explicit(&mc->watched_left, memory_order_relaxed);
+    if (left && left != UINT32_MAX)
         atomic_store_explicit(&mc->watched_left, left - 1, memory_order_relaxed);
-    return left != 0;
 }
 
 probe_answer
@@ -120,11 +134,14 @@ gbx_runtime_probe_entered(gbx_exec *x, const gbx_func *f, const gbx_slot *args)
     u32 const probe = wasm_probe_of(m->wasm, f->func_idx);
     if (probe == WASM_PROBE_COUNT) return PROBE_NONE;
     bool const is_entry = args && f->param_count == 1 && (u32)args[0] == 0;
-    bool const has_name = probe == WASM_PROBE_ENV || probe == WASM_PROBE_ZONES;
-    bool const is_held = has_name && probe_watches(mc, is_entry);
+    bool const is_held = gbx_runtime_probe_is_watched(mc, probe);
     if (!is_entry) return is_held ? PROBE_HELD : PROBE_NONE;
     if (probe == WASM_PROBE_CORES && probe_is_of_pool(f)) return PROBE_HELD;
-    if (is_held) probe_read_name(x, f, probe);
+    if (is_held && probe_has_name(probe)) {
+        probe_count(mc);
+        probe_read_name(x, f, probe);
+    }
+    x->store->entered |= 1u << probe;
     u32 const before = atomic_fetch_or_explicit(&mc->entered, 1u << probe, memory_order_relaxed);
     return is_held ? PROBE_HELD : before & 1u << probe ? PROBE_NONE : PROBE_FIRST;
 }
@@ -170,6 +187,12 @@ gbx_runtime_probe_get(const gbx_module *m, u32 probe, bool *is_linked, bool *is_
 {
     *is_linked = m->wasm->probes[probe] != WASM_PROBE_NONE;
     *is_entered = atomic_load_explicit(&m->code.entered, memory_order_relaxed) >> probe & 1;
+}
+
+bool
+gbx_runtime_store_entered(const gbx_store *s, u32 probe)
+{
+    return s->entered >> probe & 1;
 }
 
 static u32

@@ -49,6 +49,12 @@ void gbx_runtime_engine_release(gbx_engine *e); /* NULL is fine */
 /* keep.c: free what was kept for its time, or all that is kept; what there is. */
 void gbx_runtime_keep_trim(bool all);
 void gbx_runtime_keep_count(gbx_kept *out);
+/* What was compiled most often in this process, by its content: how often it was wanted, how often that took
+ * compiling, and its bytes. True: more often than a host does that compiles once. */
+typedef struct keep_again {
+    u64 asked, made, len;
+} keep_again;
+GBX_MUST_USE bool gbx_runtime_keep_again(keep_again *out);
 /* A descriptor of the code cache's directory, for as long as the engine lives; NULL: there is no cache. */
 const int *gbx_runtime_engine_cache_dir(const gbx_engine *e);
 bool gbx_runtime_engine_is_metered(const gbx_engine *e);
@@ -120,6 +126,7 @@ void gbx_runtime_module_times(const gbx_module *m, gbx_times *out);
 
 void gbx_runtime_engine_watch(gbx_engine *e, u32 calls);
 void gbx_runtime_probe_get(const gbx_module *m, u32 probe, bool *is_linked, bool *is_entered);
+bool gbx_runtime_store_entered(const gbx_store *s, u32 probe);
 /* Escaped names, the store's. */
 u32 gbx_runtime_store_env_asked(const gbx_store *s, const char *const **names, bool *is_cut);
 u32 gbx_runtime_store_zones_asked(const gbx_store *s, const char *const **names, bool *is_cut);

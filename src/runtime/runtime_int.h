@@ -298,6 +298,8 @@ typedef enum probe_answer {
 
 /* `f` has no code and is called, with args, or goes round in a loop, and then args is NULL. */
 probe_answer gbx_runtime_probe_entered(gbx_exec *x, const gbx_func *f, const gbx_slot *args);
+/* Its calls are still noted one by one: it has no code. */
+bool gbx_runtime_probe_is_watched(const module_code *mc, u32 probe);
 /* An instance whose functions are not compiled: its probes are counted. */
 void gbx_runtime_probes_instance(runtime_instance *i);
 void gbx_runtime_asked_free(runtime_asked *a); /* NULL is fine */
@@ -489,6 +491,7 @@ struct gbx_module {
     map names;
     bool go_is_known; /* `go` was looked for */
     go_table go;
+    go_world go_lines; /* what expands its frames, from `go` */
     map go_texts; /* by address */
 
     module_code code;
@@ -779,6 +782,7 @@ struct gbx_store {
     bool has_code; /* of some instance: functions may be compiled */
     const gbx_tier *probe_tier; /* NULL, or what x->tier is where there is no other */
     runtime_asked *env_asked, *zones_asked; /* owned; NULL: nothing was noted */
+    u32 entered; /* bits of probes, as far as they are noted; see probes.c */
 
     bool has_v128; /* running calls need a twin of the stack */
     gbx_exn *exns;

@@ -171,7 +171,8 @@ tier_let(gbx_cell *cell, const gbx_body *body)
     atomic_store_explicit(&cell->body, body, memory_order_release);
 }
 
-/* Under the lock. Code of a probe that nobody has called waits for that. 0, or why there is no code. */
+/* Under the lock. Code of a probe that nobody has called waits for that, and of one whose calls are noted one
+ * by one for the last of them. 0, or why there is no code. */
 static u32
 tier_publish(runtime_compiler *c, module_code *mc, const wasm_code *code, const codegen_out *out)
 {
@@ -184,7 +185,8 @@ tier_publish(runtime_compiler *c, module_code *mc, const wasm_code *code, const 
     if (placed != GBX_OK) return placed == GBX_LIMIT ? TIER_REFUSED_ROOM : TIER_REFUSED_MEMORY;
     body->code = blob->exec;
     u32 const probe = wasm_probe_of(mc->env.m, code->func_idx);
-    bool const waits = probe != WASM_PROBE_COUNT && !(atomic_load(&mc->entered) >> probe & 1);
+    bool const waits = probe != WASM_PROBE_COUNT && (!(atomic_load(&mc->entered) >> probe & 1) ||
+                                                     gbx_runtime_probe_is_watched(mc, probe));
     if (waits) mc->held[probe] = body;
     else tier_let(cell, body);
     if (GBX_UNLIKELY(c->published.to))

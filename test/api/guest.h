@@ -162,6 +162,31 @@ guest_instance(guest_world *w, const char *text)
     return i;
 }
 
+/* One module, in an engine of its own, that all tests of a program share. */
+typedef struct guest_one {
+    gbx_bytes bytes;
+    gbx_engine *engine;
+    gbx_module *module;
+} guest_one;
+
+/* What a group's set-up gives to cmocka: 0, or what went wrong. */
+static inline int
+guest_one_open(guest_one *one, const char *text)
+{
+    one->bytes = guest_wat(text);
+    if (gbx_engine_new(NULL, &one->engine, NULL)) return -1;
+    return (int)gbx_module_compile(one->engine, one->bytes, NULL, &one->module, NULL);
+}
+
+static inline int
+guest_one_close(guest_one *one)
+{
+    gbx_module_release(one->module);
+    gbx_engine_release(one->engine);
+    free((void *)(uintptr_t)one->bytes.data);
+    return 0;
+}
+
 static inline gbx_val
 guest_i32(int32_t v)
 {

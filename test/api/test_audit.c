@@ -18,27 +18,20 @@ static const char guest_text[] =
         "  (call $open (local.get 0) (i32.const 1) (i32.const 512) (i32.const 8) (local.get 1)"
         "   (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 8))))";
 
-static gbx_bytes guest_bytes;
-static gbx_engine *engine;
-static gbx_module *module;
+static guest_one shared;
 
 static int
 setup(void **state)
 {
     (void)state;
-    guest_bytes = guest_wat(guest_text);
-    if (gbx_engine_new(NULL, &engine, NULL)) return -1;
-    return (int)gbx_module_compile(engine, guest_bytes, NULL, &module, NULL);
+    return guest_one_open(&shared, guest_text);
 }
 
 static int
 teardown(void **state)
 {
     (void)state;
-    gbx_module_release(module);
-    gbx_engine_release(engine);
-    free((void *)(uintptr_t)guest_bytes.data);
-    return 0;
+    return guest_one_close(&shared);
 }
 
 static void
@@ -49,15 +42,15 @@ test_audit(void **state)
     gbx_audit_info info = {.file_bytes = 1};
     gbx_audit_setting setting;
     gbx_audit_package package;
-    assert_int_equal(gbx_audit_new(module, NULL, NULL), GBX_ARGUMENT);
+    assert_int_equal(gbx_audit_new(shared.module, NULL, NULL), GBX_ARGUMENT);
     assert_int_equal(gbx_audit_new(NULL, &audit, NULL), GBX_ARGUMENT);
     assert_null(audit);
-    assert_int_equal(gbx_audit_new(module, &audit, NULL), GBX_OK);
+    assert_int_equal(gbx_audit_new(shared.module, &audit, NULL), GBX_OK);
     gbx_audit_get(audit, &info);
     assert_string_equal(info.language, "");
     assert_string_equal(info.version, "");
     assert_false(info.has_go_table);
-    assert_int_equal(info.file_bytes, guest_bytes.len);
+    assert_int_equal(info.file_bytes, shared.bytes.len);
     assert_int_equal(info.func_count, 1);
     assert_int_equal(info.data_bytes, 8);
     assert_int_equal(info.memory_count, 1);
@@ -122,7 +115,7 @@ test_uses(void **state)
     assert_non_null(mkdtemp(root));
     snprintf(path, sizeof path, "%s/sub", root);
     assert_int_equal(mkdir(path, 0755), 0);
-    assert_int_equal(gbx_store_new(engine, NULL, &store, NULL), GBX_OK);
+    assert_int_equal(gbx_store_new(shared.engine, NULL, &store, NULL), GBX_OK);
     assert_int_equal(gbx_linker_new(store, &linker, NULL), GBX_OK);
     assert_int_equal(gbx_store_uses(store, &uses, &is_whole), 0);
     assert_false(is_whole);
@@ -130,7 +123,7 @@ test_uses(void **state)
     assert_int_equal(gbx_wasi_dir(wasi, root, "/g", GBX_READ_WRITE, NULL), GBX_OK);
     gbx_wasi_note_uses(wasi, true);
     assert_int_equal(gbx_wasi_link(wasi, linker, NULL), GBX_OK);
-    assert_int_equal(gbx_instance_new(store, module, linker, &instance, NULL, NULL), GBX_OK);
+    assert_int_equal(gbx_instance_new(store, shared.module, linker, &instance, NULL, NULL), GBX_OK);
     gbx_func *const open_func = gbx_instance_func(instance, "open");
     gbx_val args[2] = {{.type = GBX_I32, .of.i32 = 3}, {.type = GBX_I32, .of.i32 = 1}}, result;
     assert_int_equal(gbx_func_call(open_func, args, 2, &result, 1, NULL), GBX_TRAP_NONE);

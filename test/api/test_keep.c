@@ -179,6 +179,71 @@ test_engine_per_request(void **state)
     gbx_shutdown();
 }
 
+static void
+hint_is(const char *wanted, const char *compiled)
+{
+    char *hint;
+    assert_int_equal(gbx_kept_hint(&hint, NULL), GBX_OK);
+    if (!wanted) {
+        if (hint) fail_msg("%s", hint);
+        return;
+    }
+    assert_non_null(hint);
+    if (!strstr(hint, wanted) || !strstr(hint, compiled)) fail_msg("%s", hint);
+    assert_non_null(strstr(hint, "note[compiled-again]: "));
+    assert_non_null(strstr(hint, "\n  fix: call gbx_engine_new and gbx_module_compile once and keep both; for each "
+                                 "request gbx_store_new and gbx_instance_new"));
+    gbx_text_free(hint);
+}
+
+/* Who compiles for each request is told so, whether keeping spared the work or not; who does what the hint
+ * says is not, nor who has many modules, or one in some engines. */
+static void
+test_hint(void **state)
+{
+    (void)state;
+    gbx_shutdown();
+    for (int round = 0; round < 17; round++) {
+        hint_is(NULL, NULL);
+        gbx_engine *const e = engine_of(0, GBX_TIER_AUTO);
+        gbx_module *const m = compile(e, plain);
+        gbx_module_release(m);
+        gbx_engine_release(e);
+    }
+    hint_is("asked 17 times for the same module", "compiled 1 times");
+    gbx_shutdown();
+    hint_is(NULL, NULL);
+    uint64_t const before = kept_now().modules_compiled_again;
+    for (int round = 0; round < 20; round++) {
+        gbx_engine *const e = engine_of(1, GBX_TIER_AUTO);
+        gbx_module_release(compile(e, plain));
+        wait_ms(3);
+        gbx_engine_release(e);
+        wait_ms(3);
+        gbx_trim();
+    }
+    assert_int_equal(kept_now().modules_compiled_again, before + 19);
+    hint_is("asked 20 times for the same module", "compiled 20 times");
+
+    /* What the hint says. */
+    gbx_shutdown();
+    gbx_engine *const e = engine_of(0, GBX_TIER_AUTO);
+    gbx_module *const m = compile(e, plain);
+    for (int request = 0; request < 40; request++) assert_int_equal(answer(e, m), 41);
+    hint_is(NULL, NULL);
+
+    for (int n = 0; n < 200; n++) {
+        gbx_bytes const one = keep_guest(1000 + n);
+        for (int round = 0; round < 2; round++) gbx_module_release(compile(e, one));
+        free((void *)(uintptr_t)one.data);
+    }
+    hint_is(NULL, NULL);
+    gbx_module_release(m);
+    gbx_engine_release(e);
+    assert_int_equal(gbx_kept_hint(NULL, NULL), GBX_ARGUMENT);
+    gbx_shutdown();
+}
+
 /* Engines are equal when all their options are, and those alive at once are never the same. */
 static void
 test_other_options(void **state)
@@ -521,6 +586,7 @@ main(void)
             cmocka_unit_test(test_expires),      cmocka_unit_test(test_threads),
             cmocka_unit_test(test_fork),         cmocka_unit_test(test_faults),
             cmocka_unit_test(test_cache),        cmocka_unit_test(test_arguments),
+            cmocka_unit_test(test_hint),
     };
     if (!gbx_base_mac_works()) return 0; /* nothing is shared */
     return cmocka_run_group_tests_name("keep", tests, setup, teardown);

@@ -49,27 +49,20 @@ static const char guest_text[] =
         "  (call $path_open (local.get 0) (i32.const 1) (i32.const 512) (i32.const 16) (i32.const 0)"
         "   (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 8))))";
 
-static gbx_bytes guest_bytes;
-static gbx_engine *engine;
-static gbx_module *module;
+static guest_one shared;
 
 static int
 setup(void **state)
 {
     (void)state;
-    guest_bytes = guest_wat(guest_text);
-    if (gbx_engine_new(NULL, &engine, NULL)) return -1;
-    return (int)gbx_module_compile(engine, guest_bytes, NULL, &module, NULL);
+    return guest_one_open(&shared, guest_text);
 }
 
 static int
 teardown(void **state)
 {
     (void)state;
-    gbx_module_release(module);
-    gbx_engine_release(engine);
-    free((void *)(uintptr_t)guest_bytes.data);
-    return 0;
+    return guest_one_close(&shared);
 }
 
 typedef struct world {
@@ -86,7 +79,7 @@ world_open(world *w, uint64_t timeout_ns, uint64_t output_bytes)
 {
     memset(w, 0, sizeof *w);
     gbx_store_opts const opts = {.size = sizeof opts, .timeout_ns = timeout_ns, .output_bytes = output_bytes};
-    GUEST_OK(gbx_store_new(engine, &opts, &w->store, &w->err));
+    GUEST_OK(gbx_store_new(shared.engine, &opts, &w->store, &w->err));
     GUEST_OK(gbx_linker_new(w->store, &w->linker, &w->err));
     GUEST_OK(gbx_wasi_new(&w->wasi, &w->err));
 }
@@ -95,7 +88,7 @@ static void
 world_start(world *w)
 {
     GUEST_OK(gbx_wasi_link(w->wasi, w->linker, &w->err));
-    GUEST_OK(gbx_instance_new(w->store, module, w->linker, &w->instance, &w->trap, &w->err));
+    GUEST_OK(gbx_instance_new(w->store, shared.module, w->linker, &w->instance, &w->trap, &w->err));
 }
 
 static void
@@ -482,7 +475,7 @@ test_go(void **state)
     gbx_bytes const wasm = guest_go("go/world.go");
     gbx_module *m;
     world_open(w, 0, 0);
-    GUEST_OK(gbx_module_compile(engine, wasm, NULL, &m, &w->err));
+    GUEST_OK(gbx_module_compile(shared.engine, wasm, NULL, &m, &w->err));
     GUEST_OK(gbx_wasi_arg(w->wasi, "world", &w->err));
     GUEST_OK(gbx_wasi_file(w->wasi, "/files", "a/b.txt", text_bytes("some text"), &w->err));
     GUEST_OK(gbx_wasi_file(w->wasi, "/files", "c", text_bytes(""), &w->err));

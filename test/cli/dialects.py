@@ -167,6 +167,107 @@ def peers_groups():
     expect(As("wasmtime", "run", "--preload", "a=b.wasm", PROBE), 125, slug="no-such-thing")
 
 
+TAKEN, VOID = "taken", "option-without-meaning"
+# What the runtimes' help pages list, line by line: what it becomes here. TAKEN: with its meaning, nothing is said;
+# VOID: there is nothing to be had, and a note says so; else the words in which it is refused.
+FLAGS = {
+    "wasmtime": [
+        (["--argv0", "me"], TAKEN), (["--env", "A=1"], TAKEN), (["--env", "HOME"], TAKEN), (["-S", "inherit-env"], TAKEN),
+        (["-S", "inherit-env=y"], TAKEN), (["--dir", "data"], TAKEN), (["--dir", "data::/d"], TAKEN), (["-S", "cwd=/"], TAKEN),
+        (["-S", "inherit-stdin=n"], "/dev/null"), (["-W", "timeout=2s"], TAKEN), (["-W", "fuel=900000000000"], TAKEN),
+        (["-W", "max-memory-size=1000000000"], TAKEN), (["-W", "trap-on-grow-failure"], "named at the end"),
+        (["-W", "max-wasm-stack=1048576"], TAKEN), (["-S", "tcplisten=127.0.0.1:0"], "listening"),
+        (["-S", "listenfd=n"], TAKEN), (["--preload", "n=p.wasm"], "one module"), (["-W", "unknown-imports-trap"], TAKEN),
+        (["-W", "unknown-imports-default=y"], TAKEN), (["--allow-precompiled"], VOID), (["-C", "cache=n"], TAKEN),
+        (["-O", "opt-level=s"], VOID), (["-C", "compiler=winch"], VOID), (["--profile=perfmap"], TAKEN),
+        (["--profile=jitdump"], TAKEN), (["--profile=vtune"], "--profile FILE.pprof"), (["--profile=hot-blocks"], "--profile FILE"),
+        (["--profile=guest,f.json,10ms"], "--profile FILE.pprof"), (["--profile", "c.pprof"], TAKEN),
+        (["-g", "1234"], "--jit-symbols gdb"), (["-D", "coredump=f"], "functions that led to it"),
+        (["-R", "trace"], "--seed NUMBER"), (["--record", "trace"], "--seed NUMBER"), (["-W", "all-proposals"], VOID),
+        (["-S", "cli"], TAKEN), (["-D", "logging=y"], VOID)],
+    "wazero": [
+        (["-env", "A=1"], TAKEN), (["-env-inherit"], TAKEN), (["-env=PWD=/"], TAKEN), (["-mount", "data"], TAKEN),
+        (["-mount", "data:/d:ro"], TAKEN), (["-timeout", "9s"], TAKEN), (["-listen", "127.0.0.1:0"], "listening"),
+        (["-cachedir", "C"], TAKEN), (["-interpreter"], TAKEN), (["-workers", "2"], VOID),
+        (["-hostlogging=all,filesystem"], VOID), (["-cpuprofile", "p"], "of the runtime"), (["-memprofile=p"], "of the runtime")],
+    "wasmedge": [
+        (["--env", "A=1"], TAKEN), (["--dir", "/d:data:readonly"], TAKEN), (["--time-limit", "9000"], TAKEN),
+        (["--gas-limit", "900000000000"], TAKEN), (["--memory-page-limit", "2000"], TAKEN),
+        (["--module", "n:p.wasm"], "one module"), (["--run-mode", "interpreter"], TAKEN), (["--run-mode", "jit"], TAKEN),
+        (["--run-mode", "aot"], TAKEN), (["--force-interpreter"], TAKEN), (["--log-level", "trace"], VOID),
+        (["--enable-all-statistics"], VOID), (["--enable-instruction-count"], TAKEN), (["--enable-gas-measuring"], TAKEN),
+        (["--enable-time-measuring"], VOID), (["--enable-coredump"], VOID), (["--enable-tail-call"], TAKEN),
+        (["--allow-command", "ls"], "no processes")],
+    "wasmer": [
+        (["--env", "A=1"], TAKEN), (["--forward-host-env"], TAKEN), (["--volume", "data:/d"], TAKEN),
+        (["--mapdir", "/d:data"], TAKEN), (["--dir", "data"], TAKEN), (["--no-tty"], VOID), (["--stack-size", "100000"], VOID),
+        (["--net"], "cannot connect"), (["--use", "p"], "one module"), (["--cranelift"], VOID), (["--llvm"], VOID),
+        (["--singlepass"], VOID), (["--coredump-on-trap", "f"], "functions that led to it"), (["-q"], TAKEN),
+        (["--disable-cache"], TAKEN)],
+    "iwasm": [
+        (["--env=A=1"], TAKEN), (["--dir=data"], TAKEN), (["--map-dir=/d::data"], TAKEN), (["--timeout=9000"], TAKEN),
+        (["--stack-size=100000"], VOID), (["--heap-size=8192"], VOID), (["--addr-pool=1.2.3.4/15"], "cannot connect"),
+        (["--allow-resolve=*"], "cannot connect"), (["--native-lib=x.so"], "embeds the library"),
+        (["--module-path=."], "one module"), (["--interp"], TAKEN), (["--fast-jit"], VOID), (["--llvm-jit"], VOID),
+        (["-v=5"], VOID), (["--enable-linux-perf"], TAKEN), (["--gen-prof-file=f"], "perf has the names"),
+        (["-g=127.0.0.1:1234"], "--jit-symbols gdb"), (["--repl"], "--invoke NAME")],
+}
+
+
+@test
+def peers_every_flag():
+    """Each flag of each runtime, under its name and with --dialect."""
+    make()
+    os.mkdir("C", mode=0o700)
+    env = {"HOME": os.getcwd(), "XDG_CACHE_HOME": os.getcwd()}
+    for runtime, flags in FLAGS.items():
+        for words, wanted in flags:
+            for run in (As(runtime, "run", *words, PROBE, "exit", "7", env=env),
+                        Run("--dialect", runtime, *words, PROBE, "exit", "7", env=env)):
+                if wanted == TAKEN:
+                    expect(run, 7, silent=True)
+                elif wanted in (VOID, "listening"):
+                    expect(run, 7)
+                    assert set(run.slugs()) & {wanted} and set(run.slugs()) <= {wanted, "never-accepted"}, run.says()
+                    assert run.field("why") or wanted != VOID, run.says()
+                else:
+                    expect(run, 125, slug="no-such-thing", words=wanted)
+
+
+@test
+def peers_missing_imports():
+    """wasmtime's two ways to run what imports more than there is."""
+    odd = guest("import")
+    expect(As("wasmtime", "run", odd), 126, slug="unknown-import")
+    for way, ours in (("trap", "trap"), ("default", "0")):
+        run = As("wasmtime", "-W", f"unknown-imports-{way}", odd)
+        stubbed = Run("--stub", f"*={ours}", odd)
+        assert (run.code, run.out) == (stubbed.code, stubbed.out) and run.code != 126, run.says()
+        expect(As("wasmtime", "-W", f"unknown-imports-{way}=n", odd), 126, slug="unknown-import")
+
+
+@test
+def peers_commands():
+    """Commands of others that are none here say what there is instead; a file of that name is run."""
+    for runtime, word, say in (("wasmtime", "serve", "--listen"), ("wasmtime", "config", "glovebox help variables"),
+                               ("wasmtime", "objdump", "glovebox explore"), ("wasmtime", "settings", "nothing to set"),
+                               ("wasmtime", "wast", "tests"), ("wasmtime", "wizer", "snapshot.h"),
+                               ("wasmedge", "parse", "glovebox audit"), ("wasmedge", "validate", "glovebox audit"),
+                               ("wasmedge", "instantiate", "glovebox audit"), ("wasmer", "inspect", "glovebox audit")):
+        for run in (As(runtime, word, PROBE), Run(word, PROBE)):
+            expect(run, 127, slug="not-found", words=[f"{word} is a command of ", say])
+    shutil.copy(PROBE, "serve")
+    expect(Run("serve", "args"), 0, out='["serve" "args"]\n', silent=True)
+    expect(As("wazero", "version"), 0)
+    # compile: wasmedge and wasmer name the second file where ours has -o.
+    run = expect(As("wasmedge", "compile", PROBE, "out.gbx"), 125, slug="too-many-files", words="-o")
+    fix(run)
+    assert os.path.getsize("out.gbx") > os.path.getsize(PROBE)
+    shutil.copy(PROBE, "main.wasm")
+    fix(expect(As("wazero", "compile", "main.wasm"), 125, slug="no-out"))
+    expect(As("wasmedge", "compile", "--optimize", "2", PROBE, "out.gbx"), 125, slug="unknown-option", words="--optimize")
+
+
 @test
 def variables():
     """GLOVEBOX_NAME for every option: it counts, the command line counts before it, a fix names what is to change."""

@@ -5,7 +5,8 @@
  *
  * Functions of a module may be called by any thread; those of a store by the thread that uses it.
  *
- * Noting a first entry costs nothing; an engine that watches interprets two functions. */
+ * Noting a first entry costs nothing; an engine that watches interprets two functions, one that watches all
+ * calls all that are looked for. */
 #ifndef GBX_UNSTABLE_PROBES_H
 #define GBX_UNSTABLE_PROBES_H
 
@@ -18,8 +19,9 @@ GBX_DECLS_BEGIN
 #define GBX_WATCH_ALL UINT32_MAX
 
 /* Note the names at the first `calls` calls of syscall.Getenv and time.LoadLocation in each module that is
- * first instantiated from now on; 0, as it begins: none; GBX_WATCH_ALL: all. Until then those functions are
- * interpreted. GBX_ARGUMENT. Not while another thread uses the engine. */
+ * first instantiated from now on, whichever stores make them; 0, as it begins: none. Until then those
+ * functions are interpreted. GBX_WATCH_ALL: at all calls, and what each store enters is noted apart
+ * (gbx_store_entered). GBX_ARGUMENT. Not while another thread uses the engine. */
 GBX_API gbx_code gbx_engine_watch(gbx_engine *engine, uint32_t calls, gbx_err *err);
 
 /* A function that is looked for. Texts are static. */
@@ -35,6 +37,10 @@ typedef struct gbx_probe {
 GBX_API bool gbx_module_probe(const gbx_module *module, size_t idx, gbx_probe *out);
 /* A row with that slug was entered. Thread-safe. */
 GBX_API bool gbx_module_entered(const gbx_module *module, const char *slug);
+
+/* A guest of this store called a function of a row with that slug. Exact where the engine watches all calls;
+ * else only the store is known that was the first to, of all that have the module. By the store's thread. */
+GBX_API bool gbx_store_entered(const gbx_store *store, const char *slug);
 
 /* The variables that guests of this store asked Go for, as far as its engine watched: each once, in the order
  * of their first use, escaped, at most 256. Borrowed until the next call into the store. `is_cut` (may be

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 func do(word string) error {
@@ -44,6 +45,20 @@ func do(word string) error {
 	case "serve":
 		_, err := net.Listen("tcp", rest)
 		return err
+	case "accept":
+		listener, err := net.FileListener(os.NewFile(3, ""))
+		if err == nil {
+			fmt.Println("ready")
+			_, err = listener.Accept()
+		}
+		return err
+	case "sleep":
+		fmt.Println("ready")
+		time.Sleep(time.Hour)
+	case "spin":
+		fmt.Println("ready")
+		for {
+		}
 	case "panic":
 		panic(rest)
 	case "json":

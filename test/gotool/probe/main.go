@@ -78,6 +78,15 @@ func main() {
 		fmt.Println(f.Name())
 	case words[0] == "litter":
 		litter()
+	case words[0] == "litter-spin":
+		litter()
+		fmt.Println("ready")
+		for {
+		}
+	case words[0] == "litter-sleep":
+		litter()
+		fmt.Println("ready")
+		time.Sleep(time.Hour)
 	case words[0] == "zone":
 		l, err := time.LoadLocation(words[1])
 		check(err)
