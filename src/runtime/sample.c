@@ -6,18 +6,18 @@
  * The handler may find its thread anywhere: in the guest, in us, in a handler for faults, in the middle of a sample
  * that the interpreter takes. It reads:
  *
- *   - fields of the store's exec, when the store's call is this thread's; which of the guest's parts is the innermost
- *     follows from where their records lie, one behind the other on the guest's stack;
- *   - the native stack, the part that is shown, and the code that return addresses on it belong to, of the module
- *     whose instance runs: it cannot go away meanwhile, as others may;
+ *   - fields of the store's exec, when the store's call is this thread's; which of the guest's parts is the
+ *     innermost follows from where their records lie, one behind the other on the guest's stack;
+ *   - the native stack, the part that is shown, and the code that return addresses on it belong to, of the
+ *     module whose instance runs: it cannot go away meanwhile, as others may;
  *   - the guest's memory, between base and bytes. All of that is accessible: memory is committed before `bytes`
  *     says so, and none is hidden while calls run.
  *
  * SAFETY: none of it is believed. What a guest makes of its memory, and a module of its tables, costs
  * SAMPLE_STEPS at most: a sample must end long before the next one is due.
  *
- * PERF: bench/profile. A sample takes some 2,000 instructions, on account of what is remembered: of code by return
- * address, of Go's stacks by pc. */
+ * PERF: bench/profile. A sample takes some 2,000 instructions, on account of what is remembered: of code by
+ * return address, of Go's stacks by pc. */
 #include "runtime/sample.h"
 
 #include <errno.h>
@@ -88,7 +88,8 @@ static _Thread_local runtime_profile *sample_mine __attribute__((tls_model("init
 
 /* ---- The table
  *
- * PERF: what is touched first costs more than all else of a sample, so that stacks stand behind each other. */
+ * PERF: what is touched first costs more than all else of a sample, so that stacks stand behind each
+ * other. */
 
 static u64
 sample_hash(const u64 *frames, u32 count, u32 module)
@@ -411,8 +412,8 @@ sample_install(void)
     return ok;
 }
 
-/* A tick may still be on its way to a thread of ours: the signal is ignored where nobody was before, since its
- * default is death. A handler that the host has put in place of ours meanwhile stays. */
+/* A tick may still be on its way to a thread of ours: the signal is ignored where nobody was before, since
+ * its default is death. A handler that the host has put in place of ours meanwhile stays. */
 static void
 sample_uninstall(void)
 {

@@ -37,9 +37,8 @@ typedef struct sample_row {
 
 typedef struct runtime_profile runtime_profile;
 
-/* Sample calls that this thread makes in `s`, in instances that it has now. GBX_STATE: this thread or the store is
- * sampled already; GBX_NO_MEMORY; GBX_UNSUPPORTED: the system has no such
- * timer. */
+/* Sample calls that this thread makes in `s`, in instances that it has now. GBX_STATE: this thread or the
+ * store is sampled already; GBX_NO_MEMORY; GBX_UNSUPPORTED: the system has no such timer. */
 GBX_MUST_USE gbx_code gbx_runtime_profile_begin(gbx_store *s, u32 hz, runtime_profile **out, gbx_err *err);
 /* By the same thread. Then it can be read. */
 void gbx_runtime_profile_end(runtime_profile *p);
