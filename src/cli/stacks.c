@@ -125,7 +125,8 @@ stacks_goroutine(FILE *to, const gbx_goroutine *g)
 {
     fprintf(to, "\n    {\"id\": %" PRIu64 ", \"state\": ", g->id);
     gbx_cli_json_string(to, g->state);
-    fprintf(to, ", \"running\": %s, \"cut\": %s", g->is_running ? "true" : "false", g->is_cut ? "true" : "false");
+    fprintf(to, ", \"running\": %s, \"cut\": %s", g->is_running ? "true" : "false",
+            g->is_cut ? "true" : "false");
     if (g->parent) fprintf(to, ", \"parent\": %" PRIu64, g->parent);
     if (*g->creator.func) {
         fprintf(to, ", \"created_by\": ");

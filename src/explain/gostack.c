@@ -4,8 +4,8 @@
  * and goroutines that are the runtime's altogether. Of the one that runs all is shown: it may be what the
  * question is.
  *
- * SAFETY: all of it is the guest's word: texts are escaped and cut, counts are bounded by gostack.h, and what is
- * read of tables by GOSTACK_STEPS. */
+ * SAFETY: all of it is the guest's word: texts are escaped and cut, counts are bounded by gostack.h, and what
+ * is read of tables by GOSTACK_STEPS. */
 #include "explain/gostack.h"
 
 #include <inttypes.h>

@@ -4,8 +4,8 @@
  * Texts belong to the module and are made when they are first asked for, under its lock, as in module.c:
  * many traps of one module share them. Where memory is short they are "".
  *
- * SAFETY: how much of the bodies is walked for one backtrace, and read of Go's tables, is bounded, since a guest
- * chooses its frames and how long all of that is: FRAMES_WALK_BYTES, FRAMES_STEPS. */
+ * SAFETY: how much of the bodies is walked for one backtrace, and read of Go's tables, is bounded, since a
+ * guest chooses its frames and how long all of that is: FRAMES_WALK_BYTES, FRAMES_STEPS. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -166,8 +166,8 @@ frames_place(const gbx_frame_ref *ref, frames_budget *budget, go_place *place)
     return gbx_wasm_go_place(m->wasm, &table, ref->func_idx, ref->offset, &budget->walk_bytes, place);
 }
 
-/* Add a frame: where functions were inlined, one for each of them in front of the one whose code it is, which is
- * `frame`. The line of `place` is that of the innermost. */
+/* Add a frame: where functions were inlined, one for each of them in front of the one whose code it is, which
+ * is `frame`. The line of `place` is that of the innermost. */
 static void
 frames_add(gbx_module *m, frames_budget *budget, gbx_frame frame, const go_place *place, gbx_trap *trap)
 {
@@ -178,7 +178,8 @@ frames_add(gbx_module *m, frames_budget *budget, gbx_frame frame, const go_place
     table.steps = &budget->steps;
     w.t = &table;
     bool const is_line = place->kind == GO_LINE_CALL || place->kind == GO_LINE_NEAR;
-    u32 const known = is_line ? gbx_wasm_go_expand(&w, gbx_wasm_go_pc(&w, frame.func_idx, place->block), found) : 0;
+    u64 const pc = gbx_wasm_go_pc(&w, frame.func_idx, place->block);
+    u32 const known = is_line ? gbx_wasm_go_expand(&w, pc, found) : 0;
     if (known) found[0].kind = place->kind; /* those around it stand at a call */
     else found[0] = *place;
     u32 const count = max_u32(known, 1);

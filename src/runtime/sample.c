@@ -3,15 +3,15 @@
  * Stacks that are alike are counted together, in a table whose memory is reserved when the profile begins
  * and touched as it fills. When it is full, ticks are counted as lost.
  *
- * The handler may find its thread anywhere: in the guest, in us, in a handler for faults, in the middle of a sample
- * that the interpreter takes. It reads:
+ * The handler may find its thread anywhere: in the guest, in us, in a handler for faults, in the middle of a
+ * sample that the interpreter takes. It reads:
  *
  *   - fields of the store's exec, when the store's call is this thread's; which of the guest's parts is the
  *     innermost follows from where their records lie, one behind the other on the guest's stack;
  *   - the native stack, the part that is shown, and the code that return addresses on it belong to, of the
  *     module whose instance runs: it cannot go away meanwhile, as others may;
- *   - the guest's memory, between base and bytes. All of that is accessible: memory is committed before `bytes`
- *     says so, and none is hidden while calls run.
+ *   - the guest's memory, between base and bytes. All of that is accessible: memory is committed before
+ *     `bytes` says so, and none is hidden while calls run.
  *
  * SAFETY: none of it is believed. What a guest makes of its memory, and a module of its tables, costs
  * SAMPLE_STEPS at most: a sample must end long before the next one is due.
