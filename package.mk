@@ -70,6 +70,7 @@ ifneq ($(PYTHON),)
 	install -m 644 $(OUT)/man/man1/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(OUT)/man/man3/*.3 $(DESTDIR)$(MANDIR)/man3
 endif
+	@echo "installed: $(PREFIX)/bin/glovebox; for the Go tool, once: glovebox go install"
 
 # What install makes and nothing else: directories that others use stay.
 uninstall:

@@ -115,7 +115,7 @@ go_varint(go_cursor *c)
 
 /* SAFETY: each table ends after so many entries as its bound says; who reads many of them bounds all. */
 static bool
-go_step(const go_table *t, u64 count)
+go_take(const go_table *t, u64 count)
 {
     if (!t->steps) return true;
     bool const is_left = *t->steps >= count;
@@ -230,7 +230,7 @@ gbx_wasm_go_record(const wasm_module *m, const go_table *t, u32 func_idx)
 {
     u32 const entry = (GO_FIRST_FUNC + (func_idx - m->imported_funcs)) << t->entry_shift;
     u32 low = 0, high = t->func_count; /* entries below `low` are at or below it */
-    if (!go_step(t, GO_RECORD_STEPS)) return 0;
+    if (!go_take(t, GO_RECORD_STEPS)) return 0;
     while (low < high) {
         u32 const mid = low + (high - low) / 2;
         if (go_u32_at(m, t, t->funcs + 8 * (u64)mid) <= entry) low = mid + 1;
@@ -249,7 +249,7 @@ gbx_wasm_go_value(const wasm_module *m, const go_table *t, u32 offset, u32 block
     if (offset == 0) return -1;
     go_cursor c = go_cursor_at(m, t, t->values + offset);
     u32 value = UINT32_MAX, next = 0;
-    for (u32 i = 0; i < GO_STEPS_MOST && go_step(t, 1); i++) {
+    for (u32 i = 0; i < GO_STEPS_MOST && go_take(t, 1); i++) {
         u32 const delta = go_varint(&c);
         if (delta == 0 && i != 0) break;
         value += delta & 1 ? ~(delta >> 1) : delta >> 1;
@@ -266,7 +266,7 @@ gbx_wasm_go_value_below(const wasm_module *m, const go_table *t, u32 offset, i32
     if (offset == 0) return best;
     go_cursor c = go_cursor_at(m, t, t->values + offset);
     u32 value = UINT32_MAX;
-    for (u32 i = 0; i < GO_DEPTHS_MOST && go_step(t, 1); i++) {
+    for (u32 i = 0; i < GO_DEPTHS_MOST && go_take(t, 1); i++) {
         u32 const delta = go_varint(&c);
         if (delta == 0 && i != 0) break;
         value += delta & 1 ? ~(delta >> 1) : delta >> 1;
