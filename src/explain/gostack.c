@@ -106,6 +106,15 @@ gostack_created(gostack_reader *r, const go_goroutine *from, gbx_goroutine *g)
     if (gostack_is_internal(g->creator.func)) g->creator.func = g->creator.file = "";
 }
 
+/* The stack pointer of the innermost frame, which stands at `pc`: before a call Go's code pushes where it
+ * returns to, and a run that is stopped where the called function would begin has that still on top. */
+static u64
+gostack_sp(const gostack_reader *r, const go_place *place, u64 pc)
+{
+    bool const has_pushed = place->kind == GO_LINE_CALL && gbx_wasm_go_returns(r->go.memory, r->go.sp, pc);
+    return has_pushed ? r->go.sp + 8 : r->go.sp;
+}
+
 /* What runs: the innermost frame is the trap's, all others are on Go's stack. */
 static void
 gostack_running(gostack_reader *r, const gbx_trap *trap)
@@ -123,7 +132,8 @@ gostack_running(gostack_reader *r, const gbx_trap *trap)
         !gbx_wasm_go_place(m, &r->go.table, inner->func_idx, inner->offset, &budget, &place))
         return;
     u64 const pc = gbx_wasm_go_pc(&r->world, inner->func_idx, place.block);
-    gbx_wasm_go_unwind(&r->world, r->go.memory, r->go.g, pc, r->go.sp, place.stack_bytes, &trace);
+    u64 const sp = gostack_sp(r, &place, pc);
+    gbx_wasm_go_unwind(&r->world, r->go.memory, r->go.g, pc, sp, place.stack_bytes, &trace);
     if (trace.end == GO_END_LOST) { /* it stands where its frame is not there yet, or no longer */
         go_trace guess;
         bool const is_found = gbx_wasm_go_guess(&r->world, r->go.memory, r->go.g, inner->func_idx, r->go.sp,

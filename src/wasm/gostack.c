@@ -272,6 +272,13 @@ gbx_wasm_go_call_pc(u64 ret)
     return ret & 0xffff ? ret - 1 : ret;
 }
 
+bool
+gbx_wasm_go_returns(go_memory mem, u64 sp, u64 pc)
+{
+    u64 ret;
+    return gostack_load(mem, sp, sizeof ret, &ret) && gbx_wasm_go_call_pc(ret) == pc;
+}
+
 u32
 gbx_wasm_go_pc_func(const go_world *w, u64 pc)
 {

@@ -103,6 +103,8 @@ u32 gbx_wasm_go_expand(const go_world *w, u64 pc, go_place out[GO_INLINE_MOST]);
 u64 gbx_wasm_go_pc(const go_world *w, u32 func_idx, u32 block);
 u64 gbx_wasm_go_call_pc(u64 ret);
 u32 gbx_wasm_go_pc_func(const go_world *w, u64 pc); /* 0: it is none of the module's */
+/* Whether the return address of the call at `pc` lies at `sp`. */
+bool gbx_wasm_go_returns(go_memory mem, u64 sp, u64 pc);
 
 /* The goroutine that runs, or that the scheduler runs for; 0: none does, or it is not known. */
 u64 gbx_wasm_go_current(const go_world *w, go_memory mem, u64 g);
