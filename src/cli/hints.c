@@ -22,6 +22,8 @@
 
 enum { HINTS_MAX = 3, HINTS_SUBDIRS = 256 };
 
+#define HINTS_TEMP "/tmp"
+
 typedef struct hints_probe {
     const char *path;
     bool whole;
@@ -121,20 +123,22 @@ hints_guess_name(const char *guest, hints_guess *out)
     return matches == 1;
 }
 
-/* A file that is to be created: the directory for it exists. */
+/* A file that is to be created: the directory for it exists. The working directory only where it is known
+ * that something was to be created: a file to be read is not there. */
 static bool
-hints_guess_parent(const char *path, const char *guest, hints_guess *out)
+hints_guess_parent(const char *path, const char *guest, bool creates, hints_guess *out)
 {
     const char *const relative = gbx_cli_hints_parent(path);
     const char *const absolute = gbx_cli_hints_parent(guest);
-    if (strcmp(relative, ".") != 0 && hints_is_dir(relative))
+    bool const is_here = !strcmp(relative, ".");
+    if (is_here ? creates && !gbx_cli_hints_is_system(".") : hints_is_dir(relative))
         return gbx_cli_hints_guess_at(relative, absolute, out);
     return !gbx_cli_hints_is_system(absolute) && hints_is_dir(absolute) &&
            gbx_cli_hints_guess_at(absolute, absolute, out);
 }
 
 static bool
-hints_guess_host(const cli_plan *plan, const char *path, hints_guess *out)
+hints_guess_host(const cli_plan *plan, const char *path, bool creates, hints_guess *out)
 {
     const char *const guest = gbx_cli_guest_path(path);
     *out = (hints_guess){.host = "", .guest = guest, .guest_path = guest, .found = ""};
@@ -148,7 +152,7 @@ hints_guess_host(const cli_plan *plan, const char *path, hints_guess *out)
     const char *const beside = gbx_cli_format("%s/%s", gbx_cli_hints_parent(plan->program), path);
     out->is_beside = gbx_cli_hints_guess_at(beside, guest, out);
     return out->is_beside || hints_guess_name(guest, out) ||
-           hints_guess_parent(path, guest, out);
+           hints_guess_parent(path, guest, creates, out);
 }
 
 /* ---- the notes ---- */
@@ -213,11 +217,26 @@ gbx_cli_hints_grant(const cli_plan *plan, const hints_guess *guess)
     return no_cwd ? gbx_cli_format("%s %s", dir, gbx_cli_option_text(CLI_OPT_CWD, "/")) : dir;
 }
 
+/* It looks for a place for temporary files, and none of the host's is meant. GO: os/file_unix.go TempDir,
+ * 1.26. */
+static bool
+hints_wants_temp(const hints_guess *guess, bool found)
+{
+    size_t const len = strlen(HINTS_TEMP);
+    if (!guess->guest_path || strncmp(guess->guest_path, HINTS_TEMP, len) != 0) return false;
+    if (guess->guest_path[len] && guess->guest_path[len] != '/') return false;
+    return !found || !strcmp(guess->found, HINTS_TEMP);
+}
+
 static const char *
 hints_fix_missing(const cli_plan *plan, const hints_guess *guess, bool found)
 {
     const char *const instead = gbx_cli_gorun_instead(plan->line);
     if (instead) return instead;
+    if (hints_wants_temp(guess, found)) {
+        const char *const scratch = gbx_cli_option_text(CLI_OPT_SCRATCH, HINTS_TEMP);
+        return gbx_cli_line_command(plan->line, &(cli_edit){.add = scratch});
+    }
     if (!found) {
         return gbx_cli_format(
                 "--dir HOST::%s before FILE, where HOST is the directory of this machine "
@@ -248,11 +267,22 @@ hints_why_missing(const cli_plan *plan, const char *there, bool is_argv0)
     return gbx_cli_format("no directory is granted, and a guest sees only what is%s", there);
 }
 
+static bool
+hints_changes(const gbx_refusal *r)
+{
+    return strstr(r->reason, "would change") != NULL;
+}
+
 static void
 hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
 {
+    static const char *const makers[] = {"path_open", "path_create_directory", "path_symlink", "path_link",
+                                         "path_rename"};
     hints_guess guess;
-    bool const found = hints_guess_host(plan, r->path, &guess);
+    bool creates = false;
+    for (size_t i = 0; i < CLI_LEN(makers) && hints_changes(r); i++)
+        creates = creates || !strcmp(r->call, makers[i]);
+    bool const found = hints_guess_host(plan, r->path, creates, &guess);
     const char *const fix = guess.guest ? hints_fix_missing(plan, &guess, found) : NULL;
     /* Without a working directory, what was asked for may have been relative: shown as it came. */
     bool const rooted = (plan->pwd || plan->dir_count) && guess.guest_path;
@@ -261,9 +291,11 @@ hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
     bool const idle = !strcmp(r->path, ".") && !strcmp(r->call, "path_filestat_get");
     bool const is_argv0 = !strcmp(r->path, plan->argv0) || (found && guess.is_beside);
     const char *const there =
-            found ? gbx_cli_format("; %s exists here", gbx_cli_quote(guess.found)) : "";
+            !found                        ? ""
+            : strcmp(guess.found, ".") != 0 ? gbx_cli_format("; %s exists here", gbx_cli_quote(guess.found))
+                                            : "; . is the working directory here";
     hint const h = {
-            .rank = found && !idle ? HINTS_FOUND : HINTS_NOT_FOUND,
+            .rank = (found || hints_wants_temp(&guess, found)) && !idle ? HINTS_FOUND : HINTS_NOT_FOUND,
             .key = fix ? fix : shown,
             .diag =
                     {
@@ -429,14 +461,21 @@ hints_add_env(hints_list *list, const cli_plan *plan)
     }
 }
 
-/* The same path was refused for the same reason before. */
+/* The same path was refused for the same reason before; or it was only looked for where something was to be
+ * made, and that tells more. */
 static bool
-hints_is_repeated(const gbx_refusal *refusals, size_t idx)
+hints_is_repeated(const gbx_refusal *refusals, size_t count, size_t idx)
 {
-    for (size_t i = 0; i < idx; i++)
-        if (!strcmp(refusals[i].path, refusals[idx].path) &&
-            !strcmp(refusals[i].reason, refusals[idx].reason))
+    const gbx_refusal *const r = &refusals[idx];
+    for (size_t i = 0; i < count; i++) {
+        const gbx_refusal *const other = &refusals[i];
+        size_t const len = strlen(other->path);
+        bool const is_same = !strcmp(other->path, r->path);
+        if (i < idx && is_same && !strcmp(other->reason, r->reason)) return true;
+        if (hints_changes(other) && !strcmp(r->reason, "no grant matches") &&
+            (is_same || (!strncmp(r->path, other->path, len) && r->path[len] == '/')))
             return true;
+    }
     return false;
 }
 
@@ -447,7 +486,7 @@ hints_collect(hints_list *list, const cli_plan *plan, const gbx_store *store)
     size_t const count = gbx_store_refusals(store, &refusals);
     for (size_t i = 0; i < count; i++) {
         const gbx_refusal *const r = &refusals[i];
-        if (hints_is_repeated(refusals, i)) continue;
+        if (hints_is_repeated(refusals, count, i)) continue;
         if (strstr(r->reason, "read-only"))
             hints_add_read_only(list, plan, r);
         else if (strstr(r->reason, "outside"))
@@ -474,12 +513,17 @@ gbx_cli_hints(const cli_plan *plan, const cli_guest *guest, int status)
         hints_add_misplaced(&list, plan);
         hints_add_env(&list, plan);
     }
+    /* A grant behind FILE is what is missing. */
+    bool is_misplaced = false;
+    for (int i = 0; i < list.count; i++)
+        is_misplaced = is_misplaced || (list.items[i].rank == HINTS_MISPLACED &&
+                                        !strcmp(list.items[i].key, gbx_cli_options[CLI_OPT_DIR].name));
     int printed = 0;
     hints_rank const last = status == 0 ? HINTS_FOUND : HINTS_NOT_FOUND;
     for (hints_rank rank = HINTS_MISPLACED; rank <= last; rank++) {
         for (int i = 0; i < list.count && printed < (status == 0 ? 1 : HINTS_MAX); i++) {
             hint *const h = &list.items[i];
-            if (h->rank != rank) continue;
+            if (h->rank != rank || (is_misplaced && !strcmp(h->diag.slug, "missing-preopen"))) continue;
             h->diag.kind = "note";
             if (h->more) {
                 h->diag.message = gbx_cli_format("%s, and %d more there", h->diag.message, h->more);
@@ -500,7 +544,7 @@ bool
 gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out)
 {
     hints_guess guess;
-    if (!hints_guess_host(plan, path, &guess)) return false;
+    if (!hints_guess_host(plan, path, false, &guess)) return false;
     *out = (cli_guess){guess.host, guess.guest};
     return true;
 }

@@ -389,6 +389,7 @@ bool gbx_wasi_may_hold_devices(int fd);
 /* Remember that the call in progress was refused `path`; equal ones once. */
 void gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason);
 #define WHY_NO_GRANT "no grant matches"
+#define WHY_NO_GRANT_CHANGES "no grant matches, and it would change what is there"
 #define WHY_OUTSIDE "outside the grant"
 #define WHY_READ_ONLY "read-only grant"
 #define WHY_SPECIAL "special file"
