@@ -22,8 +22,6 @@
 
 enum { HINTS_MAX = 3, HINTS_SUBDIRS = 256 };
 
-#define HINTS_TEMP "/tmp"
-
 typedef struct hints_probe {
     const char *path;
     bool whole;
@@ -222,10 +220,10 @@ gbx_cli_hints_grant(const cli_plan *plan, const hints_guess *guess)
 static bool
 hints_wants_temp(const hints_guess *guess, bool found)
 {
-    size_t const len = strlen(HINTS_TEMP);
-    if (!guess->guest_path || strncmp(guess->guest_path, HINTS_TEMP, len) != 0) return false;
+    size_t const len = strlen(CLI_TEMP);
+    if (!guess->guest_path || strncmp(guess->guest_path, CLI_TEMP, len) != 0) return false;
     if (guess->guest_path[len] && guess->guest_path[len] != '/') return false;
-    return !found || !strcmp(guess->found, HINTS_TEMP);
+    return !found || !strcmp(guess->found, CLI_TEMP);
 }
 
 static const char *
@@ -234,7 +232,7 @@ hints_fix_missing(const cli_plan *plan, const hints_guess *guess, bool found)
     const char *const instead = gbx_cli_gorun_instead(plan->line);
     if (instead) return instead;
     if (hints_wants_temp(guess, found)) {
-        const char *const scratch = gbx_cli_option_text(CLI_OPT_SCRATCH, HINTS_TEMP);
+        const char *const scratch = gbx_cli_option_text(CLI_OPT_SCRATCH, CLI_TEMP);
         return gbx_cli_line_command(plan->line, &(cli_edit){.add = scratch});
     }
     if (!found) {
@@ -541,10 +539,10 @@ gbx_cli_is_probe(const char *path)
 }
 
 bool
-gbx_cli_guess(const cli_plan *plan, const char *path, cli_guess *out)
+gbx_cli_guess(const cli_plan *plan, const char *path, bool makes, cli_guess *out)
 {
     hints_guess guess;
-    if (!hints_guess_host(plan, path, false, &guess)) return false;
-    *out = (cli_guess){guess.host, guess.guest};
-    return true;
+    bool const found = hints_guess_host(plan, path, makes, &guess);
+    *out = (cli_guess){guess.host, guess.guest, hints_wants_temp(&guess, found)};
+    return found || out->is_temp;
 }

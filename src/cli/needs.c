@@ -113,10 +113,12 @@ needs_refused(const cli_plan *plan, const gbx_use *use, cli_needs *n)
         needs_refuse(n, path, "its name is too long to look for it here");
     } else if (!path[1]) {
         needs_refuse(n, path, "the root of the guest's tree: it is always there");
-    } else if (!gbx_cli_guess(plan, path + 1, &guess)) {
+    } else if (!gbx_cli_guess(plan, path + 1, use->changes, &guess)) {
         needs_refuse(n, path,
                     use->changes ? "there is no directory here that it could be made in"
                                  : "it is not here, so the answer would be the same");
+    } else if (guess.is_temp) {
+        n->wants_temp = true;
     } else if (gbx_cli_hints_is_system(guess.host)) {
         needs_refuse(
                 n, path,
