@@ -71,7 +71,6 @@ plan_add_dir(cli_plan *plan, int given)
     return CLI_EXIT_OK;
 }
 
-
 /* GUEST may hold a `=`: what stands behind the last one is the size. */
 static int
 plan_add_scratch(cli_plan *plan, int given)

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -100,7 +101,10 @@ var mistakes = map[string]func(args []string){
 		check(os.Chdir(args[0]))
 		fmt.Println("there")
 	},
-	"deep": func([]string) { deep(0) },
+	"deep": func([]string) {
+		debug.SetMaxStack(1 << 20) // of 1 GB, so that it comes soon
+		deep(0)
+	},
 	"fetch": func([]string) {
 		_, err := http.Get("http://example.com/")
 		check(err)
