@@ -14,7 +14,7 @@
 #   make mutants    take each guard away in turn: a test must notice; MUTANTS='PATTERN...' for some
 #   make races      a million swaps of directories and links under a guest that looks them up; some minutes
 #   make go-std     Go's standard library's own tests, here and under wasmtime and wazero where they are on
-#                   PATH, to docs/go-std.md; hours, and goes on where it was stopped
+#                   PATH, as far as they have no result yet, to docs/go-std.md; hours; may be stopped
 #   make tidy       clang-tidy over all sources
 #   make bless      write what is generated and kept: docs/, goldens; review with git diff
 #   make install    PREFIX=/usr/local DESTDIR=: all that others build against, see package.mk
@@ -153,7 +153,7 @@ races: $(OUT)/test/wasi/test_races
 	$< --swaps 1000000
 
 go-std: $(OUT)/glovebox
-	GLOVEBOX=$< test/go-std/run --all --peers --resume --table $(GO_STD_ARGS)
+	GLOVEBOX=$< test/go-std/run --all --peers --resume $(GO_STD_ARGS)
 
 tidy:
 	clang-tidy --quiet $(LIB_SRC) $(CLI_SRC) -- $(CPPFLAGS) -std=gnu17

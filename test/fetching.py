@@ -2,9 +2,12 @@
 
 Missing tools are installed as ./check does it (tools/setup.sh). Everything is made in a directory
 beside its final place and renamed when it is whole: an interrupted run leaves nothing half-made.
-Threads may ask for the same thing at the same time.
+Threads and suites may ask for the same thing at the same time.
 """
 import collections
+import contextlib
+import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -14,6 +17,17 @@ import threading
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 LOCKS = collections.defaultdict(threading.Lock)  # one a directory, and one for apt-get
+
+
+@contextlib.contextmanager
+def locked(what):
+    """One thread of all suites at a time holds `what`: flock, of files of its own, keeps the others out."""
+    folder = os.path.join(ROOT, "build", "locks")
+    os.makedirs(folder, exist_ok=True)
+    name = hashlib.sha256(what.encode()).hexdigest()[:16]
+    with LOCKS[what], open(os.path.join(folder, name), "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def call(command, **options):
@@ -26,7 +40,7 @@ def call(command, **options):
 
 def setup(function, *arguments):
     """Call a function of tools/setup.sh; one at a time, for apt-get has a lock and does not wait."""
-    with LOCKS["apt-get"]:
+    with locked("apt-get"):
         call(["sh", "-euc", '. tools/setup.sh; "$@"', "sh", function, *arguments], cwd=ROOT)
 
 
@@ -64,7 +78,7 @@ def finish(made, directory, pins):
 
 def python_packages(requirements, directory):
     """Install the hashed requirements of a file into `directory`, with pip."""
-    with LOCKS[directory]:
+    with locked(directory):
         python_packages_once(requirements, directory)
 
 
@@ -86,7 +100,7 @@ def python_packages_once(requirements, directory):
 def crates(manifests, directory, cargo="cargo", env=None, sync=()):
     """Unpack the crates of manifests/Cargo.lock into `directory`, with cargo, and those of `sync`, other
     manifests. Cargo compares every crate with the checksum in the lock file before it unpacks it."""
-    with LOCKS[directory]:
+    with locked(directory):
         crates_once(manifests, directory, cargo, env, sync)
 
 

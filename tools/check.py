@@ -4,16 +4,21 @@
 usage: ./check [all | quick | SUITE | SUITE/TEST]...
 
 Suites: build, style, docs, examples, mutants, unit-release, unit-san, and every test/DIR that has a file
-`run`. Each prints lines `PASS name`, `FAIL name`, `SKIP name reason`; a failing test is followed by
-the command that repeats it. Full output: build/check/SUITE.log.
+`run`. Each prints lines `PASS name`, `FAIL name`, `SKIP name reason`; a failing test is followed by the
+command that repeats it. Full output: build/check/SUITE.log. Suites that keep to one processor run beside
+each other; what they print does not mix.
 
 test/expect/*.txt list what may fail or be skipped, `name  reason` a line: named features that are
 not supported, never a wrong answer. A listed test that passes is a failure too.
 """
 import concurrent.futures
+import contextlib
 import glob
+import io
+import multiprocessing
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -29,6 +34,12 @@ SUITE_SECONDS = 1200
 MUTANTS_SECONDS = 2400 # each is a file compiled, programs linked and run
 UNIT_SECONDS = 600
 QUICK = ["build/release", "style", "docs", "unit-release", "cli"]
+# Suites that keep to one processor, or wait, those first that take longest: as many run at a time as there are
+# processors, but none beside another that makes the same files, which are named. All others run alone.
+BESIDE = {
+    "fuzz": "", "hosts": "install", "audit": "", "cache": "", "cli": "", "diagnose": "build/go", "net": "",
+    "stacks": "", "gotool": "", "streams": "", "torture": "build/go", "examples": "install", "style": "", "docs": "",
+}
 SAN_ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
 
@@ -57,22 +68,24 @@ def run(command, log, seconds, env=None):
     return status, output
 
 
+# Goals of make. The first is one long compilation, beside which the others are made one after the other: no
+# two make the same files at the same time.
 BUILDS = {
-    "build/release": (["CC=gcc", f"OUT={RELEASE}", "all", "units"], "quick"),
-    "build/san": (["CC=gcc", f"SAN={SAN}", f"OUT={SANITIZED}", "all", "units"], ""),
-    "build/clang": (["CC=clang", "all", "units"], ""),
-    "build/unity": (["CC=gcc", "unity"], ""),
-    "build/headers": (["CC=gcc", "headers"], ""),
-    "build/headers-clang": (["CC=clang", "headers"], ""),
+    "build/unity": ["CC=gcc", "OUT=build/unity", "unity"],
+    "build/release": ["CC=gcc", f"OUT={RELEASE}", "all", "units"],
+    "build/san": ["CC=gcc", f"SAN={SAN}", f"OUT={SANITIZED}", "all", "units"],
+    "build/clang": ["CC=clang", "all", "units"],
+    "build/headers": ["CC=gcc", "headers"],
+    "build/headers-clang": ["CC=clang", "headers"],
 }
 
 
 def suite_build(result, log, names):
-    for name, (goals, _) in BUILDS.items():
-        if names and name not in names:
-            continue
-        command = ["make", "-s", "-k", JOBS, "WERROR=-Werror", *goals]
-        status, output = run(command, log, SUITE_SECONDS)
+    commands = {name: ["make", "-s", "-k", JOBS, "WERROR=-Werror", *goals] for name, goals in BUILDS.items()
+                if not names or name in names}
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda command: run(command, log, SUITE_SECONDS), commands.values()))
+    for (name, command), (status, output) in zip(commands.items(), made):
         if status:
             print(output)
         result.add("FAIL" if status else "PASS", name, "" if not status else " ".join(command))
@@ -265,6 +278,48 @@ def judge(result, expected, totals):
     return counts
 
 
+def attempt(suite, names):
+    """Run one suite, in a process of its own: (what it said, what it printed, seconds, processors' seconds)."""
+    def spent():
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(u.ru_utime + u.ru_stime for u in used)
+
+    began, before, result, printed = time.time(), spent(), Result(suite), io.StringIO()
+    with contextlib.redirect_stdout(printed), open(f"{LOGS}/{suite}.log", "w", encoding="utf-8") as log:
+        suites()[suite](result, log, names)
+    return result, printed.getvalue(), time.time() - began, spent() - before
+
+
+def next_of(waiting, running, processors):
+    """The suite that may begin beside those that run, or None."""
+    for suite in waiting:
+        if suite not in BESIDE:
+            return None if running else suite
+        if len(running) >= processors or any(other not in BESIDE for other in running):
+            return None
+        if not BESIDE[suite] or all(BESIDE[other] != BESIDE[suite] for other in running):
+            return suite
+    return None
+
+
+def attempts(order, names):
+    """Run suites and yield, in this order, each name as it is waited for and then what its attempt gave."""
+    processors, running, done = os.cpu_count() or 1, {}, {}
+    waiting = list(order)
+    with concurrent.futures.ProcessPoolExecutor(processors, multiprocessing.get_context("fork")) as pool:
+        for suite in order:
+            print(f"== {suite}", flush=True)
+            while suite not in done:
+                while begin := next_of(waiting, running.values(), processors):
+                    waiting.remove(begin)
+                    mine = [n for n in names if n.split("/")[0] == begin and "/" in n]
+                    running[pool.submit(attempt, begin, mine)] = begin
+                ended, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+                for job in ended:
+                    done[running.pop(job)] = job.result()
+            yield done.pop(suite)
+
+
 def main():
     os.chdir(ROOT)
     names = sys.argv[1:] or ["all"]
@@ -290,17 +345,13 @@ def main():
     if not everything and "build" not in {n.split("/")[0] for n in names}:
         san = any(n.startswith("unit-san") for n in names)
         names = ["build/release"] + (["build/san"] if san else []) + names
-    for suite, function in table.items():
-        mine = [n for n in names if n.split("/")[0] == suite]
-        if not everything and not mine:
-            continue
-        before, result = time.time(), Result(suite)
-        print(f"== {suite}", flush=True)
-        with open(f"{LOGS}/{suite}.log", "w", encoding="utf-8") as log:
-            function(result, log, [n for n in mine if "/" in n])
+    wanted = set(table) if everything else {n.split("/")[0] for n in names}
+    chosen = [suite for suite in dict.fromkeys(["build", *BESIDE, *table]) if suite in wanted]
+    for result, printed, seconds, spent in attempts(chosen, names):
+        print(printed, end="")
         counts = judge(result, expected, totals)
         print(f"   {counts['PASS']} passed, {counts['FAIL']} failed, {counts['SKIP']} skipped, "
-              f"{time.time() - before:.0f} s", flush=True)
+              f"{seconds:.0f} s, {spent:.0f} s of processors", flush=True)
     print(f"== {time.time() - started:.0f} s in all")
     print(f"{totals['PASS']} passed, {totals['FAIL']} failed, {totals['SKIP']} skipped")
     return 1 if totals["FAIL"] or not totals["PASS"] else 0

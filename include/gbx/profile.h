@@ -11,12 +11,18 @@
  * Functions, files and lines are those of Go, with the callers that a goroutine has on its own stack and
  * with functions that were inlined; of other modules, the names in their name section.
  *
- * Time is processor time of the thread. SIGPROF is used while a profile is taken, of a timer of that
- * thread alone; a handler that the host has for it is called for all others of them.
+ * Callers and the lines of their calls are exact. The line of the innermost function is near: Go's tables
+ * count in blocks, from one call or target of a jump to the next, and in compiled code the last instruction
+ * before it counts that calls, goes round or can trap.
  *
- * Not thread-safe: a profile is begun and ended by the thread that makes the calls, and then used by
- * one thread at
- * a time. */
+ * Time is processor time of the thread. SIGPROF is used while a profile is taken, of a timer of that
+ * thread alone, and unblocked for that thread; a handler that the host has for it is called for all others of
+ * them, and is there again at the end, unless the host has put another one in place meanwhile: then there are
+ * no more samples, and his stays.
+ *
+ * Not thread-safe: a profile is begun and ended by the thread that makes the calls, and then used by one
+ * thread at a time. Several threads may take one each, of different stores. What another thread calls in the
+ * store is not sampled. */
 #ifndef GBX_PROFILE_H
 #define GBX_PROFILE_H
 
@@ -34,13 +40,14 @@ typedef struct gbx_profile_opts {
 #define GBX_PROFILE_OPTS_INIT GBX_SIZED(gbx_profile_opts)
 
 /* Sample the calls that this thread makes in `store` from now on, of instances that the store has now.
- * NULL for opts: defaults. GBX_STATE: this thread is being sampled already. GBX_UNSUPPORTED: the system
- * has no timer for it. GBX_ARGUMENT: store or out is NULL, hz is too large. GBX_NO_MEMORY. On failure
- * *out is NULL. */
+ * NULL for opts: defaults. GBX_STATE: this thread is being sampled already, or the store. GBX_UNSUPPORTED:
+ * the system has no timer for it. GBX_ARGUMENT: store or out is NULL, hz is too large. GBX_NO_MEMORY. On
+ * failure *out is NULL. */
 GBX_API gbx_code gbx_profile_begin(gbx_store *store, const gbx_profile_opts *opts, gbx_own gbx_profile **out,
                                    gbx_err *err);
 
-/* No more. By the thread that began it, while the store lives; NULL is fine, and so is a second time. */
+/* No more. By the thread that began it; NULL is fine, and so is a second time. A store that this thread
+ * releases ends it, too; one that another thread releases must not be sampled. */
 GBX_API void gbx_profile_end(gbx_profile *profile);
 
 typedef enum gbx_profile_format {

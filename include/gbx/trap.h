@@ -34,8 +34,9 @@ typedef enum gbx_line {
  * `wasm-objdump -d` shows; 0 for those of a goroutine that has waited, which are on Go's stack alone.
  * `name` is what the module's name section calls the function. The other texts come from the table which
  * Go's linker puts into every program, stripped or not: the function as Go writes it
- * ("main.(*server).load"), and the file and line of the source, which is that of a function inlined
- * there where the line is of one. They are not looked up where the guest exited. Texts are borrowed from
+ * ("main.(*server).load"), and the file and line of the source. A function that was inlined has a frame of
+ * its own in front of that of the function whose code it is in, with the func_idx, offset and name of that
+ * one; its line is the call's. They are not looked up where the guest exited. Texts are borrowed from
  * the module, escaped for a terminal, NUL-terminated, never NULL, and "" where they are not known. */
 typedef struct gbx_frame {
     uint32_t func_idx;

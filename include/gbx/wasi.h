@@ -205,9 +205,9 @@ GBX_API gbx_code gbx_wasi_describe(const gbx_linker *linker, gbx_own char **text
 typedef struct gbx_refusal {
     const char *call;   /* "path_open" */
     const char *path;   /* as the guest gave it, escaped, cut at 255 bytes */
-    const char *reason; /* "no grant matches", "no grant matches, and it would change what is there",
-                         * "outside the grant", "read-only grant", "special file",
+    const char *reason; /* "no grant matches", "outside the grant", "read-only grant", "special file",
                          * "the host's code cache" */
+    bool changes;       /* it was to be made, changed or removed there, and not only looked for */
 } gbx_refusal;
 
 /* The refusals met so far by guests of the last gbx_wasi_link in this store: their number, at most 64,

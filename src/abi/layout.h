@@ -195,9 +195,10 @@ struct gbx_exec {
        read by any. */
     _Atomic u64 host_calls;
 
-    /* For samples (runtime/sample.c): the frame of the interpreter that has called a function of the
-     * host's which has not returned, NULL: none has; and who takes one in the interpreter, behind the
-     * instruction before pc. */
+    /* For samples (runtime/sample.c): the frame that the innermost loop of the interpreter began with, NULL:
+     * none runs; the frame in it that has called a function of the host's which has not returned, NULL: none
+     * has; and who takes one in the interpreter, behind the instruction before pc. */
+    struct gbx_record *volatile looping;
     struct gbx_record *volatile calling;
     void (*sampled)(gbx_exec *x, const struct gbx_record *rec, const u8 *pc);
 };

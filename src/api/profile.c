@@ -10,7 +10,6 @@
 
 struct gbx_profile {
     runtime_profile *p;
-    bool has_ended;
 };
 
 gbx_code
@@ -35,9 +34,7 @@ gbx_profile_begin(gbx_store *store, const gbx_profile_opts *opts, gbx_profile **
 void
 gbx_profile_end(gbx_profile *profile)
 {
-    if (!profile || profile->has_ended) return;
-    gbx_runtime_profile_end(profile->p);
-    profile->has_ended = true;
+    if (profile) gbx_runtime_profile_end(profile->p);
 }
 
 gbx_code
@@ -48,7 +45,7 @@ gbx_profile_write(const gbx_profile *profile, gbx_profile_format format, gbx_wri
     if (!write) return gbx_api_need(NULL, "write", err);
     if (format != GBX_PROFILE_PPROF && format != GBX_PROFILE_SVG)
         return gbx_base_err_set(err, GBX_ARGUMENT, GBX_NO_OFFSET, "no such format: %d", (int)format);
-    if (!profile->has_ended)
+    if (!gbx_runtime_profile_has_ended(profile->p))
         return gbx_base_err_set(err, GBX_STATE, GBX_NO_OFFSET, "the profile has not ended: gbx_profile_end");
     profile_book book;
     profile_out out = {0};

@@ -465,8 +465,10 @@ gbx_store_refusals(const gbx_store *store, const gbx_refusal **out)
     u32 count;
     const wasi_refusal *const refusals = gbx_wasi_refusals(l->ctx, &count);
     for (u32 i = 0; i < count; i++) {
-        l->rows[i] = (gbx_refusal){
-                .call = refusals[i].call, .path = refusals[i].path, .reason = refusals[i].reason};
+        l->rows[i] = (gbx_refusal){.call = refusals[i].call,
+                                   .path = refusals[i].path,
+                                   .reason = refusals[i].reason,
+                                   .changes = refusals[i].changes};
     }
     if (out) *out = l->rows;
     return count;

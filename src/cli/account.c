@@ -122,6 +122,7 @@ gbx_cli_account_close(FILE *to, const cli_plan *plan, const cli_guest *guest, co
         account_functions(to, plan, guest->module);
         gbx_cli_clock_print(to, clock, guest->module);
     }
+    gbx_cli_stacks_account(to);
     fprintf(to, "\n}\n");
     bool const is_bad = ferror(to) != 0;
     if (fclose(to) || is_bad) return account_fails(plan, "it cannot be written");

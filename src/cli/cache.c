@@ -41,6 +41,18 @@ gbx_cli_cache_dir(bool make)
     return make && access(dir, F_OK) && !cache_is_mine(parent) ? NULL : dir;
 }
 
+bool
+gbx_cli_cache_has_place(void)
+{
+    const char *const parent = cache_parent();
+    const char *const slash = parent ? strrchr(parent, '/') : NULL;
+    if (!parent) return false;
+    bool const is_there = !access(parent, F_OK);
+    if (!is_there && slash == parent) return false;
+    const char *const in = is_there ? parent : gbx_cli_copy(parent, (size_t)(slash - parent));
+    return cache_is_mine(in) && !access(in, W_OK | X_OK);
+}
+
 static int
 cache_failed(const char *dir, gbx_code code, const gbx_err *err)
 {

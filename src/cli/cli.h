@@ -395,14 +395,14 @@ bool gbx_cli_stub_is(const char *name, const char *module, const char *import);
 void gbx_cli_warn_begin(const cli_plan *plan, gbx_wasi *wasi);
 void gbx_cli_warn(const cli_plan *plan, const gbx_store *store, int status);
 /* The directory of this machine that was most likely meant by a guest's path (without the slash at its
- * beginning), and its name in the guest; `makes`: something was to be made there. False: nothing is found.
- * hints.c. */
+ * beginning), and its name in the guest. `creates`: what is not there is to be made. False: nothing is
+ * found. hints.c. */
 typedef struct cli_guess {
     const char *host, *guest;
     bool is_temp; /* none of this machine: any place for temporary files, named CLI_TEMP in the guest */
 } cli_guess;
 #define CLI_TEMP "/tmp"
-bool gbx_cli_guess(const cli_plan *plan, const char *path, bool makes, cli_guess *out);
+bool gbx_cli_guess(const cli_plan *plan, const char *path, bool creates, cli_guess *out);
 /* needs.c: the guest's path lies in the guest's directory `dir`, or is it, both clean; the host's
  * path of a guest's path in the grant of `host` as `guest`. */
 bool gbx_cli_beneath(const char *path, const char *dir);
@@ -482,6 +482,9 @@ void gbx_cli_profile_end(const cli_plan *plan);
 
 /* Print the goroutines of a Go program that ended so. */
 void gbx_cli_stacks_print(const cli_guest *guest, const gbx_trap *trap);
+/* What was printed, as a member of a JSON object, behind others; nothing where nothing was. */
+void gbx_cli_stacks_account(FILE *to);
+void gbx_cli_stacks_release(void);
 
 /* Of all the memories of an instance. */
 uint64_t gbx_cli_memory_hash(const gbx_instance *instance);
@@ -514,6 +517,8 @@ int gbx_cli_diff(int argc, char **argv, int first);
  * for a module, on standard error. `make`: the directories above it are to be there. */
 int gbx_cli_cache(int argc, char **argv, int first);
 const char *gbx_cli_cache_dir(bool make);
+/* A run could make it: nothing is made. */
+bool gbx_cli_cache_has_place(void);
 void gbx_cli_cache_explain(const cli_plan *plan, const gbx_module *module);
 
 /* compile.c: the command `compile`, likewise, and its page. */

@@ -310,6 +310,10 @@ gbx_cli_completion(int argc, char **argv, int first)
         void (*print)(void);
     } shells[] = {{"bash", complete_bash}, {"zsh", complete_zsh}, {"fish", complete_fish}};
     const char *const shell = first < argc ? argv[first] : "";
+    if (!strcmp(shell, "--help") || !strcmp(shell, "-h")) {
+        char page[] = "completion", *words[] = {page};
+        return gbx_cli_help(1, words, 0);
+    }
     for (size_t i = 0; i < CLI_LEN(shells) && argc == first + 1; i++) {
         if (strcmp(shells[i].shell, shell) != 0) continue;
         shells[i].print();

@@ -429,7 +429,10 @@ dialect_option(dialect_state *s, int *words)
         if (s->at + 1 >= s->in->argc)
             return gbx_cli_usage_error("missing-value",
                                        gbx_cli_format("%s needs a value", gbx_cli_show(word)),
-                                       "the command line ends there", NULL);
+                                       gbx_cli_format("%s%s%sthe command line ends there",
+                                                      *row->ours ? "another runtime's, it stands for " : "",
+                                                      row->ours, *row->ours ? "; " : ""),
+                                       "glovebox help dialects");
         value = argv[s->at + 1];
         shown = gbx_cli_format("%s %s", word, value);
         *words = 2;

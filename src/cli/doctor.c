@@ -200,14 +200,14 @@ doctor_cache(doctor *d)
     static gbx_trap trap;
     const char *const dir = gbx_cli_cache_dir(d->mends);
     struct stat st;
-    if (!dir) {
+    bool is_there = dir && !stat(dir, &st);
+    if (!dir || (!is_there && !gbx_cli_cache_has_place())) {
         doctor_say(d, DOCTOR_NOTE, "cache",
                    "there is no place for one: neither XDG_CACHE_HOME nor HOME names a directory "
-                   "of yours",
+                   "of yours to write in",
                    "export XDG_CACHE_HOME=DIR");
         return;
     }
-    bool is_there = !stat(dir, &st);
     if (is_there && d->mends && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
         (st.st_mode & 0777) != 0700)
         (void)chmod(dir, 0700);
@@ -220,9 +220,8 @@ doctor_cache(doctor *d)
     gbx_code const code = doctor_try(&t, dir, false, &trap, &err);
     is_there = !stat(dir, &st) && S_ISDIR(st.st_mode);
     bool const is_fine = code == GBX_OK && is_there && t.use.is_on && !access(dir, W_OK | X_OK);
-    const char *const why = code != GBX_OK ? err.text
-                            : *t.use.why   ? t.use.why
-                                           : "it cannot be written";
+    bool const is_taken = *t.use.why && !access(dir, W_OK | X_OK);
+    const char *const why = code != GBX_OK ? err.text : is_taken ? t.use.why : "it cannot be written";
     if (is_fine)
         doctor_say(d, DOCTOR_OK, "cache", gbx_cli_quote(dir), NULL);
     else

@@ -29,6 +29,7 @@
 
 #define GORUN_RUNTIME "GOWASIRUNTIME"
 #define GORUN_ARGS    "GOWASIRUNTIMEARGS"
+#define GORUN_LATE_NS UINT64_C(10000000000) /* what a test's own alarm is given to end it */
 
 typedef struct gorun_output {
     const char *from; /* what the guest writes */
@@ -291,19 +292,39 @@ gorun_word(gorun_state *s, const char *word, const char *outputdir)
     return word;
 }
 
+/* A deadline behind the test's own alarm, unless the user has one. The alarm is a goroutine, and nothing
+ * preempts one that computes without a call: it never goes off, and the Go tool waits a minute more before it
+ * asks for the stack. Benchmarks run without it, as long as they take. GO: testing/testing.go startAlarm;
+ * cmd/go/internal/test/test.go testKillTimeout (1.26). */
+static void
+gorun_add_deadline(gorun_state *s, const char *alarm)
+{
+    uint64_t ns;
+    const char *why, *const mine = getenv(gbx_cli_option_variable(CLI_OPT_TIMEOUT));
+    if ((mine && *mine) || !gbx_cli_parse_duration(alarm, &ns, &why) || ns == 0) return;
+    if (ns > INT64_MAX - GORUN_LATE_NS) return; /* longer than a deadline can be */
+    const char *const late = gbx_cli_format_duration(ns + GORUN_LATE_NS);
+    gbx_cli_words_add(&s->words, gbx_cli_format("--timeout=%s", late), CLI_FROM_WRAPPER);
+}
+
 /* Grants for what is written, and the guest's words. */
 static void
 gorun_add_guest(gorun_state *s, cli_words *guest, int argc, char **argv, int file)
 {
-    const char *outputdir = s->cwd;
-    bool keeps = false;
+    const char *outputdir = s->cwd, *alarm = NULL;
+    bool keeps = false, is_timeless = false;
     for (int i = file + 1; i < argc && argv[i][0] == '-' && strcmp(argv[i], "--") != 0; i++) {
         const char *const dir = gorun_flag_value(argv[i], "test.outputdir");
         if (dir && *dir) outputdir = gorun_absolute(s->cwd, dir);
         const char *const artifacts = gorun_flag_value(argv[i], "test.artifacts");
         keeps = keeps || !strcmp(argv[i], "-test.artifacts") ||
                 (artifacts && strcmp(artifacts, "false") != 0);
+        const char *const bench = gorun_flag_value(argv[i], "test.bench");
+        const char *const timeout = gorun_flag_value(argv[i], "test.timeout");
+        is_timeless = is_timeless || (bench && *bench);
+        if (timeout) alarm = timeout;
     }
+    if (alarm && !is_timeless) gorun_add_deadline(s, alarm);
     if (keeps) {
         const char *const dir = gbx_cli_format("%s/_artifacts", outputdir);
         gorun_make_dirs(dir);

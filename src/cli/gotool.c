@@ -277,10 +277,34 @@ static int
 gotool_bad_word(const char *word)
 {
     return gbx_cli_usage_error(
-            "unknown-option", gbx_cli_format("glovebox go does not know %s", gbx_cli_show(word)),
+            "unknown-option",
+            *word ? gbx_cli_format("glovebox go does not know %s", gbx_cli_show(word))
+                  : "glovebox go needs a word",
             "it takes install, uninstall, status or exec, and behind the first two --dir DIR; "
             "install takes --force",
             "glovebox help go-install");
+}
+
+/* `glovebox go test ./...`: it is Go's own command that is meant. */
+static int
+gotool_bad_verb(int argc, char **argv, int first)
+{
+    static const char *const gos[] = {"build", "run", "test", "vet"};
+    const char *const verb = first < argc ? argv[first] : "";
+    for (size_t i = 0; i < CLI_LEN(gos); i++) {
+        if (strcmp(verb, gos[i]) != 0) continue;
+        cli_text t = {0};
+        gbx_cli_text_printf(&t, "GOOS=wasip1 GOARCH=wasm go");
+        for (int k = first; k < argc; k++) {
+            gbx_cli_text_printf(&t, " ");
+            gbx_cli_text_quote(&t, argv[k]);
+        }
+        return gbx_cli_usage_error("unknown-option",
+                                   gbx_cli_format("glovebox go does not know %s", verb),
+                                   "the Go tool runs glovebox, not the other way round",
+                                   gbx_cli_text_get(&t));
+    }
+    return gotool_bad_word(verb);
 }
 
 int
@@ -291,11 +315,14 @@ gbx_cli_go(int argc, char **argv, int first)
     bool const is_install = !strcmp(verb, "install"), is_uninstall = !strcmp(verb, "uninstall");
     const char *dir = NULL;
     bool force = false;
-    if (!strcmp(verb, "--help") || !strcmp(verb, "help")) {
+    for (int i = first; i < argc; i++) {
+        bool const is_asked = !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h");
+        if (!is_asked && (i > first || strcmp(argv[i], "help") != 0)) continue;
         char page[] = "go-install", *words[] = {page};
         return gbx_cli_help(1, words, 0);
     }
-    if (!is_install && !is_uninstall && strcmp(verb, "status") != 0) return gotool_bad_word(verb);
+    if (!is_install && !is_uninstall && strcmp(verb, "status") != 0)
+        return gotool_bad_verb(argc, argv, first);
     for (int i = first + 1; i < argc; i++) {
         bool const takes = is_install || is_uninstall;
         if (takes && !strncmp(argv[i], "--dir=", 6))

@@ -78,7 +78,7 @@ gbx_cli_help_all(FILE *to)
     fputs("usage: glovebox [options] FILE [args...]\n", to);
     for (size_t i = 0; i < gbx_cli_command_count(); i++) {
         const cli_command_row *const c = &gbx_cli_commands[i];
-        fprintf(to, "       glovebox %-11s%-28s %s\n", c->name, c->usage, c->words);
+        fprintf(to, "       glovebox %-11s%-30s %s\n", c->name, c->usage, c->words);
     }
     fputs("\n"
           "glovebox runs Go programs built for WASI: nothing of this machine is theirs until "

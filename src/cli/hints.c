@@ -12,6 +12,7 @@
  * SAFETY: paths come escaped from the library. One that holds a backslash was escaped or is odd: it is
  * shown, but never looked up and never made part of a command. What is part of one is quoted. */
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,20 +122,20 @@ hints_guess_name(const char *guest, hints_guess *out)
     return matches == 1;
 }
 
-/* A file that is to be created: the directory for it exists. The working directory only where it is known
- * that something was to be created: a file to be read is not there. */
+/* A file that is to be created: the directory for it exists. With no PWD and no grant "out" may be "/out",
+ * for which the root is no directory to grant. */
 static bool
-hints_guess_parent(const char *path, const char *guest, bool creates, hints_guess *out)
+hints_guess_parent(const char *path, const char *guest, hints_guess *out)
 {
     const char *const relative = gbx_cli_hints_parent(path);
     const char *const absolute = gbx_cli_hints_parent(guest);
-    bool const is_here = !strcmp(relative, ".");
-    if (is_here ? creates && !gbx_cli_hints_is_system(".") : hints_is_dir(relative))
-        return gbx_cli_hints_guess_at(relative, absolute, out);
+    out->is_parent = true;
+    if (hints_is_dir(relative)) return gbx_cli_hints_guess_at(relative, absolute, out);
     return !gbx_cli_hints_is_system(absolute) && hints_is_dir(absolute) &&
            gbx_cli_hints_guess_at(absolute, absolute, out);
 }
 
+/* `creates`: what is not there is to be made. */
 static bool
 hints_guess_host(const cli_plan *plan, const char *path, bool creates, hints_guess *out)
 {
@@ -150,7 +151,7 @@ hints_guess_host(const cli_plan *plan, const char *path, bool creates, hints_gue
     const char *const beside = gbx_cli_format("%s/%s", gbx_cli_hints_parent(plan->program), path);
     out->is_beside = gbx_cli_hints_guess_at(beside, guest, out);
     return out->is_beside || hints_guess_name(guest, out) ||
-           hints_guess_parent(path, guest, creates, out);
+           (creates && hints_guess_parent(path, guest, out));
 }
 
 /* ---- the notes ---- */
@@ -159,7 +160,9 @@ void
 gbx_cli_hints_add(hints_list *list, hint const *h)
 {
     for (int i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i].key, h->key) != 0) continue;
+        const char *const before = list->items[i].searched;
+        bool const is_search = before && h->searched && !strcmp(before, h->searched);
+        if (!is_search && strcmp(list->items[i].key, h->key) != 0) continue;
         list->items[i].more++;
         return;
     }
@@ -265,22 +268,28 @@ hints_why_missing(const cli_plan *plan, const char *there, bool is_argv0)
     return gbx_cli_format("no directory is granted, and a guest sees only what is%s", there);
 }
 
+/* Under the Go tool names are those of this machine: what is not there either is not there for a native
+ * program, which goes on. Many look for a file of settings in all directories above. */
 static bool
-hints_changes(const gbx_refusal *r)
+hints_is_absent_here(const cli_plan *plan, const hints_guess *guess)
 {
-    return strstr(r->reason, "would change") != NULL;
+    struct stat st;
+    return plan->line->is_go && guess->guest_path && lstat(guess->guest_path, &st) && errno == ENOENT;
+}
+
+static const char *
+hints_name(const char *path)
+{
+    const char *const slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
 }
 
 static void
 hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
 {
-    static const char *const makers[] = {"path_open", "path_create_directory", "path_symlink", "path_link",
-                                         "path_rename"};
     hints_guess guess;
-    bool creates = false;
-    for (size_t i = 0; i < CLI_LEN(makers) && hints_changes(r); i++)
-        creates = creates || !strcmp(r->call, makers[i]);
-    bool const found = hints_guess_host(plan, r->path, creates, &guess);
+    bool const found = hints_guess_host(plan, r->path, r->changes, &guess);
+    if (!found && !r->changes && hints_is_absent_here(plan, &guess)) return;
     const char *const fix = guess.guest ? hints_fix_missing(plan, &guess, found) : NULL;
     /* Without a working directory, what was asked for may have been relative: shown as it came. */
     bool const rooted = (plan->pwd || plan->dir_count) && guess.guest_path;
@@ -289,12 +298,13 @@ hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
     bool const idle = !strcmp(r->path, ".") && !strcmp(r->call, "path_filestat_get");
     bool const is_argv0 = !strcmp(r->path, plan->argv0) || (found && guess.is_beside);
     const char *const there =
-            !found                        ? ""
-            : strcmp(guess.found, ".") != 0 ? gbx_cli_format("; %s exists here", gbx_cli_quote(guess.found))
-                                            : "; . is the working directory here";
+            found ? gbx_cli_format("; %s%s%s", guess.is_parent ? "it would be made in " : "",
+                                   gbx_cli_quote(guess.found), guess.is_parent ? "" : " exists here")
+                  : "";
     hint const h = {
             .rank = (found || hints_wants_temp(&guess, found)) && !idle ? HINTS_FOUND : HINTS_NOT_FOUND,
             .key = fix ? fix : shown,
+            .searched = found || r->changes ? NULL : hints_name(shown),
             .diag =
                     {
                             .slug = is_argv0 ? "argv0-path" : "missing-preopen",
@@ -469,8 +479,9 @@ hints_is_repeated(const gbx_refusal *refusals, size_t count, size_t idx)
         const gbx_refusal *const other = &refusals[i];
         size_t const len = strlen(other->path);
         bool const is_same = !strcmp(other->path, r->path);
-        if (i < idx && is_same && !strcmp(other->reason, r->reason)) return true;
-        if (hints_changes(other) && !strcmp(r->reason, "no grant matches") &&
+        if (i < idx && is_same && other->changes == r->changes && !strcmp(other->reason, r->reason))
+            return true;
+        if (other->changes && !r->changes && !strcmp(other->reason, r->reason) &&
             (is_same || (!strncmp(r->path, other->path, len) && r->path[len] == '/')))
             return true;
     }
@@ -539,10 +550,10 @@ gbx_cli_is_probe(const char *path)
 }
 
 bool
-gbx_cli_guess(const cli_plan *plan, const char *path, bool makes, cli_guess *out)
+gbx_cli_guess(const cli_plan *plan, const char *path, bool creates, cli_guess *out)
 {
     hints_guess guess;
-    bool const found = hints_guess_host(plan, path, makes, &guess);
+    bool const found = hints_guess_host(plan, path, creates, &guess);
     *out = (cli_guess){guess.host, guess.guest, hints_wants_temp(&guess, found)};
     return found || out->is_temp;
 }

@@ -21,8 +21,9 @@ typedef enum hints_rank {
 typedef struct hint {
     hints_rank rank;
     cli_diag diag;
-    const char *key; /* hints with the same key are one */
-    int more;        /* how many others were merged into this one */
+    const char *key;      /* hints with the same key are one */
+    const char *searched; /* so are those that looked for this name in several places; NULL: it did not */
+    int more;             /* how many others were merged into this one */
 } hint;
 
 typedef struct hints_list {
@@ -39,6 +40,7 @@ typedef struct hints_guess {
     const char *guest_path; /* what was asked for, absolute and clean; NULL: it climbs above / */
     const char *found;      /* what exists, for the words */
     bool is_beside;         /* it was found in FILE's directory */
+    bool is_parent;         /* what was found is the directory to make it in */
 } hints_guess;
 
 /* If `host` exists, the directory to grant so that the guest finds it as `guest`: itself, or the one

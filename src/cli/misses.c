@@ -126,14 +126,33 @@ misses_add_tail(hints_list *list, const cli_plan *plan, const gbx_missed *miss, 
             gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_option_text(CLI_OPT_DIR, grant)}));
 }
 
+/* The guest looks for `tail` in one directory after the other, upwards: it was in the one above, or the one
+ * below, too. Where it is found at last, nothing is wrong with its name. */
+static bool
+misses_is_search(const gbx_store *store, const char *full, const char *tail)
+{
+    gbx_missed other;
+    const char *const dir = misses_without(full, tail);
+    for (size_t i = 0; dir && gbx_store_missed(store, i, &other); i++) {
+        const char *const name = gbx_cli_guest_path(misses_join(other.grant, other.path));
+        const char *const beside = name ? misses_without(name, tail) : NULL;
+        if (beside && strcmp(beside, dir) != 0 &&
+            (!strcmp(gbx_cli_hints_parent(beside), dir) || !strcmp(gbx_cli_hints_parent(dir), beside)))
+            return true;
+    }
+    return false;
+}
+
 /* The end of the path exists beneath some grant: the one with the longest end. */
 static bool
-misses_find_tail(hints_list *list, const cli_plan *plan, const gbx_missed *miss, const char *full)
+misses_find_tail(hints_list *list, const cli_plan *plan, const gbx_store *store, const gbx_missed *miss,
+                 const char *full)
 {
     for (const char *tail = strchr(full + 1, '/'); tail; tail = strchr(tail + 1, '/')) {
         for (int i = 0; i < plan->dir_count; i++) {
             if (!tail[1] || !misses_exists(misses_join(plan->dirs[i].host, tail + 1))) continue;
-            misses_add_tail(list, plan, miss, full, &plan->dirs[i], tail + 1);
+            if (!misses_is_search(store, full, tail + 1))
+                misses_add_tail(list, plan, miss, full, &plan->dirs[i], tail + 1);
             return true;
         }
     }
@@ -167,6 +186,6 @@ gbx_cli_misses_collect(hints_list *list, const cli_plan *plan, const gbx_store *
         const char *const full = gbx_cli_guest_path(misses_join(miss.grant, miss.path));
         const char *const asked = gbx_cli_format("%s%s", miss.grant, miss.path);
         if (!full || misses_find_half(list, plan, &miss, asked)) continue;
-        (void)misses_find_tail(list, plan, &miss, full);
+        (void)misses_find_tail(list, plan, store, &miss, full);
     }
 }

@@ -321,6 +321,26 @@ report_raised(const cli_plan *plan, cli_option_id id, uint64_t bytes)
                                                         .add = gbx_cli_option_text(id, more)});
 }
 
+/* The deadline that stands behind a test's own alarm (gorun.c). */
+static bool
+report_is_alarm(const cli_plan *plan, const gbx_trap *trap)
+{
+    int const at = gbx_cli_line_find(plan->line, CLI_OPT_TIMEOUT);
+    return trap->code == GBX_TRAP_DEADLINE && at >= 0 && plan->line->origin &&
+           plan->line->origin[plan->line->given[at].word] == CLI_FROM_WRAPPER;
+}
+
+static const char *
+report_trap_why(const cli_plan *plan, const gbx_store *store, const gbx_trap *trap)
+{
+    const char *const waited = gbx_cli_stacks_waited(store, trap, NULL);
+    if (report_is_alarm(plan, trap))
+        return gbx_cli_format("go test -timeout has passed, and the program did not notice: nothing "
+                              "interrupts a goroutine that computes without a call; %s",
+                              waited);
+    return waited ? gbx_cli_format("%s; %s", trap->message, waited) : trap->message;
+}
+
 static const char *
 report_trap_fix(const cli_plan *plan, const gbx_trap *trap)
 {
@@ -328,6 +348,8 @@ report_trap_fix(const cli_plan *plan, const gbx_trap *trap)
     if (trap->code == GBX_TRAP_FUEL) return report_raised(plan, CLI_OPT_FUEL, plan->fuel);
     if (trap->code == GBX_TRAP_OUTPUT_LIMIT)
         return report_raised(plan, CLI_OPT_MAX_OUTPUT, plan->output_bytes);
+    if (report_is_alarm(plan, trap))
+        return "end the loop at `at:`, or give it more time: go test -timeout";
     if (trap->code != GBX_TRAP_DEADLINE || timeout < 0) return gbx_trap_remedy(trap->code);
     const cli_given *const given = &plan->line->given[timeout];
     uint64_t const longer = plan->timeout_ns < INT64_MAX / 10 ? plan->timeout_ns * 10 : INT64_MAX;
@@ -393,7 +415,6 @@ gbx_cli_report_trap(const cli_plan *plan, const gbx_store *store, const gbx_trap
     const char *const program = gbx_cli_quote(plan->program);
     if (trap->code == GBX_TRAP_CANCELLED && gbx_cli_stacks_signal())
         return report_interrupted(plan, store, trap);
-    const char *const waited = gbx_cli_stacks_waited(store, trap, NULL);
     gbx_cli_diag(&(cli_diag){
             .kind = "error",
             .slug = gbx_trap_slug(trap->code),
@@ -404,7 +425,7 @@ gbx_cli_report_trap(const cli_plan *plan, const gbx_store *store, const gbx_trap
                     : fuel ? gbx_cli_format("%s was stopped: %s", program, gbx_trap_text(trap->code))
                            : gbx_cli_format("%s trapped: %s", program, gbx_trap_text(trap->code)),
             .at = report_frames(trap),
-            .why = waited ? gbx_cli_format("%s; %s", trap->message, waited) : trap->message,
+            .why = report_trap_why(plan, store, trap),
             .fix = report_trap_fix(plan, trap),
     });
     return gbx_trap_exit_code(trap->code);

@@ -258,6 +258,7 @@ gbx_cli_run_plan(const cli_plan *plan, int *number)
     const char *const ended = run.ended ? run.ended : "exit";
     if (plan->record) status = plan->record(plan, &run.guest, ended, status);
     status = gbx_cli_account_close(account, plan, &run.guest, &run.clock, ended, status);
+    gbx_cli_stacks_release();
     int const interrupted = gbx_cli_stacks_end(), ending = gbx_cli_listen_end(status);
     int const stopped = interrupted == SIGQUIT ? 0 : interrupted;
     *number = run.pipe_broke ? SIGPIPE : stopped ? stopped : ending;

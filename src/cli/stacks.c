@@ -94,14 +94,68 @@ gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char *
     return gbx_cli_text_get(&t);
 }
 
+/* What the program stood at, for the report. */
+static gbx_go_stacks *stacks_taken;
+
 void
 gbx_cli_stacks_print(const cli_guest *guest, const gbx_trap *trap)
 {
     gbx_err err;
-    gbx_go_stacks *stacks = NULL;
-    if (!guest->instance || gbx_go_stacks_new(guest->instance, trap, &stacks, &err)) return;
-    const char *const text = gbx_go_stacks_text(stacks);
+    if (!guest->instance || gbx_go_stacks_new(guest->instance, trap, &stacks_taken, &err)) return;
+    const char *const text = gbx_go_stacks_text(stacks_taken);
     if (*text) fprintf(stderr, "\n%s", text);
     fflush(stderr);
-    gbx_go_stacks_release(stacks);
+}
+
+static void
+stacks_frame(FILE *to, const gbx_go_frame *f)
+{
+    fprintf(to, "{\"function\": ");
+    gbx_cli_json_string(to, f->func);
+    if (f->line) {
+        fprintf(to, ", \"file\": ");
+        gbx_cli_json_string(to, f->file);
+        fprintf(to, ", \"line\": %" PRIu32, f->line);
+    }
+    fprintf(to, "%s}", f->is_inlined ? ", \"inlined\": true" : "");
+}
+
+static void
+stacks_goroutine(FILE *to, const gbx_goroutine *g)
+{
+    fprintf(to, "\n    {\"id\": %" PRIu64 ", \"state\": ", g->id);
+    gbx_cli_json_string(to, g->state);
+    fprintf(to, ", \"running\": %s, \"cut\": %s", g->is_running ? "true" : "false",
+            g->is_cut ? "true" : "false");
+    if (g->parent) fprintf(to, ", \"parent\": %" PRIu64, g->parent);
+    if (*g->creator.func) {
+        fprintf(to, ", \"created_by\": ");
+        stacks_frame(to, &g->creator);
+    }
+    fprintf(to, ", \"frames\": [");
+    for (size_t i = 0; i < g->frame_count; i++) {
+        fprintf(to, "%s\n      ", i ? "," : "");
+        stacks_frame(to, &g->frames[i]);
+    }
+    fprintf(to, "]}");
+}
+
+void
+gbx_cli_stacks_account(FILE *to)
+{
+    gbx_goroutine g;
+    if (!stacks_taken) return;
+    fprintf(to, ",\n  \"goroutines\": [");
+    for (size_t i = 0; gbx_go_stacks_get(stacks_taken, i, &g); i++) {
+        if (i) fprintf(to, ",");
+        stacks_goroutine(to, &g);
+    }
+    fprintf(to, "]");
+}
+
+void
+gbx_cli_stacks_release(void)
+{
+    gbx_go_stacks_release(stacks_taken);
+    stacks_taken = NULL;
 }

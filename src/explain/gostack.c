@@ -4,7 +4,8 @@
  * and goroutines that are the runtime's altogether. Of the one that runs all is shown: it may be what the
  * question is.
  *
- * SAFETY: all of it is the guest's word: texts are escaped and cut, counts are bounded by gostack.h. */
+ * SAFETY: all of it is the guest's word: texts are escaped and cut, counts are bounded by gostack.h, and what
+ * is read of tables by GOSTACK_STEPS. */
 #include "explain/gostack.h"
 
 #include <inttypes.h>
@@ -13,12 +14,13 @@
 #include "base/alloc.h"
 
 #define GOSTACK_WALK_BYTES ((u64)4 << 20) /* of a body, for the line of the innermost frame */
+#define GOSTACK_STEPS ((u64)1 << 26) /* entries of Go's tables that are read for all */
 
 typedef struct gostack_reader {
     gbx_go_stacks *out;
     runtime_go go;
     go_world world;
-    u64 current;
+    u64 current, steps;
     bool is_short; /* of memory */
 } gostack_reader;
 
@@ -230,6 +232,8 @@ gbx_explain_go_stacks(const gbx_instance *inst, const gbx_trap *trap, gbx_go_sta
                                 "the module is no program that Go's linker made");
     if (!r.go.is_idle)
         return gbx_base_err_set(err, GBX_STATE, GBX_NO_OFFSET, "a call is running in the store");
+    r.steps = GOSTACK_STEPS;
+    r.go.table.steps = &r.steps;
     gbx_wasm_go_world_find(r.go.wasm, &r.go.table, &r.world);
     if (r.world.allgadd && gbx_runtime_module_ready(r.go.module, r.world.allgadd))
         gbx_wasm_go_world_allgs(&r.world);

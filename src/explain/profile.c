@@ -1,7 +1,8 @@
 /* Names for the frames of a profile, each once; see profile.h.
  *
  * SAFETY: names are the module's: they are escaped and cut before they are kept. A body is walked for the
- * line of an innermost frame, of which there are no more than stacks that were kept. */
+ * line of an innermost frame, and tables of Go's are read for each, in all for PROFILE_WALK_BYTES and
+ * PROFILE_STEPS: what comes then has the names that WebAssembly gives it. */
 #include "explain/profile.h"
 
 #include <stdarg.h>
@@ -14,6 +15,8 @@
 
 #define PROFILE_NAME_SHOWN 400u
 #define PROFILE_NONE UINT64_MAX /* a frame that is none */
+#define PROFILE_STEPS ((u64)1 << 26)
+#define PROFILE_WALK_BYTES ((u64)256 << 20)
 
 /* ---- Bytes */
 
@@ -49,7 +52,7 @@ gbx_explain_out_text(profile_out *o, const char *fmt, ...)
 void
 gbx_explain_book_open(profile_book *b, const runtime_profile *p)
 {
-    *b = (profile_book){.p = p};
+    *b = (profile_book){.p = p, .steps = PROFILE_STEPS, .walk_bytes = PROFILE_WALK_BYTES};
 }
 
 void
@@ -114,10 +117,9 @@ profile_text(const go_world *w, u64 at, char *shown, size_t cap)
 
 /* The pc of Go's for an instruction; 0: it is not of a function of Go's. */
 static u64
-profile_go_pc(const go_world *w, gbx_module *module, u64 frame)
+profile_go_pc(profile_book *b, const go_world *w, gbx_module *module, u64 frame)
 {
     u32 const func_idx = SAMPLE_FUNC(frame);
-    u64 budget = UINT32_MAX;
     go_place place;
     if (!(frame & SAMPLE_IS_WASM)) return frame;
     if (w->t->func_count == 0 || func_idx < w->m->imported_funcs || func_idx >= w->m->func_count) return 0;
@@ -125,7 +127,7 @@ profile_go_pc(const go_world *w, gbx_module *module, u64 frame)
     u32 offset = SAMPLE_OFFSET(frame);
     const wasm_code *const code = &w->m->codes[func_idx - w->m->imported_funcs];
     if (frame & SAMPLE_IS_BEHIND) offset = gbx_wasm_insn_before(w->m, code, w->m->bytes + offset);
-    if (!gbx_wasm_go_place(w->m, w->t, func_idx, offset, &budget, &place)) return 0;
+    if (!gbx_wasm_go_place(w->m, w->t, func_idx, offset, &b->walk_bytes, &place)) return 0;
     return gbx_wasm_go_pc(w, func_idx, place.block);
 }
 
@@ -133,10 +135,16 @@ static void
 profile_fill(profile_book *b, profile_place *place)
 {
     gbx_module *module;
-    const go_world *const w = gbx_runtime_profile_world(b->p, place->module, &module);
+    const go_world *const sampled = gbx_runtime_profile_world(b->p, place->module, &module);
+    go_table table = *sampled->t;
+    go_world own = *sampled;
+    const go_world *const w = &own;
     go_place found[GO_INLINE_MOST];
     char name[PROFILE_NAME_SHOWN * 4 + 8], file[PROFILE_NAME_SHOWN * 4 + 8];
-    u64 const pc = profile_go_pc(w, module, place->frame);
+    table.steps = &b->steps;
+    own.t = &table;
+    own.memo = NULL;
+    u64 const pc = profile_go_pc(b, w, module, place->frame);
     u32 const n = pc ? gbx_wasm_go_expand(w, pc, found) : 0;
     place->lines = gbx_base_arena_alloc(&b->texts, n ? n : 1, sizeof *place->lines);
     b->failed |= !place->lines;

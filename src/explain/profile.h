@@ -37,6 +37,7 @@ typedef struct profile_book {
     profile_func **all_funcs; /* by id - 1 */
     profile_place **all_places;
     u32 func_count, place_count, func_cap, place_cap;
+    u64 steps, walk_bytes; /* what is left to the look-ups of all: entries of Go's tables, and of bodies */
     bool failed; /* memory is short */
 } profile_book;
 

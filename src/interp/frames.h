@@ -143,13 +143,26 @@ interp_is_stopped(gbx_exec *x, const gbx_record *rec, const u8 *pc)
     return stops;
 }
 
+/* What samples are told of the loops around this one. */
+typedef struct interp_around {
+    gbx_record *looping, *calling;
+} interp_around;
+
 /* What this loop runs has called nothing yet; what is around it goes on calling once it is over. */
-static gbx_record *
-interp_calls_nothing(gbx_exec *x)
+static interp_around
+interp_loops(gbx_exec *x, gbx_record *rec)
 {
-    gbx_record *const outer = x->calling;
+    interp_around const around = {x->looping, x->calling};
     x->calling = NULL;
-    return outer;
+    x->looping = rec;
+    return around;
+}
+
+static void
+interp_looped(gbx_exec *x, interp_around around)
+{
+    x->looping = around.looping;
+    x->calling = around.calling;
 }
 
 /* ---- Compiled code */

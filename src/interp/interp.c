@@ -884,9 +884,9 @@ trapped:
 static gbx_trap_code
 interp_loop(gbx_exec *x, gbx_record *rec, gbx_slot *fp, gbx_status status)
 {
-    gbx_record *const outer = interp_calls_nothing(x);
+    interp_around const around = interp_loops(x, rec);
     gbx_trap_code const trap = (x->is_metered ? interp_run_metered : interp_run)(x, rec, fp, status);
-    x->calling = outer;
+    interp_looped(x, around);
     return trap;
 }
 

@@ -44,17 +44,33 @@ code_chunk_bytes(const code_chunk *k)
     return (size_t)k->range->count * OS_CODE_BLOCK_BYTES;
 }
 
-const code_blob *
-gbx_runtime_code_find(const code_region *r, uintptr_t pc)
+static const code_blob *
+code_find_in(const code_chunk *k, uintptr_t pc)
 {
-    uintptr_t const at = pc - r->range.start;
-    if (pc < r->range.start || pc >= r->range.end) return NULL;
-    const code_chunk *const k = atomic_load_explicit(&r->blocks[at / OS_CODE_BLOCK_BYTES],
-                                                     memory_order_acquire);
     if (!k) return NULL;
     const code_blob *b = atomic_load_explicit(&k->blobs, memory_order_acquire);
     while (b && (pc < (uintptr_t)b->exec || pc - (uintptr_t)b->exec >= b->bytes)) b = b->older;
     return b;
+}
+
+const code_blob *
+gbx_runtime_code_find(const code_region *r, uintptr_t pc)
+{
+    if (pc < r->range.start || pc >= r->range.end) return NULL;
+    size_t const block = (pc - r->range.start) / OS_CODE_BLOCK_BYTES;
+    return code_find_in(atomic_load_explicit(&r->blocks[block], memory_order_acquire), pc);
+}
+
+/* SAFETY: a chunk is looked into once its block is known to be this space's, whose chunks stay as long as it
+ * does. */
+const code_blob *
+gbx_runtime_code_find_of(const code_space *s, uintptr_t pc)
+{
+    const code_region *const r = s->region;
+    if (!r || pc < r->range.start || pc >= r->range.end) return NULL;
+    size_t const block = (pc - r->range.start) / OS_CODE_BLOCK_BYTES;
+    if (atomic_load_explicit(&r->owners[block], memory_order_acquire) != s) return NULL;
+    return code_find_in(atomic_load_explicit(&r->blocks[block], memory_order_acquire), pc);
 }
 
 static bool
@@ -75,11 +91,13 @@ gbx_runtime_code_region_init(code_region *r, size_t most, u32 ways, gbx_err *err
                                 "the system allows this process no machine code of its own");
     r->block_count = (u32)(r->pages.bytes / OS_CODE_BLOCK_BYTES);
     r->blocks = gbx_base_alloc_zero(r->block_count, sizeof *r->blocks);
+    r->owners = gbx_base_alloc_zero(r->block_count, sizeof *r->owners);
     r->range = (fault_range){.start = (uintptr_t)r->pages.exec,
                              .end = (uintptr_t)r->pages.exec + r->pages.bytes,
                              .find = code_find_site};
-    if (!r->blocks || !gbx_runtime_fault_register(&r->range)) {
+    if (!r->blocks || !r->owners || !gbx_runtime_fault_register(&r->range)) {
         gbx_base_free(r->blocks);
+        gbx_base_free(r->owners);
         gbx_base_os_code_close(&r->pages);
         *r = (code_region){.pages.fd = -1};
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for the table of code");
@@ -102,6 +120,7 @@ gbx_runtime_code_region_deinit(code_region *r)
     /* In a child the lock may be held by a thread that is not there; it is memory and no more. */
     if (gbx_base_os_code_is_ours(&r->pages)) (void)pthread_mutex_destroy(&r->lock);
     gbx_base_free(r->blocks);
+    gbx_base_free(r->owners);
     gbx_base_os_code_close(&r->pages);
     *r = (code_region){.pages.fd = -1};
 }
@@ -178,8 +197,10 @@ code_chunk_new(code_space *s, size_t bytes)
         gbx_base_free(k);
         return NULL;
     }
-    for (u32 i = 0; i < range->count; i++)
+    for (u32 i = 0; i < range->count; i++) {
         atomic_store_explicit(&r->blocks[range->first + i], k, memory_order_release);
+        atomic_store_explicit(&r->owners[range->first + i], s, memory_order_release);
+    }
     r->chunk_bytes += code_chunk_bytes(k);
     s->chunk_bytes += code_chunk_bytes(k);
     k->next = s->chunks;
@@ -202,8 +223,10 @@ code_chunk_free(code_chunk *k)
         gbx_base_free((void *)(uintptr_t)b->table);
         gbx_base_free(b);
     }
-    for (u32 i = 0; i < range->count; i++)
+    for (u32 i = 0; i < range->count; i++) {
+        atomic_store_explicit(&r->owners[range->first + i], NULL, memory_order_release);
         atomic_store_explicit(&r->blocks[range->first + i], NULL, memory_order_release);
+    }
     size_t const bytes = code_chunk_bytes(k);
     if (!gbx_base_os_code_is_ours(&r->pages)) {
         gbx_base_free(range); /* the parent's */

@@ -53,6 +53,7 @@ struct code_region {
     os_code pages;
     pthread_mutex_t lock;
     _Atomic(code_chunk *) *blocks; /* by OS_CODE_BLOCK_BYTES of the region: who has it */
+    _Atomic(const code_space *) *owners; /* the same: whose that is */
     u32 block_count, block_next;   /* those from block_next on were never given out */
     code_range *free;              /* given back: by address, neighbours joined */
     bool free_needs_sync;
@@ -84,5 +85,8 @@ GBX_MUST_USE gbx_code gbx_runtime_code_finish(code_space *s, code_blob *b, size_
 /* The blob whose code an address lies in, NULL: none. Async-signal-safe and lock-free, provided that the
  * module of a chunk at pc is not being dropped, which the caller knows since its code runs. */
 const code_blob *gbx_runtime_code_find(const code_region *r, uintptr_t pc);
+/* The same among the code of one space, which is not being dropped: nothing is looked at of any other, so
+ * that pc may be any number, of a guest's choice too, and other modules may come and go meanwhile. */
+const code_blob *gbx_runtime_code_find_of(const code_space *s, uintptr_t pc);
 
 #endif

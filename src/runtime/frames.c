@@ -4,8 +4,8 @@
  * Texts belong to the module and are made when they are first asked for, under its lock, as in module.c:
  * many traps of one module share them. Where memory is short they are "".
  *
- * SAFETY: how much of the bodies is walked for one backtrace is bounded, since a guest chooses both its
- * frames and how long the bodies are: FRAMES_WALK_BYTES. */
+ * SAFETY: how much of the bodies is walked for one backtrace, and read of Go's tables, is bounded, since a
+ * guest chooses its frames and how long all of that is: FRAMES_WALK_BYTES, FRAMES_STEPS. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -14,6 +14,7 @@
 
 #define FRAMES_TEXT_SHOWN 1024u /* bytes of a name or path that are shown */
 #define FRAMES_WALK_BYTES ((u64)4 << 20)
+#define FRAMES_STEPS ((u64)1 << 22)
 
 typedef struct frames_text {
     map_node node;
@@ -64,6 +65,11 @@ gbx_runtime_frames_deinit(gbx_module *m)
     for (map_node *n; (n = gbx_base_map_pop(&m->go_texts));) gbx_base_free(MAP_ENTRY(n, frames_text, node));
 }
 
+/* What a backtrace may still cost. */
+typedef struct frames_budget {
+    u64 walk_bytes, steps;
+} frames_budget;
+
 /* Under the lock. */
 static void
 frames_fill(gbx_module *m, const go_place *place, gbx_frame *out)
@@ -112,7 +118,9 @@ frames_begin(frames_stack *s, const gbx_instance *inst)
 static void
 frames_find_table(gbx_module *m)
 {
-    if (!m->go_is_known) (void)gbx_wasm_go_find(m->wasm, &m->go);
+    if (m->go_is_known) return;
+    (void)gbx_wasm_go_find(m->wasm, &m->go);
+    gbx_wasm_go_world_lines(m->wasm, &m->go, &m->go_lines);
     m->go_is_known = true;
 }
 
@@ -146,70 +154,81 @@ gbx_runtime_go_look(const gbx_instance *inst, runtime_go *out)
     return out->table.func_count != 0;
 }
 
+/* The place of a frame of WebAssembly's; false: it is none of Go's. */
 static bool
-frames_place(const gbx_frame_ref *ref, u64 *budget, gbx_frame *out, go_place *place)
+frames_place(const gbx_frame_ref *ref, frames_budget *budget, go_place *place)
 {
     gbx_module *const m = instance_of(ref->inst)->module;
-    const wasm_module *const w = m->wasm;
-    if (ref->func_idx < w->imported_funcs || !gbx_runtime_module_ready(m, ref->func_idx)) return false;
-    (void)pthread_mutex_lock(&m->lock);
-    frames_find_table(m);
-    bool const is_known = gbx_wasm_go_place(w, &m->go, ref->func_idx, ref->offset, budget, place);
-    if (is_known) frames_fill(m, place, out);
-    (void)pthread_mutex_unlock(&m->lock);
-    return is_known;
+    *place = (go_place){0};
+    if (ref->func_idx < m->wasm->imported_funcs || !gbx_runtime_module_ready(m, ref->func_idx)) return false;
+    go_table table = gbx_runtime_go_table(m);
+    table.steps = &budget->steps;
+    return gbx_wasm_go_place(m->wasm, &table, ref->func_idx, ref->offset, &budget->walk_bytes, place);
 }
 
-/* One that is on Go's stack, and no longer on WebAssembly's, since its goroutine has waited. */
-static bool
-frames_sleeping(frames_stack *s, u64 *pc, gbx_frame *out)
+/* Add a frame: where functions were inlined, one for each of them in front of the one whose code it is, which
+ * is `frame`. The line of `place` is that of the innermost. */
+static void
+frames_add(gbx_module *m, frames_budget *budget, gbx_frame frame, const go_place *place, gbx_trap *trap)
 {
-    u32 func_idx;
-    go_place place;
-    gbx_module *const m = s->m;
+    go_place found[GO_INLINE_MOST];
     (void)pthread_mutex_lock(&m->lock);
-    bool const is_known = gbx_wasm_go_return(m->wasm, &m->go, *pc, &func_idx, &place);
-    if (is_known) {
-        *out = (gbx_frame){.func_idx = func_idx};
-        frames_fill(m, &place, out);
+    go_table table = m->go;
+    go_world w = m->go_lines;
+    table.steps = &budget->steps;
+    w.t = &table;
+    bool const is_line = place->kind == GO_LINE_CALL || place->kind == GO_LINE_NEAR;
+    u64 const pc = gbx_wasm_go_pc(&w, frame.func_idx, place->block);
+    u32 const known = is_line ? gbx_wasm_go_expand(&w, pc, found) : 0;
+    if (known) found[0].kind = place->kind; /* those around it stand at a call */
+    else found[0] = *place;
+    u32 const count = max_u32(known, 1);
+    trap->frames_total += count - 1;
+    for (u32 i = 0; i < count && trap->frame_count < GBX_TRAP_FRAMES; i++) {
+        frames_fill(m, &found[i], &frame);
+        trap->frames[trap->frame_count++] = frame;
     }
     (void)pthread_mutex_unlock(&m->lock);
-    if (!is_known) return false;
-    out->name = gbx_runtime_module_func_name(m, func_idx);
-    *pc = frames_return_pc(s, place.stack_bytes);
-    return true;
 }
 
 /* Go comes back to a goroutine that has waited by calling its innermost function from a loop; those around
- * it are on Go's stack alone. `pc`: what the frame inside of the loop returns to. */
+ * it are on Go's stack alone, and no longer on WebAssembly's. `pc`: what the frame inside of the loop returns
+ * to. */
 static void
-frames_add_sleeping(frames_stack *s, u64 pc, gbx_trap *trap)
+frames_add_sleeping(frames_stack *s, frames_budget *budget, u64 pc, gbx_trap *trap)
 {
+    go_table table = gbx_runtime_go_table(s->m);
+    table.steps = &budget->steps;
     while (pc && trap->frame_count < GBX_TRAP_FRAMES) {
-        if (!frames_sleeping(s, &pc, &trap->frames[trap->frame_count])) return;
-        trap->frame_count++;
+        go_place place;
+        gbx_frame frame = {0};
+        if (!gbx_wasm_go_return(s->m->wasm, &table, pc, &frame.func_idx, &place)) return;
+        frame.name = gbx_runtime_module_func_name(s->m, frame.func_idx);
         trap->frames_total++;
+        frames_add(s->m, budget, frame, &place, trap);
+        pc = frames_return_pc(s, place.stack_bytes);
     }
 }
 
 static bool
 frames_agree(const frames_stack *s, u64 pc, u32 func_idx)
 {
-    u32 found;
-    go_place place;
-    return s->m && gbx_wasm_go_return(s->m->wasm, &s->m->go, pc, &found, &place) && found == func_idx;
+    return s->m && pc && gbx_wasm_go_func_of_pc(s->m->wasm, pc) == func_idx;
 }
 
 static bool
-frames_is_loop(const gbx_frame *f)
+frames_is_loop(const gbx_module *m, const go_table *t, const go_place *place)
 {
-    return strcmp(f->go_func, "wasm_pc_f_loop") == 0 || strcmp(f->go_func, "wasm_pc_f_loop_export") == 0;
+    char name[32] = "";
+    name[gbx_wasm_go_text(m->wasm, t, place->name_at, name, sizeof name - 1)] = 0;
+    return strcmp(name, "wasm_pc_f_loop") == 0 || strcmp(name, "wasm_pc_f_loop_export") == 0;
 }
 
 void
 gbx_runtime_frames_copy(const gbx_exec *x, bool has_places, gbx_trap *trap)
 {
-    u64 budget = FRAMES_WALK_BYTES, pc = 0;
+    frames_budget budget = {FRAMES_WALK_BYTES, FRAMES_STEPS};
+    u64 pc = 0;
     u32 const count = (u32)min_u64(x->frame_count, GBX_TRAP_FRAMES);
     frames_stack stack = {0};
     trap->frames_total = x->frames_total;
@@ -217,19 +236,21 @@ gbx_runtime_frames_copy(const gbx_exec *x, bool has_places, gbx_trap *trap)
     if (has_places && count) frames_begin(&stack, x->frames[0].inst);
     for (u32 i = 0; i < count && trap->frame_count < GBX_TRAP_FRAMES; i++) {
         const gbx_frame_ref *const f = &x->frames[i];
-        gbx_frame frame = {.func_idx = f->func_idx,
-                           .offset = f->offset,
-                           .name = gbx_runtime_frame_name(f),
-                           .go_func = "",
-                           .file = ""};
-        go_place place = {0};
-        bool const is_go = has_places && frames_place(f, &budget, &frame, &place);
-        if (stack.m && is_go && frames_is_loop(&frame)) {
-            frames_add_sleeping(&stack, pc, trap);
+        gbx_frame const frame = {.func_idx = f->func_idx,
+                                 .offset = f->offset,
+                                 .name = gbx_runtime_frame_name(f),
+                                 .go_func = "",
+                                 .file = ""};
+        go_place place;
+        gbx_module *const m = instance_of(f->inst)->module;
+        bool const is_go = has_places && frames_place(f, &budget, &place);
+        if (stack.m && is_go && frames_is_loop(m, &m->go, &place)) {
+            frames_add_sleeping(&stack, &budget, pc, trap);
             stack.m = NULL;
         }
         if (trap->frame_count == GBX_TRAP_FRAMES) return;
-        trap->frames[trap->frame_count++] = frame;
+        if (is_go) frames_add(m, &budget, frame, &place, trap);
+        else trap->frames[trap->frame_count++] = frame;
         /* What is on Go's stack has to agree with WebAssembly's, or it is another one of Go's. */
         bool const agrees = is_go && f->inst == stack.inst &&
                             (i == 0 || frames_agree(&stack, pc, f->func_idx));

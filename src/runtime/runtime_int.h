@@ -491,6 +491,7 @@ struct gbx_module {
     map names;
     bool go_is_known; /* `go` was looked for */
     go_table go;
+    go_world go_lines; /* what expands its frames, from `go` */
     map go_texts; /* by address */
 
     module_code code;

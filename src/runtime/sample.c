@@ -3,7 +3,22 @@
  * Stacks that are alike are counted together, in a table whose memory is reserved when the profile begins
  * and touched as it fills. When it is full, ticks are counted as lost.
  *
- * PERF: at 100 samples a second it does not show (RATIONALE.md, where a profile is measured). */
+ * The handler may find its thread anywhere: in the guest, in us, in a handler for faults, in the middle of a
+ * sample that the interpreter takes. It reads:
+ *
+ *   - fields of the store's exec, when the store's call is this thread's; which of the guest's parts is the
+ *     innermost follows from where their records lie, one behind the other on the guest's stack;
+ *   - the native stack, the part that is shown, and the code that return addresses on it belong to, of the
+ *     module whose instance runs: it cannot go away meanwhile, as others may;
+ *   - the guest's memory, between base and bytes. All of that is accessible: memory is committed before
+ *     `bytes` says so, and none is hidden while calls run.
+ *
+ * SAFETY: none of it is believed. What a guest makes of its memory, and a module of its tables, costs
+ * SAMPLE_STEPS at most: a sample must end long before the next one is due.
+ *
+ * PERF: bench/profile. Where each stack is a new one of 90 frames a sample takes 7,000 to 60,000 cycles, the
+ * more the more memory is touched first: at 100 Hz 0.3 % of a processor at most. What is remembered makes it
+ * so: code by return address, Go's frames by pc. */
 #include "runtime/sample.h"
 
 #include <errno.h>
@@ -22,15 +37,27 @@
 #include "runtime/runtime_int.h"
 
 #define SAMPLE_MODULES 8u
-#define SAMPLE_ROWS    ((u32)1 << 16) /* a power of two; three quarters are used */
+#define SAMPLE_ROWS    ((u32)1 << 16) /* a power of two, */
+#define SAMPLE_STACKS  (SAMPLE_ROWS / 4 * 3) /* of which so many are used */
 #define SAMPLE_POOL    ((u32)1 << 22) /* frames of all stacks */
 #define SAMPLE_TRIED   4u             /* innermost frames that may have none on Go's stack */
 #define SAMPLE_NS      1000000000u
+#define SAMPLE_STEPS   ((u64)1 << 15) /* entries of Go's tables that one sample may read */
+#define SAMPLE_CODES   1024u          /* a power of two */
+
+/* Where a return address is: what does not change while the module is there. */
+typedef struct sample_code {
+    uintptr_t ret; /* 0: nothing */
+    u32 func_idx, frame_bytes;
+    u64 frame;
+} sample_code;
 
 typedef struct sample_module {
     gbx_module *module;
     go_table table;
     go_world world;
+    go_memo memo;
+    sample_code codes[SAMPLE_CODES];
 } sample_module;
 
 typedef struct sample_slot {
@@ -46,18 +73,24 @@ struct runtime_profile {
     bool has_timer;
     u64 period_ns, began_ns, from_ns, lasted_ns;
     u64 lost;
+    u64 steps; /* what is left to the present sample */
+    volatile bool is_busy; /* a sample is being kept: what follows is not as it should be */
     volatile u64 wanted; /* ticks that the interpreter is to place */
-    sample_module modules[SAMPLE_MODULES];
+    sigset_t mask; /* of the thread, before */
+    sample_module *modules; /* SAMPLE_MODULES */
     u32 module_count;
     u32 slot_count, pool_len;
-    sample_slot *slots;
+    sample_slot *slots; /* SAMPLE_STACKS, by when they were first met */
     u64 *pool;
-    u32 *order; /* rows, by when they were first met */
+    u32 *index; /* SAMPLE_ROWS, by hash: a slot's number + 1; 0: none */
 };
 
 static _Thread_local runtime_profile *sample_mine __attribute__((tls_model("initial-exec")));
 
-/* ---- The table */
+/* ---- The table
+ *
+ * PERF: what is touched first costs more than all else of a sample, so that stacks stand behind each
+ * other. */
 
 static u64
 sample_hash(const u64 *frames, u32 count, u32 module)
@@ -74,25 +107,32 @@ static void
 sample_add(runtime_profile *p, u32 module, const u64 *frames, u32 count, bool is_cut, u64 ticks)
 {
     u64 const hash = sample_hash(frames, count, module);
-    for (u32 i = (u32)hash & (SAMPLE_ROWS - 1);; i = (i + 1) & (SAMPLE_ROWS - 1)) {
-        sample_slot *const s = &p->slots[i];
-        bool const is_alike = s->count && s->hash == hash && s->frame_count == count && s->module == module &&
+    u32 *at = &p->index[(u32)hash & (SAMPLE_ROWS - 1)];
+    for (; *at; at = at + 1 < p->index + SAMPLE_ROWS ? at + 1 : p->index) {
+        sample_slot *const s = &p->slots[*at - 1];
+        bool const is_alike = s->hash == hash && s->frame_count == count && s->module == module &&
+                              s->is_cut == is_cut &&
                               memcmp(p->pool + s->at, frames, count * sizeof *frames) == 0;
-        if (is_alike) {
-            s->count += ticks;
-            return;
-        }
-        if (s->count) continue;
-        if (p->slot_count >= SAMPLE_ROWS / 4 * 3 || SAMPLE_POOL - p->pool_len < count) {
-            p->lost += ticks;
-            return;
-        }
-        *s = (sample_slot){hash, ticks, p->pool_len, count, module, is_cut};
-        memcpy(p->pool + p->pool_len, frames, count * sizeof *frames);
-        p->pool_len += count;
-        p->order[p->slot_count++] = i;
+        if (!is_alike) continue;
+        s->count += ticks;
         return;
     }
+    if (p->slot_count >= SAMPLE_STACKS || SAMPLE_POOL - p->pool_len < count) {
+        p->lost += ticks;
+        return;
+    }
+    p->slots[p->slot_count++] = (sample_slot){hash, ticks, p->pool_len, count, module, is_cut};
+    memcpy(p->pool + p->pool_len, frames, count * sizeof *frames);
+    p->pool_len += count;
+    *at = p->slot_count;
+}
+
+/* Ticks in which the guest was not to be seen. */
+static void
+sample_add_unseen(runtime_profile *p, u64 ticks)
+{
+    static const u64 none = 0;
+    sample_add(p, 0, &none, 0, false, ticks);
 }
 
 /* ---- The guest's frames, innermost first */
@@ -104,6 +144,8 @@ typedef struct sample_stack {
     u32 count;
     bool is_cut;
     const gbx_instance *inst; /* of the innermost, and of all that are kept */
+    sample_module *module;    /* its; NULL: the profile does not know it */
+    const u8 *sp;             /* the next return address of compiled frames */
 } sample_stack;
 
 static void
@@ -116,6 +158,15 @@ sample_push(sample_stack *s, const gbx_instance *inst, u32 func_idx, u64 frame)
     }
     s->funcs[s->count] = func_idx;
     s->frames[s->count++] = frame;
+}
+
+static sample_module *
+sample_module_of(const runtime_profile *p, const gbx_instance *inst)
+{
+    const gbx_module *const m = inst ? instance_of(inst)->module : NULL;
+    for (u32 i = 0; i < p->module_count; i++)
+        if (p->modules[i].module == m) return &p->modules[i];
+    return NULL;
 }
 
 /* The instruction whose row is the last at or before an offset of the code: where it is, or close by. */
@@ -131,21 +182,37 @@ sample_offset(const fault_table *t, u32 code_offset)
     return t->wasm_start + (low ? FAULT_OFFSET(t->rows[low - 1].what) : 0);
 }
 
-/* Of compiled frames, from the return address at sp outwards, as far as they can be.
- * SAFETY: the stack is compared with its bounds, an address is looked up before it is believed to be one. */
-static void
-sample_native(sample_stack *s, const gbx_exec *x, const gbx_instance *inst, const u8 *sp)
+/* The function that an address returns to; NULL: to none of the module's.
+ * SAFETY: the address may be anything, and is compared with what is known to be the module's. */
+static const sample_code *
+sample_code_at(sample_module *m, uintptr_t ret)
 {
-    const code_region *const region = &x->store->engine->compiler.region;
-    while (sp >= x->native.low && sp + sizeof(uintptr_t) <= x->native.high &&
-           s->count < SAMPLE_FRAMES_MOST) {
+    sample_code *const kept = &m->codes[(ret ^ ret >> 12) & (SAMPLE_CODES - 1)];
+    if (kept->ret == ret) return kept;
+    const code_blob *const blob = gbx_runtime_code_find_of(&m->module->code.space, ret - 1);
+    if (!blob || !blob->table) return NULL;
+    const fault_table *const t = blob->table;
+    u32 const offset = sample_offset(t, (u32)(ret - 1 - (uintptr_t)blob->exec));
+    *kept = (sample_code){ret, t->func_idx, t->frame_bytes, SAMPLE_WASM(t->func_idx, offset)};
+    return kept;
+}
+
+/* Of compiled frames, from the return address at s->sp outwards, up to `most` frames in all.
+ * SAFETY: the stack is compared with the bounds of what is accessible of it. */
+static void
+sample_native(sample_stack *s, u32 most)
+{
+    const gbx_native *const n = &s->p->store->exec.native;
+    while (s->sp >= n->shown && s->sp + sizeof(uintptr_t) <= n->high && s->count < most) {
         uintptr_t ret;
-        memcpy(&ret, sp, sizeof ret);
-        const code_blob *const blob = gbx_runtime_code_find(region, ret - 1);
-        if (!blob || !blob->table) return;
-        u32 const offset = sample_offset(blob->table, (u32)(ret - 1 - (uintptr_t)blob->exec));
-        sample_push(s, inst, blob->table->func_idx, SAMPLE_WASM(blob->table->func_idx, offset));
-        sp += sizeof ret + blob->table->frame_bytes;
+        memcpy(&ret, s->sp, sizeof ret);
+        const sample_code *const code = ret ? sample_code_at(s->module, ret) : NULL;
+        if (!code) {
+            s->sp = NULL;
+            return;
+        }
+        sample_push(s, s->inst, code->func_idx, code->frame);
+        s->sp += sizeof ret + code->frame_bytes;
     }
 }
 
@@ -154,7 +221,7 @@ sample_native(sample_stack *s, const gbx_exec *x, const gbx_instance *inst, cons
 static void
 sample_records(sample_stack *s, const gbx_record *rec, const u8 *pc)
 {
-    while (rec && rec->func && s->count < SAMPLE_FRAMES_MOST) {
+    while (rec && rec->func && !s->is_cut) {
         const gbx_instance *const inst = rec->func->inst;
         const wasm_code *const code = rec->func->code;
         u64 const offset = (u64)(pc - inst->module->bytes);
@@ -176,15 +243,6 @@ sample_records(sample_stack *s, const gbx_record *rec, const u8 *pc)
 
 /* ---- One sample */
 
-static sample_module *
-sample_module_of(runtime_profile *p, const gbx_instance *inst, u32 *i)
-{
-    const gbx_module *const m = inst ? instance_of(inst)->module : NULL;
-    for (*i = 0; *i < p->module_count; (*i)++)
-        if (p->modules[*i].module == m) return &p->modules[*i];
-    return NULL;
-}
-
 /* The value of a global that compiled code may have in a register. */
 static u64
 sample_global(const gbx_instance *inst, u32 global, const u64 *regs)
@@ -198,8 +256,9 @@ sample_global(const gbx_instance *inst, u32 global, const u64 *regs)
 /* Put Go's stack in place of WebAssembly's from where the two agree on. The innermost functions may have
  * no frame on Go's: what is written in assembly and takes its arguments as WebAssembly does. */
 static bool
-sample_go(sample_stack *s, const sample_module *m, const u64 *regs)
+sample_go(sample_stack *s, const u64 *regs)
 {
+    const sample_module *const m = s->module;
     const wasm_module *const w = m->world.m;
     bool const is_go = m->table.func_count && w->global_count > 2 && s->inst->memory_count == 1;
     if (!is_go) return false;
@@ -220,14 +279,19 @@ sample_go(sample_stack *s, const sample_module *m, const u64 *regs)
     return false;
 }
 
+/* All that is known so far of a stack whose innermost frames are there. */
 static void
 sample_keep(sample_stack *s, const u64 *regs, u64 ticks)
 {
-    u32 i;
-    const sample_module *const m = sample_module_of(s->p, s->inst, &i);
-    if (!m) s->count = 0;
-    if (s->count) (void)sample_go(s, m, regs);
-    sample_add(s->p, s->count ? i : 0, s->frames, s->count, s->is_cut, ticks);
+    runtime_profile *const p = s->p;
+    if (!s->module) s->module = sample_module_of(p, s->inst);
+    if (!s->module) s->count = 0;
+    p->steps = SAMPLE_STEPS;
+    bool const is_go = s->count && sample_go(s, regs);
+    if (s->count && !is_go) sample_native(s, SAMPLE_FRAMES_MOST);
+    if (s->count && !is_go && s->sp) s->is_cut |= s->count == SAMPLE_FRAMES_MOST;
+    u32 const module = s->count ? (u32)(s->module - p->modules) : 0;
+    sample_add(p, module, s->frames, s->count, s->is_cut, ticks);
 }
 
 /* For the interpreter, on its thread. */
@@ -237,45 +301,71 @@ sample_interpreted(gbx_exec *x, const gbx_record *rec, const u8 *pc)
     runtime_profile *const p = sample_mine;
     if (!p || &p->store->exec != x || !p->wanted) return;
     sample_stack s = {.p = p};
+    p->is_busy = true;
+    atomic_signal_fence(memory_order_seq_cst);
     u64 const ticks = p->wanted;
     p->wanted = 0;
     sample_records(&s, rec, pc);
     sample_keep(&s, NULL, ticks);
+    atomic_signal_fence(memory_order_seq_cst);
+    p->is_busy = false;
+}
+
+/* Compiled frames of the instance that runs, from sp outwards: as many as it takes to go on with Go's. */
+static void
+sample_compiled(sample_stack *s, const u8 *sp)
+{
+    s->sp = sp;
+    sample_native(s, SAMPLE_TRIED + 1);
 }
 
 /* Where compiled code was interrupted. False: it was not. */
 static bool
-sample_in_code(sample_stack *s, const gbx_exec *x, const gbx_entry *e, const void *context, u64 ticks)
+sample_in_code(sample_stack *s, const void *context, u64 ticks)
 {
     u64 regs[GBX_FAULT_REGS];
     uintptr_t const pc = (uintptr_t)gbx_runtime_enter_pc(context);
-    const code_blob *const blob = gbx_runtime_code_find(&x->store->engine->compiler.region, pc);
-    if (!blob || !e || e->exec != x || !x->native.inst) return false;
+    const code_blob *const blob = gbx_runtime_code_find_of(&s->module->module->code.space, pc);
+    if (!blob) return false;
     gbx_runtime_enter_regs(context, regs);
     const u8 *sp = (const u8 *)(uintptr_t)regs[gbx_codegen_sp_reg()];
     if (blob->table) {
         u32 const func_idx = blob->table->func_idx;
         u32 const offset = sample_offset(blob->table, (u32)(pc - (uintptr_t)blob->exec));
-        sample_push(s, x->native.inst, func_idx, SAMPLE_WASM(func_idx, offset));
+        sample_push(s, s->inst, func_idx, SAMPLE_WASM(func_idx, offset));
         sp += blob->table->frame_bytes;
     }
-    sample_native(s, x, x->native.inst, sp);
+    sample_compiled(s, sp);
     sample_keep(s, blob->table ? regs : NULL, ticks);
     return true;
 }
 
+/* RULE: S18. Records of entries and of the interpreter's frames lie on the guest's stack: the highest is the
+ * innermost. */
 static void
 sample_take(runtime_profile *p, const void *context, u64 ticks)
 {
-    gbx_exec *const x = &p->store->exec;
-    const gbx_entry *const e = gbx_runtime_fault_running;
-    gbx_record *const calling = x->calling;
+    gbx_store *const store = p->store;
+    gbx_exec *const x = &store->exec;
+    const gbx_record *const calling = x->calling, *const looping = x->looping;
+    const gbx_entry *const running = gbx_runtime_fault_running, *e = running;
     sample_stack s = {.p = p};
-    if (p->store->depth == 0) return;
-    if (sample_in_code(&s, x, e, context, ticks)) return;
-    bool const is_ours = e && e->exec == x && x->native.inst;
-    if (is_ours && (uintptr_t)e > (uintptr_t)calling) {
-        sample_native(&s, x, x->native.inst, e->guest_sp);
+    if (p->is_busy) {
+        p->wanted += ticks;
+        (void)atomic_fetch_or(&x->attention, GBX_ATTEND_SAMPLE);
+        return;
+    }
+    if (store->depth == 0 || store->seat != gbx_runtime_seat_mine) return;
+    while (e && e->exec != x) e = e->thread_outer; /* a host function of ours runs another store */
+    if (e && (uintptr_t)e < (uintptr_t)looping) e = NULL;
+    if (e) s.inst = x->native.inst;
+    if (e) s.module = sample_module_of(p, s.inst);
+    if (e && !s.module) {
+        sample_add_unseen(p, ticks);
+    } else if (e && e == running && sample_in_code(&s, context, ticks)) {
+        return;
+    } else if (e) {
+        sample_compiled(&s, e->guest_sp);
         sample_keep(&s, NULL, ticks);
     } else if (calling) {
         if (calling->func) sample_records(&s, calling, calling->resume);
@@ -307,28 +397,41 @@ sample_on_signal(int sig, siginfo_t *info, void *context)
 }
 
 static bool
+sample_is_installed(struct sigaction *now)
+{
+    bool const is_known = sigaction(SIGPROF, NULL, now) == 0;
+    return is_known && now->sa_flags & SA_SIGINFO && now->sa_sigaction == sample_on_signal;
+}
+
+static bool
 sample_install(void)
 {
-    struct sigaction mine = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    struct sigaction now, mine = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     mine.sa_sigaction = sample_on_signal;
     (void)sigfillset(&mine.sa_mask);
     (void)pthread_mutex_lock(&sample_lock);
-    bool const ok = sample_users || sigaction(SIGPROF, &mine, &sample_before) == 0;
+    bool ok = sample_users != 0;
+    if (!ok) {
+        /* Who was there is known before ours can be called. */
+        if (!sample_is_installed(&now)) sample_before = now;
+        ok = sigaction(SIGPROF, &mine, NULL) == 0;
+    }
     if (ok) sample_users++;
     (void)pthread_mutex_unlock(&sample_lock);
     return ok;
 }
 
-/* A tick may still be on its way to its thread: the handler stays where nobody was before, since the
- * default of the signal is death. */
+/* A tick may still be on its way to a thread of ours: the signal is ignored where nobody was before, since
+ * its default is death. A handler that the host has put in place of ours meanwhile stays. */
 static void
 sample_uninstall(void)
 {
+    struct sigaction now;
     (void)pthread_mutex_lock(&sample_lock);
     bool const is_last = --sample_users == 0;
     bool const is_default = !(sample_before.sa_flags & SA_SIGINFO) && sample_before.sa_handler == SIG_DFL;
     if (is_last && is_default) sample_before.sa_handler = SIG_IGN;
-    if (is_last) (void)sigaction(SIGPROF, &sample_before, NULL);
+    if (is_last && sample_is_installed(&now)) (void)sigaction(SIGPROF, &sample_before, NULL);
     (void)pthread_mutex_unlock(&sample_lock);
 }
 
@@ -347,6 +450,9 @@ sample_start(runtime_profile *p, gbx_err *err)
     struct itimerspec const every = {period, period};
     if (!sample_install())
         return gbx_base_err_set(err, GBX_UNSUPPORTED, GBX_NO_OFFSET, "the system refuses a handler");
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &p->mask);
+    p->store->exec.sampled = sample_interpreted;
+    atomic_signal_fence(memory_order_seq_cst);
     sample_mine = p;
     p->has_timer = timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &p->timer) == 0;
     if (p->has_timer && timer_settime(p->timer, 0, &every, NULL) == 0 &&
@@ -361,12 +467,13 @@ sample_add_modules(runtime_profile *p)
 {
     const runtime_instance *i = p->store->instances;
     for (; i && p->module_count < SAMPLE_MODULES; i = i->next) {
-        u32 known;
-        if (sample_module_of(p, &i->abi, &known)) continue;
+        if (sample_module_of(p, &i->abi)) continue;
         sample_module *const m = &p->modules[p->module_count++];
         m->module = gbx_runtime_module_retain(i->module);
         m->table = gbx_runtime_go_table(i->module);
         gbx_wasm_go_world_find(gbx_runtime_module_wasm(i->module), &m->table, &m->world);
+        m->table.steps = &p->steps; /* from here on */
+        m->world.memo = &m->memo;
     }
 }
 
@@ -385,22 +492,24 @@ gbx_runtime_profile_begin(gbx_store *s, u32 hz, runtime_profile **out, gbx_err *
     struct timespec now = {0};
     if (sample_mine)
         return gbx_base_err_set(err, GBX_STATE, GBX_NO_OFFSET, "this thread is being sampled already");
+    if (s->exec.sampled)
+        return gbx_base_err_set(err, GBX_STATE, GBX_NO_OFFSET, "the store is being sampled already");
     runtime_profile *const p = gbx_base_alloc_zero(1, sizeof *p);
     if (!p) return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a profile");
     p->store = s;
     p->period_ns = SAMPLE_NS / hz;
-    p->slots = sample_room(SAMPLE_ROWS * sizeof *p->slots);
+    p->slots = sample_room(SAMPLE_STACKS * sizeof *p->slots);
     p->pool = sample_room(SAMPLE_POOL * sizeof *p->pool);
-    p->order = sample_room(SAMPLE_ROWS * sizeof *p->order);
+    p->index = sample_room(SAMPLE_ROWS * sizeof *p->index);
+    p->modules = sample_room(SAMPLE_MODULES * sizeof *p->modules);
     gbx_code code = GBX_OK;
-    if (!p->slots || !p->pool || !p->order)
+    if (!p->slots || !p->pool || !p->index || !p->modules)
         code = gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for a profile");
     if (code == GBX_OK) {
         sample_add_modules(p);
         (void)clock_gettime(CLOCK_REALTIME, &now);
         p->began_ns = (u64)now.tv_sec * SAMPLE_NS + (u64)now.tv_nsec;
         p->from_ns = gbx_base_os_now_ns();
-        s->exec.sampled = sample_interpreted;
         code = sample_start(p, err);
     }
     if (code == GBX_OK) *out = p;
@@ -408,19 +517,45 @@ gbx_runtime_profile_begin(gbx_store *s, u32 hz, runtime_profile **out, gbx_err *
     return code;
 }
 
+/* What is still to be delivered is, before nobody knows it any more. */
 void
 gbx_runtime_profile_end(runtime_profile *p)
 {
+    struct itimerspec const never = {0};
+    sigset_t own;
     if (sample_mine != p) return;
+    if (p->has_timer) (void)timer_settime(p->timer, 0, &never, NULL);
+    sample_mine = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
     if (p->has_timer) (void)timer_delete(p->timer);
     p->has_timer = false;
+    sample_uninstall();
+    (void)sigemptyset(&own);
+    if (sigismember(&p->mask, SIGPROF) == 1) (void)sigaddset(&own, SIGPROF);
+    (void)pthread_sigmask(SIG_BLOCK, &own, NULL);
     p->lasted_ns = gbx_base_os_now_ns() - p->from_ns;
     p->store->exec.sampled = NULL;
     p->store = NULL;
-    sample_mine = NULL;
-    sample_uninstall();
-    if (p->wanted) sample_add(p, 0, NULL, 0, false, p->wanted);
+    if (p->wanted) sample_add_unseen(p, p->wanted);
     p->wanted = 0;
+}
+
+void
+gbx_runtime_profile_end_of(const gbx_store *s)
+{
+    if (sample_mine && sample_mine->store == s) gbx_runtime_profile_end(sample_mine);
+}
+
+bool
+gbx_runtime_profile_has_ended(const runtime_profile *p)
+{
+    return !p->store;
+}
+
+static void
+sample_give(void *room, size_t bytes)
+{
+    if (room) gbx_base_os_unmap(room, bytes);
 }
 
 void
@@ -429,9 +564,10 @@ gbx_runtime_profile_free(runtime_profile *p)
     if (!p) return;
     gbx_runtime_profile_end(p);
     for (u32 i = 0; i < p->module_count; i++) gbx_runtime_module_release(p->modules[i].module);
-    if (p->slots) gbx_base_os_unmap(p->slots, SAMPLE_ROWS * sizeof *p->slots);
-    if (p->pool) gbx_base_os_unmap(p->pool, SAMPLE_POOL * sizeof *p->pool);
-    if (p->order) gbx_base_os_unmap(p->order, SAMPLE_ROWS * sizeof *p->order);
+    sample_give(p->slots, SAMPLE_STACKS * sizeof *p->slots);
+    sample_give(p->pool, SAMPLE_POOL * sizeof *p->pool);
+    sample_give(p->index, SAMPLE_ROWS * sizeof *p->index);
+    sample_give(p->modules, SAMPLE_MODULES * sizeof *p->modules);
     gbx_base_free(p);
 }
 
@@ -446,7 +582,7 @@ gbx_runtime_profile_count(const runtime_profile *p)
 sample_row
 gbx_runtime_profile_row(const runtime_profile *p, u32 i)
 {
-    const sample_slot *const s = &p->slots[p->order[i]];
+    const sample_slot *const s = &p->slots[i];
     return (sample_row){.frames = p->pool + s->at,
                         .frame_count = s->frame_count,
                         .module = s->module,

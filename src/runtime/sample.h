@@ -11,7 +11,7 @@
  * goroutine was in when it last waited.
  *
  * What must hold: the handler takes no lock, allocates nothing and writes to nothing but the profile and
- * that bit. SAFETY: stacks of guests are read with their bounds, whatever they hold; see gostack.h. */
+ * that bit. SAFETY: stacks of guests are read with their bounds, whatever they hold; see sample.c. */
 #ifndef GBX_RUNTIME_SAMPLE_H
 #define GBX_RUNTIME_SAMPLE_H
 
@@ -37,12 +37,15 @@ typedef struct sample_row {
 
 typedef struct runtime_profile runtime_profile;
 
-/* Sample calls that this thread makes in `s`, in instances that it has now. GBX_STATE: it is sampled
- * already, or another store of this thread's; GBX_NO_MEMORY; GBX_UNSUPPORTED: the system has no such
+/* Sample calls that this thread makes in `s`, in instances that it has now. GBX_STATE: this thread or the
+ * store is sampled already; GBX_NO_MEMORY; GBX_UNSUPPORTED: the system has no such
  * timer. */
 GBX_MUST_USE gbx_code gbx_runtime_profile_begin(gbx_store *s, u32 hz, runtime_profile **out, gbx_err *err);
 /* By the same thread. Then it can be read. */
 void gbx_runtime_profile_end(runtime_profile *p);
+bool gbx_runtime_profile_has_ended(const runtime_profile *p);
+/* The store goes: what this thread samples of it ends. */
+void gbx_runtime_profile_end_of(const gbx_store *s);
 void gbx_runtime_profile_free(runtime_profile *p); /* ends it, too; NULL is fine */
 
 u32 gbx_runtime_profile_count(const runtime_profile *p);

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/os_sync.h"
 #include "runtime/runtime_int.h"
+#include "runtime/sample.h"
 
 #define STORE_TICKS 64u /* a timeout of so many is exact enough with one more */
 
@@ -53,6 +54,7 @@ gbx_runtime_store_free(gbx_store *s)
 {
     if (!s) return;
     GBX_ASSERT_SLOW(s->depth == 0);
+    gbx_runtime_profile_end_of(s);
     gbx_runtime_figures_end(s);
     gbx_runtime_watch_remove(&s->engine->watcher, &s->watch);
     for (gbx_linker *l = s->linkers; l; l = l->next) gbx_runtime_linker_orphan(l);

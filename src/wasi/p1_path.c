@@ -57,7 +57,7 @@ wasi_errno
 gbx_wasi_path_dir(p1_call *c, u32 fd, u64 rights, const wasi_path *p, bool changes, wasi_file **out)
 {
     if (fd == UINT32_MAX) {
-        gbx_wasi_refuse(c->w, p->text, changes ? WHY_NO_GRANT_CHANGES : WHY_NO_GRANT);
+        gbx_wasi_refuse_to(c->w, p->text, WHY_NO_GRANT, changes);
         return changes ? WASI_PERM : WASI_NOENT;
     }
     const wasi_file *const f = gbx_wasi_fds_find(&c->w->fds, fd);

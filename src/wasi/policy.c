@@ -197,17 +197,27 @@ gbx_wasi_may_hold_devices(int fd)
 /* SAFETY: the path is the guest's; it is escaped and cut, the list is bounded, and what is compared is
  * what is kept, so a guest that invents names fills 64 entries and no more. */
 void
-gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason)
+gbx_wasi_refuse_to(wasi_ctx *w, const char *path, const char *reason, bool changes)
 {
     if (w->refusal_count == WASI_REFUSALS_MAX) return;
     wasi_refusal *const r = &w->refusals[w->refusal_count];
     text_buf t = gbx_base_text_init(r->path, sizeof r->path);
     gbx_base_text_escape(&t, path, strlen(path), sizeof r->path);
-    for (u32 i = 0; i < w->refusal_count; i++)
-        if (w->refusals[i].call == w->call && !strcmp(w->refusals[i].path, r->path)) return;
+    for (u32 i = 0; i < w->refusal_count; i++) {
+        if (w->refusals[i].call != w->call || strcmp(w->refusals[i].path, r->path) != 0) continue;
+        w->refusals[i].changes |= changes;
+        return;
+    }
     r->call = w->call;
     r->reason = reason;
+    r->changes = changes;
     w->refusal_count++;
+}
+
+void
+gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason)
+{
+    gbx_wasi_refuse_to(w, path, reason, !strcmp(reason, WHY_READ_ONLY));
 }
 
 /* PERF: some programs look for a million files that are not there: copied, and not yet escaped or compared.

@@ -191,6 +191,7 @@ typedef struct wasi_refusal {
     const char *call;   /* static */
     const char *reason; /* static */
     char path[256];     /* escaped, cut, NUL-terminated */
+    bool changes;       /* it was to be made, changed or removed there */
 } wasi_refusal;
 const wasi_refusal *gbx_wasi_refusals(const wasi_ctx *w, u32 *count);
 

@@ -386,10 +386,11 @@ bool gbx_wasi_policy_above_cache(const wasi_ctx *w, const struct stat *st);
 /* The cache in use lies in a granted directory, so names in it are not told either. */
 bool gbx_wasi_policy_holds_cache(wasi_ctx *w);
 bool gbx_wasi_may_hold_devices(int fd);
-/* Remember that the call in progress was refused `path`; equal ones once. */
-void gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason);
+/* Remember that the call in progress was refused `path`, of which it would have made or changed something, or
+ * not; equal ones once. */
+void gbx_wasi_refuse_to(wasi_ctx *w, const char *path, const char *reason, bool changes);
+void gbx_wasi_refuse(wasi_ctx *w, const char *path, const char *reason); /* as far as the reason tells */
 #define WHY_NO_GRANT "no grant matches"
-#define WHY_NO_GRANT_CHANGES "no grant matches, and it would change what is there"
 #define WHY_OUTSIDE "outside the grant"
 #define WHY_READ_ONLY "read-only grant"
 #define WHY_SPECIAL "special file"

@@ -21,6 +21,7 @@
 
 #define GO_STEPS_MOST 0x10000u /* entries of a table of values: one for each block at most */
 #define GO_DEPTHS_MOST 256u /* changes of the depth of a stack within one function that are looked at */
+#define GO_RECORD_STEPS 16u /* what it takes to find a function, in entries */
 #define GO_INT_BYTES 8u       /* of an int of Go on wasm, in the header */
 
 /* Magic of Go 1.20, two bytes of nothing, the smallest instruction, and the size of a pointer. */
@@ -110,6 +111,16 @@ go_varint(go_cursor *c)
         if (!(byte & 0x80)) break;
     }
     return v;
+}
+
+/* SAFETY: each table ends after so many entries as its bound says; who reads many of them bounds all. */
+static bool
+go_step(const go_table *t, u64 count)
+{
+    if (!t->steps) return true;
+    bool const is_left = *t->steps >= count;
+    *t->steps -= is_left ? count : *t->steps;
+    return is_left;
 }
 
 /* ---- Finding the table */
@@ -219,6 +230,7 @@ gbx_wasm_go_record(const wasm_module *m, const go_table *t, u32 func_idx)
 {
     u32 const entry = (GO_FIRST_FUNC + (func_idx - m->imported_funcs)) << t->entry_shift;
     u32 low = 0, high = t->func_count; /* entries below `low` are at or below it */
+    if (!go_step(t, GO_RECORD_STEPS)) return 0;
     while (low < high) {
         u32 const mid = low + (high - low) / 2;
         if (go_u32_at(m, t, t->funcs + 8 * (u64)mid) <= entry) low = mid + 1;
@@ -237,7 +249,7 @@ gbx_wasm_go_value(const wasm_module *m, const go_table *t, u32 offset, u32 block
     if (offset == 0) return -1;
     go_cursor c = go_cursor_at(m, t, t->values + offset);
     u32 value = UINT32_MAX, next = 0;
-    for (u32 i = 0; i < GO_STEPS_MOST; i++) {
+    for (u32 i = 0; i < GO_STEPS_MOST && go_step(t, 1); i++) {
         u32 const delta = go_varint(&c);
         if (delta == 0 && i != 0) break;
         value += delta & 1 ? ~(delta >> 1) : delta >> 1;
@@ -254,7 +266,7 @@ gbx_wasm_go_value_below(const wasm_module *m, const go_table *t, u32 offset, i32
     if (offset == 0) return best;
     go_cursor c = go_cursor_at(m, t, t->values + offset);
     u32 value = UINT32_MAX;
-    for (u32 i = 0; i < GO_DEPTHS_MOST; i++) {
+    for (u32 i = 0; i < GO_DEPTHS_MOST && go_step(t, 1); i++) {
         u32 const delta = go_varint(&c);
         if (delta == 0 && i != 0) break;
         value += delta & 1 ? ~(delta >> 1) : delta >> 1;

@@ -16,6 +16,8 @@ typedef struct go_table {
     u64 at; /* address of its header; the others count from address 0, too */
     u64 names, files_of_units, files, values, funcs;
     u32 entry_shift; /* of a function's number in the table's entries: 16 before Go 1.25 */
+    u64 *steps; /* entries that may still be read, of whoever has this copy; where none are left, nothing is
+                   found. NULL: any number */
 } go_table;
 
 /* How well a line is known. */

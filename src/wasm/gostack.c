@@ -8,7 +8,7 @@
  * Go's scheduler and garbage collector run on a stack of their own (g0), on top of what called
  * systemstack, morestack or mcall there. The goroutine that they run for goes on where its `sched` says.
  *
- * SAFETY: nothing is believed. go_load compares each read with the memory; a stack is left after
+ * SAFETY: nothing is believed. gostack_load compares each read with the memory; a stack is left after
  * GO_TRACE_MOST frames; the stack pointer only ever grows, but for one step to another stack. */
 #include "wasm/gostack.h"
 
@@ -22,6 +22,11 @@
 #define GO_ALLGS_MOST  ((u64)1 << 24)
 #define GO_ALLGS_TRIED 8u
 #define GO_MODULE_HEADER 8u /* bytes before the first section */
+
+/* A number of 64 bits spread over the rows of a memo: the uppermost bits of a product. */
+#define GO_MEMO_MIX   UINT64_C(0x9e3779b97f4a7c15)
+#define GO_MEMO_SHIFT 53
+_Static_assert(GO_MEMO_ROWS == 1u << (64 - GO_MEMO_SHIFT), "all of a memo is used, and no more");
 
 /* GO: runtime/runtime2.go; the same from Go 1.21 to 1.27. */
 enum { GO_G_STACK_LOW = 0, GO_G_STACK_HIGH = 8, GO_G_M = 48, GO_G_SCHED_SP = 56, GO_G_SCHED_PC = 64 };
@@ -178,7 +183,7 @@ gostack_find_names(go_world *w)
 }
 
 void
-gbx_wasm_go_world_find(const wasm_module *m, const go_table *t, go_world *out)
+gbx_wasm_go_world_lines(const wasm_module *m, const go_table *t, go_world *out)
 {
     *out = (go_world){.m = m, .t = t, .before = *t};
     if (t->func_count == 0) return;
@@ -189,7 +194,13 @@ gbx_wasm_go_world_find(const wasm_module *m, const go_table *t, go_world *out)
     for (const go_layout *l = go_layouts; l < GBX_END(go_layouts); l++)
         if (out->minor >= l->first && out->minor <= l->last) out->layout = l;
     gostack_find_inlined(out);
-    gostack_find_names(out);
+}
+
+void
+gbx_wasm_go_world_find(const wasm_module *m, const go_table *t, go_world *out)
+{
+    gbx_wasm_go_world_lines(m, t, out);
+    if (t->func_count) gostack_find_names(out);
 }
 
 /* ---- runtime.allgs: a slice whose three words allgadd loads by its address:
@@ -311,33 +322,49 @@ gostack_switch(const go_world *w, go_memory mem, u64 g, u32 func_idx, u64 *pc, u
     return true;
 }
 
+/* PERF: a stack's pcs are mostly those of the one before: with the memo a frame takes a few loads, without it
+ * two searches of tables. */
+static go_step
+gostack_step(const go_world *w, u64 pc)
+{
+    go_step *const kept = w->memo ? &w->memo->rows[(pc ^ pc >> 16) * GO_MEMO_MIX >> GO_MEMO_SHIFT] : NULL;
+    go_step step = {.pc = pc, .bytes = -1};
+    if (kept && kept->pc == pc) return *kept;
+    u64 const func = gostack_record(w, pc, &step.func_idx);
+    if (!func) step.func_idx = 0;
+    if (func) step.bytes = gostack_depth(w, func, pc);
+    if (func) step.is_top = gbx_wasm_go_number(w->m, w->t, func + GO_FUNC_FLAG, 1) & GO_FLAG_TOP;
+    bool const is_sure = !w->t->steps || *w->t->steps; /* or there were too few to find out */
+    if (kept && is_sure) *kept = step;
+    return step;
+}
+
+/* SAFETY: what is counted in go_table.steps bounds the whole; a frame is at least its return address. */
 void
 gbx_wasm_go_unwind(const go_world *w, go_memory mem, u64 g, u64 pc, u64 sp, i32 bytes, go_trace *out)
 {
-    u32 func_idx;
     bool switched = false;
+    go_step step = gostack_step(w, pc);
+    step.bytes = bytes;
     out->count = 0;
     out->end = GO_END_LOST;
-    for (u64 func; (func = gostack_record(w, pc, &func_idx)) != 0;) {
+    for (; step.func_idx; step = gostack_step(w, pc)) {
         if (out->count == GO_TRACE_MOST) {
             out->end = GO_END_MOST;
             return;
         }
         out->pcs[out->count++] = pc;
-        if (!switched && gostack_switch(w, mem, g, func_idx, &pc, &sp)) {
+        if (!switched && gostack_switch(w, mem, g, step.func_idx, &pc, &sp)) {
             switched = true;
-        } else {
-            bool const is_top = gbx_wasm_go_number(w->m, w->t, func + GO_FUNC_FLAG, 1) & GO_FLAG_TOP;
-            if (is_top || func_idx == w->mcall) {
-                out->end = GO_END_TOP;
-                return;
-            }
-            if (bytes < 0 || !gostack_load(mem, sp + (u64)bytes, 8, &pc)) return;
-            sp += (u64)bytes + 8;
-            pc = gbx_wasm_go_call_pc(pc);
+            continue;
         }
-        func = gostack_record(w, pc, &func_idx);
-        bytes = func ? gostack_depth(w, func, pc) : -1;
+        if (step.is_top || step.func_idx == w->mcall) {
+            out->end = GO_END_TOP;
+            return;
+        }
+        if (step.bytes < 0 || !gostack_load(mem, sp + (u64)step.bytes, 8, &pc)) return;
+        sp += (u64)step.bytes + 8;
+        pc = gbx_wasm_go_call_pc(pc);
     }
 }
 

@@ -27,7 +27,21 @@ typedef struct go_memory {
 
 typedef struct go_layout go_layout;
 
-/* What of a module is needed. Immutable once it is found. */
+/* What the table says of a pc that stacks return to. */
+typedef struct go_step {
+    u64 pc;
+    u32 func_idx; /* 0: it is none of a function's */
+    i32 bytes;    /* of its frame; less than 0: it is not known */
+    bool is_top;  /* a goroutine begins there */
+} go_step;
+
+/* Those that were looked up, each where its pc falls; zeroed: none. For one thread at a time. */
+#define GO_MEMO_ROWS 2048u
+typedef struct go_memo {
+    go_step rows[GO_MEMO_ROWS];
+} go_memo;
+
+/* What of a module is needed. Immutable once it is found, but for the memo. */
 typedef struct go_world {
     const wasm_module *m;
     const go_table *t;
@@ -38,6 +52,7 @@ typedef struct go_world {
     u64 inlined;             /* address that tables of inlined calls count from; 0: not known */
     u32 systemstack, morestack, mcall, allgadd; /* functions; 0: not there, as 0 can never be one */
     u64 allgs;               /* address of runtime.allgs; 0: not known */
+    go_memo *memo;           /* of whoever has this copy; NULL: none */
 } go_world;
 
 typedef enum go_end {
@@ -64,6 +79,8 @@ typedef struct go_goroutine {
 
 /* Of a module that has the table. */
 void gbx_wasm_go_world_find(const wasm_module *m, const go_table *t, go_world *out);
+/* The same, for gbx_wasm_go_expand alone. */
+void gbx_wasm_go_world_lines(const wasm_module *m, const go_table *t, go_world *out);
 /* Look for runtime.allgs in the body of allgadd, which is ready. */
 void gbx_wasm_go_world_allgs(go_world *w);
 

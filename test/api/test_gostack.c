@@ -29,9 +29,9 @@ typedef struct sleeper {
     gbx_trap trap;
 } sleeper;
 
-/* A program that its deadline has found asleep. */
+/* A program that its deadline has found in what it does for an argument. */
 static void
-sleeper_open(sleeper *s)
+sleeper_run(sleeper *s, const char *what)
 {
     guest_world *const w = &s->w;
     gbx_store_opts opts = GBX_STORE_OPTS_INIT;
@@ -42,13 +42,19 @@ sleeper_open(sleeper *s)
     free((void *)(uintptr_t)bytes.data);
     GUEST_OK(gbx_wasi_new(&s->wasi, &w->err));
     GUEST_OK(gbx_wasi_arg(s->wasi, "guest", &w->err));
-    GUEST_OK(gbx_wasi_arg(s->wasi, "sleep", &w->err));
+    GUEST_OK(gbx_wasi_arg(s->wasi, what, &w->err));
     gbx_wasi_clock_real(s->wasi);
     GUEST_OK(gbx_wasi_link(s->wasi, s->w.linker, &w->err));
     GUEST_OK(gbx_instance_new(s->w.store, s->module, s->w.linker, &s->instance, &s->trap, &w->err));
     gbx_trap_code const code =
             gbx_func_call(gbx_instance_func(s->instance, "_start"), NULL, 0, NULL, 0, &s->trap);
     assert_int_equal(code, GBX_TRAP_DEADLINE);
+}
+
+static void
+sleeper_open(sleeper *s)
+{
+    sleeper_run(s, "sleep");
 }
 
 static void
@@ -98,6 +104,65 @@ test_sleeping(void **state)
     assert_true(waited.timer_ns > 3500000000000 && waited.timer_ns < 3600000000000);
     assert_false(gbx_store_waited(s.w.store, NULL, &waited));
     sleeper_close(&s);
+}
+
+/* More goroutines than are kept. */
+static void
+test_many(void **state)
+{
+    (void)state;
+    sleeper s;
+    guest_world *const w = &s.w;
+    gbx_go_stacks *stacks;
+    gbx_goroutine g;
+    sleeper_run(&s, "many");
+    GUEST_OK(gbx_go_stacks_new(s.instance, &s.trap, &stacks, &w->err));
+    assert_int_equal(gbx_go_stacks_count(stacks), 256);
+    assert_true(gbx_go_stacks_get(stacks, 255, &g));
+    assert_string_equal(g.state, "chan receive");
+    gbx_go_stacks_release(stacks);
+    sleeper_close(&s);
+}
+
+/* A backtrace says the same as the stack of the goroutine that ran, functions that were inlined among it: those
+ * have the code of the one that they stand in. */
+static void
+test_inlined(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {"inlined", "napped"};
+    for (int k = 0; k < 2; k++) {
+        sleeper s;
+        guest_world *const w = &s.w;
+        gbx_go_stacks *stacks;
+        gbx_goroutine g;
+        size_t at = 0;
+        sleeper_run(&s, modes[k]);
+        const gbx_frame *const f = s.trap.frames;
+        while (at < s.trap.frame_count && strcmp(f[at].go_func, "main.around")) at++;
+        assert_in_range(at, 1, s.trap.frame_count - 2);
+        assert_string_equal(f[at - 1].go_func, "main.slow");
+        assert_string_equal(f[at + 1].go_func, "main.main");
+        assert_int_equal(f[at].func_idx, f[at + 1].func_idx);
+        assert_int_equal(f[at].offset, f[at + 1].offset);
+        assert_int_equal(f[at].offset == 0, k == 1); /* on Go's stack alone */
+        assert_string_equal(f[at].name, "main.main");
+        assert_int_equal(f[at].line_kind, GBX_LINE_CALL);
+        assert_int_equal(f[at + 1].line_kind, GBX_LINE_CALL);
+        assert_true(s.trap.frames_total >= s.trap.frame_count);
+        GUEST_OK(gbx_go_stacks_new(s.instance, &s.trap, &stacks, &w->err));
+        assert_true(gbx_go_stacks_get(stacks, 0, &g) && g.is_running);
+        assert_int_equal(g.frame_count, at + 2);
+        for (size_t i = 0; i < g.frame_count; i++) {
+            assert_string_equal(f[i].go_func, g.frames[i].func);
+            assert_string_equal(f[i].file, g.frames[i].file);
+            assert_int_equal(f[i].line, g.frames[i].line);
+            assert_int_equal(f[i].func_idx, g.frames[i].func_idx);
+            assert_int_equal(g.frames[i].is_inlined, i == at);
+        }
+        gbx_go_stacks_release(stacks);
+        sleeper_close(&s);
+    }
 }
 
 static uint64_t
@@ -188,6 +253,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_sleeping),
+            cmocka_unit_test(test_many),
+            cmocka_unit_test(test_inlined),
             cmocka_unit_test(test_damaged),
             cmocka_unit_test(test_arguments),
     };

@@ -153,6 +153,7 @@ def peers_groups():
     refused("-W", "timeot=1s", PROBE, slug="unknown-option", say="did you mean -W timeout?")
     refused("-S", "nonsense", PROBE, slug="unknown-option")
     refused("-W", "timeout", PROBE, slug="missing-value")
+    refused("-v", slug="missing-value", say="another runtime's, it stands for --dir;")
     refused("-S", "inherit-env=maybe", PROBE, slug="bad-value")
     refused("-S", "threads", PROBE, slug="no-such-thing", say="one thread")
     expect(Run("-S", "threads=n,http=n,inherit-stdin", PROBE, "args"), 0, silent=True)
@@ -394,6 +395,7 @@ def complete_zsh(line):
 @test
 def completion_bash():
     make()
+    expect(Run("completion", "--help"), 0, out=Run("help", "completion").out)
     shutil.copy(PROBE, "main.wasm")
     assert {"run", "go", "doctor", "help", "main.wasm"} <= set(complete_bash("glovebox ")), complete_bash("glovebox ")
     assert complete_bash("glovebox --time") == ["--timeout"]

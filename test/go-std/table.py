@@ -1,112 +1,126 @@
-"""docs/go-std.md: what the tests of Go's standard library said under each runtime, from the results that the runner
-keeps. Nothing is counted that did not run: a package without a result has a dash."""
-import glob
-import json
+"""docs/go-std.md, from results.tsv and reasons.tsv. Nothing is counted that did not run: a package without a line has a
+dash."""
+import collections
 import os
-import subprocess
 
-HEAD = """<!-- Written by `make go-std` from what the tests said; do not edit. -->
+import results
+from results import RUNTIMES
+
+REASONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reasons.tsv")
+HEAD = """<!-- Made by tools/gendocs.py from test/go-std/results.tsv and reasons.tsv; `make bless` writes it. -->
 # Go's standard library under glovebox, wasmtime and wazero
 
-The tests of every package of Go's standard library that has any, built for wasip1 ({go}) and run in the package's own
+The tests of every package of Go's standard library that has any, built for wasip1 and run in the package's own
 directory, `-test.short` as Go's own builders do. Numbers are tests and subtests: **passed / failed / skipped**; a dash
-means that it did not run. The command for each is what Go's wrapper `go_wasip1_wasm_exec` starts: wasmtime and wazero
-are granted the root directory of the machine; glovebox is granted the package's directory, a temporary one, and, to
-read, the Go tree and `/etc`; runtime/pprof also `/proc`, without which four of its tests fail under any runtime. In
+means that it did not run.
+
+Each is started by what the Go tool starts for `go test`. For wasmtime and wazero that is Go's own
+`go_wasip1_wasm_exec`, which grants the root directory of the machine. For glovebox it is `glovebox go exec`, which
+grants the package's directory, a temporary one and, to read, the module and the Go tree; these tests get `/etc`
+besides, to read, and runtime/pprof `/proc`, without which four of its tests fail under any runtime. In
 {host_test} it is the host that is tested, and the test starts its guests by `go run`.
 
 {versions}
 
-`make go-std` makes this page again; it takes some hours on two cores, and goes on where it was stopped. `./check go-std`
-runs the packages of test/go-std/packages.txt.
+`make go-std` runs what has no result yet, which takes hours on two cores, and can be stopped at any time; the results
+are kept in test/go-std/results.tsv. `./check go-std` runs the packages of test/go-std/packages.txt.
 """
-NAMES = ("glovebox", "wasmtime", "wazero")
 HOST_TEST = "internal/runtime/wasitest"
 
 
-def load(path):
-    with open(path, encoding="utf-8") as f:
-        return json.load(f)
-
-
-def heads(failed):
-    """Of failed tests and subtests, the tests."""
-    return sorted({name.split("/")[0] for name in failed})
-
-
-def cell(result):
-    if result is None:
+def cell(row, usual):
+    """A package under a runtime; `usual` is what most of that column ran under."""
+    if row is None:
         return "–"
-    return f"{result['passed']} / {len(result['failed'])} / {len(result['skipped'])}" + (
-        f" ({result['trouble']})" if result["trouble"] else "")
+    notes = [row.trouble] if row.trouble else []
+    if (row.version, row.go) != usual:
+        notes.append(f"{row.version}, {row.go}")
+    return f"{row.passed} / {row.failed} / {row.skipped}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def results(kept):
-    """Package to runtime to result."""
-    rows = {}
-    for runtime in NAMES:
-        for path in glob.glob(os.path.join(kept, runtime, "*.json")):
-            result = load(path)
-            rows.setdefault(result["package"], {})[runtime] = result
-    return rows
+def usual_of(rows):
+    """Runtime to the version and Go that most of its lines are of."""
+    usual = {}
+    for runtime in RUNTIMES:
+        many = collections.Counter((r.version, r.go) for r in rows.values() if r.runtime == runtime)
+        usual[runtime] = max(many, key=lambda k, many=many: (many[k], k)) if many else None
+    return usual
 
 
-def version(command):
-    text = subprocess.run([command, "--version" if "wazero" not in os.path.basename(command) else "version"],
-                          capture_output=True, text=True, check=False).stdout
-    return text.strip().split("\n")[0]
-
-
-def failures(rows):
+def versions(rows):
+    """Which versions ran, and when."""
     lines = []
-    for package, row in sorted(rows.items()):
-        for runtime in NAMES:
-            result = row.get(runtime)
-            if result and (result["failed"] or result["trouble"]):
-                names = ", ".join(f"`{n}`" for n in heads(result["failed"]))
-                lines.append(f"| {package} | {runtime} | {names or result['trouble']} |")
-    return ["", "## Failures", ""] + (["| package | runtime | tests |", "|---|---|---|", *lines] if lines else
-                                      ["None."])
+    for runtime in RUNTIMES:
+        of = collections.defaultdict(list)
+        for row in rows.values():
+            if row.runtime == runtime:
+                of[(row.version, row.go)].append(row.day)
+        for (version, go), days in sorted(of.items(), reverse=True):
+            when = min(days) if min(days) == max(days) else f"{min(days)} to {max(days)}"
+            lines.append(f"- {runtime} {version}, {go}: {len(days)} packages, {when}")
+    return "\n".join(lines)
 
 
-def skips(rows):
-    """Tests that are skipped under a peer and pass under glovebox, or the other way round."""
-    lines = []
-    for package, row in sorted(rows.items()):
-        ours = row.get("glovebox")
-        if not ours:
-            continue
-        for peer in NAMES[1:]:
-            theirs = row.get(peer)
-            if not theirs:
-                continue
-            for where, a, b in ((peer, theirs, ours), ("glovebox", ours, theirs)):
-                only = {n for n in a["skipped"] if "/" not in n} - set(b["skipped"]) - set(b["failed"])
-                if only:
-                    other = "glovebox" if where == peer else peer
-                    lines.append(f"| {package} | {where} | {other} | {', '.join(f'`{n}`' for n in sorted(only))} |")
-    return ["", "## Skipped under one and run under another", ""] + (
-        ["| package | skipped under | run under | tests |", "|---|---|---|---|", *lines] if lines else ["None."])
-
-
-def totals(rows):
-    lines = ["", "## In all", "", "| runtime | packages | of them without a failure | passed | failed | skipped |",
+def totals(rows, packages):
+    lines = ["## In all", "", "| runtime | packages | of them without a failure | passed | failed | skipped |",
              "|---|---|---|---|---|---|"]
-    for runtime in NAMES:
-        got = [row[runtime] for row in rows.values() if runtime in row]
-        clean = sum(not r["failed"] and not r["trouble"] for r in got)
-        lines.append(f"| {runtime} | {len(got)} | {clean} | {sum(r['passed'] for r in got)} | "
-                     f"{sum(len(r['failed']) for r in got)} | {sum(len(r['skipped']) for r in got)} |")
+    for runtime in RUNTIMES:
+        got = [r for r in rows.values() if r.runtime == runtime]
+        lines.append(f"| {runtime} | {len(got)} of {len(packages)} | {sum(r.is_clean for r in got)} | "
+                     f"{sum(r.passed for r in got)} | {sum(r.failed for r in got)} | {sum(r.skipped for r in got)} |")
     return lines
 
 
-def write(path, go, runtimes):
-    rows = results(go.kept)
-    versions = "\n".join(f"- {name}: {version(command)}" for name, command in runtimes.items())
-    text = HEAD.format(go=go.version, host_test=HOST_TEST, versions=versions).rstrip("\n").split("\n")
-    text += totals(rows) + failures(rows) + skips(rows)
-    text += ["", "## By package", "", "| package | " + " | ".join(NAMES) + " |", "|---|---|---|---|"]
-    for package, row in sorted(rows.items()):
-        text.append(f"| {package} | " + " | ".join(cell(row.get(name)) for name in NAMES) + " |")
-    with open(path, "w", encoding="utf-8") as f:
-        f.write("\n".join(text) + "\n")
+def load_reasons(path=REASONS):
+    """By package and runtime: why its tests fail, as somebody found out."""
+    with open(path, encoding="utf-8") as f:
+        rows = [line.rstrip("\n").split("\t") for line in f if not line.startswith("#")]
+    return {(package, runtime): why for package, runtime, why in rows}
+
+
+def failures(rows, reasons):
+    for key in reasons:
+        if key in rows and rows[key].is_clean:
+            raise ValueError(f"reasons.tsv: {key[0]} does not fail under {key[1]}")
+    lines = []
+    for key, row in sorted(rows.items()):
+        if not row.is_clean:
+            names = ", ".join(f"`{n}`" for n in row.failures) or row.trouble
+            lines.append(f"| {row.package} | {row.runtime} | {names} | {reasons.get(key, 'not looked into')} |")
+    return ["## Failures", ""] + (
+        ["| package | runtime | tests | why |", "|---|---|---|---|", *lines] if lines else ["None."])
+
+
+def skips(rows, packages):
+    """Tests that are skipped under a peer and pass under glovebox, or the other way round."""
+    lines = []
+    for package in packages:
+        ours = rows.get((package, "glovebox"))
+        for peer in RUNTIMES[1:]:
+            theirs = rows.get((package, peer))
+            if not ours or not theirs:
+                continue
+            for where, a, b in ((peer, theirs, ours), ("glovebox", ours, theirs)):
+                only = sorted(set(a.skips) - set(b.skips) - set(b.failures))
+                if only:
+                    other = "glovebox" if where == peer else peer
+                    lines.append(f"| {package} | {where} | {other} | {', '.join(f'`{n}`' for n in only)} |")
+    return ["## Skipped under one and run under another", ""] + (
+        ["| package | skipped under | run under | tests |", "|---|---|---|---|", *lines] if lines else ["None."])
+
+
+def page(rows, reasons):
+    """The page's lines."""
+    packages = sorted({row.package for row in rows.values()})
+    usual = usual_of(rows)
+    text = HEAD.format(host_test=HOST_TEST, versions=versions(rows)).split("\n")
+    text += [*totals(rows, packages), "", *failures(rows, reasons), "", *skips(rows, packages), "", "## By package", "",
+             "| package | " + " | ".join(RUNTIMES) + " |", "|---|---|---|---|"]
+    for package in packages:
+        cells = (cell(rows.get((package, name)), usual[name]) for name in RUNTIMES)
+        text.append(f"| {package} | " + " | ".join(cells) + " |")
+    return text
+
+
+def go_std():
+    return page(results.load(), load_reasons())

@@ -139,6 +139,21 @@ test_runs(void **state)
         assert_null(gbx_runtime_code_find(&r, (uintptr_t)r.pages.exec + 5 * BLOCK));
         assert_null(gbx_runtime_code_find(&r, (uintptr_t)r.pages.exec - 1));
         assert_null(gbx_runtime_code_find(&r, r.range.end));
+        code_space other;
+        gbx_runtime_code_space_init(&other, &r);
+        code_blob *const c = number(&other, 5);
+        assert_ptr_equal(gbx_runtime_code_find_of(&s, (uintptr_t)b->exec), b);
+        assert_ptr_equal(gbx_runtime_code_find_of(&other, (uintptr_t)c->exec), c);
+        assert_null(gbx_runtime_code_find_of(&s, (uintptr_t)c->exec)); /* nothing is looked at of another's */
+        assert_null(gbx_runtime_code_find_of(&other, (uintptr_t)b->exec));
+        assert_null(gbx_runtime_code_find_of(&s, (uintptr_t)r.pages.exec - 1));
+        assert_null(gbx_runtime_code_find_of(&s, r.range.end));
+        assert_null(gbx_runtime_code_find_of(&(code_space){0}, (uintptr_t)a->exec));
+        uintptr_t const gone = (uintptr_t)c->exec;
+        gbx_runtime_code_space_deinit(&other);
+        gbx_runtime_code_space_init(&other, &r);
+        assert_null(gbx_runtime_code_find_of(&other, gone));
+        gbx_runtime_code_space_deinit(&other);
         gbx_runtime_code_space_deinit(&s);
         assert_int_equal(r.chunk_bytes, 0);
         assert_int_equal(r.code_bytes, 0);

@@ -40,6 +40,17 @@ var mistakes = map[string]func(args []string){
 		data, _ := os.ReadFile(args[0])
 		fmt.Println(len(data))
 	},
+	"above": func(args []string) { // settings, looked for in a directory and all above it
+		for dir := args[0]; ; dir = filepath.Dir(dir) {
+			if _, err := os.ReadFile(filepath.Join(dir, args[1])); err == nil {
+				fmt.Println("found in", dir)
+				os.Exit(1) // for a reason of its own
+			}
+			if dir == "/" {
+				check(fmt.Errorf("%s is nowhere", args[1]))
+			}
+		}
+	},
 	"beside": func([]string) { // what lies where the program lies
 		data, err := os.ReadFile(filepath.Join(filepath.Dir(os.Args[0]), "config.json"))
 		check(err)

@@ -48,6 +48,20 @@ func loop(n int) (x uint64) {
 	return x
 }
 
+// Called by one that is inlined. Where it naps, that one is on Go's stack alone.
+//
+//go:noinline
+func slow(n int, nap bool) int {
+	if nap {
+		time.Sleep(time.Millisecond)
+	}
+	for {
+		n += step(n) // slow
+	}
+}
+
+func around(n int, nap bool) int { return slow(n+1, nap) } // around
+
 // After it has slept, who called it is on Go's stack alone.
 //
 //go:noinline
@@ -64,8 +78,15 @@ func main() {
 	go locked(&mu)
 	time.Sleep(time.Millisecond)
 	switch os.Args[1] {
+	case "inlined", "napped":
+		println(around(len(os.Args), os.Args[1] == "napped")) // inlined
 	case "spin":
 		(&server{}).spin() // called
+	case "many":
+		for i := 0; i < 400; i++ {
+			go receive(c)
+		}
+		time.Sleep(time.Hour)
 	case "sleep":
 		time.Sleep(time.Hour) // sleep
 	case "stdin":
