@@ -297,6 +297,7 @@ const char *gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, 
 
 #define CLI_ROUNDS_MAX 10000
 
+#define CLI_SCRATCH_BYTES ((uint64_t)64 << 20) /* of one whose size was not given */
 typedef struct cli_scratch {
     const char *guest; /* absolute and clean */
     uint64_t bytes;
@@ -398,7 +399,9 @@ void gbx_cli_warn(const cli_plan *plan, const gbx_store *store, int status);
  * found. hints.c. */
 typedef struct cli_guess {
     const char *host, *guest;
+    bool is_temp; /* none of this machine: any place for temporary files, named CLI_TEMP in the guest */
 } cli_guess;
+#define CLI_TEMP "/tmp"
 bool gbx_cli_guess(const cli_plan *plan, const char *path, bool creates, cli_guess *out);
 /* needs.c: the guest's path lies in the guest's directory `dir`, or is it, both clean; the host's
  * path of a guest's path in the grant of `host` as `guest`. */

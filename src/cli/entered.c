@@ -93,6 +93,11 @@ entered_network(hints_list *list, const cli_plan *plan, const cli_guest *guest)
                 "module; a server is granted a socket, and takes it: net.FileListener(os.NewFile(3, \"\"))",
                 gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_option_text(
                                                                      CLI_OPT_LISTEN, "127.0.0.1:8080")}));
+    else if (gbx_store_entered(guest->store, "socket") && !plan->listener_count)
+        entered_add(list, "no-socket", "the guest takes a socket that it was not granted (net.FileListener)",
+                    "descriptors 3, 4, ... are the sockets of --listen, in their order, and there is none",
+                    gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_option_text(
+                                                                         CLI_OPT_LISTEN, "127.0.0.1:8080")}));
     else if (gbx_store_entered(guest->store, "connect"))
         entered_add(
                 list, "no-connections", "the guest connects where nobody answers (net.Dial)",

@@ -218,11 +218,26 @@ gbx_cli_hints_grant(const cli_plan *plan, const hints_guess *guess)
     return no_cwd ? gbx_cli_format("%s %s", dir, gbx_cli_option_text(CLI_OPT_CWD, "/")) : dir;
 }
 
+/* It looks for a place for temporary files, and none of the host's is meant. GO: os/file_unix.go TempDir,
+ * 1.26. */
+static bool
+hints_wants_temp(const hints_guess *guess, bool found)
+{
+    size_t const len = strlen(CLI_TEMP);
+    if (!guess->guest_path || strncmp(guess->guest_path, CLI_TEMP, len) != 0) return false;
+    if (guess->guest_path[len] && guess->guest_path[len] != '/') return false;
+    return !found || !strcmp(guess->found, CLI_TEMP);
+}
+
 static const char *
 hints_fix_missing(const cli_plan *plan, const hints_guess *guess, bool found)
 {
     const char *const instead = gbx_cli_gorun_instead(plan->line);
     if (instead) return instead;
+    if (hints_wants_temp(guess, found)) {
+        const char *const scratch = gbx_cli_option_text(CLI_OPT_SCRATCH, CLI_TEMP);
+        return gbx_cli_line_command(plan->line, &(cli_edit){.add = scratch});
+    }
     if (!found) {
         return gbx_cli_format(
                 "--dir HOST::%s before FILE, where HOST is the directory of this machine "
@@ -287,7 +302,7 @@ hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
                                    gbx_cli_quote(guess.found), guess.is_parent ? "" : " exists here")
                   : "";
     hint const h = {
-            .rank = found && !idle ? HINTS_FOUND : HINTS_NOT_FOUND,
+            .rank = (found || hints_wants_temp(&guess, found)) && !idle ? HINTS_FOUND : HINTS_NOT_FOUND,
             .key = fix ? fix : shown,
             .searched = found || r->changes ? NULL : hints_name(shown),
             .diag =
@@ -454,14 +469,22 @@ hints_add_env(hints_list *list, const cli_plan *plan)
     }
 }
 
-/* The same path was refused for the same reason before. */
+/* The same path was refused for the same reason before; or it was only looked for where something was to be
+ * made, and that tells more. */
 static bool
-hints_is_repeated(const gbx_refusal *refusals, size_t idx)
+hints_is_repeated(const gbx_refusal *refusals, size_t count, size_t idx)
 {
-    for (size_t i = 0; i < idx; i++)
-        if (!strcmp(refusals[i].path, refusals[idx].path) &&
-            !strcmp(refusals[i].reason, refusals[idx].reason))
+    const gbx_refusal *const r = &refusals[idx];
+    for (size_t i = 0; i < count; i++) {
+        const gbx_refusal *const other = &refusals[i];
+        size_t const len = strlen(other->path);
+        bool const is_same = !strcmp(other->path, r->path);
+        if (i < idx && is_same && other->changes == r->changes && !strcmp(other->reason, r->reason))
             return true;
+        if (other->changes && !r->changes && !strcmp(other->reason, r->reason) &&
+            (is_same || (!strncmp(r->path, other->path, len) && r->path[len] == '/')))
+            return true;
+    }
     return false;
 }
 
@@ -472,7 +495,7 @@ hints_collect(hints_list *list, const cli_plan *plan, const gbx_store *store)
     size_t const count = gbx_store_refusals(store, &refusals);
     for (size_t i = 0; i < count; i++) {
         const gbx_refusal *const r = &refusals[i];
-        if (hints_is_repeated(refusals, i)) continue;
+        if (hints_is_repeated(refusals, count, i)) continue;
         if (strstr(r->reason, "read-only"))
             hints_add_read_only(list, plan, r);
         else if (strstr(r->reason, "outside"))
@@ -499,12 +522,17 @@ gbx_cli_hints(const cli_plan *plan, const cli_guest *guest, int status)
         hints_add_misplaced(&list, plan);
         hints_add_env(&list, plan);
     }
+    /* A grant behind FILE is what is missing. */
+    bool is_misplaced = false;
+    for (int i = 0; i < list.count; i++)
+        is_misplaced = is_misplaced || (list.items[i].rank == HINTS_MISPLACED &&
+                                        !strcmp(list.items[i].key, gbx_cli_options[CLI_OPT_DIR].name));
     int printed = 0;
     hints_rank const last = status == 0 ? HINTS_FOUND : HINTS_NOT_FOUND;
     for (hints_rank rank = HINTS_MISPLACED; rank <= last; rank++) {
         for (int i = 0; i < list.count && printed < (status == 0 ? 1 : HINTS_MAX); i++) {
             hint *const h = &list.items[i];
-            if (h->rank != rank) continue;
+            if (h->rank != rank || (is_misplaced && !strcmp(h->diag.slug, "missing-preopen"))) continue;
             h->diag.kind = "note";
             if (h->more) {
                 h->diag.message = gbx_cli_format("%s, and %d more there", h->diag.message, h->more);
@@ -525,7 +553,7 @@ bool
 gbx_cli_guess(const cli_plan *plan, const char *path, bool creates, cli_guess *out)
 {
     hints_guess guess;
-    if (!hints_guess_host(plan, path, creates, &guess)) return false;
-    *out = (cli_guess){guess.host, guess.guest};
-    return true;
+    bool const found = hints_guess_host(plan, path, creates, &guess);
+    *out = (cli_guess){guess.host, guess.guest, hints_wants_temp(&guess, found)};
+    return found || out->is_temp;
 }

@@ -8,6 +8,8 @@
 
 #include <gbx/unstable/audit.h>
 
+#include <gbx/unstable/probes.h>
+
 #include "cli/cli.h"
 
 /* The entries of the module's own life cycle, and allocators, are nothing a user wants to call. */
@@ -174,6 +176,33 @@ invoke_args(const cli_plan *plan, const gbx_valtype *types, size_t count, gbx_va
     return CLI_EXIT_OK;
 }
 
+/* A program of Go's, built without -buildmode=c-shared: its runtime begins in _start alone. GO:
+ * runtime/asm_wasm.s notInitialized, 1.24 to 1.26. */
+static bool
+invoke_is_program(const cli_plan *plan, gbx_instance *instance, const gbx_module *module)
+{
+    gbx_probe probe;
+    return gbx_module_probe(module, 0, &probe) && gbx_instance_func(instance, "_start") &&
+           strcmp(plan->invoke, "_start") != 0;
+}
+
+static int
+invoke_program(const cli_plan *plan)
+{
+    const char *const file = gbx_cli_quote(plan->program);
+    gbx_cli_diag(&(cli_diag){
+            .kind = "error",
+            .slug = "invoke-program",
+            .message = gbx_cli_format("%s is a program, and %s of it cannot be called by itself", file,
+                                      gbx_cli_quote(plan->invoke)),
+            .why = "it was built without -buildmode=c-shared: Go's runtime begins in _start, which runs main "
+                   "and ends",
+            .fix = gbx_cli_format("GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o %s . && %s", file,
+                                  gbx_cli_line_command(plan->line, &(cli_edit){0})),
+    });
+    return CLI_EXIT_REFUSED;
+}
+
 int
 gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_module *module,
                gbx_trap *trap, cli_text *lines)
@@ -181,6 +210,7 @@ gbx_cli_invoke(const cli_plan *plan, gbx_instance *instance, const gbx_module *m
     *trap = (gbx_trap){.code = GBX_TRAP_NONE};
     gbx_func *const func = gbx_instance_func(instance, plan->invoke);
     if (!func) return invoke_unknown(plan, module);
+    if (invoke_is_program(plan, instance, module)) return invoke_program(plan);
     const gbx_valtype *params, *results;
     size_t const param_count = gbx_func_params(func, &params);
     size_t const result_count = gbx_func_results(func, &results);

@@ -117,6 +117,8 @@ needs_refused(const cli_plan *plan, const gbx_use *use, cli_needs *n)
         needs_refuse(n, path,
                     use->changes ? "there is no directory here that it could be made in"
                                  : "it is not here, so the answer would be the same");
+    } else if (guess.is_temp) {
+        n->wants_temp = true;
     } else if (gbx_cli_hints_is_system(guess.host)) {
         needs_refuse(
                 n, path,

@@ -71,8 +71,6 @@ plan_add_dir(cli_plan *plan, int given)
     return CLI_EXIT_OK;
 }
 
-#define PLAN_SCRATCH_BYTES ((uint64_t)64 << 20)
-
 /* GUEST may hold a `=`: what stands behind the last one is the size. */
 static int
 plan_add_scratch(cli_plan *plan, int given)
@@ -80,7 +78,7 @@ plan_add_scratch(cli_plan *plan, int given)
     const char *const value = plan->line->given[given].value;
     const char *const equals = strrchr(value, '=');
     const char *const name = equals ? gbx_cli_copy(value, (size_t)(equals - value)) : value;
-    cli_scratch s = {.guest = gbx_cli_guest_path(name), .bytes = PLAN_SCRATCH_BYTES, .given = given};
+    cli_scratch s = {.guest = gbx_cli_guest_path(name), .bytes = CLI_SCRATCH_BYTES, .given = given};
     const char *why = "it is a path in the guest's own tree, which starts at /";
     if (!*name || !s.guest) return plan_bad_value(CLI_OPT_SCRATCH, value, why);
     if (equals && !gbx_cli_parse_size(equals + 1, &s.bytes, &why))

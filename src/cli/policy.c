@@ -122,11 +122,13 @@ policy_dirs(policy_text *t, const cli_plan *plan, const cli_needs *needs)
         policy_put(
                 t, CLI_OPT_SCRATCH,
                 gbx_cli_format("%s=%" PRIu64, plan->scratches[i].guest, plan->scratches[i].bytes));
+    if (needs->wants_temp)
+        policy_put(t, CLI_OPT_SCRATCH, gbx_cli_format("%s=%" PRIu64, CLI_TEMP, CLI_SCRATCH_BYTES));
     if (plan->special_files) policy_put(t, CLI_OPT_ALLOW_SPECIAL_FILES, NULL);
     /* Without PWD, Go's working directory is the first grant, which may be another one here.
      * GO: syscall/fs_wasip1.go init (1.26). */
     const char *cwd = plan->pwd;
-    if (!cwd && needs->dir_count) cwd = plan->dir_count ? plan->dirs[0].guest : "/";
+    if (!cwd && (needs->dir_count || needs->wants_temp)) cwd = plan->dir_count ? plan->dirs[0].guest : "/";
     if (cwd) policy_put(t, CLI_OPT_CWD, cwd);
 }
 

@@ -58,6 +58,7 @@ typedef struct cli_needs {
     int dir_count;
     cli_refused *refused;
     int refused_count;
+    bool wants_temp; /* a place for temporary files, CLI_TEMP */
     bool is_whole; /* else grants of the run stand as they were given */
 } cli_needs;
 

@@ -111,6 +111,32 @@ report_near_file(const char *file)
     return near;
 }
 
+/* The word before FILE that an option took for its value, and that looks more like FILE; NULL: none. */
+static const char *
+report_taken_file(const cli_line *line)
+{
+    for (int i = 0; i < line->given_count; i++) {
+        const cli_given *const g = &line->given[i];
+        size_t const len = g->value ? strlen(g->value) : 0;
+        bool const is_last = g->words == 2 && g->word + 2 == line->file;
+        if (is_last && len > 5 && !strcmp(g->value + len - 5, ".wasm") && !access(g->value, F_OK))
+            return gbx_cli_format("%s was taken for the value of %s, which needs one: %s",
+                                  gbx_cli_quote(g->value), gbx_cli_options[g->id].name,
+                                  gbx_cli_options[g->id].argument);
+    }
+    return NULL;
+}
+
+/* FILE was not made yet, of the module that lies here; NULL: there is none. */
+static const char *
+report_make_file(const cli_plan *plan)
+{
+    size_t const len = strlen(plan->program);
+    if (len <= 5 || strcmp(plan->program + len - 5, ".wasm") != 0 || access("go.mod", F_OK)) return NULL;
+    return gbx_cli_format("GOOS=wasip1 GOARCH=wasm go build -o %s . && %s", gbx_cli_quote(plan->program),
+                          gbx_cli_line_command(plan->line, &(cli_edit){0}));
+}
+
 static int
 report_no_file(const cli_plan *plan)
 {
@@ -119,10 +145,15 @@ report_no_file(const cli_plan *plan)
     const cli_line *const line = plan->line;
     const char *const dotted = gbx_cli_format("%s.wasm", plan->program);
     const char *why = NULL, *fix = NULL;
-    if (!access(dotted, F_OK)) {
+    if (report_taken_file(line)) {
+        why = report_taken_file(line);
+    } else if (!access(dotted, F_OK)) {
         fix = gbx_cli_line_command(line, &(cli_edit){.file = dotted});
     } else if (report_near_file(plan->program)) {
         fix = gbx_cli_line_command(line, &(cli_edit){.file = report_near_file(plan->program)});
+    } else if (report_make_file(plan)) {
+        why = "the Go module that lies here makes it";
+        fix = report_make_file(plan);
     } else if (gbx_cli_dialect_command(plan->program)) {
         why = gbx_cli_dialect_command(plan->program);
     } else if (!strpbrk(plan->program, "/.")) {

@@ -45,6 +45,12 @@ func do(word string) error {
 	case "serve":
 		_, err := net.Listen("tcp", rest)
 		return err
+	case "temp":
+		f, err := os.CreateTemp("", "x")
+		if err == nil {
+			_, err = f.WriteString("x")
+		}
+		return err
 	case "accept":
 		listener, err := net.FileListener(os.NewFile(3, ""))
 		if err == nil {

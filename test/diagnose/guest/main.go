@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -84,6 +85,48 @@ var mistakes = map[string]func(args []string){
 		check(err)
 		fmt.Println(l.Addr().Network())
 	},
+	"socket": func([]string) {
+		l, err := net.FileListener(os.NewFile(3, ""))
+		check(err)
+		fmt.Println(l.Addr().Network())
+	},
+	"mkdir": func(args []string) { check(os.MkdirAll(args[0], 0o755)) },
+	"temp": func([]string) {
+		f, err := os.CreateTemp("", "x")
+		check(err)
+		fmt.Println(filepath.Dir(f.Name()))
+	},
+	"unix": func([]string) {
+		_, err := os.Stat(os.TempDir())
+		check(err)
+	},
+	"rename": func(args []string) { check(os.Rename(args[0], args[1])) },
+	"remove": func(args []string) { check(os.RemoveAll(args[0])) },
+	"link":   func(args []string) { check(os.Symlink(args[0], args[1])) },
+	"home": func([]string) {
+		dir, err := os.UserHomeDir()
+		check(err)
+		fmt.Println(dir)
+	},
+	"chdir": func(args []string) {
+		check(os.Chdir(args[0]))
+		fmt.Println("there")
+	},
+	"deep": func([]string) {
+		debug.SetMaxStack(1 << 20) // of 1 GB, so that it comes soon
+		deep(0)
+	},
+	"fetch": func([]string) {
+		_, err := http.Get("http://example.com/")
+		check(err)
+	},
+	"full": func([]string) {
+		var all [][]byte
+		for {
+			all = append(all, make([]byte, 8<<20))
+		}
+	},
+	"exit3": func([]string) { os.Exit(3) },
 	"listen": func([]string) {
 		l, err := net.Listen("tcp", "127.0.0.1:8080")
 		check(err)
@@ -152,6 +195,8 @@ var mistakes = map[string]func(args []string){
 	},
 	"copy": func([]string) { io.Copy(os.Stdout, os.Stdin) },
 }
+
+func deep(n int) int { return deep(n+1) + 1 }
 
 func main() {
 	mistake := mistakes[os.Args[1]]
