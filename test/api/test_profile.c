@@ -503,7 +503,7 @@ test_lent(void **state)
 
 /* ---- Guests that are against it */
 
-enum { TABLE_AT = 0x10000, FUNCS = 12, ENTRIES = 60000 };
+enum { TABLE_AT = 0x10000, FUNCS = 13, ENTRIES = 60000 };
 
 typedef struct table {
     uint8_t *bytes;
@@ -540,8 +540,8 @@ table_make(void)
     memcpy(t.bytes + t.len, names, sizeof names);
     t.len += sizeof names + units + files;
     put(&t, 0, 4);
-    for (unsigned i = 0; i < ENTRIES; i++) { /* up by 8 for a while, and then up and down */
-        put(&t, i < 200 || i % 2 ? 16 : 15, 1);
+    for (unsigned i = 0; i < ENTRIES; i++) { /* 8, 16, ... 1600, and down again, and then 16 and 8 in turns */
+        put(&t, i == 0 ? 18 : i < 200 ? 16 : i < 399 ? 15 : i % 2 ? 16 : 15, 1);
         put(&t, 1, 1);
     }
     put(&t, 0, 4);
@@ -574,7 +574,7 @@ static const char hostile_head[] =
         "    (global.set $g (i64.const -8)))))"
         "(func $fill (export \"fill\") (local i32)"
         "  (loop $l (i64.store (local.get 0) (i64.or (i64.shl (i64.add (i64.const 0x1000)"
-        "      (i64.extend_i32_u (i32.rem_u (call $rand) (i32.const 12)))) (i64.const 16))"
+        "      (i64.extend_i32_u (i32.rem_u (call $rand) (i32.const 13)))) (i64.const 16))"
         "      (i64.extend_i32_u (i32.and (call $rand) (i32.const 0xffff)))))"
         "    (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 8))) (i32.const 0xfff8)))))"
         "(func $leaf (param i32) (result i32) (local i32)"
@@ -597,6 +597,7 @@ static const char hostile_head[] =
         "  (drop (i32.div_u (i32.const 1) (local.get 0))))"
         "(func (export \"oob\") (call $deep (i32.const 30)) (drop (i32.load (i32.const -4))))"
         "(func (export \"host\") (call $lie) (call $h) (call $h))"
+        "(func (export \"pose\") (global.set $sp (i32.const 64)) (global.set $g (i64.const 0x60000)) unreachable)"
         "(func (export \"stop\") (call $deep (i32.const 9)) unreachable)";
 
 /* A module; that seems to be Go's, of a release of so long a name. */
@@ -736,9 +737,13 @@ hostile(gbx_tier_mode tier, bool is_go, long pause_ns)
     uint64_t const until = cpu_ns() + 300000000;
     for (int k = 0; k < 3 || cpu_ns() < until; k++) hostile_life(w, i, other);
     guest_call(w, i, "oob", NULL, 0, NULL);
-    guest_call(w, i, "fill", NULL, 0, NULL);
+    assert_int_equal(guest_call(w, i, "fill", NULL, 0, NULL), GBX_TRAP_NONE);
+    assert_int_equal(guest_call(w, i, "pose", NULL, 0, NULL), GBX_TRAP_UNREACHABLE);
     for (int k = 0; is_go && k < 3; k++) { /* the tables are no cheaper to read for who prints stacks */
+        gbx_goroutine g;
         GUEST_OK(gbx_go_stacks_new(i, &w->trap, &stacks, &w->err));
+        assert_true(gbx_go_stacks_get(stacks, 0, &g) && g.is_running && g.is_cut);
+        assert_in_range(g.frame_count, 1, 100);
         gbx_go_stacks_release(stacks);
     }
     c.is_over = true;
