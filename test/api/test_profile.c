@@ -575,7 +575,7 @@ static const char hostile_head[] =
         "(func $fill (export \"fill\") (local i32)"
         "  (loop $l (i64.store (local.get 0) (i64.or (i64.shl (i64.add (i64.const 0x1000)"
         "      (i64.extend_i32_u (i32.rem_u (call $rand) (i32.const 13)))) (i64.const 16))"
-        "      (i64.extend_i32_u (i32.and (call $rand) (i32.const 0xffff)))))"
+        "      (i64.extend_i32_u (i32.rem_u (call $rand) (i32.const 59000)))))"
         "    (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 8))) (i32.const 0xfff8)))))"
         "(func $leaf (param i32) (result i32) (local i32)"
         "  (loop $l (local.set 1 (i32.add (local.get 1) (i32.mul (local.get 0) (i32.const 7))))"
@@ -611,9 +611,9 @@ hostile_bytes(bool is_go, const char *version)
     if (is_go) {
         len += (size_t)sprintf(text + len, "(data (i32.const %d) \"", TABLE_AT);
         for (size_t i = 0; i < t.len; i++) len += (size_t)sprintf(text + len, "\\%02x", t.bytes[i]);
-        len += (size_t)sprintf(text + len, "\")(data (i32.const 0x8fb00) \"\\00\\00\\01\\00\\00\\00\\00\\00"
+        len += (size_t)sprintf(text + len, "\")(data (i32.const 0x8fb02) \"\\01\\00\\00\\00\\00\\00"
                                            "\\48\\00\\01\\00\\00\\00\\00\\00");
-        /* runtime.firstmoduledata; and calls that stand in a block as far behind as can be. */
+        /* runtime.firstmoduledata, whose first bytes are zero and in no segment; and calls that stand in a block as far behind as can be. */
         for (unsigned i = 0; i < 100; i++) len += (size_t)sprintf(text + len, "\\00\\80\\08\\00");
         len += (size_t)sprintf(text + len, "\")(data (i32.const 0x88000) \"");
         for (unsigned i = 0; i < 0x7000; i++) len += (size_t)sprintf(text + len, "\\e9");
@@ -744,6 +744,7 @@ hostile(gbx_tier_mode tier, bool is_go, long pause_ns)
         GUEST_OK(gbx_go_stacks_new(i, &w->trap, &stacks, &w->err));
         assert_true(gbx_go_stacks_get(stacks, 0, &g) && g.is_running && g.is_cut);
         assert_in_range(g.frame_count, 1, 100);
+        assert_true(g.frames[0].is_inlined);
         gbx_go_stacks_release(stacks);
     }
     c.is_over = true;
