@@ -551,7 +551,7 @@ table_make(void)
     }
     put(&t, 0x1000 + FUNCS, 4);
     for (unsigned i = 0; i < FUNCS; i++) {
-        uint32_t const words[] = {0x1000 + i, at[i % 4], 4, 0, 4, 4, 4, 0xff, 0, 1, 0xff00feff};
+        uint32_t const words[] = {0x1000 + i, at[i < 3 ? i : 3], 4, 0, 4, 4, 4, 0xff, 0, 1, 0xff00feff};
         for (unsigned k = 0; k < 11; k++) put(&t, words[k], 4);
     }
     return t;
@@ -559,7 +559,7 @@ table_make(void)
 
 static const char hostile_head[] =
         "(module (import \"h\" \"f\" (func $h))"
-        "(memory (export \"memory\") 9 64)"
+        "(memory (export \"memory\") 9 16)"
         "(global $sp (mut i32) (i32.const 256)) (global $x (mut i32) (i32.const 0))"
         "(global $g (mut i64) (i64.const 64)) (global $seed (mut i32) (i32.const 1))"
         "(type $v (func)) (table 4 funcref) (elem (i32.const 0) $lie $lie $fill $lie)"
@@ -574,7 +574,7 @@ static const char hostile_head[] =
         "    (global.set $g (i64.const -8)))))"
         "(func $fill (export \"fill\") (local i32)"
         "  (loop $l (i64.store (local.get 0) (i64.or (i64.shl (i64.add (i64.const 0x1000)"
-        "      (i64.extend_i32_u (i32.rem_u (call $rand) (i32.const 13)))) (i64.const 16))"
+        "      (i64.extend_i32_u (i32.add (i32.const 3) (i32.rem_u (call $rand) (i32.const 10))))) (i64.const 16))"
         "      (i64.extend_i32_u (i32.rem_u (call $rand) (i32.const 59000)))))"
         "    (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 8))) (i32.const 0xfff8)))))"
         "(func $leaf (param i32) (result i32) (local i32)"
@@ -584,7 +584,8 @@ static const char hostile_head[] =
         "(func $spin (export \"spin\") (param i32)"
         "  (loop $l (call $lie) (drop (call $leaf (i32.const 50)))"
         "    (call_indirect (type $v) (i32.and (call $rand) (i32.const 1)))"
-        "    (i64.store (i32.and (call $rand) (i32.const 0xfff8)) (i64.extend_i32_u (call $rand)))"
+        "    (i64.store (i32.and (call $rand) (i32.const 0xfff8)) (i64.add (i64.const 0x10000000)"
+        "      (i64.extend_i32_u (i32.rem_u (call $rand) (i32.const 0xd0000)))))"
         "    (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))"
         "(func $deep (export \"deep\") (param i32)"
         "  (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1))) (call $lie))))"
@@ -697,7 +698,7 @@ hostile_life(guest_world *w, gbx_instance *i, gbx_bytes other)
         const char *name;
         int32_t arg;
         gbx_trap_code ends;
-    } calls[] = {{"fill", -1, GBX_TRAP_NONE},     {"spin", 300, GBX_TRAP_NONE},
+    } calls[] = {{"fill", -1, GBX_TRAP_NONE},     {"spin", 20000, GBX_TRAP_NONE},
                  {"host", -1, GBX_TRAP_NONE},     {"deep", 4000, GBX_TRAP_NONE},
                  {"divide", 0, GBX_TRAP_INT_DIV_ZERO}, {"oob", -1, GBX_TRAP_MEM_OOB},
                  {"grow", -1, GBX_TRAP_NONE},     {"spin", 300, GBX_TRAP_NONE},
