@@ -142,18 +142,23 @@ gostack_minor(const char *version)
 }
 
 /* Functions that are inlined: runtime.firstmoduledata says where, which begins with the addresses of the
- * header and of the names. */
+ * header and of the names. Zeros at either end of the first may lie in no segment: what is between is looked
+ * for. */
 static void
 gostack_find_inlined(go_world *w)
 {
-    u8 header[8];
+    u8 header[8] = {0};
+    size_t first = 0, len = sizeof header;
     for (u32 i = 0; i < sizeof header; i++) header[i] = (u8)(w->t->at >> 8 * i);
+    while (len > 1 && !header[len - 1]) len--;
+    while (first + 1 < len && !header[first]) first++;
     for (u32 k = 0; w->layout && k < w->t->end; k++) {
         const wasm_data *const seg = &w->m->datas[k];
         const u8 *const begin = w->m->bytes + seg->bytes_off, *const end = begin + seg->bytes_len;
-        for (const u8 *p = begin; (p = memmem(p, (size_t)(end - p), header, sizeof header)); p++) {
-            u64 const at = (u64)seg->at + (u64)(p - begin);
-            if (gostack_u32(w, at + 8) != w->t->names) continue;
+        for (const u8 *p = begin; (p = memmem(p, (size_t)(end - p), header + first, len - first)); p++) {
+            u64 const at = (u64)seg->at + (u64)(p - begin) - first;
+            if (at % sizeof header || gostack_u32(w, at) != w->t->at || gostack_u32(w, at + 8) != w->t->names)
+                continue;
             w->inlined = gostack_u32(w, at + w->layout->inlined);
             return;
         }

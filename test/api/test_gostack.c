@@ -210,7 +210,7 @@ test_damaged(void **state)
         }
         gbx_trap trap = s.trap;
         if (round % 2) {
-            trap.frames[0].func_idx = (uint32_t)(next_random(&seed) % 4000);
+            trap.frames[0].func_idx = (uint32_t)(next_random(&seed) % (round % 4 == 1 ? 4000 : UINT32_MAX));
             trap.frames[0].offset = (uint32_t)next_random(&seed);
         }
         gbx_go_stacks *stacks;

@@ -503,7 +503,7 @@ test_lent(void **state)
 
 /* ---- Guests that are against it */
 
-enum { TABLE_AT = 0x10000, FUNCS = 12, ENTRIES = 60000 };
+enum { TABLE_AT = 0x10000, FUNCS = 13, ENTRIES = 60000 };
 
 typedef struct table {
     uint8_t *bytes;
@@ -540,8 +540,8 @@ table_make(void)
     memcpy(t.bytes + t.len, names, sizeof names);
     t.len += sizeof names + units + files;
     put(&t, 0, 4);
-    for (unsigned i = 0; i < ENTRIES; i++) { /* up by 8 for a while, and then up and down */
-        put(&t, i < 200 || i % 2 ? 16 : 15, 1);
+    for (unsigned i = 0; i < ENTRIES; i++) { /* 8, 16, ... 1600, and down again, and then 16 and 8 in turns */
+        put(&t, i == 0 ? 18 : i < 200 ? 16 : i < 399 ? 15 : i % 2 ? 16 : 15, 1);
         put(&t, 1, 1);
     }
     put(&t, 0, 4);
@@ -551,7 +551,7 @@ table_make(void)
     }
     put(&t, 0x1000 + FUNCS, 4);
     for (unsigned i = 0; i < FUNCS; i++) {
-        uint32_t const words[] = {0x1000 + i, at[i % 4], 4, 0, 4, 4, 4, 0xff, 0, 1, 0xff00feff};
+        uint32_t const words[] = {0x1000 + i, at[i < 3 ? i : 3], 4, 0, 4, 4, 4, 0xff, 0, 1, 0xff00feff};
         for (unsigned k = 0; k < 11; k++) put(&t, words[k], 4);
     }
     return t;
@@ -559,7 +559,7 @@ table_make(void)
 
 static const char hostile_head[] =
         "(module (import \"h\" \"f\" (func $h))"
-        "(memory (export \"memory\") 9 64)"
+        "(memory (export \"memory\") 9 16)"
         "(global $sp (mut i32) (i32.const 256)) (global $x (mut i32) (i32.const 0))"
         "(global $g (mut i64) (i64.const 64)) (global $seed (mut i32) (i32.const 1))"
         "(type $v (func)) (table 4 funcref) (elem (i32.const 0) $lie $lie $fill $lie)"
@@ -574,8 +574,8 @@ static const char hostile_head[] =
         "    (global.set $g (i64.const -8)))))"
         "(func $fill (export \"fill\") (local i32)"
         "  (loop $l (i64.store (local.get 0) (i64.or (i64.shl (i64.add (i64.const 0x1000)"
-        "      (i64.extend_i32_u (i32.rem_u (call $rand) (i32.const 12)))) (i64.const 16))"
-        "      (i64.extend_i32_u (i32.and (call $rand) (i32.const 0xffff)))))"
+        "      (i64.extend_i32_u (i32.add (i32.const 3) (i32.rem_u (call $rand) (i32.const 10))))) (i64.const 16))"
+        "      (i64.extend_i32_u (i32.rem_u (call $rand) (i32.const 59000)))))"
         "    (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 8))) (i32.const 0xfff8)))))"
         "(func $leaf (param i32) (result i32) (local i32)"
         "  (loop $l (local.set 1 (i32.add (local.get 1) (i32.mul (local.get 0) (i32.const 7))))"
@@ -584,7 +584,8 @@ static const char hostile_head[] =
         "(func $spin (export \"spin\") (param i32)"
         "  (loop $l (call $lie) (drop (call $leaf (i32.const 50)))"
         "    (call_indirect (type $v) (i32.and (call $rand) (i32.const 1)))"
-        "    (i64.store (i32.and (call $rand) (i32.const 0xfff8)) (i64.extend_i32_u (call $rand)))"
+        "    (i64.store (i32.and (call $rand) (i32.const 0xfff8)) (i64.add (i64.const 0x10000000)"
+        "      (i64.extend_i32_u (i32.rem_u (call $rand) (i32.const 0xd0000)))))"
         "    (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))"
         "(func $deep (export \"deep\") (param i32)"
         "  (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1))) (call $lie))))"
@@ -597,6 +598,7 @@ static const char hostile_head[] =
         "  (drop (i32.div_u (i32.const 1) (local.get 0))))"
         "(func (export \"oob\") (call $deep (i32.const 30)) (drop (i32.load (i32.const -4))))"
         "(func (export \"host\") (call $lie) (call $h) (call $h))"
+        "(func (export \"pose\") (global.set $sp (i32.const 64)) (global.set $g (i64.const 0x60000)) unreachable)"
         "(func (export \"stop\") (call $deep (i32.const 9)) unreachable)";
 
 /* A module; that seems to be Go's, of a release of so long a name. */
@@ -610,9 +612,9 @@ hostile_bytes(bool is_go, const char *version)
     if (is_go) {
         len += (size_t)sprintf(text + len, "(data (i32.const %d) \"", TABLE_AT);
         for (size_t i = 0; i < t.len; i++) len += (size_t)sprintf(text + len, "\\%02x", t.bytes[i]);
-        len += (size_t)sprintf(text + len, "\")(data (i32.const 0x8fb00) \"\\00\\00\\01\\00\\00\\00\\00\\00"
+        len += (size_t)sprintf(text + len, "\")(data (i32.const 0x8fb02) \"\\01\\00\\00\\00\\00\\00"
                                            "\\48\\00\\01\\00\\00\\00\\00\\00");
-        /* runtime.firstmoduledata; and calls that stand in a block as far behind as can be. */
+        /* runtime.firstmoduledata, whose first bytes are zero and in no segment; and calls that stand in a block as far behind as can be. */
         for (unsigned i = 0; i < 100; i++) len += (size_t)sprintf(text + len, "\\00\\80\\08\\00");
         len += (size_t)sprintf(text + len, "\")(data (i32.const 0x88000) \"");
         for (unsigned i = 0; i < 0x7000; i++) len += (size_t)sprintf(text + len, "\\e9");
@@ -696,7 +698,7 @@ hostile_life(guest_world *w, gbx_instance *i, gbx_bytes other)
         const char *name;
         int32_t arg;
         gbx_trap_code ends;
-    } calls[] = {{"fill", -1, GBX_TRAP_NONE},     {"spin", 300, GBX_TRAP_NONE},
+    } calls[] = {{"fill", -1, GBX_TRAP_NONE},     {"spin", 20000, GBX_TRAP_NONE},
                  {"host", -1, GBX_TRAP_NONE},     {"deep", 4000, GBX_TRAP_NONE},
                  {"divide", 0, GBX_TRAP_INT_DIV_ZERO}, {"oob", -1, GBX_TRAP_MEM_OOB},
                  {"grow", -1, GBX_TRAP_NONE},     {"spin", 300, GBX_TRAP_NONE},
@@ -736,9 +738,14 @@ hostile(gbx_tier_mode tier, bool is_go, long pause_ns)
     uint64_t const until = cpu_ns() + 300000000;
     for (int k = 0; k < 3 || cpu_ns() < until; k++) hostile_life(w, i, other);
     guest_call(w, i, "oob", NULL, 0, NULL);
-    guest_call(w, i, "fill", NULL, 0, NULL);
+    assert_int_equal(guest_call(w, i, "fill", NULL, 0, NULL), GBX_TRAP_NONE);
+    assert_int_equal(guest_call(w, i, "pose", NULL, 0, NULL), GBX_TRAP_UNREACHABLE);
     for (int k = 0; is_go && k < 3; k++) { /* the tables are no cheaper to read for who prints stacks */
+        gbx_goroutine g;
         GUEST_OK(gbx_go_stacks_new(i, &w->trap, &stacks, &w->err));
+        assert_true(gbx_go_stacks_get(stacks, 0, &g) && g.is_running && g.is_cut);
+        assert_in_range(g.frame_count, 1, 100);
+        assert_true(g.frames[0].is_inlined);
         gbx_go_stacks_release(stacks);
     }
     c.is_over = true;

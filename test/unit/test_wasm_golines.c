@@ -288,6 +288,29 @@ ask_all(const wasm_module *m)
     return sum;
 }
 
+/* A table may name functions that the module does not have. */
+static void
+test_no_such_function(void **state)
+{
+    (void)state;
+    static const u8 third[] = {0x02, 0x10, 0, 0}, none[] = {0xea, 0x13, 0, 0};
+    wasm_module *const m = table_module(0);
+    go_table t;
+    go_place place;
+    u32 idx, found = 0;
+    u64 name;
+    for (u8 *p = m->bytes; (p = memmem(p, (size_t)(m->bytes + m->len - p), third, sizeof third)); found++)
+        memcpy(p, none, sizeof none);
+    assert_in_range(found, 2, 3); /* its entry, its record, and the end */
+    assert_true(gbx_wasm_go_find(m, &t));
+    assert_true(gbx_wasm_go_func(m, &t, 1, &idx, &name));
+    assert_false(gbx_wasm_go_func(m, &t, 2, &idx, &name));
+    assert_true(gbx_wasm_go_return(m, &t, (u64)0x1001 << 16, &idx, &place));
+    assert_false(gbx_wasm_go_return(m, &t, (u64)0x13ea << 16, &idx, &place));
+    assert_int_equal(gbx_wasm_go_func_of_pc(m, (u64)0x13ea << 16), UINT32_MAX);
+    gbx_wasm_module_free(m);
+}
+
 /* SAFETY, of golines.c: the module's word is never believed. Bytes of the data, addresses and lengths of segments
  * are anything; the sanitizers look on, and it ends. */
 static void
@@ -352,6 +375,7 @@ main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_places),
             cmocka_unit_test(test_what_is_missing),
+            cmocka_unit_test(test_no_such_function),
             cmocka_unit_test(test_hostile),
             cmocka_unit_test(test_endless),
     };
