@@ -1,4 +1,6 @@
 """What the runner does with what it was told, without a test of Go's: with false packages and a false peer."""
+import contextlib
+import io
 import os
 import tempfile
 import types
@@ -99,11 +101,14 @@ def resumes(run, root):
         go = FalseGo(root, tmp)
         sitting = run.Sitting(opts, go)
         sitting.path = os.path.join(tmp, "results.tsv")
-        sitting.batch(["late", "bad"])
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            sitting.batch(["late", "bad"])
+        assert "late under wasmtime" in printed.getvalue()
         kept = results.load(sitting.path)
         assert [key[0] for key in kept] == ["bad"] and kept["bad", "wasmtime"].failures == ("TestBad",)
-        sitting.batch(["good", "bad"])
-        sitting.repeat()
+        with contextlib.redirect_stdout(io.StringIO()):
+            sitting.batch(["good", "bad"])
+            sitting.repeat()
         kept = results.load(sitting.path)
         assert go.asked == [["bad", "late"], ["good"]]
         assert [(r.package, r.passed, r.failed) for r in kept.values()] == [("bad", 0, 1), ("good", 1, 0), ("late", 1, 0)]
