@@ -3,6 +3,7 @@ import contextlib
 import io
 import os
 import tempfile
+import traceback
 import types
 
 import results
@@ -65,7 +66,7 @@ def batches(run):
 
 
 class FalseGo:
-    """A toolchain whose programs are built, for the real wrapper of the real Go."""
+    """A toolchain whose programs are built, but for one, and the real wrapper of the real Go."""
 
     def __init__(self, root, tmp):
         self.root, self.tmp, self.version, self.env, self.asked = root, tmp, "go1.26.8", dict(os.environ), []
@@ -81,7 +82,7 @@ class FalseGo:
 
     def build(self, packages, _):
         self.asked.append(sorted(packages))
-        return {}
+        return {package: "no such thing" for package in packages if package == "broken"}
 
 
 def resumes(run, root):
@@ -109,8 +110,11 @@ def resumes(run, root):
         with contextlib.redirect_stdout(io.StringIO()):
             sitting.batch(["good", "bad"])
             sitting.repeat()
+            assert sitting.good
+            sitting.batch(["broken"])
+        assert not sitting.good
         kept = results.load(sitting.path)
-        assert go.asked == [["bad", "late"], ["good"]]
+        assert go.asked == [["bad", "late"], ["good"], ["broken"]]
         assert [(r.package, r.passed, r.failed) for r in kept.values()] == [("bad", 0, 1), ("good", 1, 0), ("late", 1, 0)]
         with open(os.path.join(tmp, "asked"), encoding="utf-8") as f:
             asked = f.read().splitlines()
@@ -150,6 +154,7 @@ def passes(run, root):
             test()
             print(f"PASS go-std/runner/{name}")
         except AssertionError as why:
-            print(f"FAIL go-std/runner/{name} test/go-std/run: {why or 'see selftest.py'}")
+            print(f"FAIL go-std/runner/{name} test/go-std/run")
+            print(f"    {traceback.extract_tb(why.__traceback__)[-1].line} {why}")
             good = False
     return good
