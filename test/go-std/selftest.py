@@ -1,6 +1,9 @@
 """What the runner does with what it was told, without a test of Go's: with false packages and a false peer."""
+import contextlib
+import io
 import os
 import tempfile
+import traceback
 import types
 
 import results
@@ -53,15 +56,17 @@ def said_of_output(run):
 
 
 def batches(run):
+    """What the go command would call alike is not built together."""
     names = [f"a/{i}" for i in range(run.BATCH)] + ["b/0", run.HOST_TEST, "c"]
     got = list(run.batches(names))
     assert sorted(n for batch in got for n in batch) == sorted(names)
     assert got[0] == names[:run.BATCH] and [run.HOST_TEST] in got
-    assert all(len({n.split("/")[-1] for n in batch}) == len(batch) for batch in got)
+    assert not any({"a/0", "b/0"} <= set(batch) for batch in got)
+    assert list(run.batches(["math/rand", "math/rand/v2", "v2"])) == [["math/rand", "v2"], ["math/rand/v2"]]
 
 
 class FalseGo:
-    """A toolchain whose programs are built, for the real wrapper of the real Go."""
+    """A toolchain whose programs are built, but for one, and the real wrapper of the real Go."""
 
     def __init__(self, root, tmp):
         self.root, self.tmp, self.version, self.env, self.asked = root, tmp, "go1.26.8", dict(os.environ), []
@@ -77,7 +82,7 @@ class FalseGo:
 
     def build(self, packages, _):
         self.asked.append(sorted(packages))
-        return {}
+        return {package: "no such thing" for package in packages if package == "broken"}
 
 
 def resumes(run, root):
@@ -97,13 +102,19 @@ def resumes(run, root):
         go = FalseGo(root, tmp)
         sitting = run.Sitting(opts, go)
         sitting.path = os.path.join(tmp, "results.tsv")
-        sitting.batch(["late", "bad"])
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            sitting.batch(["late", "bad"])
+        assert "late under wasmtime" in printed.getvalue()
         kept = results.load(sitting.path)
         assert [key[0] for key in kept] == ["bad"] and kept["bad", "wasmtime"].failures == ("TestBad",)
-        sitting.batch(["good", "bad"])
-        sitting.repeat()
+        with contextlib.redirect_stdout(io.StringIO()):
+            sitting.batch(["good", "bad"])
+            sitting.repeat()
+            assert sitting.good
+            sitting.batch(["broken"])
+        assert not sitting.good
         kept = results.load(sitting.path)
-        assert go.asked == [["bad", "late"], ["good"]]
+        assert go.asked == [["bad", "late"], ["good"], ["broken"]]
         assert [(r.package, r.passed, r.failed) for r in kept.values()] == [("bad", 0, 1), ("good", 1, 0), ("late", 1, 0)]
         with open(os.path.join(tmp, "asked"), encoding="utf-8") as f:
             asked = f.read().splitlines()
@@ -143,6 +154,7 @@ def passes(run, root):
             test()
             print(f"PASS go-std/runner/{name}")
         except AssertionError as why:
-            print(f"FAIL go-std/runner/{name} test/go-std/run: {why or 'see selftest.py'}")
+            print(f"FAIL go-std/runner/{name} test/go-std/run")
+            print(f"    {traceback.extract_tb(why.__traceback__)[-1].line} {why}")
             good = False
     return good
