@@ -14,7 +14,7 @@
 
 #define FRAMES_TEXT_SHOWN 1024u /* bytes of a name or path that are shown */
 #define FRAMES_WALK_BYTES ((u64)4 << 20)
-#define FRAMES_STEPS ((u64)1 << 22)
+#define FRAMES_STEPS ((u64)1 << 20)
 
 typedef struct frames_text {
     map_node node;

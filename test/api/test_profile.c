@@ -612,12 +612,13 @@ hostile_bytes(bool is_go, const char *version)
     if (is_go) {
         len += (size_t)sprintf(text + len, "(data (i32.const %d) \"", TABLE_AT);
         for (size_t i = 0; i < t.len; i++) len += (size_t)sprintf(text + len, "\\%02x", t.bytes[i]);
-        len += (size_t)sprintf(text + len, "\")(data (i32.const 0x8fb02) \"\\01\\00\\00\\00\\00\\00"
-                                           "\\48\\00\\01\\00\\00\\00\\00\\00");
-        /* runtime.firstmoduledata, whose first bytes are zero and in no segment; and calls that stand in a block as far behind as can be. */
-        for (unsigned i = 0; i < 100; i++) len += (size_t)sprintf(text + len, "\\00\\80\\08\\00");
+        /* Calls that stand in a block as far behind as can be; and runtime.firstmoduledata, whose first bytes are
+         * zero and in no segment. */
         len += (size_t)sprintf(text + len, "\")(data (i32.const 0x88000) \"");
         for (unsigned i = 0; i < 0x7000; i++) len += (size_t)sprintf(text + len, "\\e9");
+        len += (size_t)sprintf(text + len, "\")(data (i32.const 0x8fb02) \"\\01\\00\\00\\00\\00\\00"
+                                           "\\48\\00\\01\\00\\00\\00\\00\\00");
+        for (unsigned i = 0; i < 100; i++) len += (size_t)sprintf(text + len, "\\00\\80\\08\\00");
         len += (size_t)sprintf(text + len, "\")");
     }
     sprintf(text + len, ")");
@@ -748,6 +749,10 @@ hostile(gbx_tier_mode tier, bool is_go, long pause_ns)
         assert_true(g.frames[0].is_inlined);
         gbx_go_stacks_release(stacks);
     }
+    /* A backtrace has had enough of them before its end. */
+    assert_int_equal(guest_call(w, i, "divide", &(int32_t){0}, 1, NULL), GBX_TRAP_INT_DIV_ZERO);
+    assert_in_range(w->trap.frame_count, is_go ? 2 : 1, is_go ? 31 : 1); /* of 32 that are inlined */
+    assert_string_equal(w->trap.frames[w->trap.frame_count - 1].go_func, is_go ? "main.f" : "");
     c.is_over = true;
     assert_int_equal(pthread_join(thread, NULL), 0);
     gbx_module_release(m);
