@@ -10,7 +10,8 @@ import os
 import re
 import sys
 
-import kept
+sys.dont_write_bytecode = True
+import kept  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "test/go-std"))

@@ -18,7 +18,8 @@ Each is started by what the Go tool starts for `go test`. For wasmtime and wazer
 `go_wasip1_wasm_exec`, which grants the root directory of the machine. For glovebox it is `glovebox go exec`, which
 grants the package's directory, a temporary one and, to read, the module and the Go tree; these tests get `/etc`
 besides, to read, and runtime/pprof `/proc`, without which four of its tests fail under any runtime. In
-{host_test} it is the host that is tested, and the test starts its guests by `go run`.
+{host_test} it is the host that is tested, and the test starts its guests by `go run`. The Go tool sets
+GOROOT for tests: under glovebox and wazero it reaches them, and TestStack of runtime/debug skips where it is set.
 
 {versions}
 
