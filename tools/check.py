@@ -20,6 +20,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -322,6 +323,9 @@ def attempts(order, names):
 
 def main():
     os.chdir(ROOT)
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN: # as in a job in the background; tests would inherit it
+            signal.signal(number, signal.SIG_DFL)
     names = sys.argv[1:] or ["all"]
     table = suites()
     if "help" in names or "--help" in names:
