@@ -120,10 +120,10 @@ def tap(output):
     """(group, test, verdict) of cmocka's TAP output; groups are named where there are several."""
     groups, rows = [], []
     for line in output.split("\n"):
-        match = re.match(r"(ok|not ok) \d+ - ([^\s#]+)(\s+# SKIP.*)?", line)
+        match = re.match(r"(ok|not ok) \d+ (?:- ([^\s#]+)|# SKIP (\S+))", line)  # a skip is `not ok 3 # SKIP name`
         if match:
             verdict = "SKIP" if match.group(3) else "PASS" if match.group(1) == "ok" else "FAIL"
-            rows.append((match.group(2), verdict))
+            rows.append((match.group(2) or match.group(3), verdict))
             continue
         match = re.match(r"# (?:not )?ok - ([\w.-]+(?: [\w.-]+)*)", line)
         if match:
