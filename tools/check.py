@@ -323,6 +323,7 @@ def attempts(order, names):
 
 def main():
     os.chdir(ROOT)
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1" # a suite looks at all files of the tree
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN: # as in a job in the background; tests would inherit it
             signal.signal(number, signal.SIG_DFL)
