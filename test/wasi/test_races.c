@@ -1,12 +1,14 @@
 /* A68 to A73: the host renames while the guest looks up. Each test counts swaps and wants zero escapes;
- * both sides of each race must have been met, or nothing was tested.
+ * both sides of each race must have been met, or nothing was tested. One swap is made at its very moment.
  *
  *   test_races               20,000 swaps
  *   test_races --swaps N     as many as that; `make races` asks for 1,000,000 */
 #include "wasi/path_calls.h"
 
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 static u32 races_swaps = 20000;
@@ -161,6 +163,42 @@ a68_directory_becomes_a_link(void **state)
     race_outside(r, &secret);
     assert_true(opened > 0 && refused > 0 && stated > 0);
     assert_int_equal(host_open_fds(), before);
+}
+
+/* Whose file and link change places at the very moment when the walk, which has looked at the file, opens it;
+ * NULL: they have. */
+static const rig *races_between;
+
+/* In place of libc's. */
+int
+openat(int at, const char *name, int flags, ...)
+{
+    va_list more;
+    va_start(more, flags);
+    int const mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, int) : 0;
+    va_end(more);
+    if (races_between && !(flags & O_PATH) && strcmp(name, "file") == 0) {
+        (void)race_rename(races_between, "grant/file", "grant/otherfile", RENAME_EXCHANGE);
+        races_between = NULL;
+    }
+    return (int)syscall(SYS_openat, at, name, flags, mode);
+}
+
+/* What an open does to a file it does before anybody can look at what was opened. */
+static void
+a68_link_between_look_and_open(void **state)
+{
+    rig *const r = *state;
+    struct stat secret;
+    race_secret(r, &secret);
+    host_file(r, "grant/file", "inside");
+    host_link(r, "../out/secret", "grant/otherfile");
+    races_between = r;
+    u32 const e = call_truncate(r, "file");
+    assert_true(rig_walker == !races_between); /* openat2 looks and opens at once */
+    races_between = NULL;
+    assert_int_equal(e, rig_walker ? WASI_PERM : WASI_OK);
+    race_outside(r, &secret);
 }
 
 /* A link to the file outside comes and goes where the guest is about to make a file. */
@@ -338,6 +376,7 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {RIG_TEST(a68_directory_becomes_a_link),
+                                       RIG_TEST(a68_link_between_look_and_open),
                                        RIG_TEST(a68_link_where_a_file_is_made),
                                        RIG_TEST(a69_directory_is_moved_out),
                                        RIG_TEST(a70_file_becomes_a_device),
