@@ -33,6 +33,7 @@ void gbx_cli_heap(void);
 /* Zeroed memory that lives until the process ends; never NULL (exits 125 when there is none). */
 void *gbx_cli_alloc(size_t count, size_t bytes);
 char *gbx_cli_copy(const char *p, size_t len);
+bool gbx_cli_is_wasm_name(const char *name); /* ends in ".wasm", behind something */
 
 /* A growing string. Zeroed: empty. */
 typedef struct cli_text {

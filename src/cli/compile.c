@@ -53,8 +53,7 @@ static const char *
 compile_name(const char *file)
 {
     size_t const len = strlen(file);
-    bool const is_wasm = len > 5 && !strcmp(file + len - 5, ".wasm");
-    return gbx_cli_format("%.*s.gbx", (int)(is_wasm ? len - 5 : len), file);
+    return gbx_cli_format("%.*s.gbx", (int)(gbx_cli_is_wasm_name(file) ? len - 5 : len), file);
 }
 
 static int

@@ -82,6 +82,13 @@ entered_add(hints_list *list, const char *slug, const char *message, const char 
     gbx_cli_hints_add(list, &h);
 }
 
+static const char *
+entered_listen(const cli_plan *plan)
+{
+    const char *const listen = gbx_cli_option_text(CLI_OPT_LISTEN, "127.0.0.1:8080");
+    return gbx_cli_line_command(plan->line, &(cli_edit){.add = listen});
+}
+
 /* GO: net/net_fake.go (1.26). Where a socket was granted, serve.c has its own note. */
 static void
 entered_network(hints_list *list, const cli_plan *plan, const cli_guest *guest)
@@ -91,13 +98,11 @@ entered_network(hints_list *list, const cli_plan *plan, const cli_guest *guest)
                 list, "fake-network", "the guest listens where nobody can reach it (net.Listen)",
                 "for WASI, Go's net.Listen and http.ListenAndServe are an in-memory network inside the "
                 "module; a server is granted a socket, and takes it: net.FileListener(os.NewFile(3, \"\"))",
-                gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_option_text(
-                                                                     CLI_OPT_LISTEN, "127.0.0.1:8080")}));
+                entered_listen(plan));
     else if (gbx_store_entered(guest->store, "socket") && !plan->listener_count)
         entered_add(list, "no-socket", "the guest takes a socket that it was not granted (net.FileListener)",
                     "descriptors 3, 4, ... are the sockets of --listen, in their order, and there is none",
-                    gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_option_text(
-                                                                         CLI_OPT_LISTEN, "127.0.0.1:8080")}));
+                    entered_listen(plan));
     else if (gbx_store_entered(guest->store, "connect"))
         entered_add(
                 list, "no-connections", "the guest connects where nobody answers (net.Dial)",

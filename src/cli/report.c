@@ -101,9 +101,8 @@ report_near_file(const char *file)
     DIR *const d = opendir(*dir ? dir : ".");
     if (!d) return NULL;
     for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-        size_t const len = strlen(e->d_name);
         unsigned const n = gbx_cli_distance(name, e->d_name);
-        if (len < 6 || strcmp(e->d_name + len - 5, ".wasm") != 0 || n >= best) continue;
+        if (!gbx_cli_is_wasm_name(e->d_name) || n >= best) continue;
         best = n;
         near = gbx_cli_format("%s%s", dir, e->d_name);
     }
@@ -117,9 +116,8 @@ report_taken_file(const cli_line *line)
 {
     for (int i = 0; i < line->given_count; i++) {
         const cli_given *const g = &line->given[i];
-        size_t const len = g->value ? strlen(g->value) : 0;
         bool const is_last = g->words == 2 && g->word + 2 == line->file;
-        if (is_last && len > 5 && !strcmp(g->value + len - 5, ".wasm") && !access(g->value, F_OK))
+        if (is_last && g->value && gbx_cli_is_wasm_name(g->value) && !access(g->value, F_OK))
             return gbx_cli_format("%s was taken for the value of %s, which needs one: %s",
                                   gbx_cli_quote(g->value), gbx_cli_options[g->id].name,
                                   gbx_cli_options[g->id].argument);
@@ -131,8 +129,7 @@ report_taken_file(const cli_line *line)
 static const char *
 report_make_file(const cli_plan *plan)
 {
-    size_t const len = strlen(plan->program);
-    if (len <= 5 || strcmp(plan->program + len - 5, ".wasm") != 0 || access("go.mod", F_OK)) return NULL;
+    if (!gbx_cli_is_wasm_name(plan->program) || access("go.mod", F_OK)) return NULL;
     return gbx_cli_format("GOOS=wasip1 GOARCH=wasm go build -o %s . && %s", gbx_cli_quote(plan->program),
                           gbx_cli_line_command(plan->line, &(cli_edit){0}));
 }
@@ -144,18 +141,17 @@ report_no_file(const cli_plan *plan)
                                            "audit", "policy", "cache", "help", "version"};
     const cli_line *const line = plan->line;
     const char *const dotted = gbx_cli_format("%s.wasm", plan->program);
-    const char *why = NULL, *fix = NULL;
-    if (report_taken_file(line)) {
-        why = report_taken_file(line);
+    const char *why = report_taken_file(line), *fix = NULL, *near;
+    if (why) {
+        /* that is all */
     } else if (!access(dotted, F_OK)) {
         fix = gbx_cli_line_command(line, &(cli_edit){.file = dotted});
-    } else if (report_near_file(plan->program)) {
-        fix = gbx_cli_line_command(line, &(cli_edit){.file = report_near_file(plan->program)});
-    } else if (report_make_file(plan)) {
+    } else if ((near = report_near_file(plan->program))) {
+        fix = gbx_cli_line_command(line, &(cli_edit){.file = near});
+    } else if ((fix = report_make_file(plan))) {
         why = "the Go module that lies here makes it";
-        fix = report_make_file(plan);
-    } else if (gbx_cli_dialect_command(plan->program)) {
-        why = gbx_cli_dialect_command(plan->program);
+    } else if ((why = gbx_cli_dialect_command(plan->program))) {
+        /* that is all */
     } else if (!strpbrk(plan->program, "/.")) {
         for (size_t i = 0; i < CLI_LEN(commands); i++) {
             if (gbx_cli_distance(plan->program, commands[i]) > 2) continue;

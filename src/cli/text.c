@@ -33,6 +33,13 @@ gbx_cli_alloc(size_t count, size_t bytes)
     return block->bytes;
 }
 
+bool
+gbx_cli_is_wasm_name(const char *name)
+{
+    size_t const len = strlen(name);
+    return len > 5 && !strcmp(name + len - 5, ".wasm");
+}
+
 char *
 gbx_cli_copy(const char *p, size_t len)
 {
