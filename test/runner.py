@@ -23,7 +23,7 @@ DIFF_LINES = 40
 
 CASE_KEYS = {
     "name", "args", "env", "dirs", "cwd", "argv0", "max_memory", "invoke", "options", "timeout",
-    "stdin", "stdin_file", "stdin_bytes", "stdin_slow", "stdin_closed", "files", "links", "many",
+    "stdin", "stdin_file", "stdin_bytes", "stdin_slow", "stdin_when", "stdin_closed", "files", "links", "many",
     "stdout", "stdout_file", "stdout_has", "stdout_re", "stderr", "stderr_has", "stderr_re",
     "exit", "exit_is_each", "each", "each_full", "native", "after", "absent", "full", "only",
     "min_seconds", "max_seconds", "stdout_limit", "module", "compiles",
@@ -42,8 +42,9 @@ def block(i):
     return "".join(lines).encode()[: 1 << 20]
 
 
-def feed(proc, case, files, made):
-    """Write a case's standard input; a guest that stops reading early is none of our business."""
+def feed(proc, case, files, made, out):
+    """Write a case's standard input; a guest that stops reading early is none of our business. `out` is the
+    Stream of its standard output."""
     try:
         if made is not None:
             proc.stdin.write(made)
@@ -53,6 +54,12 @@ def feed(proc, case, files, made):
         elif "stdin_slow" in case:
             for delay, text in case["stdin_slow"]:
                 time.sleep(delay)
+                proc.stdin.write(text.encode())
+                proc.stdin.flush()
+        elif "stdin_when" in case:
+            for said, text in case["stdin_when"]:
+                while said.encode() not in out.text and out.thread.is_alive():
+                    time.sleep(0.005)
                 proc.stdin.write(text.encode())
                 proc.stdin.flush()
         elif "stdin_file" in case:
@@ -94,7 +101,7 @@ class Result:
         self.out = Stream(proc.stdout, case.get("stdout_limit", 1 << 60))
         self.err = Stream(proc.stderr)
         if proc.stdin:
-            threading.Thread(target=feed, args=(proc, case, program.dir, made),
+            threading.Thread(target=feed, args=(proc, case, program.dir, made, self.out),
                              daemon=True).start()
         self.late = False
         try:

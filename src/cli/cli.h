@@ -291,8 +291,10 @@ int gbx_cli_stacks_end(void);
 const char *gbx_cli_stacks_signal(void); /* NULL: none came */
 int gbx_cli_stacks_status(void);         /* the exit code for it */
 /* What a guest that was stopped was waiting for, as a sentence; NULL: it is not to be said of this trap.
- * *slug, if not NULL: gbx_waited.slug, or "". */
-const char *gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char **slug);
+ * *slug: gbx_waited.slug, "signals" (and it waits for nothing else), or "". *in_scheduler: Go's scheduler waited, or asked, and no goroutine of
+ * the program's ran. After gbx_cli_stacks_take. */
+const char *gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char **slug,
+                                  bool *in_scheduler);
 
 /* ---- plan.c: a command line turned into what will be granted ---- */
 
@@ -481,9 +483,10 @@ int gbx_cli_profile_open(const cli_plan *plan);
 void gbx_cli_profile_begin(const cli_plan *plan, cli_guest *guest);
 void gbx_cli_profile_end(const cli_plan *plan);
 
-/* Print the goroutines of a Go program that ended so. */
-void gbx_cli_stacks_print(const cli_guest *guest, const gbx_trap *trap);
-/* What was printed, as a member of a JSON object, behind others; nothing where nothing was. */
+/* Read the goroutines of a Go program that ended so; print them. */
+void gbx_cli_stacks_take(const cli_guest *guest, const gbx_trap *trap);
+void gbx_cli_stacks_print(void);
+/* What was read, as a member of a JSON object, behind others; nothing where nothing was. */
 void gbx_cli_stacks_account(FILE *to);
 void gbx_cli_stacks_release(void);
 

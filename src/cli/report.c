@@ -269,6 +269,23 @@ gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code co
     return report_exit(code);
 }
 
+/* What a guest that was stopped was about; see gbx_cli_stacks_waited. */
+typedef struct report_stop {
+    const char *waited, *slug;
+    bool in_scheduler;
+} report_stop;
+
+static const char report_no_signals[] =
+        "let it end without one: when its standard input ends, or after a time (context.WithTimeout)";
+
+static report_stop
+report_stopped(const gbx_store *store, const gbx_trap *trap)
+{
+    report_stop stop;
+    stop.waited = gbx_cli_stacks_waited(store, trap, &stop.slug, &stop.in_scheduler);
+    return stop;
+}
+
 /* "main.load at /src/main.go:12", or what is known of it. */
 static void
 report_place(cli_text *t, const gbx_frame *f)
@@ -283,9 +300,10 @@ report_place(cli_text *t, const gbx_frame *f)
 
 /* One frame a line, innermost first. */
 static const char *
-report_frames(const gbx_trap *trap)
+report_frames(const gbx_trap *trap, const report_stop *stop)
 {
     enum { SHOWN = 16 };
+    if (stop->in_scheduler) return "Go's scheduler; every goroutine waits";
     cli_text t = {0};
     uint32_t const count = trap->frame_count < SHOWN ? trap->frame_count : SHOWN;
     for (uint32_t i = 0; i < count; i++) {
@@ -327,9 +345,8 @@ report_is_alarm(const cli_plan *plan, const gbx_trap *trap)
 }
 
 static const char *
-report_trap_why(const cli_plan *plan, const gbx_store *store, const gbx_trap *trap)
+report_trap_why(const cli_plan *plan, const gbx_trap *trap, const char *waited)
 {
-    const char *const waited = gbx_cli_stacks_waited(store, trap, NULL);
     if (report_is_alarm(plan, trap))
         return gbx_cli_format("go test -timeout has passed, and the program did not notice: nothing "
                               "interrupts a goroutine that computes without a call; %s",
@@ -338,7 +355,7 @@ report_trap_why(const cli_plan *plan, const gbx_store *store, const gbx_trap *tr
 }
 
 static const char *
-report_trap_fix(const cli_plan *plan, const gbx_trap *trap)
+report_trap_fix(const cli_plan *plan, const gbx_trap *trap, const report_stop *stop)
 {
     int const timeout = gbx_cli_line_find(plan->line, CLI_OPT_TIMEOUT);
     if (trap->code == GBX_TRAP_FUEL) return report_raised(plan, CLI_OPT_FUEL, plan->fuel);
@@ -346,6 +363,7 @@ report_trap_fix(const cli_plan *plan, const gbx_trap *trap)
         return report_raised(plan, CLI_OPT_MAX_OUTPUT, plan->output_bytes);
     if (report_is_alarm(plan, trap))
         return "end the loop at `at:`, or give it more time: go test -timeout";
+    if (!strcmp(stop->slug, "signals")) return report_no_signals;
     if (trap->code != GBX_TRAP_DEADLINE || timeout < 0) return gbx_trap_remedy(trap->code);
     const cli_given *const given = &plan->line->given[timeout];
     uint64_t const longer = plan->timeout_ns < INT64_MAX / 10 ? plan->timeout_ns * 10 : INT64_MAX;
@@ -385,20 +403,18 @@ gbx_cli_report_met(const cli_plan *plan, const gbx_store *store, int status)
 
 /* Stopped by a signal of the user's: which is what was wanted, but not always where. */
 static int
-report_interrupted(const cli_plan *plan, const gbx_store *store, const gbx_trap *trap)
+report_interrupted(const cli_plan *plan, const gbx_trap *trap, const report_stop *stop)
 {
-    const char *slug;
-    const char *const waited = gbx_cli_stacks_waited(store, trap, &slug);
-    const char *fix = NULL;
-    if (!strcmp(slug, "stdin"))
+    const char *fix = !strcmp(stop->slug, "signals") ? report_no_signals : NULL;
+    if (!strcmp(stop->slug, "stdin"))
         fix = gbx_cli_format("%s < /dev/null", gbx_cli_line_command(plan->line, &(cli_edit){0}));
     gbx_cli_diag(&(cli_diag){
             .kind = "error",
             .slug = gbx_trap_slug(trap->code),
             .message = gbx_cli_format("%s was interrupted by %s", gbx_cli_quote(plan->program),
                                       gbx_cli_stacks_signal()),
-            .at = report_frames(trap),
-            .why = waited,
+            .at = report_frames(trap, stop),
+            .why = stop->waited,
             .fix = fix,
     });
     return gbx_cli_stacks_status();
@@ -409,8 +425,9 @@ gbx_cli_report_trap(const cli_plan *plan, const gbx_store *store, const gbx_trap
 {
     bool const deadline = trap->code == GBX_TRAP_DEADLINE, fuel = trap->code == GBX_TRAP_FUEL;
     const char *const program = gbx_cli_quote(plan->program);
+    report_stop const stop = report_stopped(store, trap);
     if (trap->code == GBX_TRAP_CANCELLED && gbx_cli_stacks_signal())
-        return report_interrupted(plan, store, trap);
+        return report_interrupted(plan, trap, &stop);
     gbx_cli_diag(&(cli_diag){
             .kind = "error",
             .slug = gbx_trap_slug(trap->code),
@@ -420,9 +437,9 @@ gbx_cli_report_trap(const cli_plan *plan, const gbx_store *store, const gbx_trap
                                               gbx_cli_format_duration(plan->timeout_ns))
                     : fuel ? gbx_cli_format("%s was stopped: %s", program, gbx_trap_text(trap->code))
                            : gbx_cli_format("%s trapped: %s", program, gbx_trap_text(trap->code)),
-            .at = report_frames(trap),
-            .why = report_trap_why(plan, store, trap),
-            .fix = report_trap_fix(plan, trap),
+            .at = report_frames(trap, &stop),
+            .why = report_trap_why(plan, trap, stop.waited),
+            .fix = report_trap_fix(plan, trap, &stop),
     });
     return gbx_trap_exit_code(trap->code);
 }

@@ -110,8 +110,9 @@ run_outcome(run_state *run, const cli_plan *plan, const gbx_trap *trap)
         return gbx_trap_exit_code(trap->code);
     } else if (trap->code != GBX_TRAP_NONE) {
         run->ended = gbx_trap_slug(trap->code);
+        gbx_cli_stacks_take(&run->guest, trap);
         status = gbx_cli_report_trap(plan, run->guest.store, trap);
-        gbx_cli_stacks_print(&run->guest, trap);
+        gbx_cli_stacks_print();
     }
     fflush(stdout);
     run_tell_filtered(plan, run->guest.store);

@@ -75,14 +75,62 @@ gbx_cli_stacks_status(void)
     return CLI_EXIT_TRAP;
 }
 
+/* What the program stood at when it was stopped; NULL: it cannot be read. */
+static gbx_go_stacks *stacks_taken;
+
+void
+gbx_cli_stacks_take(const cli_guest *guest, const gbx_trap *trap)
+{
+    gbx_err err;
+    if (guest->instance) (void)gbx_go_stacks_new(guest->instance, trap, &stacks_taken, &err);
+}
+
+/* Whether all that the program does is to ask Go's os/signal for signals, over and over. *alone: no goroutine
+ * waits for a time, or for a descriptor, either.
+ * GO: os/signal/signal_unix.go loop, runtime/sigqueue.go signal_recv, runtime/lock_wasip1.go notetsleepg (1.26) */
+static bool
+stacks_awaits_signals(bool *alone)
+{
+    bool asks = false;
+    gbx_goroutine g;
+    *alone = true;
+    for (size_t i = 0; gbx_go_stacks_get(stacks_taken, i, &g); i++) {
+        if (!strcmp(g.state, "sleep") || !strncmp(g.state, "select", 6) || !strcmp(g.state, "IO wait")) *alone = false;
+        if (!g.is_running && strcmp(g.state, "runnable") != 0) continue;
+        bool is_asking = false;
+        for (size_t k = 0; k < g.frame_count && !is_asking; k++)
+            is_asking = !strcmp(g.frames[k].func, "os/signal.signal_recv");
+        if (!is_asking) return false;
+        asks = true;
+    }
+    return asks;
+}
+
+/* Whether goroutines were read, and none was running. */
+static bool
+stacks_none_runs(void)
+{
+    gbx_goroutine g;
+    return gbx_go_stacks_get(stacks_taken, 0, &g) && !g.is_running;
+}
+
 const char *
-gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char **slug)
+gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char **slug, bool *in_scheduler)
 {
     gbx_waited waited;
-    if (slug) *slug = "";
+    bool alone;
+    *slug = "";
+    *in_scheduler = false;
     if (!store || (trap->code != GBX_TRAP_DEADLINE && trap->code != GBX_TRAP_CANCELLED)) return NULL;
+    if (stacks_awaits_signals(&alone)) {
+        if (alone) *slug = "signals";
+        *in_scheduler = true;
+        return "it was waiting for a signal (os/signal), and there are none for a WASI program: Go asks for them "
+               "over and over, which keeps a processor busy";
+    }
     if (!gbx_store_waited(store, trap, &waited)) return "it was computing: it waited for nothing in the host";
-    if (slug) *slug = waited.slug;
+    *slug = waited.slug;
+    *in_scheduler = stacks_none_runs();
     cli_text t = {0};
     gbx_cli_text_printf(&t, "it was waiting for %s (%s", waited.text, waited.call);
     if (waited.fd >= 0) gbx_cli_text_printf(&t, " of descriptor %" PRId32, waited.fd);
@@ -94,15 +142,10 @@ gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char *
     return gbx_cli_text_get(&t);
 }
 
-/* What the program stood at, for the report. */
-static gbx_go_stacks *stacks_taken;
-
 void
-gbx_cli_stacks_print(const cli_guest *guest, const gbx_trap *trap)
+gbx_cli_stacks_print(void)
 {
-    gbx_err err;
-    if (!guest->instance || gbx_go_stacks_new(guest->instance, trap, &stacks_taken, &err)) return;
-    const char *const text = gbx_go_stacks_text(stacks_taken);
+    const char *const text = stacks_taken ? gbx_go_stacks_text(stacks_taken) : "";
     if (*text) fprintf(stderr, "\n%s", text);
     fflush(stderr);
 }

@@ -174,7 +174,9 @@ gostack_find_names(go_world *w)
     } wanted[] = {{"runtime.systemstack", offsetof(go_world, systemstack)},
                   {"runtime.morestack", offsetof(go_world, morestack)},
                   {"runtime.mcall", offsetof(go_world, mcall)},
-                  {"runtime.allgadd", offsetof(go_world, allgadd)}};
+                  {"runtime.allgadd", offsetof(go_world, allgadd)},
+                  {"wasm_pc_f_loop", offsetof(go_world, loop)},
+                  {"wasm_pc_f_loop_export", offsetof(go_world, loop_export)}};
     for (u32 i = w->m->imported_funcs; i < w->m->func_count; i++) {
         u64 const func = gbx_wasm_go_record(w->m, w->t, i);
         char name[GO_NAME_MOST];
@@ -351,14 +353,14 @@ gostack_step(const go_world *w, u64 pc)
     return step;
 }
 
-/* SAFETY: what is counted in go_table.steps bounds the whole; a frame is at least its return address. */
-void
-gbx_wasm_go_unwind(const go_world *w, go_memory mem, u64 g, u64 pc, u64 sp, i32 bytes, go_trace *out)
+/* Behind what *out has already. SAFETY: what is counted in go_table.steps bounds the whole; a frame is at least
+ * its return address. */
+static void
+gostack_unwind(const go_world *w, go_memory mem, u64 g, u64 pc, u64 sp, i32 bytes, go_trace *out)
 {
     bool switched = false;
     go_step step = gostack_step(w, pc);
     step.bytes = bytes;
-    out->count = 0;
     out->end = GO_END_LOST;
     for (; step.func_idx; step = gostack_step(w, pc)) {
         if (out->count == GO_TRACE_MOST) {
@@ -380,6 +382,31 @@ gbx_wasm_go_unwind(const go_world *w, go_memory mem, u64 g, u64 pc, u64 sp, i32 
     }
 }
 
+void
+gbx_wasm_go_unwind(const go_world *w, go_memory mem, u64 g, u64 pc, u64 sp, i32 bytes, go_trace *out)
+{
+    out->count = 0;
+    gostack_unwind(w, mem, g, pc, sp, bytes, out);
+}
+
+/* Behind Go's own loop, which calls what stands just below the stack pointer: the function that it has called
+ * last has returned there, or another goroutine goes on there.
+ * GO: runtime/asm_wasm.s wasm_pc_f_loop (1.21 to 1.27). */
+static bool
+gostack_goes_on(const go_world *w, go_memory mem, u64 g, u64 pc, u64 sp, go_trace *out)
+{
+    u32 func_idx;
+    u64 const next = gbx_wasm_go_call_pc(sp >= 8 ? gostack_word(mem, sp - 8) : 0);
+    u64 const func = gostack_record(w, next, &func_idx);
+    out->count = 0;
+    if (!func) return false;
+    out->pcs[out->count++] = pc;
+    gostack_unwind(w, mem, g, next, sp, gostack_depth(w, func, next), out);
+    if (out->end != GO_END_LOST) return true;
+    out->count = 0;
+    return false;
+}
+
 bool
 gbx_wasm_go_guess(const go_world *w, go_memory mem, u64 g, u32 func_idx, u64 sp, u32 caller, go_trace *out)
 {
@@ -388,6 +415,7 @@ gbx_wasm_go_guess(const go_world *w, go_memory mem, u64 g, u32 func_idx, u64 sp,
     i32 depth = INT32_MAX;
     out->count = 0;
     if (!func) return false;
+    if (func_idx == w->loop || func_idx == w->loop_export) return gostack_goes_on(w, mem, g, pc, sp, out);
     u32 const depths = (u32)gbx_wasm_go_number(w->m, w->t, func + GO_FUNC_PCSP, 4);
     while ((depth = gbx_wasm_go_value_below(w->m, w->t, depths, depth)) >= 0) {
         gbx_wasm_go_unwind(w, mem, g, pc, sp, depth, out);

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"os/signal"
 	"sync"
 	"time"
 )
@@ -89,6 +90,16 @@ func main() {
 		time.Sleep(time.Hour)
 	case "sleep":
 		time.Sleep(time.Hour) // sleep
+	case "signals":
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, os.Interrupt)
+		if len(os.Args) > 2 {
+			select {
+			case <-asked:
+			case <-time.After(time.Hour):
+			}
+		}
+		<-asked // signals
 	case "stdin":
 		line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // stdin
 		fmt.Printf("read %q\n", line)
