@@ -165,6 +165,20 @@ control_expect_dispatch(val *v)
     v->disp_loop = v->ctrl_len - 1;
 }
 
+/* The plain blocks behind an opening that begins a run: thirty stand in a row where a Go function begins. */
+static bool
+control_push_run(val *v)
+{
+    static const wasm_valtype none[1];
+    val_types const type = {.params = none, .results = none};
+    while (v->pc < v->run_end && v->pc[0] == OP_BLOCK && v->pc[1] == 0x40) {
+        v->insn = v->pc;
+        if (!control_push(v, OP_BLOCK, &type)) return false;
+        v->pc += 2;
+    }
+    return true;
+}
+
 bool
 gbx_wasm_val_block(val *v, u8 op)
 {
@@ -187,7 +201,7 @@ gbx_wasm_val_block(val *v, u8 op)
         c->loop_side = v->side_len;
         if (type.param_count == 0) control_expect_dispatch(v);
     }
-    return true;
+    return control_push_run(v);
 }
 
 /* Point entry `idx` at `pc` and side entry `side`. While it waits, its pc_delta is its origin. */
