@@ -45,6 +45,8 @@ void gbx_cli_text_add(cli_text *t, const char *p, size_t len);
 void gbx_cli_text_printf(cli_text *t, const char *fmt, ...) CLI_PRINTF(2, 3);
 /* A formatted string that lives until the process ends. */
 char *gbx_cli_format(const char *fmt, ...) CLI_PRINTF(1, 2);
+/* A file's name with `ending` in place of ".wasm", or behind it all where it ends in something else. */
+const char *gbx_cli_file_beside(const char *file, const char *ending);
 /* The string so far; "" when nothing was added. */
 const char *gbx_cli_text_get(const cli_text *t);
 

@@ -48,19 +48,11 @@ compile_is_same_file(const char *a, const char *b)
     return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* FILE with another ending. */
-static const char *
-compile_name(const char *file)
-{
-    size_t const len = strlen(file);
-    return gbx_cli_format("%.*s.gbx", (int)(gbx_cli_is_wasm_name(file) ? len - 5 : len), file);
-}
-
 static int
 compile_no_out(const cli_line *line, const cli_plan *plan)
 {
     int const at = gbx_cli_line_find(line, CLI_OPT_OUT);
-    const char *const out = gbx_cli_option_text(CLI_OPT_OUT, compile_name(plan->program));
+    const char *const out = gbx_cli_option_text(CLI_OPT_OUT, gbx_cli_file_beside(plan->program, ".gbx"));
     cli_edit edit = {.add = out};
     if (at >= 0) {
         edit.skip = line->given[at].word;

@@ -378,13 +378,6 @@ policy_refused(policy_text *t, const cli_needs *needs)
 
 /* ---- Where it is written */
 
-static const char *
-policy_name(const char *file)
-{
-    size_t const len = strlen(file);
-    return gbx_cli_format("%.*s.policy", (int)(gbx_cli_is_wasm_name(file) ? len - 5 : len), file);
-}
-
 static bool
 policy_is_same_file(const char *a, const char *b)
 {
@@ -398,7 +391,7 @@ policy_check_out(const cli_plan *plan)
 {
     const char *const given = gbx_cli_line_value(plan->line, CLI_OPT_POLICY);
     struct stat st;
-    policy_run.out = plan->out ? plan->out : policy_name(plan->program);
+    policy_run.out = plan->out ? plan->out : gbx_cli_file_beside(plan->program, ".policy");
     if (lstat(policy_run.out, &st) && errno == ENOENT) return CLI_EXIT_OK;
     if (given && policy_is_same_file(given, policy_run.out)) return CLI_EXIT_OK;
     cli_edit edit = {.add = gbx_cli_option_text(CLI_OPT_POLICY, policy_run.out)};

@@ -104,6 +104,13 @@ gbx_cli_format(const char *fmt, ...)
 }
 
 const char *
+gbx_cli_file_beside(const char *file, const char *ending)
+{
+    size_t const len = strlen(file);
+    return gbx_cli_format("%.*s%s", (int)(gbx_cli_is_wasm_name(file) ? len - 5 : len), file, ending);
+}
+
+const char *
 gbx_cli_text_get(const cli_text *t)
 {
     return t->data ? t->data : "";
