@@ -188,7 +188,7 @@ in_child(bool (*body)(guest *g))
 static bool
 replaced_early(guest *g)
 {
-    bool ok = adds(g, 1);
+    bool ok = adds(g, 1) && gbx_runtime_seat_mine->tick == 0; /* the next is looked at again, however soon */
     replace_handler();
     ok = ok && adds(g, 2) && traps(g);
     replace_handler();
