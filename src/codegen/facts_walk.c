@@ -21,7 +21,7 @@
 #include "codegen/facts_int.h"
 #include "wasm/fuse.h"
 
-enum { WALK_LEVELS = 3 };
+enum { WALK_LEVELS = 3, FACTS_COPY_LOOKED = 64 };
 
 typedef struct facts_walk {
     facts_space *s;
@@ -394,17 +394,32 @@ facts_walk_prefixed(facts_walk *w, const u8 *insn, u32 *height)
     return pc;
 }
 
-/* A local is set or teed at `insn`, whose immediates end at `pc`: is it, or does it stay, a copy of a global
- * (facts.copy_local)? The first instructions of a function propose which. Each write must be
+/* Whether nothing has been done with a local but for the latest of so many accesses, the function's first. Where
+ * they are many it is not looked at: Go's functions begin with their copy, and others may have thousands. */
+static bool
+facts_walk_is_new(const u32 *accesses, u32 count, u32 idx)
+{
+    if (count > FACTS_COPY_LOOKED) return false;
+    for (u32 i = 0; i + 1 < count; i++)
+        if (accesses[i] == FACTS_ACCESS(idx, (u32)FACTS_LOCAL_READ) ||
+            accesses[i] == FACTS_ACCESS(idx, (u32)FACTS_LOCAL_WRITE))
+            return false;
+    return true;
+}
+
+/* A local is set or teed at `insn`, whose immediates end at `pc`, the latest of so many accesses: is it, or does
+ * it stay, a copy of a global (facts.copy_local)? The first instructions of a function propose which; what a
+ * local has before, be it only its 0, is nobody's copy. Each write must be
  *     global.get G; local.set X       or, of any value,
  *     local.tee X; global.set G       or   local.set X; local.get X; global.set G
  * with nothing between, so that nobody sees one without the other. Indices of several bytes are not looked
  * at. */
 __attribute__((noinline)) static void
-facts_walk_copy(facts_walk *w, const u8 *insn, const u8 *pc, u32 idx, bool is_tee)
+facts_walk_copy(facts_walk *w, const u8 *insn, const u8 *pc, u32 idx, u32 accesses, bool is_tee)
 {
     bool const is_copy = insn == w->copy_get_end && !is_tee;
-    if (w->copy_local == FACTS_NONE && is_copy && w->s->block_count == 1 && !w->copy_failed) {
+    if (w->copy_local == FACTS_NONE && is_copy && w->s->block_count == 1 && !w->copy_failed &&
+        facts_walk_is_new(w->accesses, accesses, idx)) {
         w->copy_local = idx;
         w->copy_global = w->copy_got;
     }
@@ -512,7 +527,7 @@ facts_walk_block(facts_walk *w, facts_block *b)
             u32 const idx = facts_walk_u32(&pc);
             accesses[access++] = FACTS_ACCESS(idx, (u32)FACTS_LOCAL_WRITE);
             height--;
-            if (insn == w->copy_get_end || idx == w->copy_local) facts_walk_copy(w, insn, pc, idx, false);
+            if (insn == w->copy_get_end || idx == w->copy_local) facts_walk_copy(w, insn, pc, idx, access, false);
             if (insn == w->const_end) {
                 w->set_end = pc;
                 w->set_local = idx;
@@ -522,7 +537,7 @@ facts_walk_block(facts_walk *w, facts_block *b)
         case OP_LOCAL_TEE: {
             u32 const idx = facts_walk_u32(&pc);
             accesses[access++] = FACTS_ACCESS(idx, (u32)FACTS_LOCAL_WRITE);
-            if (idx == w->copy_local) facts_walk_copy(w, insn, pc, idx, true);
+            if (idx == w->copy_local) facts_walk_copy(w, insn, pc, idx, access, true);
             continue;
         }
         case OP_GLOBAL_GET:
