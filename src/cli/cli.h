@@ -293,8 +293,8 @@ int gbx_cli_stacks_end(void);
 const char *gbx_cli_stacks_signal(void); /* NULL: none came */
 int gbx_cli_stacks_status(void);         /* the exit code for it */
 /* What a guest that was stopped was waiting for, as a sentence; NULL: it is not to be said of this trap.
- * *slug: gbx_waited.slug, "signals" (and it waits for nothing else), or "". *in_scheduler: Go's scheduler waited, or asked, and no goroutine of
- * the program's ran. After gbx_cli_stacks_take. */
+ * *slug: gbx_waited.slug, "signals" (and it waits for nothing else), or "". *in_scheduler: Go's scheduler
+ * waited, or asked, and no goroutine of the program's ran. After gbx_cli_stacks_take. */
 const char *gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char **slug,
                                   bool *in_scheduler);
 

@@ -87,7 +87,8 @@ gbx_cli_stacks_take(const cli_guest *guest, const gbx_trap *trap)
 
 /* Whether all that the program does is to ask Go's os/signal for signals, over and over. *alone: no goroutine
  * waits for a time, or for a descriptor, either.
- * GO: os/signal/signal_unix.go loop, runtime/sigqueue.go signal_recv, runtime/lock_wasip1.go notetsleepg (1.26) */
+ * GO: os/signal/signal_unix.go loop, runtime/sigqueue.go signal_recv, runtime/lock_wasip1.go notetsleepg
+ * (1.26). */
 static bool
 stacks_awaits_signals(bool *alone)
 {
@@ -95,7 +96,8 @@ stacks_awaits_signals(bool *alone)
     gbx_goroutine g;
     *alone = true;
     for (size_t i = 0; gbx_go_stacks_get(stacks_taken, i, &g); i++) {
-        if (!strcmp(g.state, "sleep") || !strncmp(g.state, "select", 6) || !strcmp(g.state, "IO wait")) *alone = false;
+        bool const waits = !strcmp(g.state, "sleep") || !strncmp(g.state, "select", 6);
+        if (waits || !strcmp(g.state, "IO wait")) *alone = false;
         if (!g.is_running && strcmp(g.state, "runnable") != 0) continue;
         bool is_asking = false;
         for (size_t k = 0; k < g.frame_count && !is_asking; k++)
@@ -125,8 +127,8 @@ gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char *
     if (stacks_awaits_signals(&alone)) {
         if (alone) *slug = "signals";
         *in_scheduler = true;
-        return "it was waiting for a signal (os/signal), and there are none for a WASI program: Go asks for them "
-               "over and over, which keeps a processor busy";
+        return "it was waiting for a signal (os/signal), and there are none for a WASI program: Go asks for "
+               "them over and over, which keeps a processor busy";
     }
     if (!gbx_store_waited(store, trap, &waited)) return "it was computing: it waited for nothing in the host";
     *slug = waited.slug;

@@ -394,8 +394,9 @@ facts_walk_prefixed(facts_walk *w, const u8 *insn, u32 *height)
     return pc;
 }
 
-/* Whether nothing has been done with a local but for the latest of so many accesses, the function's first. Where
- * they are many it is not looked at: Go's functions begin with their copy, and others may have thousands. */
+/* Whether nothing has been done with a local but for the latest of so many accesses, the function's first.
+ * Where they are many it is not looked at: Go's functions begin with their copy, and others may have
+ * thousands. */
 static bool
 facts_walk_is_new(const u32 *accesses, u32 count, u32 idx)
 {
@@ -407,9 +408,9 @@ facts_walk_is_new(const u32 *accesses, u32 count, u32 idx)
     return true;
 }
 
-/* A local is set or teed at `insn`, whose immediates end at `pc`, the latest of so many accesses: is it, or does
- * it stay, a copy of a global (facts.copy_local)? The first instructions of a function propose which; what a
- * local has before, be it only its 0, is nobody's copy. Each write must be
+/* A local is set or teed at `insn`, whose immediates end at `pc`, the latest of so many accesses: is it, or
+ * does it stay, a copy of a global (facts.copy_local)? The first instructions of a function propose which;
+ * what a local has before, be it only its 0, is nobody's copy. Each write must be
  *     global.get G; local.set X       or, of any value,
  *     local.tee X; global.set G       or   local.set X; local.get X; global.set G
  * with nothing between, so that nobody sees one without the other. Indices of several bytes are not looked
@@ -527,7 +528,8 @@ facts_walk_block(facts_walk *w, facts_block *b)
             u32 const idx = facts_walk_u32(&pc);
             accesses[access++] = FACTS_ACCESS(idx, (u32)FACTS_LOCAL_WRITE);
             height--;
-            if (insn == w->copy_get_end || idx == w->copy_local) facts_walk_copy(w, insn, pc, idx, access, false);
+            if (insn == w->copy_get_end || idx == w->copy_local)
+                facts_walk_copy(w, insn, pc, idx, access, false);
             if (insn == w->const_end) {
                 w->set_end = pc;
                 w->set_local = idx;

@@ -353,8 +353,8 @@ gostack_step(const go_world *w, u64 pc)
     return step;
 }
 
-/* Behind what *out has already. SAFETY: what is counted in go_table.steps bounds the whole; a frame is at least
- * its return address. */
+/* Behind what *out has already. SAFETY: what is counted in go_table.steps bounds the whole; a frame is at
+ * least its return address. */
 static void
 gostack_unwind(const go_world *w, go_memory mem, u64 g, u64 pc, u64 sp, i32 bytes, go_trace *out)
 {

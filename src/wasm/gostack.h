@@ -50,8 +50,8 @@ typedef struct go_world {
     u32 minor;               /* of Go 1.minor; 0: the module does not say */
     char version[48];        /* as the module says it, not escaped; "" */
     u64 inlined;             /* address that tables of inlined calls count from; 0: not known */
-    u32 systemstack, morestack, mcall, allgadd, loop, loop_export; /* functions; 0: not there, as 0 can never
-                                                                      be one */
+    /* Functions; 0: not there, as 0 can never be one. */
+    u32 systemstack, morestack, mcall, allgadd, loop, loop_export;
     u64 allgs;               /* address of runtime.allgs; 0: not known */
     go_memo *memo;           /* of whoever has this copy; NULL: none */
 } go_world;
@@ -90,7 +90,8 @@ void gbx_wasm_go_world_allgs(go_world *w);
 void gbx_wasm_go_unwind(const go_world *w, go_memory mem, u64 g, u64 pc, u64 sp, i32 bytes, go_trace *out);
 /* Unwind from the innermost frame, of function func_idx, where all that is known of it is the stack
  * pointer: the depth is the one from which the stack ends as it should, and where `caller` is not 0, that
- * function is what comes next. Behind the loop that calls goroutines' functions stands what it calls. False: there is none; *out is empty then. Async-signal-safe. */
+ * function is what comes next. Behind the loop that calls goroutines' functions stands what it calls. False:
+ * there is none; *out is empty then. Async-signal-safe. */
 GBX_MUST_USE bool gbx_wasm_go_guess(const go_world *w, go_memory mem, u64 g, u32 func_idx, u64 sp, u32 caller,
                                     go_trace *out);
 /* What a sleeping goroutine stands at. */

@@ -157,8 +157,8 @@ walk_no_end(val *v)
     return gbx_wasm_val_fail(v, v->end, GBX_MALFORMED, "unexpected end: END opcode expected");
 }
 
-/* The instruction at v->pc by all the rules, and those behind it that are not on the common path either: in a Go
- * program three of four such instructions stand beside another. False after a failure. */
+/* The instruction at v->pc by all the rules, and those behind it that are not on the common path either: in a
+ * Go program three of four such instructions stand beside another. False after a failure. */
 static bool
 walk_slow(val *v)
 {
