@@ -680,10 +680,19 @@ class Go(Idioms, Body):
         self.count = r.choice([0, 2, 3, 4, 5, 6, 9, 14])
         self.room = r.choice([15, 30, 50])
         self.is_early = False  # what must be executed at each entry stands before the dispatch
+        # As in Go's own code SP and its copy are only written together, and copied anew behind each call.
+        self.is_pure = self.chance(0.6)
 
     def build(self):
         form = self.form()
-        if self.chance(0.9):
+        if self.chance(0.15):
+            self.before_copy()
+        if self.chance(0.05):
+            self.condition()
+            self.open(0x04)
+            self.resync()
+            self.end()
+        elif self.chance(0.95):
             self.resync()
         before = None
         if self.chance(0.1):
@@ -707,6 +716,23 @@ class Go(Idioms, Body):
             self.end()
         self.const(I32, 1 if self.chance(0.8) else 0)
         return self
+
+    def before_copy(self):
+        """The local that will copy SP, read or written while it is none yet."""
+        for _ in range(self.r.choice([1, 1, 2])):
+            pick = self.r.randrange(4)
+            if pick == 0:
+                self.const(I32, self.r.choice([0, 8, 100]))
+                self.set(self.sp)
+                continue
+            self.get(self.sp)
+            if pick == 1 and self.pool[I32]:
+                self.set(self.r.choice(self.pool[I32]))
+            elif pick == 2 and self.pool[I64]:
+                self.op(0xad)
+                self.set(self.r.choice(self.pool[I64]))
+            else:
+                self.take(I32)
 
     def changed_entry(self):
         """Local 0 written before the dispatch."""
@@ -754,6 +780,9 @@ class Go(Idioms, Body):
         self.global_set(SP_GLOBAL)
 
     def pop(self, by):
+        if self.is_pure:
+            self.move(by)
+            return
         self.global_get(SP_GLOBAL)
         self.const(I32, by)
         self.op(0x6a)
@@ -786,10 +815,14 @@ class Go(Idioms, Body):
     def sync_back(self):
         """SP read anew, or copied, while a value of the old one waits."""
         self.get(self.sp)
-        self.global_get(SP_GLOBAL)
-        self.const(I32, self.r.choice([0, 8]))
-        self.op(0x6b)
-        self.tee(self.sp)
+        if self.is_pure:
+            self.resync()
+            self.get(self.sp)
+        else:
+            self.global_get(SP_GLOBAL)
+            self.const(I32, self.r.choice([0, 8]))
+            self.op(0x6b)
+            self.tee(self.sp)
         self.op(0x6b)
         self.take(I32)
         self.resync()
@@ -806,7 +839,7 @@ class Go(Idioms, Body):
 
     def push(self, slot):
         """The return address: function and where to go on in it."""
-        if self.chance(0.85):
+        if self.is_pure or self.chance(0.85):
             self.move(-8)
             self.get(self.sp)
         else:
@@ -829,7 +862,7 @@ class Go(Idioms, Body):
         """The callee's result on the stack, looked at."""
         pick = self.r.random()
         if pick < 0.8 and self.unwind in self.labels:
-            if self.chance(0.95):
+            if self.is_pure or self.chance(0.95):
                 self.resync()
             self.br_if(self.unwind)
         elif pick < 0.9:
@@ -842,6 +875,8 @@ class Go(Idioms, Body):
             self.op(0x1a)
         else:
             self.take(I32)
+            if self.is_pure and self.chance(0.9):
+                self.resync()
         for _ in range(self.r.choice([0, 1, 2])):
             kind = self.r.choice([I64, I64, F64, I32])
             if self.pool[kind]:
