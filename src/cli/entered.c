@@ -89,11 +89,24 @@ entered_listen(const cli_plan *plan)
     return gbx_cli_line_command(plan->line, &(cli_edit){.add = listen});
 }
 
+/* What `go test` has built, and started through the wrapper. */
+static bool
+entered_is_test(const cli_plan *plan)
+{
+    const cli_line *const line = plan->line;
+    bool is_test = false;
+    for (int i = line->file + 1; i < line->argc; i++)
+        is_test = is_test || !strncmp(line->argv[i], "-test.", 6);
+    return line->is_go && is_test;
+}
+
 /* GO: net/net_fake.go (1.26). Where a socket was granted, serve.c has its own note. */
 static void
 entered_network(hints_list *list, const cli_plan *plan, const cli_guest *guest)
 {
-    if (gbx_store_entered(guest->store, "listen") && !plan->listener_count)
+    bool const listens = gbx_store_entered(guest->store, "listen");
+    if (listens && entered_is_test(plan)) return; /* servers and clients of a test are in one module */
+    if (listens && !plan->listener_count)
         entered_add(
                 list, "fake-network", "the guest listens where nobody can reach it (net.Listen)",
                 "for WASI, Go's net.Listen and http.ListenAndServe are an in-memory network inside the "
@@ -138,6 +151,26 @@ entered_is_linked(const gbx_module *module, const char *slug)
     return false;
 }
 
+/* GO: time/zoneinfo_goroot.go: a GOROOT that is granted, or its lib/time, has all zones. */
+static bool
+entered_has_zones(const cli_plan *plan)
+{
+    for (int i = 0; i < plan->dir_count; i++) {
+        const char *const host = plan->dirs[i].host;
+        if (!access(gbx_cli_format("%s/zoneinfo.zip", host), R_OK) ||
+            !access(gbx_cli_format("%s/lib/time/zoneinfo.zip", host), R_OK))
+            return true;
+    }
+    return false;
+}
+
+/* A name of the guest's that leads nowhere else, and is there. */
+static bool
+entered_is_below(const char *dir, const char *name)
+{
+    return *name && *name != '/' && !strstr(name, "..") && !access(gbx_cli_format("%s/%s", dir, name), F_OK);
+}
+
 /* GO: time/zoneinfo.go, zoneinfo_wasip1.go (1.26): zones other than these come from $ZONEINFO, from
  * $GOROOT/lib/time/zoneinfo.zip, or from the module itself. */
 static void
@@ -147,8 +180,10 @@ entered_zones(hints_list *list, const cli_plan *plan, const cli_guest *guest)
     const char *const *zones;
     size_t const count = gbx_store_zones_asked(guest->store, &zones, NULL);
     if (entered_is_linked(guest->module, "zone-data") || entered_is_granted(plan, "ZONEINFO")) return;
+    if (entered_has_zones(plan)) return;
     for (size_t i = 0; i < count; i++) {
         if (!strcmp(zones[i], "UTC") || !strcmp(zones[i], "Local")) continue;
+        if (!access(tree, R_OK) && !entered_is_below(tree, zones[i])) continue; /* nobody has such a zone */
         const char *const grant =
                 gbx_cli_format("%s %s", gbx_cli_option_text(CLI_OPT_DIR, gbx_cli_format("%s::ro", tree)),
                                gbx_cli_option_text(CLI_OPT_ENV, gbx_cli_format("ZONEINFO=%s", tree)));

@@ -7,6 +7,7 @@
  *     a temporary directory       read-write    os.TempDir: TMPDIR itself where it is the user's alone,
  *                                               else a new one that has its name and ends with the run
  *     GOROOT                      read-only     tests; a program gets lib/time, for time zones
+ *     /etc, with hosts alone      read-only     made for the run: localhost, and no other name
  *     what -test.* flags write                  where that is nowhere above
  *
  * A home, the root and directories of temporary files are never granted as a whole, even where the command
@@ -159,6 +160,21 @@ gorun_grant_temp(gorun_state *s)
     }
     s->temp = gbx_cli_gotemp(s->temp_name, "tmp");
     if (s->temp) gorun_grant_as(s, s->temp, s->temp_name, true);
+}
+
+/* In Go's network, which is in the module's memory, a name is what /etc/hosts says: of this machine's it gets
+ * no line. GO: net/hosts.go. Where the directory of temporary files itself is granted there would be no place
+ * that the guest cannot write to. */
+static void
+gorun_grant_hosts(gorun_state *s)
+{
+    static const char lines[] = "127.0.0.1 localhost\n::1 localhost\n";
+    const char *const etc = s->temp ? gbx_cli_gotemp(s->temp_name, "etc") : NULL;
+    if (!etc) return;
+    int const fd = open(gbx_cli_format("%s/hosts", etc), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+    bool ok = fd >= 0 && write(fd, lines, sizeof lines - 1) == sizeof lines - 1;
+    if (fd >= 0) ok = !close(fd) && ok;
+    if (ok) gorun_grant_as(s, etc, "/etc", false);
 }
 
 /* The nearest directory above that has a go.mod; NULL: none. */
@@ -352,6 +368,7 @@ gorun_add_grants(gorun_state *s)
     if (!gorun_is_broad(s, s->cwd)) gorun_grant_dir(s, s->cwd, true);
     if (root && !gorun_is_broad(s, root)) gorun_grant_dir(s, root, false);
     gorun_grant_temp(s);
+    gorun_grant_hosts(s);
     gorun_grant_goroot(s);
     for (size_t i = 0; i < CLI_LEN(variables); i++)
         if (getenv(variables[i])) gorun_set(s, variables[i], getenv(variables[i]));

@@ -2,7 +2,7 @@
  *
  *     TMPDIR/glovebox-go-XXXXXX/      one a run, this user's alone
  *         owner                       says what the directory is, and is locked while its run lives
- *         tmp/ out/                   what the guest is granted of it
+ *         tmp/ out/ etc/              what the guest is granted of it
  *
  * A run that ends by itself removes its directory. One that is ended by a signal, SIGKILL among them, leaves
  * that to a process of its own, which was forked at the start and waits for nothing else; it belongs to no
@@ -65,7 +65,7 @@ gotemp_empty(int fd, int depth)
 static void
 gotemp_remove(int parent, const char *name)
 {
-    static const char *const parts[] = {"tmp", "out"};
+    static const char *const parts[] = {"tmp", "out", "etc"};
     int const fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return;
     for (size_t i = 0; i < CLI_LEN(parts); i++) {

@@ -357,9 +357,28 @@ hints_add_read_only(hints_list *list, const cli_plan *plan, const gbx_refusal *r
     gbx_cli_hints_add(list, &h);
 }
 
+/* RULE of preview 1: a link that names its target from the root leads out of every grant, so none is made. */
+static void
+hints_add_absolute_link(hints_list *list, const gbx_refusal *r)
+{
+    hint const h = {.rank = HINTS_OUTSIDE,
+                    .key = "symlink",
+                    .diag = {.slug = "outside-grant",
+                             .message = gbx_cli_format("a symbolic link to \"%s\" was not made", r->path),
+                             .why = "a link whose target begins with a / could never be followed: it leads "
+                                    "to the root, and out of the directory that is granted",
+                             .fix = "name the target as it is seen from the link: os.Symlink(\"file\", "
+                                    "\"dir/link\") for dir/file"}};
+    gbx_cli_hints_add(list, &h);
+}
+
 static void
 hints_add_outside(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
 {
+    if (!strcmp(r->call, "path_symlink") && r->path[0] == '/') {
+        hints_add_absolute_link(list, r);
+        return;
+    }
     hint const h = {
             .rank = HINTS_OUTSIDE,
             .key = r->path,

@@ -94,6 +94,15 @@ misses_is_granted_as(const cli_plan *plan, const char *guest)
     return false;
 }
 
+/* The grant has the name that its directory has here: what is not in it is not here either. */
+static bool
+misses_is_as_here(const cli_plan *plan, const char *grant)
+{
+    for (int i = 0; i < plan->dir_count; i++)
+        if (!strcmp(plan->dirs[i].guest, grant)) return !strcmp(plan->dirs[i].host, grant);
+    return false;
+}
+
 /* The file is `tail` beneath the grant `dir`; the guest asked for `full`. */
 static void
 misses_add_tail(hints_list *list, const cli_plan *plan, const gbx_missed *miss, const char *full,
@@ -115,6 +124,7 @@ misses_add_tail(hints_list *list, const cli_plan *plan, const gbx_missed *miss, 
                     fix);
         return;
     }
+    if (misses_is_as_here(plan, miss->grant)) return;
     const char *const guest = gbx_cli_hints_parent(full), *const host = gbx_cli_hints_parent(
                                                                   misses_join(dir->host, tail));
     if (misses_is_granted_as(plan, guest)) return;

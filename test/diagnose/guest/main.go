@@ -137,6 +137,10 @@ var mistakes = map[string]func(args []string){
 		check(err)
 	},
 	"exec": func([]string) { check(exec.Command("ls").Run()) },
+	"exec-pipe": func([]string) {
+		_, err := exec.Command("cat").StdinPipe()
+		check(err)
+	},
 	"cores": func([]string) {
 		runtime.GOMAXPROCS(4)
 		var wait sync.WaitGroup
