@@ -10,6 +10,7 @@
  (type $a (func (result i32)))
  (type $b (func (param i32) (result i32)))
  (type $c (func (result i32)))
+ (type $none (func (param f64) (result i64)))
  (import "env" "ten" (func $ten (type $a)))
  (func $one (type $c) i32.const 1)
  (func $two (type $b) local.get 0 i32.const 2 i32.add)
@@ -22,12 +23,23 @@
  (func (export "a") (param i32) (result i32) local.get 0 call_indirect $t (type $a))
  (func (export "c") (param i32) (result i32) local.get 0 call_indirect $t (type $c))
  (func (export "b") (param i32 i32) (result i32) local.get 1 local.get 0 call_indirect $t (type $b))
+ (func (export "none") (param i32) (result i64) f64.const 1 local.get 0 call_indirect $t (type $none))
  (func (export "many") (param $n i32) (result i32) (local $s i32)
   loop $L
    local.get $s i32.const 3 i32.mul local.get $n i32.const 1 i32.and i32.const 1 i32.shl i32.const 2 i32.add call_indirect $t (type $a) i32.add local.set $s
    local.get $n i32.const 1 i32.sub local.tee $n br_if $L
   end local.get $s)
 )
+;; a type that no element has
+(assert_trap (invoke "none" (i32.const 0)) "uninitialized element")
+(assert_trap (invoke "none" (i32.const 1)) "uninitialized element")
+(assert_trap (invoke "none" (i32.const 2)) "indirect call type mismatch")
+(assert_trap (invoke "none" (i32.const 3)) "indirect call type mismatch")
+(assert_trap (invoke "none" (i32.const 4)) "indirect call type mismatch")
+(assert_trap (invoke "none" (i32.const 5)) "uninitialized element")
+(assert_trap (invoke "none" (i32.const 6)) "uninitialized element")
+(assert_trap (invoke "none" (i32.const 7)) "indirect call type mismatch")
+(assert_trap (invoke "none" (i32.const 8)) "undefined element")
 (assert_trap (invoke "a" (i32.const 0)) "uninitialized element")
 (assert_trap (invoke "a" (i32.const 1)) "uninitialized element")
 (assert_return (invoke "a" (i32.const 2)) (i32.const 3))
