@@ -160,6 +160,7 @@ typedef struct cli_line {
     int host_count;
     const unsigned char *origin; /* of each word, a cli_origin; NULL: all from the line */
     bool is_go; /* started by the Go tool: a fix is to go into GOWASIRUNTIMEARGS */
+    bool is_test; /* that, and FILE is what `go test` has built */
 } cli_line;
 
 /* Split; on an error says what is wrong and gives CLI_EXIT_SETUP. */
@@ -292,11 +293,14 @@ int gbx_cli_stacks_end(void);
 /* What the signal is called by people: "Ctrl-C (SIGINT)". */
 const char *gbx_cli_stacks_signal(void); /* NULL: none came */
 int gbx_cli_stacks_status(void);         /* the exit code for it */
-/* What a guest that was stopped was waiting for, as a sentence; NULL: it is not to be said of this trap.
- * *slug: gbx_waited.slug, "signals" (and it waits for nothing else), or "". *in_scheduler: Go's scheduler
- * waited, or asked, and no goroutine of the program's ran. After gbx_cli_stacks_take. */
-const char *gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char **slug,
-                                  bool *in_scheduler);
+/* What a guest that was stopped was about. */
+typedef struct cli_stop {
+    const char *waited; /* for what, as a sentence; NULL: it is not to be said of this trap */
+    const char *slug;   /* gbx_waited.slug, "signals" (and it waits for nothing else), or "" */
+    bool in_scheduler;  /* Go's scheduler waited, or asked, and no goroutine of the program's ran */
+} cli_stop;
+/* After gbx_cli_stacks_take. */
+cli_stop gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap);
 
 /* ---- plan.c: a command line turned into what will be granted ---- */
 

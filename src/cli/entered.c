@@ -89,23 +89,12 @@ entered_listen(const cli_plan *plan)
     return gbx_cli_line_command(plan->line, &(cli_edit){.add = listen});
 }
 
-/* What `go test` has built, and started through the wrapper. */
-static bool
-entered_is_test(const cli_plan *plan)
-{
-    const cli_line *const line = plan->line;
-    bool is_test = false;
-    for (int i = line->file + 1; i < line->argc; i++)
-        is_test = is_test || !strncmp(line->argv[i], "-test.", 6);
-    return line->is_go && is_test;
-}
-
 /* GO: net/net_fake.go (1.26). Where a socket was granted, serve.c has its own note. */
 static void
 entered_network(hints_list *list, const cli_plan *plan, const cli_guest *guest)
 {
     bool const listens = gbx_store_entered(guest->store, "listen");
-    if (listens && entered_is_test(plan)) return; /* servers and clients of a test are in one module */
+    if (listens && plan->line->is_test) return; /* servers and clients of a test are in one module */
     if (listens && !plan->listener_count)
         entered_add(
                 list, "fake-network", "the guest listens where nobody can reach it (net.Listen)",
@@ -181,9 +170,10 @@ entered_zones(hints_list *list, const cli_plan *plan, const cli_guest *guest)
     size_t const count = gbx_store_zones_asked(guest->store, &zones, NULL);
     if (entered_is_linked(guest->module, "zone-data") || entered_is_granted(plan, "ZONEINFO")) return;
     if (entered_has_zones(plan)) return;
+    bool const has_tree = !access(tree, R_OK);
     for (size_t i = 0; i < count; i++) {
         if (!strcmp(zones[i], "UTC") || !strcmp(zones[i], "Local")) continue;
-        if (!access(tree, R_OK) && !entered_is_below(tree, zones[i])) continue; /* nobody has such a zone */
+        if (has_tree && !entered_is_below(tree, zones[i])) continue; /* nobody has such a zone */
         const char *const grant =
                 gbx_cli_format("%s %s", gbx_cli_option_text(CLI_OPT_DIR, gbx_cli_format("%s::ro", tree)),
                                gbx_cli_option_text(CLI_OPT_ENV, gbx_cli_format("ZONEINFO=%s", tree)));
@@ -192,8 +182,8 @@ entered_zones(hints_list *list, const cli_plan *plan, const cli_guest *guest)
                 gbx_cli_format("the guest could not load the time zone \"%s\"", zones[i]),
                 "for WASI, Go knows no place for time zones but $ZONEINFO; or build with -tags timetzdata, "
                 "which puts all of them into the module",
-                access(tree, R_OK) ? "GOOS=wasip1 GOARCH=wasm go build -tags timetzdata -o main.wasm ."
-                                   : gbx_cli_line_command(plan->line, &(cli_edit){.add = grant}));
+                has_tree ? gbx_cli_line_command(plan->line, &(cli_edit){.add = grant})
+                         : "GOOS=wasip1 GOARCH=wasm go build -tags timetzdata -o main.wasm .");
         return;
     }
 }

@@ -561,7 +561,7 @@ gbx_cli_gorun(int argc, char **argv, int first)
                                      "unset " GORUN_ARGS);
     for (int i = 0; i < guest.argc; i++)
         gbx_cli_words_add(&s.words, guest.argv[i], CLI_FROM_WRAPPER);
-    cli_line line = {.is_go = true};
+    cli_line line = {.is_go = true, .is_test = s.is_test};
     if (status == CLI_EXIT_OK) status = gbx_cli_line_read(&line, CLI_RUN, &s.words, 2);
     if (status == CLI_EXIT_OK) status = gbx_cli_run_line(&line, &number);
     status = gorun_finish(&s, status);

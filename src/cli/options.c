@@ -244,9 +244,9 @@ gbx_cli_line_read(cli_line *line, cli_command command, const cli_words *words, i
         status = gbx_cli_dialect_translate(words, first, command, &out);
     }
     if (status != CLI_EXIT_OK) return status;
-    bool const is_go = line->is_go;
+    bool const is_go = line->is_go, is_test = line->is_test;
     *line = (cli_line){.command = command, .argc = out.argc, .argv = out.argv, .first = first,
-                       .origin = out.origin, .is_go = is_go};
+                       .origin = out.origin, .is_go = is_go, .is_test = is_test};
     line->given = gbx_cli_alloc((size_t)out.argc + 1, sizeof *line->given);
     return options_split(line);
 }

@@ -269,22 +269,8 @@ gbx_cli_report_error(const cli_plan *plan, const gbx_module *module, gbx_code co
     return report_exit(code);
 }
 
-/* What a guest that was stopped was about; see gbx_cli_stacks_waited. */
-typedef struct report_stop {
-    const char *waited, *slug;
-    bool in_scheduler;
-} report_stop;
-
 static const char report_no_signals[] =
         "let it end without one: when its standard input ends, or after a time (context.WithTimeout)";
-
-static report_stop
-report_stopped(const gbx_store *store, const gbx_trap *trap)
-{
-    report_stop stop;
-    stop.waited = gbx_cli_stacks_waited(store, trap, &stop.slug, &stop.in_scheduler);
-    return stop;
-}
 
 /* "main.load at /src/main.go:12", or what is known of it. */
 static void
@@ -300,7 +286,7 @@ report_place(cli_text *t, const gbx_frame *f)
 
 /* One frame a line, innermost first. */
 static const char *
-report_frames(const gbx_trap *trap, const report_stop *stop)
+report_frames(const gbx_trap *trap, const cli_stop *stop)
 {
     enum { SHOWN = 16 };
     if (stop->in_scheduler) return "Go's scheduler; every goroutine waits";
@@ -355,7 +341,7 @@ report_trap_why(const cli_plan *plan, const gbx_trap *trap, const char *waited)
 }
 
 static const char *
-report_trap_fix(const cli_plan *plan, const gbx_trap *trap, const report_stop *stop)
+report_trap_fix(const cli_plan *plan, const gbx_trap *trap, const cli_stop *stop)
 {
     int const timeout = gbx_cli_line_find(plan->line, CLI_OPT_TIMEOUT);
     if (trap->code == GBX_TRAP_FUEL) return report_raised(plan, CLI_OPT_FUEL, plan->fuel);
@@ -403,7 +389,7 @@ gbx_cli_report_met(const cli_plan *plan, const gbx_store *store, int status)
 
 /* Stopped by a signal of the user's: which is what was wanted, but not always where. */
 static int
-report_interrupted(const cli_plan *plan, const gbx_trap *trap, const report_stop *stop)
+report_interrupted(const cli_plan *plan, const gbx_trap *trap, const cli_stop *stop)
 {
     const char *fix = !strcmp(stop->slug, "signals") ? report_no_signals : NULL;
     if (!strcmp(stop->slug, "stdin"))
@@ -425,7 +411,7 @@ gbx_cli_report_trap(const cli_plan *plan, const gbx_store *store, const gbx_trap
 {
     bool const deadline = trap->code == GBX_TRAP_DEADLINE, fuel = trap->code == GBX_TRAP_FUEL;
     const char *const program = gbx_cli_quote(plan->program);
-    report_stop const stop = report_stopped(store, trap);
+    cli_stop const stop = gbx_cli_stacks_waited(store, trap);
     if (trap->code == GBX_TRAP_CANCELLED && gbx_cli_stacks_signal())
         return report_interrupted(plan, trap, &stop);
     gbx_cli_diag(&(cli_diag){

@@ -116,23 +116,19 @@ stacks_none_runs(void)
     return gbx_go_stacks_get(stacks_taken, 0, &g) && !g.is_running;
 }
 
-const char *
-gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char **slug, bool *in_scheduler)
+cli_stop
+gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap)
 {
     gbx_waited waited;
     bool alone;
-    *slug = "";
-    *in_scheduler = false;
-    if (!store || (trap->code != GBX_TRAP_DEADLINE && trap->code != GBX_TRAP_CANCELLED)) return NULL;
-    if (stacks_awaits_signals(&alone)) {
-        if (alone) *slug = "signals";
-        *in_scheduler = true;
-        return "it was waiting for a signal (os/signal), and there are none for a WASI program: Go asks for "
-               "them over and over, which keeps a processor busy";
-    }
-    if (!gbx_store_waited(store, trap, &waited)) return "it was computing: it waited for nothing in the host";
-    *slug = waited.slug;
-    *in_scheduler = stacks_none_runs();
+    if (!store || (trap->code != GBX_TRAP_DEADLINE && trap->code != GBX_TRAP_CANCELLED))
+        return (cli_stop){.slug = ""};
+    if (stacks_awaits_signals(&alone))
+        return (cli_stop){"it was waiting for a signal (os/signal), and there are none for a WASI program: "
+                          "Go asks for them over and over, which keeps a processor busy",
+                          alone ? "signals" : "", true};
+    if (!gbx_store_waited(store, trap, &waited))
+        return (cli_stop){"it was computing: it waited for nothing in the host", "", false};
     cli_text t = {0};
     gbx_cli_text_printf(&t, "it was waiting for %s (%s", waited.text, waited.call);
     if (waited.fd >= 0) gbx_cli_text_printf(&t, " of descriptor %" PRId32, waited.fd);
@@ -141,13 +137,13 @@ gbx_cli_stacks_waited(const gbx_store *store, const gbx_trap *trap, const char *
     if (waited.timer_ns != GBX_UNLIMITED)
         gbx_cli_text_printf(&t, ", due in %s", gbx_cli_format_duration(waited.timer_ns / unit * unit));
     gbx_cli_text_printf(&t, ")");
-    return gbx_cli_text_get(&t);
+    return (cli_stop){gbx_cli_text_get(&t), waited.slug, stacks_none_runs()};
 }
 
 void
 gbx_cli_stacks_print(void)
 {
-    const char *const text = stacks_taken ? gbx_go_stacks_text(stacks_taken) : "";
+    const char *const text = gbx_go_stacks_text(stacks_taken);
     if (*text) fprintf(stderr, "\n%s", text);
     fflush(stderr);
 }

@@ -21,7 +21,7 @@
 #include "codegen/facts_int.h"
 #include "wasm/fuse.h"
 
-enum { WALK_LEVELS = 3, FACTS_COPY_LOOKED = 64 };
+enum { WALK_LEVELS = 3, WALK_COPY_LOOKED = 64 };
 
 typedef struct facts_walk {
     facts_space *s;
@@ -400,7 +400,7 @@ facts_walk_prefixed(facts_walk *w, const u8 *insn, u32 *height)
 static bool
 facts_walk_is_new(const u32 *accesses, u32 count, u32 idx)
 {
-    if (count > FACTS_COPY_LOOKED) return false;
+    if (count > WALK_COPY_LOOKED) return false;
     for (u32 i = 0; i + 1 < count; i++)
         if (accesses[i] == FACTS_ACCESS(idx, (u32)FACTS_LOCAL_READ) ||
             accesses[i] == FACTS_ACCESS(idx, (u32)FACTS_LOCAL_WRITE))

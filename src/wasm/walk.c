@@ -96,14 +96,6 @@ walk_locals(val *v)
     }
 }
 
-/* The stack may be as high as never before, or higher than there is room to go on. */
-static bool
-walk_high(val *v)
-{
-    if (v->sp > v->sp_max) v->sp_max = v->sp;
-    return v->sp < v->types_high || gbx_wasm_val_reserve(v, VAL_SLACK);
-}
-
 /* An instruction was refused. Where its immediates reach over the body's end, that is the reason, whatever
  * the bytes behind it would say. False. */
 static bool
@@ -142,6 +134,14 @@ walk_insn(val *v)
     if (!ok || GBX_UNLIKELY(v->why)) return walk_cut(v);
     v->fused = gbx_wasm_fuse_next(&v->fuse, v->fused, insn, walk_class(v, insn, op));
     return true;
+}
+
+/* The stack may be as high as never before, or higher than there is room to go on. */
+static bool
+walk_high(val *v)
+{
+    if (v->sp > v->sp_max) v->sp_max = v->sp;
+    return v->sp < v->types_high || gbx_wasm_val_reserve(v, VAL_SLACK);
 }
 
 /* From here on walk_high has something to do. */
