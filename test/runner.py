@@ -287,6 +287,16 @@ def eaches(case, full):
     return values
 
 
+def add_options(ap):
+    """The options that the runners have in common."""
+    ap.add_argument("-j", type=int, default=min(2, os.cpu_count() or 1), help="cases at a time")
+    ap.add_argument("--times", action="store_true", help="print how long each case took")
+    ap.add_argument("--repeat", type=int, default=1, metavar="N",
+                    help="run each case N times, its native build too: one whose output is chance fails")
+    ap.add_argument("--build", action="store_true", help="build the programs and stop")
+    ap.add_argument("names", nargs="*")
+
+
 def run_case(opts, program, case, name):
     """Returns (name, lines of what went wrong, seconds the runs took)."""
     bad, seconds = [], 0
@@ -294,7 +304,7 @@ def run_case(opts, program, case, name):
         return name, ["does not build:"] + program.error.splitlines(), 0
     work = os.path.join(opts.work, name.replace("/", "."))
     made = program.made_stdin(case) if hasattr(program, "made_stdin") else None
-    for each, runtime in itertools.product(eaches(case, opts.full), opts.runtimes):
+    for _, each, runtime in itertools.product(range(opts.repeat), eaches(case, opts.full), opts.runtimes):
         args = [a if each is None else a.replace("{each}", each) for a in case.get("args", [])]
         prepare(work, case)
         cmd = command(runtime, case, program.wasm, work, args)

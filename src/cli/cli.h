@@ -47,6 +47,8 @@ void gbx_cli_text_printf(cli_text *t, const char *fmt, ...) CLI_PRINTF(2, 3);
 char *gbx_cli_format(const char *fmt, ...) CLI_PRINTF(1, 2);
 /* A file's name with `ending` in place of ".wasm", or behind it all where it ends in something else. */
 const char *gbx_cli_file_beside(const char *file, const char *ending);
+/* Whether both names lead to one file or directory; NULL and "" lead to none. */
+bool gbx_cli_is_same_file(const char *a, const char *b);
 /* The string so far; "" when nothing was added. */
 const char *gbx_cli_text_get(const cli_text *t);
 

@@ -1,7 +1,6 @@
 /* `glovebox compile`: a module and its machine code in one file. Nothing of the module runs. */
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -39,13 +38,6 @@ compile_progress(void *data, uint32_t done, uint32_t all)
     fprintf(stderr, "\rcompiling %s: %u%% of %" PRIu32 " functions", name, share, all);
     if (done == all) fprintf(stderr, "\r%*s\r", (int)strlen(name) + 48, "");
     fflush(stderr);
-}
-
-static bool
-compile_is_same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 static int
@@ -103,7 +95,7 @@ gbx_cli_compile(int argc, char **argv, int first)
     cli_plan plan;
     int const status = gbx_cli_begin(&plan, &line, CLI_COMPILE, argc, argv, first);
     if (status != CLI_EXIT_OK) return status == CLI_ANSWERED ? CLI_EXIT_OK : status;
-    if (!plan.out || !*plan.out || compile_is_same_file(plan.out, plan.program))
+    if (!plan.out || !*plan.out || gbx_cli_is_same_file(plan.out, plan.program))
         return compile_no_out(&line, &plan);
     return compile_all(&plan);
 }

@@ -154,14 +154,12 @@ gofind_is_stock(const char *path)
 cli_wrapper
 gbx_cli_gofind_wrapper(const char *dir)
 {
-    struct stat link, target, mine;
+    struct stat link, target;
     char to[GOFIND_BYTES];
     const char *const path = gbx_cli_format("%s/" CLI_GO_WRAPPER, strcmp(dir, "/") != 0 ? dir : "");
     if (lstat(path, &link)) return CLI_WRAPPER_NONE;
     bool const is_there = !stat(path, &target);
-    if (is_there && !stat("/proc/self/exe", &mine) && mine.st_dev == target.st_dev &&
-        mine.st_ino == target.st_ino)
-        return CLI_WRAPPER_OURS;
+    if (gbx_cli_is_same_file("/proc/self/exe", path)) return CLI_WRAPPER_OURS;
     ssize_t const n = S_ISLNK(link.st_mode) ? readlink(path, to, sizeof to - 1) : 0;
     to[n > 0 ? n : 0] = 0;
     const char *const slash = strrchr(to, '/');

@@ -81,13 +81,9 @@ gorun_parent(const char *path)
 static const char *
 gorun_cwd(void)
 {
-    struct stat here, there;
     const char *const pwd = getenv("PWD");
     const char *const clean = pwd && *pwd == '/' ? gbx_cli_guest_path(pwd) : NULL;
-    if (clean && !stat(".", &here) && !stat(clean, &there) && here.st_dev == there.st_dev &&
-        here.st_ino == there.st_ino)
-        return clean;
-    return gbx_cli_real_path(".");
+    return gbx_cli_is_same_file(".", clean) ? clean : gbx_cli_real_path(".");
 }
 
 static const char *
@@ -102,13 +98,11 @@ gorun_temp_name(void)
 static bool
 gorun_is_broad(const gorun_state *s, const char *path)
 {
-    struct stat mine, other;
+    struct stat st;
     const char *const broad[] = {"/", "/tmp", "/var/tmp", s->temp_name, getenv("HOME")};
-    if (!gorun_is_dir(path, &mine)) return true;
+    if (!gorun_is_dir(path, &st)) return true;
     for (size_t i = 0; i < CLI_LEN(broad); i++)
-        if (broad[i] && !stat(broad[i], &other) && mine.st_dev == other.st_dev &&
-            mine.st_ino == other.st_ino)
-            return true;
+        if (gbx_cli_is_same_file(path, broad[i])) return true;
     const char *const home = getenv("HOME"); /* what a home lies in is broader still */
     size_t const len = strlen(path);
     return home && !strncmp(home, path, len) && home[len] == '/';
@@ -150,10 +144,7 @@ gorun_is_own(const char *path)
 static void
 gorun_grant_temp(gorun_state *s)
 {
-    struct stat mine, home;
-    const char *const name = getenv("HOME");
-    bool const is_home = name && !stat(name, &home) && !stat(s->temp_name, &mine) &&
-                         mine.st_dev == home.st_dev && mine.st_ino == home.st_ino;
+    bool const is_home = gbx_cli_is_same_file(s->temp_name, getenv("HOME"));
     if (gorun_is_own(s->temp_name) && !is_home && strcmp(s->temp_name, "/") != 0) {
         gorun_grant_dir(s, s->temp_name, true);
         return;

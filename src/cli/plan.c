@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -47,7 +46,6 @@ plan_add_dir(cli_plan *plan, int given)
     if (status != CLI_EXIT_OK) return status;
     for (int i = 0; i < plan->dir_count; i++) {
         const cli_dir *const old = &plan->dirs[i];
-        struct stat a, b;
         if (strcmp(old->guest, dir.guest) != 0) continue;
         const cli_given *const list = plan->line->given;
         bool const is_wrappers = plan_origin(plan, list[old->given].word) == CLI_FROM_WRAPPER;
@@ -55,9 +53,7 @@ plan_add_dir(cli_plan *plan, int given)
             plan->dirs[i] = dir; /* what the user grants counts */
             return CLI_EXIT_OK;
         }
-        if (!stat(old->host, &a) && !stat(dir.host, &b) && a.st_dev == b.st_dev &&
-            a.st_ino == b.st_ino && old->read_only == dir.read_only)
-            return CLI_EXIT_OK;
+        if (old->read_only == dir.read_only && gbx_cli_is_same_file(old->host, dir.host)) return CLI_EXIT_OK;
         if (plan->line->given[old->given].at && !plan->line->given[given].at) { /* the command line counts */
             plan->dirs[i] = dir;
             return CLI_EXIT_OK;

@@ -378,13 +378,6 @@ policy_refused(policy_text *t, const cli_needs *needs)
 
 /* ---- Where it is written */
 
-static bool
-policy_is_same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 /* Looked at before anything runs. */
 static int
 policy_check_out(const cli_plan *plan)
@@ -393,7 +386,7 @@ policy_check_out(const cli_plan *plan)
     struct stat st;
     policy_run.out = plan->out ? plan->out : gbx_cli_file_beside(plan->program, ".policy");
     if (lstat(policy_run.out, &st) && errno == ENOENT) return CLI_EXIT_OK;
-    if (given && policy_is_same_file(given, policy_run.out)) return CLI_EXIT_OK;
+    if (gbx_cli_is_same_file(given, policy_run.out)) return CLI_EXIT_OK;
     cli_edit edit = {.add = gbx_cli_option_text(CLI_OPT_POLICY, policy_run.out)};
     bool const is_policy = !given && S_ISREG(st.st_mode);
     if (!is_policy)

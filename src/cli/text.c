@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 
@@ -108,6 +109,13 @@ gbx_cli_file_beside(const char *file, const char *ending)
 {
     size_t const len = strlen(file);
     return gbx_cli_format("%.*s%s", (int)(gbx_cli_is_wasm_name(file) ? len - 5 : len), file, ending);
+}
+
+bool
+gbx_cli_is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return a && b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 const char *

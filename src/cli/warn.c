@@ -24,22 +24,13 @@ static const struct {
         {".git", "history, and hooks that run here when git is used next", true},
 };
 
-static bool
-warn_is_same(const struct stat *st, const char *path)
-{
-    struct stat other;
-    return path && *path && !stat(path, &other) && other.st_dev == st->st_dev &&
-           other.st_ino == st->st_ino;
-}
-
 /* Why the grant is broad; NULL: it is not. */
 static const char *
 warn_why(const cli_dir *d)
 {
-    struct stat st, inside;
-    if (stat(d->host, &st)) return NULL;
-    if (warn_is_same(&st, "/")) return "it is all that this user can reach";
-    if (warn_is_same(&st, getenv("HOME")) || warn_is_same(&st, "/home"))
+    struct stat inside;
+    if (gbx_cli_is_same_file(d->host, "/")) return "it is all that this user can reach";
+    if (gbx_cli_is_same_file(d->host, getenv("HOME")) || gbx_cli_is_same_file(d->host, "/home"))
         return "it is a home: keys, histories and settings of other programs lie in it";
     for (size_t i = 0; i < CLI_LEN(warn_inside); i++) {
         if (warn_inside[i].changed && d->read_only) continue;
