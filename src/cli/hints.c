@@ -123,14 +123,16 @@ hints_guess_name(const char *guest, hints_guess *out)
 }
 
 /* A file that is to be created: the directory for it exists. With no PWD and no grant "out" may be "/out",
- * for which the root is no directory to grant. */
+ * for which the root is no directory to grant; with them it is not, and our working directory is no root. */
 static bool
-hints_guess_parent(const char *path, const char *guest, hints_guess *out)
+hints_guess_parent(const cli_plan *plan, const char *path, const char *guest, hints_guess *out)
 {
     const char *const relative = gbx_cli_hints_parent(path);
     const char *const absolute = gbx_cli_hints_parent(guest);
+    bool const is_elsewhere = plan->pwd && plan->dir_count && strcmp(plan->pwd, absolute) != 0;
     out->is_parent = true;
-    if (hints_is_dir(relative)) return gbx_cli_hints_guess_at(relative, absolute, out);
+    if (hints_is_dir(relative) && !(is_elsewhere && !strcmp(absolute, "/")))
+        return gbx_cli_hints_guess_at(relative, absolute, out);
     return !gbx_cli_hints_is_system(absolute) && hints_is_dir(absolute) &&
            gbx_cli_hints_guess_at(absolute, absolute, out);
 }
@@ -151,7 +153,7 @@ hints_guess_host(const cli_plan *plan, const char *path, bool creates, hints_gue
     const char *const beside = gbx_cli_format("%s/%s", gbx_cli_hints_parent(plan->program), path);
     out->is_beside = gbx_cli_hints_guess_at(beside, guest, out);
     return out->is_beside || hints_guess_name(guest, out) ||
-           (creates && hints_guess_parent(path, guest, out));
+           (creates && hints_guess_parent(plan, path, guest, out));
 }
 
 /* ---- the notes ---- */
@@ -230,7 +232,7 @@ hints_wants_temp(const hints_guess *guess, bool found)
 }
 
 static const char *
-hints_fix_missing(const cli_plan *plan, const hints_guess *guess, bool found)
+hints_fix_missing(const cli_plan *plan, const hints_guess *guess, const char *call, bool found)
 {
     const char *const instead = gbx_cli_gorun_instead(plan->line);
     if (instead) return instead;
@@ -239,10 +241,14 @@ hints_fix_missing(const cli_plan *plan, const hints_guess *guess, bool found)
         return gbx_cli_line_command(plan->line, &(cli_edit){.add = scratch});
     }
     if (!found) {
-        return gbx_cli_format(
-                "--dir HOST::%s before FILE, where HOST is the directory of this machine "
-                "that holds it",
-                gbx_cli_quote(gbx_cli_hints_parent(guess->guest)));
+        const char *const parent = gbx_cli_hints_parent(guess->guest);
+        bool const is_itself = !strcmp(parent, "/") && !strcmp(call, "path_create_directory");
+        const char *const guest = is_itself ? guess->guest : parent;
+        const char *const dir = gbx_cli_option_text(CLI_OPT_DIR, gbx_cli_format("HOST::%s", guest));
+        const char *const fix = plan->line->is_go
+                                        ? gbx_cli_line_command(plan->line, &(cli_edit){.add = dir})
+                                        : gbx_cli_format("%s before FILE", dir);
+        return gbx_cli_format("%s, where HOST is the directory of this machine that holds it", fix);
     }
     if (!gbx_cli_hints_is_system(guess->host)) {
         return gbx_cli_line_command(plan->line, &(cli_edit){.add = gbx_cli_hints_grant(plan, guess)});
@@ -290,7 +296,7 @@ hints_add_missing(hints_list *list, const cli_plan *plan, const gbx_refusal *r)
     hints_guess guess;
     bool const found = hints_guess_host(plan, r->path, r->changes, &guess);
     if (!found && !r->changes && hints_is_absent_here(plan, &guess)) return;
-    const char *const fix = guess.guest ? hints_fix_missing(plan, &guess, found) : NULL;
+    const char *const fix = guess.guest ? hints_fix_missing(plan, &guess, r->call, found) : NULL;
     /* Without a working directory, what was asked for may have been relative: shown as it came. */
     bool const rooted = (plan->pwd || plan->dir_count) && guess.guest_path;
     const char *const shown = rooted ? guess.guest_path : r->path;

@@ -53,6 +53,8 @@ func main() {
 		read(words[1:])
 	case words[0] == "write":
 		check(os.WriteFile(words[1], []byte("written"), 0o600))
+	case words[0] == "make":
+		check(os.MkdirAll(words[1], 0o700))
 	case words[0] == "copy":
 		fmt.Fprintln(os.Stderr, "to standard error")
 		_, err := io.Copy(os.Stdout, os.Stdin)
