@@ -36,23 +36,26 @@ frame_incoming(x64_ctx *c, u32 op, u32 reg, u32 i)
     gbx_x64_frame_fix(c, (i32)(8 + 8 * i));
 }
 
+/* Make the frame, if there is one, whichever way the function is entered. */
 static void
 frame_open(x64_ctx *c)
 {
-    x64_buf *const b = c->b;
     c->wasm_offset = c->code->body_off; /* no instruction: the caller's call is what fails */
-    if (c->has_frame) {
-        frame_move_sp(c, ALU_SUB);
-        if (c->is_large) {
-            x64_alu_rm(
-                    b, ALU_CMP, RSP,
-                    x64_at(X64_EXEC, (i32)(offsetof(gbx_exec, native) + offsetof(gbx_native, low))),
-                    X64_64);
-            gbx_x64_trap_if(c, CC_B, GBX_TRAP_STACK_EXHAUSTED);
-        }
-        x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
-        x64_rm(b, 0x85, RAX, x64_at(RSP, 0), X64_32);
+    if (!c->has_frame) return;
+    frame_move_sp(c, ALU_SUB);
+    if (c->is_large) {
+        i32 const low = (i32)(offsetof(gbx_exec, native) + offsetof(gbx_native, low));
+        x64_alu_rm(c->b, ALU_CMP, RSP, x64_at(X64_EXEC, low), X64_64);
+        gbx_x64_trap_if(c, CC_B, GBX_TRAP_STACK_EXHAUSTED);
     }
+    x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
+    x64_rm(c->b, 0x85, RAX, x64_at(RSP, 0), X64_32);
+}
+
+static void
+frame_begin(x64_ctx *c)
+{
+    frame_open(c);
     if (c->f.has & (FACTS_CALL | FACTS_CALL_INDIRECT)) gbx_x64_poll(c);
 }
 
@@ -128,7 +131,7 @@ gbx_x64_entry(x64_ctx *c, bool is_fresh, u64 live)
         c->fresh = c->b->len;
     else
         c->general = c->b->len;
-    frame_open(c);
+    frame_begin(c);
     x64_room(c->b);
     frame_zero_unranked(c);
     for (u32 i = 0; i < c->code->param_count && !is_fresh; i++) frame_param(c, i, live);
@@ -183,12 +186,7 @@ gbx_x64_osr_entry(x64_ctx *c)
     x64_room(b);
     c->osr = b->len;
     c->spent = 0;
-    c->wasm_offset = c->code->body_off;
-    if (c->has_frame) {
-        frame_move_sp(c, ALU_SUB);
-        x64_row(c, GBX_TRAP_STACK_EXHAUSTED);
-        x64_rm(b, 0x85, RAX, x64_at(RSP, 0), X64_32);
-    }
+    frame_open(c);
     bool const all = c->f.locals_used != c->f.local_count;
     for (u32 i = 0; i < c->local_count; i++) {
         const x64_local *const l = &c->locals[i];
