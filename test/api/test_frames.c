@@ -179,23 +179,29 @@ frames_edge(frames_world *f, const frames_kind *kind)
 static gbx_bytes plain_wasm, tails_wasm;
 
 static void
+try_kind(const frames_kind *kind, gbx_tier_mode tier)
+{
+    frames_world f;
+    frames_open(&f, tier, kind_is_tail(kind) ? tails_wasm : plain_wasm, kind->stack_bytes);
+    int32_t const edge = frames_edge(&f, kind), last = (int32_t)(kind->stack_bytes / 8) + 16;
+    for (int32_t d = edge > AROUND ? edge - AROUND : 0; d < edge + AROUND; d++)
+        if (abs((int)(d - edge)) > NEAR) assert_int_equal(frames_exhausts(&f, kind, d), d > edge);
+        else (void)frames_exhausts(&f, kind, d);
+    for (int32_t step = 1; step <= STEPS; step++)
+        assert_true(frames_exhausts(&f, kind, edge + NEAR + (int32_t)((int64_t)(last - edge) * step / STEPS)));
+    for (int32_t d = last - 2 * AROUND; d < last; d++)
+        if (d > edge + NEAR) assert_true(frames_exhausts(&f, kind, d));
+    assert_false(frames_exhausts(&f, kind, 0));
+    frames_close(&f);
+}
+
+static void
 test_each_word(void **state)
 {
     (void)state;
     for (int k = 0; k < KINDS; k++) {
-        const frames_kind *const kind = &kinds[k];
-        frames_world f;
-        frames_open(&f, GBX_TIER_EAGER, kind_is_tail(kind) ? tails_wasm : plain_wasm, kind->stack_bytes);
-        int32_t const edge = frames_edge(&f, kind), last = (int32_t)(kind->stack_bytes / 8) + 16;
-        for (int32_t d = edge > AROUND ? edge - AROUND : 0; d < edge + AROUND; d++)
-            if (abs((int)(d - edge)) > NEAR) assert_int_equal(frames_exhausts(&f, kind, d), d > edge);
-            else (void)frames_exhausts(&f, kind, d);
-        for (int32_t step = 1; step <= STEPS; step++)
-            assert_true(frames_exhausts(&f, kind, edge + NEAR + (int32_t)((int64_t)(last - edge) * step / STEPS)));
-        for (int32_t d = last - 2 * AROUND; d < last; d++)
-            if (d > edge + NEAR) assert_true(frames_exhausts(&f, kind, d));
-        assert_false(frames_exhausts(&f, kind, 0));
-        frames_close(&f);
+        try_kind(&kinds[k], GBX_TIER_EAGER);
+        try_kind(&kinds[k], GBX_TIER_INTERP);
     }
 }
 
