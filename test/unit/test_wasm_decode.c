@@ -432,6 +432,28 @@ limit_operands(build *b, u32 n)
     BUILD(&body, OP_END);
     limit_body(b, &body);
 }
+/* Results of calls, as many at once as there may be. */
+static void
+limit_operands_of_calls(build *b, u32 n)
+{
+    build s = {0}, body = {0};
+    BUILD(&s, 2, 0x60, 0, 0, 0x60, 0);
+    build_u32(&s, WASM_MAX_RESULTS);
+    for (u32 i = 0; i < WASM_MAX_RESULTS; i++) BUILD(&s, WASM_I32);
+    build_section(b, 1, &s);
+    BUILD(&s, 2, 0, 1);
+    build_section(b, 3, &s);
+    BUILD(&body, 0);
+    for (u32 i = 0; i < n % WASM_MAX_RESULTS; i++) BUILD(&body, OP_I32_CONST, 0);
+    for (u32 i = 0; i < n / WASM_MAX_RESULTS; i++) BUILD(&body, OP_CALL, 1);
+    BUILD(&body, OP_UNREACHABLE, OP_END);
+    BUILD(&s, 2);
+    build_u32(&s, body.len);
+    build_bytes(&s, body.data, body.len);
+    build_free(&body);
+    BUILD(&s, 3, 0, OP_UNREACHABLE, OP_END);
+    build_section(b, 10, &s);
+}
 /* The body itself is one of the blocks that are open. */
 static void
 limit_nesting(build *b, u32 n)
@@ -493,6 +515,7 @@ test_limits(void **state)
         {limit_body_bytes, WASM_MAX_BODY_BYTES, WASM_WHY_BODY_BYTES, GBX_OK, 0},
         {limit_br_table, WASM_MAX_BR_TABLE, WASM_WHY_BR_TABLE, GBX_OK, 0},
         {limit_operands, WASM_MAX_OPERANDS, WASM_WHY_OPERANDS, GBX_OK, 32},
+        {limit_operands_of_calls, WASM_MAX_OPERANDS, WASM_WHY_OPERANDS, GBX_OK, 32},
         {limit_nesting, WASM_MAX_NESTING, WASM_WHY_NESTING, GBX_OK, 0},
         {limit_catches, WASM_MAX_CATCH_CLAUSES, WASM_WHY_CATCH_CLAUSES, GBX_OK, 0},
         {limit_tags, WASM_MAX_TAGS, WASM_WHY_TAGS, GBX_OK, 0},
