@@ -13,6 +13,7 @@ enum {
     LARGE_STACK = 4 << 20,
     MIDDLE_OPERANDS = 12000,  /* 94 KiB: no frame that is compared */
     LARGE_OPERANDS = 150000,  /* 1.2 MB: more than all that lies below the stack */
+    VECTORS = 49000,          /* 784 KB of locals */
     AROUND = 80,
     NEAR = 16, /* calls are not all entered with the same room: the edge moves by so much at most */
     STEPS = 60,
@@ -42,6 +43,7 @@ static const frames_kind kinds[] = {
         {"truncation", "(drop (i64.trunc_f64_u (f64.const 1e19)))", SMALL_STACK},
         {"many-locals", "(call $locals)", SMALL_STACK},
         {"middle", "(call $middle)", MIDDLE_STACK},
+        {"vectors", "(call $vectors)", LARGE_STACK},
         {"large", "(call $large)", LARGE_STACK},
 };
 
@@ -96,6 +98,11 @@ frames_module(bool has_tails)
     text_add(&t, ") (local.set 1 (i64.const 1)) (call $leaf)");
     for (int i = 0; i < 600; i++) text_add(&t, "(local.set %d (i64.add (local.get %d) (local.get 1)))", i + 1, i);
     text_add(&t, "(call $leaf))\n");
+    text_add(&t, "(func $vectors (local");
+    for (int i = 0; i < VECTORS; i++) text_add(&t, " v128");
+    text_add(&t, ") (local.set %d (v128.const i64x2 -1 -1)) (call $leaf)"
+                 "(if (v128.any_true (v128.xor (local.get %d) (local.get %d))) (then) (else (unreachable))))\n",
+             VECTORS - 1, VECTORS - 1, VECTORS - 2);
     text_operands(&t, "middle", MIDDLE_OPERANDS);
     text_operands(&t, "large", LARGE_OPERANDS);
     for (int k = 0; k < KINDS; k++)
