@@ -438,7 +438,7 @@ control_check_table_label(val *v, const val_ctrl *c, u32 arity)
     if (count != arity)
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID,
                                  "type mismatch: labels of a br_table take different numbers of values");
-    if (count == 0) return true;
+    if (gbx_wasm_val_fits(v, types, count)) return true;
     u32 const have = (u32)min_u64((u64)(v->sp - v->floor), count);
     wasm_valtype *const saved = v->sp;
     bool ok = true;

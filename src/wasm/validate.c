@@ -126,6 +126,34 @@ gbx_wasm_val_pop(val *v, wasm_valtype want)
     return validate_mismatch(v, want, have);
 }
 
+/* The top bit of each byte that is not 0. */
+static inline u64
+validate_bytes_set(u64 x)
+{
+    u64 const low = 0x7f7f7f7f7f7f7f7f;
+    return (((x & low) + low) | x) & ~low;
+}
+
+/* SAFETY: what is read lies between the block's floor and the stack pointer, and among the `count` types. */
+bool
+gbx_wasm_val_fits(const val *v, const wasm_valtype *types, u32 count)
+{
+    u32 const n = (u32)min_u64((u64)(v->sp - v->floor), count);
+    if (n < count && !v->ctrls[v->ctrl_len - 1].unreachable) return false;
+    const wasm_valtype *const have = v->sp - n, *const want = types + (count - n);
+    u32 i = 0;
+    for (; i + sizeof(u64) <= n; i += sizeof(u64)) {
+        u64 a, b;
+        memcpy(&a, have + i, sizeof a);
+        memcpy(&b, want + i, sizeof b);
+        _Static_assert(WASM_ANY == 0, "an unknown type fits any");
+        if (validate_bytes_set(a ^ b) & validate_bytes_set(a)) return false;
+    }
+    for (; i < n; i++)
+        if (have[i] != want[i] && have[i] != WASM_ANY) return false;
+    return true;
+}
+
 /* Pops whatever is there: WASM_ANY below a branch. */
 static bool
 validate_pop_any(val *v, wasm_valtype *have)

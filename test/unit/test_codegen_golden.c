@@ -574,6 +574,33 @@ test_too_large(void **state)
     dis_close(&w);
 }
 
+/* No more is made of a block that is too long already: calls of a thousand values make 20 KB of code each. */
+static void
+test_too_large_at_once(void **state)
+{
+    (void)state;
+    enum { CALLS = 200000 };
+    build body = {0};
+    char values[1001] = {0};
+    memset(values, 'l', sizeof values - 1);
+    for (u32 i = 0; i < 1000; i++) BUILD(&body, OP_I64_CONST, 1);
+    for (u32 i = 0; i < CALLS; i++) BUILD(&body, OP_CALL, 1);
+    BUILD(&body, OP_UNREACHABLE, OP_END);
+    build_func const funcs[] = {{"", "", "", body.data, body.len}, {values, values, "", BODY(OP_UNREACHABLE, OP_END)}};
+    build_module const bm = {.funcs = funcs, .func_count = 2, .pages = 1, .globals = "il"};
+    build bytes = build_whole(&bm);
+    gbx_err err;
+    wasm_module *m;
+    if (gbx_wasm_module_new(bytes.data, bytes.len, 0, &m, &err) != GBX_OK) fail_msg("%s", err.text);
+    dis_world w = dis_open(m);
+    codegen_out out;
+    assert_int_equal(gbx_codegen_compile(w.s, &w.env, &m->codes[0], &out), GBX_OK);
+    assert_int_equal(out.beyond, FACTS_BEYOND_GROWTH);
+    assert_true(w.s->rows.count > 100 && w.s->rows.count < CALLS / 10); /* each call has one */
+    build_free(&body);
+    dis_close(&w);
+}
+
 /* Every function of a Go program, as it is compiled here and with all that helps taken away. */
 static void
 test_go_program(void **state)
@@ -621,6 +648,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_frameless), cmocka_unit_test(test_spilled_once),
         cmocka_unit_test(test_fresh_skips_dispatch), cmocka_unit_test(test_tune),
         cmocka_unit_test(test_faults), cmocka_unit_test(test_too_large), cmocka_unit_test(test_results),
+        cmocka_unit_test(test_too_large_at_once),
         cmocka_unit_test(test_go_program)};
     static struct CMUnitTest tests[GBX_LEN(goldens) + GBX_LEN(others)];
     golden_writes = argc == 2 && strcmp(argv[1], "--write") == 0;

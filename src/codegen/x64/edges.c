@@ -440,7 +440,7 @@ edges_switch(x64_ctx *c, const facts_block *b)
     x64_alu_rr(buf, ALU_ADD, entry, t, X64_64);
     x64_rr(buf, 0xff, 4, entry, X64_32); /* jmp */
     gbx_x64_drop(c, &idx);
-    for (u32 i = 0; i < count; i++) {
+    for (u32 i = 0; i < count && !buf->failed; i++) {
         facts_edge const e = edges_resolved(c, &edges[i]);
         x64_table_item item = {e.to, 0};
         i32 const toll = edges_toll(c, &edges[i]);

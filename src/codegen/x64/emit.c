@@ -127,13 +127,14 @@ emit_fc(x64_ctx *c)
     gbx_x64_libcall(c, sub, first, second, shapes[sub].takes, shapes[sub].gives);
 }
 
-/* The instructions of b from pc on. False: one of them has left the block; else c->end is reached.
- * STYLE: one function because it is one opcode switch. */
+/* The instructions of b from pc on. False: one of them has left the block, or there is no room for more code, and
+ * time is not spent on more; else c->end is reached. STYLE: one function because it is one opcode switch. */
 static bool
 emit_insns(x64_ctx *c, const facts_block *b)
 {
     while (c->pc < c->end) {
         x64_room(c->b);
+        if (GBX_UNLIKELY(c->b->failed)) return false;
         c->insn = c->pc;
         c->wasm_offset = (u32)(c->insn - c->m->bytes);
         x64_line(c);
@@ -506,7 +507,7 @@ emit_function(x64_ctx *c)
         emit_with_dispatch(c);
     else
         emit_without_dispatch(c);
-    if (emit_is_vain(c)) return;
+    if (emit_is_vain(c) || c->b->failed) return;
     if (c->s->heads.count) gbx_x64_osr_entry(c);
     gbx_x64_finish(c);
 }
