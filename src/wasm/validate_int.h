@@ -174,8 +174,8 @@ val_pop(val *v, wasm_valtype want)
     return true;
 }
 
-/* Types that are compared one by one; of more, many at a time. PERF: two bytes of a body, a call or a block, may
- * name a type of a thousand values. */
+/* Types that are compared one by one; of more, many at a time. PERF: two bytes of a body, a call or a block,
+ * may name a type of a thousand values. */
 #define VAL_FEW 8u
 
 static inline bool

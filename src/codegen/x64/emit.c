@@ -127,8 +127,9 @@ emit_fc(x64_ctx *c)
     gbx_x64_libcall(c, sub, first, second, shapes[sub].takes, shapes[sub].gives);
 }
 
-/* The instructions of b from pc on. False: one of them has left the block, or there is no room for more code, and
- * time is not spent on more; else c->end is reached. STYLE: one function because it is one opcode switch. */
+/* The instructions of b from pc on. False: one of them has left the block, or there is no room for more code,
+ * so that no time is spent on it; else c->end is reached.
+ * STYLE: one function because it is one opcode switch. */
 static bool
 emit_insns(x64_ctx *c, const facts_block *b)
 {
