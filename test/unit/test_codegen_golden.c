@@ -543,6 +543,17 @@ test_results(void **state)
     assert_int_equal(run_named("convert-unsigned", large), 999 + 15);
 }
 
+static dis_world
+open_two(const build_func funcs[2])
+{
+    build_module const bm = {.funcs = funcs, .func_count = 2, .pages = 1, .globals = "il"};
+    build bytes = build_whole(&bm);
+    gbx_err err;
+    wasm_module *m;
+    if (gbx_wasm_module_new(bytes.data, bytes.len, 0, &m, &err) != GBX_OK) fail_msg("%s", err.text);
+    return dis_open(m);
+}
+
 /* A function that takes 1,000 results home at each branch has 4 KB of code for each byte of its own: it is given
  * up at the limit code-growth, and the space makes the same code as before. */
 static void
@@ -556,12 +567,8 @@ test_too_large(void **state)
     for (u32 i = 0; i < 40000; i++) BUILD(&body, OP_LOCAL_GET, 0, OP_BR_IF, 0);
     BUILD(&body, OP_END);
     build_func const funcs[] = {{"i", results, "", body.data, body.len}, {"i", "i", "", BODY(OP_LOCAL_GET, 0, OP_END)}};
-    build_module const bm = {.funcs = funcs, .func_count = 2, .pages = 1, .globals = "il"};
-    build bytes = build_whole(&bm);
-    gbx_err err;
-    wasm_module *m;
-    if (gbx_wasm_module_new(bytes.data, bytes.len, 0, &m, &err) != GBX_OK) fail_msg("%s", err.text);
-    dis_world w = dis_open(m);
+    dis_world w = open_two(funcs);
+    const wasm_module *const m = w.m;
     codegen_out out;
     assert_int_equal(gbx_codegen_compile(w.s, &w.env, &m->codes[1], &out), GBX_OK);
     u32 const len = out.len;
@@ -587,12 +594,8 @@ test_too_large_at_once(void **state)
     for (u32 i = 0; i < CALLS; i++) BUILD(&body, OP_CALL, 1);
     BUILD(&body, OP_UNREACHABLE, OP_END);
     build_func const funcs[] = {{"", "", "", body.data, body.len}, {values, values, "", BODY(OP_UNREACHABLE, OP_END)}};
-    build_module const bm = {.funcs = funcs, .func_count = 2, .pages = 1, .globals = "il"};
-    build bytes = build_whole(&bm);
-    gbx_err err;
-    wasm_module *m;
-    if (gbx_wasm_module_new(bytes.data, bytes.len, 0, &m, &err) != GBX_OK) fail_msg("%s", err.text);
-    dis_world w = dis_open(m);
+    dis_world w = open_two(funcs);
+    const wasm_module *const m = w.m;
     codegen_out out;
     assert_int_equal(gbx_codegen_compile(w.s, &w.env, &m->codes[0], &out), GBX_OK);
     assert_int_equal(out.beyond, FACTS_BEYOND_GROWTH);
