@@ -54,8 +54,7 @@ LEAST_SECONDS, TIMES = 10, 4
 LATE_SECONDS, LATE_TIMES, WAITED_FOR = 1, 2, 8
 BUILD_SECONDS = 600
 OUT = {False: "build/release", True: "build/san-address-undefined"}
-# What suites run that do not run the command, and the variable that names it to them.
-SUITE_PROGRAMS = {"spec": ("test/spec/driver", "GBX_SPEC_DRIVER")}
+SUITE_PROGRAMS = {"spec": "test/spec/driver"} # all others run the command
 GOALS = {False: ["CC=gcc"], True: ["CC=gcc", "SAN=address,undefined"]}
 # Added to make's own commands: here the speed of compiler and linker matters, that of tested code does not.
 COMPILED = {False: ["-O1", "-g0", "-w"], True: ["-O1", "-g1", "-w"]}
@@ -205,7 +204,7 @@ class Build:
         """What a test of caught_by runs."""
         if is_program(test):
             return f"{self.out}/test/{test}"
-        return f"{self.out}/{SUITE_PROGRAMS.get(test.split('/')[0], ['glovebox'])[0]}"
+        return f"{self.out}/{SUITE_PROGRAMS.get(test.split('/')[0], 'glovebox')}"
 
     def compile(self, place, changed, tests):
         """Make the objects, of those that the tests' programs are linked from, that changed files are in."""
@@ -290,6 +289,7 @@ class Place:
 def passes(build, place, test, seconds=SECONDS, late=None):
     """(does the test pass, how it ended, what it said); `late` as run has it"""
     env = {"TMPDIR": place.tmp, "GLOVEBOX": f"{place.path}/{build.out}/glovebox",
+           "GBX_SPEC_DRIVER": f"{place.path}/{build.program('spec')}",
            "XDG_CACHE_HOME": f"{place.path}/build/check/caches", **(SAN_ENV if build.sanitize else {})}
     command = [build.program(test)]
     if not is_program(test):
@@ -297,8 +297,6 @@ def passes(build, place, test, seconds=SECONDS, late=None):
         if not os.path.isfile(f"{ROOT}/test/{suite}/run"):
             raise Broken(f"there is no test {test}")
         command = [f"test/{suite}/run", *([one] if one else [])]
-        if suite in SUITE_PROGRAMS:
-            env[SUITE_PROGRAMS[suite][1]] = f"{place.path}/{build.program(test)}"
     status, output = run(command, place.path, seconds, env, late)
     how = f"{seconds:.0f} s" if status is None else f"signal {-status}" if status < 0 else f"exit code {status}"
     if status == 0 and not is_program(test) and "PASS" not in output:

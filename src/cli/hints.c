@@ -129,9 +129,9 @@ hints_guess_parent(const cli_plan *plan, const char *path, const char *guest, hi
 {
     const char *const relative = gbx_cli_hints_parent(path);
     const char *const absolute = gbx_cli_hints_parent(guest);
-    bool const is_elsewhere = plan->pwd && plan->dir_count && strcmp(plan->pwd, absolute) != 0;
+    bool const is_no_root = plan->dir_count && plan->pwd && strcmp(plan->pwd, "/") != 0;
     out->is_parent = true;
-    if (hints_is_dir(relative) && !(is_elsewhere && !strcmp(absolute, "/")))
+    if (hints_is_dir(relative) && (strcmp(absolute, "/") != 0 || !is_no_root))
         return gbx_cli_hints_guess_at(relative, absolute, out);
     return !gbx_cli_hints_is_system(absolute) && hints_is_dir(absolute) &&
            gbx_cli_hints_guess_at(absolute, absolute, out);

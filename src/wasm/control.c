@@ -438,15 +438,7 @@ control_check_table_label(val *v, const val_ctrl *c, u32 arity)
     if (count != arity)
         return gbx_wasm_val_fail(v, v->insn, GBX_INVALID,
                                  "type mismatch: labels of a br_table take different numbers of values");
-    if (gbx_wasm_val_fits(v, types, count)) return true;
-    u32 const have = (u32)min_u64((u64)(v->sp - v->floor), count);
-    wasm_valtype *const saved = v->sp;
-    bool ok = true;
-    for (u32 i = 0; i < count && ok; i++) {
-        if (i < have || !control_top(v)->unreachable) ok = val_pop(v, types[count - 1 - i]);
-    }
-    v->sp = saved;
-    return ok;
+    return !count || gbx_wasm_val_fits(v, types, count) || val_pop_types(v, types, count); /* says why not */
 }
 
 /* Remember this br_table as the dispatch of the loop that looked ahead to it. */

@@ -52,13 +52,6 @@ frame_open(x64_ctx *c)
     x64_rm(c->b, 0x85, RAX, x64_at(RSP, 0), X64_32);
 }
 
-static void
-frame_begin(x64_ctx *c)
-{
-    frame_open(c);
-    if (c->f.has & (FACTS_CALL | FACTS_CALL_INDIRECT)) gbx_x64_poll(c);
-}
-
 /* Locals that pass A did not rank: all of them, since nothing says which are read. */
 static void
 frame_zero_unranked(x64_ctx *c)
@@ -131,7 +124,8 @@ gbx_x64_entry(x64_ctx *c, bool is_fresh, u64 live)
         c->fresh = c->b->len;
     else
         c->general = c->b->len;
-    frame_begin(c);
+    frame_open(c);
+    if (c->f.has & (FACTS_CALL | FACTS_CALL_INDIRECT)) gbx_x64_poll(c);
     x64_room(c->b);
     frame_zero_unranked(c);
     for (u32 i = 0; i < c->code->param_count && !is_fresh; i++) frame_param(c, i, live);
