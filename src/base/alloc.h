@@ -11,8 +11,9 @@ GBX_MUST_USE void *gbx_base_alloc(size_t count, size_t bytes);
 GBX_MUST_USE void *gbx_base_alloc_zero(size_t count, size_t bytes);
 GBX_MUST_USE void *gbx_base_realloc(void *old, size_t count, size_t bytes);
 /* The same for one block that is filled from end to end at once, a module's bytes: in huge pages, where it is
- * large and the system has them. Of the last huge page at most three quarters are wasted. */
-GBX_MUST_USE void *gbx_base_alloc_large(size_t bytes);
+ * large and the system has them. Of the last huge page at most three quarters are wasted. Less than
+ * `heap_bytes` come out of the heap, which lies in huge pages by itself then. */
+GBX_MUST_USE void *gbx_base_alloc_large(size_t bytes, size_t heap_bytes);
 void gbx_base_free(void *p); /* NULL is fine */
 
 /* Fault injection. After `gbx_base_fault_arm(n)` the n-th allocation or reservation from now fails

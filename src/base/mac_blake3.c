@@ -23,6 +23,15 @@ gbx_base_mac(const mac_key *key, const mac_part *parts, u32 count, mac_tag *out)
     explicit_bzero(&h.key, sizeof h.key);
 }
 
+void
+gbx_base_mac_subkey(const mac_key *key, const char purpose[8], mac_key *out)
+{
+    mac_part const parts[] = {{purpose, 8}};
+    mac_tag tag;
+    gbx_base_mac(key, parts, GBX_LEN(parts), &tag);
+    memcpy(out->bytes, tag.bytes, sizeof out->bytes);
+}
+
 bool
 gbx_base_mac_equal(const mac_tag *a, const mac_tag *b)
 {

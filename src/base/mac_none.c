@@ -14,6 +14,13 @@ gbx_base_mac(const mac_key *key, const mac_part *parts, u32 count, mac_tag *out)
     GBX_UNREACHABLE("this build has no MAC");
 }
 
+void
+gbx_base_mac_subkey(const mac_key *key, const char purpose[8], mac_key *out)
+{
+    (void)key, (void)purpose, (void)out;
+    GBX_UNREACHABLE("this build has no MAC");
+}
+
 bool
 gbx_base_mac_equal(const mac_tag *a, const mac_tag *b)
 {

@@ -109,6 +109,12 @@ gbx_base_os_code_sync(void)
     return ok;
 }
 
+bool
+gbx_base_os_code_register(void)
+{
+    return code_membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE);
+}
+
 /* ---- opening */
 
 /* Bytes a file of ours may have: growing it further would raise SIGXFSZ. */
@@ -207,8 +213,7 @@ gbx_base_os_code_open(os_code *c, size_t most, size_t least, u32 ways)
     *c = (os_code){.fd = -1};
     (void)pthread_once(&code_once, code_watch_forks);
     if (!code_watches_forks) return false;
-    bool const can_sync = code_membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE) &&
-                          gbx_base_os_code_sync();
+    bool const can_sync = gbx_base_os_code_register() && gbx_base_os_code_sync();
     if (CODE_FRESH_NEEDS_SYNC && !can_sync) return false;
     for (u32 way = OS_CODE_TWIN; way <= OS_CODE_FLIP; way <<= 1) {
         if (!(ways & way)) continue;

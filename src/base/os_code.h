@@ -62,6 +62,7 @@ GBX_MUST_USE bool gbx_base_os_code_write_end(os_code *c, size_t at, size_t bytes
 /* No thread of this process holds an instruction it fetched before this call (RULE: S5). False where the
  * system has no such service. */
 GBX_MUST_USE bool gbx_base_os_code_sync(void);
+bool gbx_base_os_code_register(void);
 
 /* A value that differs from every one given before the last fork began or during one: code whose mark is
  * not the present one may be running in a child. Valid once a region was opened. */

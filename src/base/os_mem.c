@@ -5,6 +5,7 @@
  * (vm.overcommit_memory = 2), and then committing is what may fail. */
 #include "base/os_mem.h"
 
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -53,6 +54,14 @@ void
 gbx_base_os_small_pages(void *at, size_t bytes)
 {
     (void)madvise(at, bytes, MADV_NOHUGEPAGE); /* EINVAL where the kernel has no huge pages */
+}
+
+/* PERF: MADV_POPULATE_WRITE keeps the address space locked while pages are cleared, and other threads from
+ * mapping anything; a fault does not. */
+void
+gbx_base_os_touch(void *at)
+{
+    (void)atomic_fetch_or_explicit((_Atomic u8 *)at, 0, memory_order_relaxed);
 }
 
 void

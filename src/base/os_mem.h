@@ -22,6 +22,9 @@ GBX_MUST_USE bool gbx_base_os_hide(void *at, size_t bytes);
 void gbx_base_os_discard(void *at, size_t bytes);
 /* Never use huge pages here: a little use must cost a little memory. A hint, cannot fail. */
 void gbx_base_os_small_pages(void *at, size_t bytes);
+/* Have a page there now, whose contents are what they were, whoever writes to it meanwhile: that has no page
+ * fault then. */
+void gbx_base_os_touch(void *at);
 /* Use huge pages where the system has them: less time to touch memory first and later, up to a huge page
  * of memory more. A hint, cannot fail. */
 void gbx_base_os_huge_pages(void *at, size_t bytes);

@@ -27,6 +27,7 @@ typedef enum cli_exit {
 
 /* Where malloc takes memory from. Before the first allocation. */
 void gbx_cli_heap(void);
+size_t gbx_cli_heap_bytes(void); /* blocks of less come out of huge pages; 0: none do */
 
 /* ---- text.c: memory, strings, quoting ---- */
 

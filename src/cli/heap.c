@@ -18,17 +18,19 @@
 #include "cli/cli.h"
 
 #define HEAP_HUGE_BYTES ((uintptr_t)2 << 20)
-#define HEAP_GROW_BYTES (6 << 20) /* what the heap grows by at least: address space, until it is used */
+#define HEAP_GROW_BYTES (16 << 20) /* what the heap grows by at least: address space, until it is used */
+#define HEAP_BLOCK_BYTES (8 << 20) /* from which on a block is a mapping of its own */
 #define HEAP_BEGUN      ((uintptr_t)256 << 10) /* more than malloc has asked for by now */
 #define HEAP_SLACK      ((uintptr_t)4096) /* malloc writes behind a block: that page is a small one */
 
 /* Never touched and never freed: what comes next begins at the border of a huge page. */
 static void *volatile heap_filler[2];
+static size_t heap_huge_bytes;
 
 void
 gbx_cli_heap(void)
 {
-    (void)mallopt(M_MMAP_THRESHOLD, (int)HEAP_HUGE_BYTES * 2); /* the filler is of the heap */
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, INT32_MAX);
     (void)mallopt(M_ARENA_MAX, 1);
     (void)mallopt(M_TOP_PAD, HEAP_GROW_BYTES);
@@ -38,6 +40,12 @@ gbx_cli_heap(void)
     if (!first) return;
     void *const filler = heap_filler[1] = malloc(border - start - HEAP_SLACK);
     uintptr_t const end = (uintptr_t)sbrk(0) & ~(HEAP_HUGE_BYTES - 1);
-    if (filler && end > border) (void)madvise((void *)border, end - border, MADV_HUGEPAGE);
-    (void)mallopt(M_MMAP_THRESHOLD, (int)HEAP_HUGE_BYTES);
+    if (!filler || end <= border) return;
+    heap_huge_bytes = madvise((void *)border, end - border, MADV_HUGEPAGE) == 0 ? HEAP_BLOCK_BYTES : 0;
+}
+
+size_t
+gbx_cli_heap_bytes(void)
+{
+    return heap_huge_bytes;
 }

@@ -31,6 +31,7 @@
 static const char cache_build[] = GBX_BUILD_ID;
 
 #define CACHE_MERGE_TURNS 8u
+#define CACHE_ALIGN_BYTES 8u /* before what is put into a chunk */
 #define CACHE_CHUNK_BYTES ((size_t)64 << 10) /* a chunk of code is closed when it has so many */
 /* PERF: what writing costs: `release` of bench/start --cache DIR, less that without. 0.8 ms for 767 KiB
  * (hello), 1.6 for 1.8 MiB (esbuild). */
@@ -592,7 +593,8 @@ cache_keeps(const cache_entry *e, const gbx_module *m)
     for (u32 i = w->imported_funcs; i < w->func_count; i++) {
         bool const has_code = atomic_load(&m->code.cells[i].state) == GBX_CELL_DONE;
         bool const is_used = e->is_known || e->is_making || gbx_runtime_tier_ran(m, i);
-        keep[i - w->imported_funcs] = !has_code && is_used;
+        bool const is_probe = wasm_probe_of(w, i) != WASM_PROBE_COUNT; /* its code waits for its first call */
+        keep[i - w->imported_funcs] = (!has_code || is_probe) && is_used;
     }
     return keep;
 }
@@ -600,11 +602,12 @@ cache_keeps(const cache_entry *e, const gbx_module *m)
 /* A draft that has the verdict. False: memory is short, and the draft is to be freed all the same. */
 static bool
 cache_begin_merge(cache_merge *merge, const cache_entry *e, const wasm_module *w, const u8 *keep,
-                  size_t verdict_len)
+                  size_t verdict_len, size_t code_len)
 {
     *merge = (cache_merge){.func_count = w->func_count,
                            .dir = e->dir,
                            .has = gbx_base_alloc_zero(w->func_count, 1)};
+    gbx_runtime_cache_draft_expect(&merge->draft, verdict_len + code_len);
     u8 *const verdict = merge->has ? gbx_runtime_cache_draft_room(&merge->draft, verdict_len) : NULL;
     if (!verdict) return false;
     gbx_wasm_verdict_write(w, keep, verdict);
@@ -613,11 +616,11 @@ cache_begin_merge(cache_merge *merge, const cache_entry *e, const wasm_module *w
 }
 
 static void
-cache_write(cache_entry *e, const wasm_module *w, const u8 *keep, size_t verdict_len)
+cache_write(cache_entry *e, const wasm_module *w, const u8 *keep, size_t verdict_len, size_t code_len)
 {
     cache_merge merge;
     cache_file now;
-    if (cache_begin_merge(&merge, e, w, keep, verdict_len)) {
+    if (cache_begin_merge(&merge, e, w, keep, verdict_len, code_len)) {
         bool const is_there = gbx_runtime_cache_file_open(&now, e->dir, &e->id);
         if (is_there && (!e->has_env || gbx_base_mac_equal(&e->env, &now.env)))
             cache_carry_over(&merge, &now);
@@ -630,18 +633,28 @@ cache_write(cache_entry *e, const wasm_module *w, const u8 *keep, size_t verdict
     gbx_base_free(merge.has);
 }
 
+/* Of the code that is to be written, about. SAFETY: chunks that were not read yet may say of themselves what
+ * they like; they are in the file. */
+static u64
+cache_code_bytes(const cache_entry *e)
+{
+    u64 in_file = 0;
+    for (u32 i = 0; i < e->file.chunk_count && in_file < e->file.len; i++)
+        in_file += min_u64(e->file.chunks[i].len, e->file.len);
+    return min_u64(in_file, e->file.len) + e->made_bytes + (u64)e->made_count * CACHE_ALIGN_BYTES;
+}
+
 void
 gbx_runtime_cache_save(cache_entry *e, const gbx_module *m)
 {
     if (!e->dir || e->is_shipped) return;
-    u64 code_bytes = e->made_bytes;
-    for (u32 i = 0; i < e->file.chunk_count; i++) code_bytes += e->file.chunks[i].len;
+    u64 const code_bytes = cache_code_bytes(e);
     u8 *const keep = cache_keeps(e, m);
     size_t const verdict_len = gbx_wasm_verdict_bytes(m->wasm, keep);
     e->spent_ns += m->ready_ns - e->counted_ns;
     e->counted_ns = m->ready_ns;
     if (cache_is_worth_it(e, verdict_len + code_bytes)) {
-        cache_write(e, m->wasm, keep, verdict_len);
+        cache_write(e, m->wasm, keep, verdict_len, (size_t)code_bytes);
         e->spent_ns = 0;
         e->file.is_damaged = false;
     }
@@ -656,7 +669,7 @@ gbx_runtime_cache_ship(const cache_entry *e, const gbx_module *m, cache_draft *d
     cache_merge merge;
     u8 *const keep = cache_keeps(e, m);
     u8 *front = NULL;
-    if (cache_begin_merge(&merge, e, w, keep, gbx_wasm_verdict_bytes(w, keep))) {
+    if (cache_begin_merge(&merge, e, w, keep, gbx_wasm_verdict_bytes(w, keep), (size_t)e->made_bytes)) {
         cache_add_made(&merge, e, NULL);
         front = gbx_runtime_cache_draft_front(&merge.draft, e->dir, &e->id, &e->env, front_len, root);
     }

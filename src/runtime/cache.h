@@ -92,6 +92,8 @@ typedef struct cache_draft {
 } cache_draft;
 
 void gbx_runtime_cache_draft_free(cache_draft *d);
+/* So many bytes will be wanted in all, or more: a draft that does not grow is not copied. */
+void gbx_runtime_cache_draft_expect(cache_draft *d, size_t len);
 /* Room for `len` bytes, aligned to 8, which are at d->len - len; valid until the next call. NULL when memory
  * is short. What was given since `from` becomes the verdict or a chunk of code. */
 GBX_MUST_USE u8 *gbx_runtime_cache_draft_room(cache_draft *d, size_t len);

@@ -19,7 +19,7 @@
 #include "base/os_file.h"
 #include "runtime/cache.h"
 
-static const char file_magic[8] = "gbxcode1";
+static const char file_magic[8] = "gbxcode2";
 
 typedef struct file_head {
     char magic[8];
@@ -42,9 +42,12 @@ file_index_bytes(const file_head *h)
 static mac_tag
 file_tag(const cache_dir *d, const char domain[8], const void *a, size_t a_len, const void *b, size_t b_len)
 {
+    mac_key key;
     mac_tag tag;
-    mac_part const parts[] = {{domain, 8}, {a, a_len}, {b, b_len}};
-    gbx_base_mac(&d->key, parts, GBX_LEN(parts), &tag);
+    mac_part const parts[] = {{a, a_len}, {b, b_len}};
+    gbx_base_mac_subkey(&d->key, domain, &key);
+    gbx_base_mac(&key, parts, GBX_LEN(parts), &tag);
+    explicit_bzero(&key, sizeof key);
     return tag;
 }
 
@@ -155,6 +158,15 @@ cache_file_grow(cache_draft *d, void **items, u64 count, u32 *cap, size_t bytes)
     *items = more;
     *cap = more_cap;
     return true;
+}
+
+void
+gbx_runtime_cache_draft_expect(cache_draft *d, size_t len)
+{
+    u8 *const data = len > d->cap ? gbx_base_realloc(d->data, len, 1) : NULL;
+    if (!data) return;
+    d->data = data;
+    d->cap = len;
 }
 
 u8 *

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/os_mem.h"
 
 struct code_range {
     code_range *next; /* at a higher address */
@@ -82,6 +83,23 @@ code_find_site(const fault_range *range, uintptr_t pc, fault_site *out)
     return true;
 }
 
+/* PERF: a table for a whole region is 128 KiB, of which a process touches a page. */
+static void *
+code_table(size_t bytes)
+{
+    void *const p = gbx_base_os_reserve(bytes);
+    if (!p || gbx_base_os_commit(p, bytes)) return p;
+    gbx_base_os_unmap(p, bytes);
+    return NULL;
+}
+
+static void
+code_free_tables(code_region *r)
+{
+    if (r->blocks) gbx_base_os_unmap(r->blocks, r->block_count * sizeof *r->blocks);
+    if (r->owners) gbx_base_os_unmap(r->owners, r->block_count * sizeof *r->owners);
+}
+
 gbx_code
 gbx_runtime_code_region_init(code_region *r, size_t most, u32 ways, gbx_err *err)
 {
@@ -90,14 +108,13 @@ gbx_runtime_code_region_init(code_region *r, size_t most, u32 ways, gbx_err *err
         return gbx_base_err_set(err, GBX_STATE, GBX_NO_OFFSET,
                                 "the system allows this process no machine code of its own");
     r->block_count = (u32)(r->pages.bytes / OS_CODE_BLOCK_BYTES);
-    r->blocks = gbx_base_alloc_zero(r->block_count, sizeof *r->blocks);
-    r->owners = gbx_base_alloc_zero(r->block_count, sizeof *r->owners);
+    r->blocks = code_table(r->block_count * sizeof *r->blocks);
+    r->owners = code_table(r->block_count * sizeof *r->owners);
     r->range = (fault_range){.start = (uintptr_t)r->pages.exec,
                              .end = (uintptr_t)r->pages.exec + r->pages.bytes,
                              .find = code_find_site};
     if (!r->blocks || !r->owners || !gbx_runtime_fault_register(&r->range)) {
-        gbx_base_free(r->blocks);
-        gbx_base_free(r->owners);
+        code_free_tables(r);
         gbx_base_os_code_close(&r->pages);
         *r = (code_region){.pages.fd = -1};
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for the table of code");
@@ -119,8 +136,7 @@ gbx_runtime_code_region_deinit(code_region *r)
     }
     /* In a child the lock may be held by a thread that is not there; it is memory and no more. */
     if (gbx_base_os_code_is_ours(&r->pages)) (void)pthread_mutex_destroy(&r->lock);
-    gbx_base_free(r->blocks);
-    gbx_base_free(r->owners);
+    code_free_tables(r);
     gbx_base_os_code_close(&r->pages);
     *r = (code_region){.pages.fd = -1};
 }

@@ -53,6 +53,16 @@ gbx_runtime_engine_new(const gbx_engine_opts *opts, gbx_engine **out, gbx_err *e
     return GBX_OK;
 }
 
+void
+gbx_runtime_engine_set_command(gbx_engine *e, u64 memory_bytes, size_t heap_bytes)
+{
+    gbx_runtime_keep_spoil(e);
+    (void)gbx_base_os_code_register(); /* while there is one thread */
+    e->is_command = true;
+    e->memory_bytes = memory_bytes;
+    e->heap_bytes = heap_bytes;
+}
+
 const int *
 gbx_runtime_engine_cache_dir(const gbx_engine *e)
 {

@@ -60,6 +60,22 @@ image_fits(const wasm_module *w, wasm_const offset, u64 len, u64 room, u64 *at)
     return image_constant(w, offset, at) && *at <= room && len <= room - *at;
 }
 
+/* Where an active segment begins. False: it depends on something else than the module. */
+static bool
+image_data_at(const wasm_module *w, const wasm_data *seg, u64 *at)
+{
+    if (seg->is_special) return image_constant(w, w->special_datas[seg->at].offset, at);
+    *at = seg->at;
+    return true;
+}
+
+static bool
+image_data_fits(const wasm_module *w, const wasm_data *seg, u64 *at)
+{
+    u64 const room = w->memories[0].min * MEMORY_PAGE_BYTES;
+    return image_data_at(w, seg, at) && *at <= room && seg->bytes_len <= room - *at;
+}
+
 static bool
 image_elems_fit(const wasm_module *w)
 {
@@ -82,13 +98,12 @@ image_datas_fit(const wasm_module *w, u64 *from, u64 *to, u64 *bytes, bool *has_
     *to = *bytes = 0;
     for (u32 k = 0; k < w->data_count; k++) {
         const wasm_data *const seg = &w->datas[k];
-        if (seg->mode != WASM_SEGMENT_ACTIVE) {
+        if (!wasm_data_is_active(w, seg)) {
             *has_passive = true;
             continue;
         }
         u64 at;
-        if (seg->mem_idx != 0 || w->imported_memories ||
-            !image_fits(w, seg->offset, seg->bytes_len, w->memories[0].min * MEMORY_PAGE_BYTES, &at))
+        if (wasm_data_memory(w, seg) != 0 || w->imported_memories || !image_data_fits(w, seg, &at))
             return false;
         if (seg->bytes_len == 0) continue;
         *from = min_u64(*from, at);
@@ -98,14 +113,20 @@ image_datas_fit(const wasm_module *w, u64 *from, u64 *to, u64 *bytes, bool *has_
     return true;
 }
 
-static void
-image_fill(const wasm_module *w, u8 *bytes, u64 start)
+bool
+gbx_runtime_image_is_exact(const wasm_module *w, u64 *from, u64 *to, u64 *bytes, bool *has_passive)
+{
+    return image_elems_fit(w) && image_datas_fit(w, from, to, bytes, has_passive);
+}
+
+void
+gbx_runtime_image_fill(const wasm_module *w, u8 *bytes, u64 start)
 {
     for (u32 k = 0; k < w->data_count; k++) {
         const wasm_data *const seg = &w->datas[k];
         u64 at;
-        if (seg->mode != WASM_SEGMENT_ACTIVE || seg->bytes_len == 0) continue;
-        bool const is_constant = image_constant(w, seg->offset, &at);
+        if (!wasm_data_is_active(w, seg) || seg->bytes_len == 0) continue;
+        bool const is_constant = image_data_at(w, seg, &at);
         GBX_ASSERT(is_constant);
         memcpy(bytes + (at - start), w->bytes + seg->bytes_off, seg->bytes_len);
     }
@@ -143,15 +164,14 @@ image_build(module_image *img, const wasm_module *w)
 {
     u64 from, to, bytes;
     for (u32 k = 0; k < w->elem_count; k++) img->has_passive |= w->elems[k].mode != WASM_SEGMENT_ACTIVE;
-    if (!image_elems_fit(w) || !image_datas_fit(w, &from, &to, &bytes, &img->has_passive))
-        return MODULE_IMAGE_NONE;
+    if (!gbx_runtime_image_is_exact(w, &from, &to, &bytes, &img->has_passive)) return MODULE_IMAGE_NONE;
     if (!image_read_items(img, w)) return MODULE_IMAGE_NONE;
     if (bytes == 0) return MODULE_IMAGE_READY;
     u64 const start = from & ~(MEMORY_PAGE_BYTES - 1);
     u64 const len = ((to + MEMORY_PAGE_BYTES - 1) & ~(MEMORY_PAGE_BYTES - 1)) - start;
     if (len > bytes * IMAGE_SPARSE_FACTOR + IMAGE_SPARSE_BYTES) return MODULE_IMAGE_NONE;
     if (!gbx_base_os_image_begin(&img->os, len)) return MODULE_IMAGE_NONE;
-    image_fill(w, img->os.bytes, start);
+    gbx_runtime_image_fill(w, img->os.bytes, start);
     gbx_base_os_image_seal(&img->os);
     img->start = start;
     img->from = from;

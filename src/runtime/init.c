@@ -108,9 +108,11 @@ init_datas(runtime_instance *i, gbx_trap *trap)
     const wasm_module *const w = i->abi.module;
     for (u32 k = 0; k < w->data_count; k++) {
         const wasm_data *const seg = &w->datas[k];
-        if (seg->mode != WASM_SEGMENT_ACTIVE) continue;
-        const gbx_memory *const mem = i->abi.memories[seg->mem_idx];
-        u64 const off = seg->has_at ? seg->at : gbx_runtime_init_const(&i->abi, seg->offset).low;
+        if (!wasm_data_is_active(w, seg)) continue;
+        const gbx_memory *const mem = i->abi.memories[wasm_data_memory(w, seg)];
+        u64 const off = seg->is_special
+                                ? gbx_runtime_init_const(&i->abi, w->special_datas[seg->at].offset).low
+                                : seg->at;
         if (off > mem->bytes || seg->bytes_len > mem->bytes - off) {
             return gbx_runtime_trap(trap, GBX_TRAP_MEM_OOB,
                                     "data segment %u, %u bytes at %llu, does not fit a memory of "
@@ -124,6 +126,14 @@ init_datas(runtime_instance *i, gbx_trap *trap)
     return GBX_TRAP_NONE;
 }
 
+static void
+init_drop(runtime_instance *i)
+{
+    const wasm_module *const w = i->abi.module;
+    for (u32 k = 0; k < w->data_count; k++)
+        i->abi.data_dropped[k] = wasm_data_is_active(w, &w->datas[k]);
+}
+
 /* The same by the image: nothing of it can trap. */
 static void
 init_image(runtime_instance *i)
@@ -135,8 +145,19 @@ init_image(runtime_instance *i)
     } else if (!i->image->has_passive) {
         return; /* all are dropped, as before */
     }
-    for (u32 k = 0; k < w->data_count; k++)
-        i->abi.data_dropped[k] = w->datas[k].mode == WASM_SEGMENT_ACTIVE;
+    init_drop(i);
+}
+
+/* The same by a thread. False: it has done nothing. */
+static bool
+init_early(runtime_instance *i)
+{
+    if (!i->awaits_early) return false;
+    i->awaits_early = false;
+    bool const is_filled = gbx_runtime_early_wait_filled(i->module);
+    if (is_filled) init_drop(i);
+    gbx_runtime_early_go(i->module);
+    return is_filled;
 }
 
 gbx_trap_code
@@ -144,6 +165,7 @@ gbx_runtime_init_segments(runtime_instance *i, gbx_trap *trap)
 {
     gbx_trap_code const code = init_elems(i, trap);
     if (code != GBX_TRAP_NONE) return code;
+    if (init_early(i)) return GBX_TRAP_NONE;
     if (!i->image) return init_datas(i, trap);
     init_image(i);
     return GBX_TRAP_NONE;

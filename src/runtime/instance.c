@@ -131,6 +131,7 @@ instance_alloc(gbx_store *s, const gbx_module *m)
 static void
 instance_free_own(runtime_instance *i, u64 *table_left)
 {
+    if (i->is_early) gbx_runtime_early_stop(i->module);
     for (u32 k = 0; k < i->own_memory_count; k++) gbx_runtime_memory_deinit(&i->own_memories[k]);
     for (u32 k = 0; k < i->own_table_count; k++) gbx_runtime_table_deinit(&i->own_tables[k], table_left);
     for (u32 k = 0; k < i->elem_count; k++) gbx_base_free(i->elem_items[k]);
@@ -299,9 +300,14 @@ gbx_runtime_instance_make_own(runtime_instance *i, gbx_err *err)
         gbx_memory *const mem = &i->own_memories[k - w->imported_memories];
         wasm_limits const type = gbx_runtime_instance_memory_type(i, k);
         const char *const what = i->snapshot ? "the snapshot's memory" : "the module's memory";
-        GBX_TRY((mem->base ? gbx_runtime_memory_reuse : gbx_runtime_memory_init)(
-                mem, &type, s->limits.memory_bytes, what, err));
-        if (s->limits.huge_pages) gbx_runtime_memory_use_huge_pages(mem);
+        bool const may_take = !mem->base && !i->snapshot && !i->image;
+        if (may_take && gbx_runtime_early_take(i->module, &s->limits, mem)) {
+            i->is_early = i->awaits_early = true;
+        } else {
+            GBX_TRY((mem->base ? gbx_runtime_memory_reuse : gbx_runtime_memory_init)(
+                    mem, &type, s->limits.memory_bytes, what, err));
+            if (s->limits.huge_pages) gbx_runtime_memory_use_huge_pages(mem);
+        }
         figure_memory(s, mem->bytes);
         i->abi.memories[k] = mem;
     }

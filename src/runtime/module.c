@@ -46,6 +46,7 @@ gbx_runtime_module_free(gbx_module *m)
     gbx_base_free(m->types);
     gbx_base_free(m->type_ids);
     gbx_runtime_pool_forget(&m->engine->pool, &m->idle);
+    gbx_runtime_early_end(m->early);
     gbx_runtime_image_deinit(m);
     gbx_runtime_module_code_deinit(m);
     gbx_wasm_module_free(m->wasm);
@@ -89,13 +90,22 @@ typedef struct module_known {
     size_t verdict_len;
 } module_known;
 
+static void
+module_failed(void *data)
+{
+    module_known *const known = data;
+    gbx_runtime_early_stop(known->m);
+}
+
 static u8 *
-module_verdict(void *data, size_t *len)
+module_verdict(void *data, const wasm_module *w, size_t *len)
 {
     module_known *const known = data;
     gbx_module *const m = known->m;
     const gbx_engine *const e = m->engine;
     u64 const begun_ns = gbx_base_os_now_ns();
+    if (known->tagging) m->early = gbx_runtime_pieces_give_early(known->tagging);
+    if (m->early) gbx_runtime_early_begin(m->early, m, w);
     bool const has_tags = known->tagging && e->cache.is_open;
     const mac_tag *const tags = has_tags ? gbx_runtime_pieces_tags(known->tagging) : NULL;
     if (tags)
@@ -124,12 +134,13 @@ module_decode(gbx_module *m, u8 *bytes, size_t len, module_pieces *tagging, ship
     } else {
         if (with->is_one) cache->file_why = with->why_not;
         if (!tagging && e->cache.is_open)
-            tagging = gbx_runtime_pieces_begin(&e->cache, e->threads, -1, bytes, 0, len);
+            tagging = gbx_runtime_pieces_begin(e, &e->cache, -1, bytes, 0, len);
         known.tagging = tagging;
     }
     u64 const before = gbx_base_os_now_ns(), looked_ns = m->lookup_ns;
-    gbx_code const code = gbx_wasm_module_open(bytes, len, features_off, e->threads,
-                                               (wasm_known){module_verdict, &known}, &m->wasm, err);
+    wasm_known const ask = {module_verdict, module_failed, &known};
+    gbx_code const code =
+            gbx_wasm_module_open(bytes, len, features_off, e->threads, ask, &m->wasm, err);
     m->decode_ns = gbx_base_os_now_ns() - before - (m->lookup_ns - looked_ns);
     m->lookup_ns += before - begun_ns;
     gbx_runtime_pieces_end(tagging);
@@ -156,7 +167,7 @@ module_find(gbx_engine *e, u8 *bytes, size_t len, module_pieces **tagging, const
     *mine = NULL;
     if (!e->keep.is_on || with->is_making) return NULL;
     if (!*tagging)
-        *tagging = gbx_runtime_pieces_begin(gbx_runtime_keep_tagger(e), e->threads, -1, bytes, 0, len);
+        *tagging = gbx_runtime_pieces_begin(e, gbx_runtime_keep_tagger(e), -1, bytes, 0, len);
     const mac_tag *const tags = *tagging ? gbx_runtime_pieces_tags(*tagging) : NULL;
     if (!tags) return NULL;
     bool const has_code = with->is_one && !*with->why_not;

@@ -145,6 +145,7 @@ typedef struct open_from {
 typedef struct open_buf {
     u8 *data;
     size_t len, cap;
+    size_t heap_bytes; /* of the engine */
     module_pieces *pieces; /* of all bytes, owned; NULL: not begun */
 } open_buf;
 
@@ -152,7 +153,7 @@ static gbx_code
 open_reserve(open_buf *b, size_t cap, const char *what, gbx_err *err)
 {
     if (cap <= b->cap) return GBX_OK;
-    u8 *const more = gbx_base_alloc_large(cap);
+    u8 *const more = gbx_base_alloc_large(cap, b->heap_bytes);
     if (!more) {
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET,
                                 "no memory for the %zu bytes of %s", cap, what);
@@ -221,7 +222,7 @@ open_read_pieces(const gbx_engine *e, int fd, open_buf *b, u64 size)
 {
     u8 more;
     const cache_dir *const d = gbx_runtime_keep_tagger(e);
-    module_pieces *const p = gbx_runtime_pieces_begin(d, e->threads, fd, b->data, b->len, (size_t)size);
+    module_pieces *const p = gbx_runtime_pieces_begin(e, d, fd, b->data, b->len, (size_t)size);
     bool const ok = p && gbx_runtime_pieces_read(p);
     if (ok && lseek(fd, (off_t)size, SEEK_SET) == (off_t)size && read(fd, &more, 1) == 0) {
         b->pieces = p;
@@ -237,7 +238,7 @@ open_read_pieces(const gbx_engine *e, int fd, open_buf *b, u64 size)
 static gbx_code
 open_keep_code(const u8 *code, size_t len, shipped *s, const char *what, gbx_err *err)
 {
-    s->part.data = gbx_base_alloc_large(max_u64(len, 1));
+    s->part.data = gbx_base_alloc_large(max_u64(len, 1), 0);
     if (!s->part.data) {
         return gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "no memory for the code of %s", what);
     }
@@ -346,7 +347,7 @@ gbx_code
 gbx_runtime_module_open(gbx_engine *e, const char *path, gbx_trust trust, gbx_module **out, gbx_err *err)
 {
     char what[512];
-    open_buf b = {0};
+    open_buf b = {.heap_bytes = e->heap_bytes};
     shipped s;
     *out = NULL;
     gbx_runtime_open_show(path, what, sizeof what);
@@ -385,7 +386,7 @@ gbx_code
 gbx_runtime_module_copy(gbx_engine *e, const u8 *bytes, size_t len, gbx_trust trust, gbx_module **out,
                         gbx_err *err)
 {
-    open_buf b = {0};
+    open_buf b = {.heap_bytes = e->heap_bytes};
     shipped s;
     *out = NULL;
     GBX_TRY(open_copy(e, bytes, len, trust, &b, &s, err));
@@ -409,7 +410,7 @@ gbx_code
 gbx_runtime_open_bytes(gbx_engine *e, const char *path, u8 **bytes, size_t *len, gbx_err *err)
 {
     char what[512];
-    open_buf b = {0};
+    open_buf b = {.heap_bytes = e->heap_bytes};
     shipped s;
     gbx_runtime_open_show(path, what, sizeof what);
     GBX_TRY(open_path(e, path, GBX_TRUST_NOTHING, what, &b, &s, err));
@@ -419,7 +420,7 @@ gbx_runtime_open_bytes(gbx_engine *e, const char *path, u8 **bytes, size_t *len,
 gbx_code
 gbx_runtime_copy_bytes(gbx_engine *e, const u8 *from, size_t from_len, u8 **bytes, size_t *len, gbx_err *err)
 {
-    open_buf b = {0};
+    open_buf b = {.heap_bytes = e->heap_bytes};
     shipped s;
     GBX_TRY(open_copy(e, from, from_len, GBX_TRUST_NOTHING, &b, &s, err));
     return open_module_alone(e, &b, &s, bytes, len, err);

@@ -13,6 +13,7 @@
  * another process cuts it, makes the whole reading fail. */
 #include <sched.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/os_file.h"
@@ -22,20 +23,24 @@
 #define PIECES_THREADS_MOST 16u
 #define PIECES_THREAD_BYTES ((u64)1 << 20) /* below which a thread costs what it saves */
 
-static const char pieces_domain[8] = "gbxpiec1";
+static const char pieces_domain[8] = "gbxpiec2";
+
+enum { PIECE_MISSING, PIECE_TAKEN, PIECE_THERE };
 
 struct module_pieces {
-    const cache_dir *d;
+    mac_key key; /* of pieces */
     int fd;
     u8 *bytes;
     size_t from, len;
     u32 count;
-    _Atomic u32 next_read, next_tag;
+    _Atomic u32 next_tag, next_thread;
     _Atomic bool failed; /* to read; nobody goes on then */
-    _Atomic bool *is_there;
+    _Atomic u8 *states;  /* whether a piece was read */
     mac_tag *tags; /* NULL: not wanted */
-    u32 started;
+    u32 useful, started;
     pthread_t threads[PIECES_THREADS_MOST];
+    module_early *early; /* one more; NULL: there is none */
+    bool early_is_given;
 };
 
 u32
@@ -44,19 +49,24 @@ gbx_runtime_pieces_count(size_t len)
     return (u32)((len + RUNTIME_PIECE_BYTES - 1) / RUNTIME_PIECE_BYTES);
 }
 
-/* One piece that nobody has taken yet. False: there is none, or they cannot be read. */
+/* A piece that nobody has taken yet, from `*next` on and round. False: there is none, or they cannot be
+ * read. */
 static bool
-pieces_read_one(module_pieces *p)
+pieces_read_one(module_pieces *p, u32 *next)
 {
+    u32 left = p->count;
     if (atomic_load(&p->failed)) return false;
-    u32 const i = atomic_fetch_add(&p->next_read, 1);
-    if (i >= p->count) return false;
-    size_t const at = (size_t)i * RUNTIME_PIECE_BYTES;
+    for (u8 free_one = PIECE_MISSING; left; left--, free_one = PIECE_MISSING) {
+        if (atomic_compare_exchange_strong(&p->states[*next], &free_one, PIECE_TAKEN)) break;
+        *next = *next + 1 < p->count ? *next + 1 : 0;
+    }
+    if (!left) return false;
+    size_t const at = (size_t)*next * RUNTIME_PIECE_BYTES;
     size_t const end = (size_t)min_u64(at + RUNTIME_PIECE_BYTES, p->len);
     size_t const missing = max_u64(at, min_u64(p->from, end));
     if (p->fd >= 0 && !gbx_base_os_read_at(p->fd, p->bytes + missing, end - missing, missing))
         atomic_store(&p->failed, true);
-    else atomic_store_explicit(&p->is_there[i], true, memory_order_release);
+    else atomic_store_explicit(&p->states[*next], PIECE_THERE, memory_order_release);
     return true;
 }
 
@@ -64,55 +74,81 @@ pieces_read_one(module_pieces *p)
 static bool
 pieces_wait(module_pieces *p, u32 i)
 {
-    while (!atomic_load_explicit(&p->is_there[i], memory_order_acquire)) {
+    u32 next = i;
+    while (atomic_load_explicit(&p->states[i], memory_order_acquire) != PIECE_THERE) {
         if (atomic_load(&p->failed)) return false;
-        if (!pieces_read_one(p)) (void)sched_yield(); /* another thread is reading it */
+        if (!pieces_read_one(p, &next)) (void)sched_yield(); /* another thread is reading it */
     }
     return true;
 }
 
-static void *
-pieces_tag(void *data)
+static void
+pieces_tag(module_pieces *p)
 {
-    module_pieces *const p = data;
-    while (!p->tags && pieces_read_one(p)) {
-    }
     for (u32 i; p->tags && (i = atomic_fetch_add(&p->next_tag, 1)) < p->count;) {
-        if (!pieces_wait(p, i)) return NULL;
+        if (!pieces_wait(p, i)) return;
         size_t const at = (size_t)i * RUNTIME_PIECE_BYTES;
         size_t const end = (size_t)min_u64(at + RUNTIME_PIECE_BYTES, p->len);
-        mac_part const parts[] = {{pieces_domain, sizeof pieces_domain}, {p->bytes + at, end - at}};
-        gbx_base_mac(&p->d->key, parts, GBX_LEN(parts), &p->tags[i]);
+        mac_part const parts[] = {{p->bytes + at, end - at}};
+        gbx_base_mac(&p->key, parts, GBX_LEN(parts), &p->tags[i]);
     }
+}
+
+/* PERF: each thread begins with a part of its own. Two that touch a huge page first at once both clear one,
+ * and one of those is thrown away. */
+static void
+pieces_read(module_pieces *p)
+{
+    u32 next = (u32)((u64)atomic_fetch_add(&p->next_thread, 1) * p->count / p->useful) % p->count;
+    while (pieces_read_one(p, &next)) {
+    }
+}
+
+static void
+pieces_run(void *data)
+{
+    pieces_read(data);
+    pieces_tag(data);
+}
+
+static void *
+pieces_thread(void *data)
+{
+    pieces_run(data);
     return NULL;
 }
 
 static void
 pieces_join(module_pieces *p)
 {
+    if (p->early) gbx_runtime_early_wait_first(p->early);
     for (; p->started; p->started--) (void)pthread_join(p->threads[p->started - 1], NULL);
 }
 
 module_pieces *
-gbx_runtime_pieces_begin(const cache_dir *d, u32 threads, int fd, u8 *bytes, size_t from, size_t len)
+gbx_runtime_pieces_begin(const gbx_engine *e, const cache_dir *d, int fd, u8 *bytes, size_t from, size_t len)
 {
     module_pieces *const p = gbx_base_alloc_zero(1, sizeof *p);
     if (!p) return NULL;
-    p->d = d;
     p->fd = fd;
     p->bytes = bytes;
     p->from = from;
     p->len = len;
     p->count = gbx_runtime_pieces_count(len);
-    p->is_there = gbx_base_alloc_zero(p->count, sizeof *p->is_there);
+    p->states = gbx_base_alloc_zero(p->count, sizeof *p->states);
     p->tags = d->is_open ? gbx_base_alloc(p->count, sizeof *p->tags) : NULL;
-    if (!p->is_there || (d->is_open && !p->tags)) {
+    if (p->tags) gbx_base_mac_subkey(&d->key, pieces_domain, &p->key);
+    if (!p->states || (d->is_open && !p->tags)) {
         gbx_runtime_pieces_end(p);
         return NULL;
     }
-    u32 const allowed = threads ? threads : gbx_base_os_processors();
-    u64 const useful = min_u64(min_u64(len / PIECES_THREAD_BYTES, allowed), PIECES_THREADS_MOST);
-    while (p->started + 1 < useful && gbx_base_os_thread_start(&p->threads[p->started], pieces_tag, p))
+    u32 const allowed = e->threads ? e->threads : gbx_base_os_processors();
+    u64 const most = min_u64(min_u64(len / PIECES_THREAD_BYTES, allowed), PIECES_THREADS_MOST);
+    p->useful = (u32)max_u64(most, 1);
+    atomic_store(&p->next_thread, 1); /* whoever begins is the first */
+    if (e->is_command && p->useful > 1) p->early = gbx_runtime_early_new(pieces_run, p);
+    while (p->started + 1 + !!p->early < p->useful &&
+           gbx_base_os_thread_start(&p->threads[p->started], pieces_thread, p))
         p->started++;
     return p;
 }
@@ -120,7 +156,8 @@ gbx_runtime_pieces_begin(const cache_dir *d, u32 threads, int fd, u8 *bytes, siz
 bool
 gbx_runtime_pieces_read(module_pieces *p)
 {
-    while (pieces_read_one(p)) {
+    u32 next = 0;
+    while (pieces_read_one(p, &next)) {
     }
     for (u32 i = 0; i < p->count; i++)
         if (!pieces_wait(p, i)) return false;
@@ -130,9 +167,16 @@ gbx_runtime_pieces_read(module_pieces *p)
 const mac_tag *
 gbx_runtime_pieces_tags(module_pieces *p)
 {
-    (void)pieces_tag(p);
+    pieces_tag(p);
     pieces_join(p);
     return atomic_load(&p->failed) ? NULL : p->tags;
+}
+
+module_early *
+gbx_runtime_pieces_give_early(module_pieces *p)
+{
+    p->early_is_given = true;
+    return p->early;
 }
 
 void
@@ -141,7 +185,9 @@ gbx_runtime_pieces_end(module_pieces *p)
     if (!p) return;
     atomic_store(&p->next_tag, p->count);
     pieces_join(p);
-    gbx_base_free(p->is_there);
+    if (!p->early_is_given) gbx_runtime_early_end(p->early);
+    gbx_base_free((void *)p->states);
     gbx_base_free(p->tags);
+    explicit_bzero(&p->key, sizeof p->key);
     gbx_base_free(p);
 }

@@ -60,6 +60,8 @@ const int *gbx_runtime_engine_cache_dir(const gbx_engine *e);
 bool gbx_runtime_engine_is_metered(const gbx_engine *e);
 /* For modules that are instantiated from now on; see unstable/tiers.h. */
 void gbx_runtime_engine_set_warm_factor(gbx_engine *e, u32 factor);
+/* See gbx/unstable/command.h; memory_bytes UINT64_MAX: no bound. */
+void gbx_runtime_engine_set_command(gbx_engine *e, u64 memory_bytes, size_t heap_bytes);
 
 /* ---- module.c, open.c */
 
@@ -91,6 +93,8 @@ GBX_MUST_USE gbx_code gbx_runtime_precompile_file(gbx_engine *e, const char *pat
                                                   const gbx_precompile_opts *opts, gbx_err *err);
 gbx_module *gbx_runtime_module_retain(const gbx_module *m);
 void gbx_runtime_module_release(gbx_module *m); /* NULL is fine */
+/* What of it is worth it goes into the code cache. Nobody else has it. */
+void gbx_runtime_module_rest(gbx_module *m);
 
 const wasm_module *gbx_runtime_module_wasm(const gbx_module *m);
 /* A function with a body is ready (wasm_code_is_ready) from now on. False: memory is short. */

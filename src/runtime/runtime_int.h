@@ -274,6 +274,10 @@ GBX_MUST_USE gbx_code gbx_runtime_whole_compile(gbx_module *m, gbx_progress_fn p
                                                 gbx_err *err);
 /* The instance's functions may be compiled from now on, if the module's can. */
 void gbx_runtime_tier_instance(runtime_instance *i);
+/* Code that the cache has of a module, before it is called, until `ends`. Thread-safe. */
+void gbx_runtime_tier_take_ahead(gbx_module *m, const _Atomic bool *ends);
+/* The function, if it has no code. Thread-safe. */
+void gbx_runtime_tier_compile(gbx_module *m, u32 func_idx);
 /* An outermost call is seated. */
 void gbx_runtime_tier_begin(gbx_store *s);
 /* For tier_call.h: what compiled code of `inst` finds; and the segment was left with GBX_STATUS_CALL. */
@@ -310,14 +314,16 @@ void gbx_runtime_asked_free(runtime_asked *a); /* NULL is fine */
 
 u32 gbx_runtime_pieces_count(size_t len);
 /* Begin to read `len` bytes of a file from its start, but the first `from`, which are there (fd -1: all
- * are), and to tag their pieces for `d` (not open: not). By `threads` at most, 0: as many as there are
- * processors. Until the end nobody else writes to the bytes or frees them. NULL: memory is short. */
-GBX_MUST_USE module_pieces *gbx_runtime_pieces_begin(const cache_dir *d, u32 threads, int fd, u8 *bytes,
-                                                     size_t from, size_t len);
+ * are), and to tag their pieces for `d` (not open: not). By as many threads as the engine may have. Until
+ * the end nobody else writes to the bytes or frees them. NULL: memory is short. */
+GBX_MUST_USE module_pieces *gbx_runtime_pieces_begin(const gbx_engine *e, const cache_dir *d, int fd,
+                                                     u8 *bytes, size_t from, size_t len);
 /* All are there. False: they cannot be read. */
 GBX_MUST_USE bool gbx_runtime_pieces_read(module_pieces *p);
 /* Their tags, which live until the end. NULL: they cannot be read, or `d` is not open. */
 GBX_MUST_USE const mac_tag *gbx_runtime_pieces_tags(module_pieces *p);
+/* The thread that takes part in them in a command, which is the caller's from now on. NULL: there is none. */
+struct module_early *gbx_runtime_pieces_give_early(module_pieces *p);
 void gbx_runtime_pieces_end(module_pieces *p); /* NULL is fine */
 
 /* ---- pool.c: instances of released stores, kept for the next tenant */
@@ -439,6 +445,9 @@ struct gbx_engine {
     runtime_pool pool;
     keep_engine keep;
     bool times_all; /* each call is timed */
+    bool is_command;  /* see gbx/unstable/command.h */
+    u64 memory_bytes;  /* that a memory may have, in a command */
+    size_t heap_bytes; /* blocks of less come out of a heap in huge pages; 0: it has none */
     engine_figures figures;
 };
 
@@ -446,7 +455,6 @@ struct gbx_engine {
 
 /* Nobody has it. Its engine is not released. */
 void gbx_runtime_module_free(gbx_module *m);
-void gbx_runtime_module_rest(gbx_module *m);
 u64 gbx_runtime_module_bytes(const gbx_module *m); /* that it takes, about */
 
 typedef struct module_name {
@@ -473,6 +481,47 @@ typedef struct module_image {
     u32 *items;       /* function indices of the active element segments that have such, one by one */
 } module_image;
 
+/* ---- early.c: what a command's first instance needs */
+
+#define EARLY_ASKED 64u /* functions; for more of them the guest waits */
+enum { EARLY_BEGUN, EARLY_KNOWN, EARLY_MADE, EARLY_FILLED, EARLY_RUNS, EARLY_ENDS };
+
+/* A module's. */
+typedef struct module_early {
+    void (*first)(void *data); /* what the thread does before anything else */
+    void *first_data;
+    pthread_t thread;
+    bool is_stopped; /* the thread was joined */
+    gbx_module *module;
+    const wasm_module *wasm;
+    _Atomic bool ends;    /* as soon as can be */
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t changed;
+    bool is_free;      /* `first` is done */
+    u32 stage;         /* only grows */
+    gbx_memory memory; /* base NULL: none was made, or it was taken */
+    bool is_filled;
+    u32 asked[EARLY_ASKED], asked_first, asked_count; /* a ring: functions to be compiled */
+} module_early;
+
+/* A thread that does first(data) and waits for a module. NULL: there is none. */
+GBX_MUST_USE module_early *gbx_runtime_early_new(void (*first)(void *data), void *data);
+void gbx_runtime_early_wait_first(module_early *e); /* first(data) is done */
+/* The sections of `w`, which will be m's, have been decoded. */
+void gbx_runtime_early_begin(module_early *e, gbx_module *m, const wasm_module *w);
+/* Before a module's wasm is freed, or a memory that was taken. More than once is fine. */
+void gbx_runtime_early_stop(gbx_module *m);
+void gbx_runtime_early_end(module_early *e); /* NULL is fine */
+/* True: *mem is memory 0 of an instance in a store with these limits, but for its data. Thread-safe. */
+GBX_MUST_USE bool gbx_runtime_early_take(gbx_module *m, const runtime_limits *limits, gbx_memory *mem);
+/* True: the memory that was taken has all its active data; false: it is as a new one. */
+GBX_MUST_USE bool gbx_runtime_early_wait_filled(gbx_module *m);
+/* The instance that took it is complete, data and all, and has code if it can have any. */
+void gbx_runtime_early_go(gbx_module *m);
+/* The function is to be compiled while the guest goes on. False: it is not, or was asked for before and not
+ * begun; whoever wants it does it. */
+GBX_MUST_USE bool gbx_runtime_early_ask(gbx_module *m, u32 func_idx);
+
 struct gbx_module {
     _Atomic u64 refs;
     gbx_engine *engine;
@@ -496,6 +545,7 @@ struct gbx_module {
 
     module_code code;
     module_image image;
+    module_early *early; /* owned; NULL: there is none */
     u64 read_ns, lookup_ns, decode_ns; /* see gbx/unstable/times.h */
     _Atomic u64 image_ns;
     _Atomic u64 avoided; /* compilations that gave it again */
@@ -628,6 +678,8 @@ struct runtime_instance {
     const module_image *image; /* what its memory begins with; NULL: the segments are copied */
     bool is_mapped;            /* the image is mapped, not copied */
     bool is_reused;            /* from the pool: its memory is as it begins */
+    bool is_early;     /* its memory was made by a thread that may touch it still: early.c */
+    bool awaits_early; /* and the same copies its data segments there */
     bool is_huge;
     u32 own_memory_count, own_table_count, elem_count;
     size_t block_bytes;
@@ -689,6 +741,11 @@ wasm_value gbx_runtime_init_const(const gbx_instance *inst, wasm_const c);
 GBX_MUST_USE const module_image *gbx_runtime_image_get(gbx_module *m);
 GBX_MUST_USE const module_image *gbx_runtime_image_find(const gbx_module *m); /* only if it was built */
 void gbx_runtime_image_deinit(gbx_module *m);
+/* Nothing that instantiation writes can trap or depend on an import; active data of `bytes` bytes in all lies
+ * within [*from, *to). */
+bool gbx_runtime_image_is_exact(const wasm_module *w, u64 *from, u64 *to, u64 *bytes, bool *has_passive);
+/* Active data, in order, where memory 0 begins at `bytes - start`. */
+void gbx_runtime_image_fill(const wasm_module *w, u8 *bytes, u64 start);
 /* Give a memory that is all zero its data. True: it is mapped. */
 bool gbx_runtime_image_begin(const module_image *img, gbx_memory *mem, bool may_map);
 /* Make a memory as it began, whatever was written to it: at most `keep` bytes of written pages stay, and

@@ -159,7 +159,7 @@ static gbx_code
 shipped_module_tag(const gbx_engine *e, u8 *bytes, size_t len, mac_tag *out, gbx_err *err)
 {
     const cache_dir *const d = &gbx_runtime_cache_nobodys;
-    module_pieces *const p = gbx_runtime_pieces_begin(d, e->threads, -1, bytes, 0, len);
+    module_pieces *const p = gbx_runtime_pieces_begin(e, d, -1, bytes, 0, len);
     const mac_tag *const tags = p ? gbx_runtime_pieces_tags(p) : NULL;
     bool const ok = tags != NULL;
     if (ok) *out = shipped_tag(d, shipped_domain_module, tags, gbx_runtime_pieces_count(len) * sizeof *tags);
@@ -203,7 +203,7 @@ shipped_compile(gbx_engine *e, shipped_parts *p, const gbx_precompile_opts *opts
     shipped making = {.is_one = true, .is_making = true, .part = {.fd = -1}};
     gbx_module *m = NULL;
     GBX_TRY(shipped_module_tag(e, p->module, p->module_len, &making.module, err));
-    u8 *const copy = gbx_base_alloc_large(p->module_len + WASM_PAD_BYTES);
+    u8 *const copy = gbx_base_alloc_large(p->module_len + WASM_PAD_BYTES, 0);
     if (!copy) return shipped_no_memory(err);
     memcpy(copy, p->module, p->module_len);
     p->head.module = making.module;

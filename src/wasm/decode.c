@@ -653,13 +653,12 @@ decode_finish(decoder *d)
                                 d->data_count, m->data_count);
     gbx_wasm_index_names(m);
     size_t verdict_len = 0;
-    u8 *const verdict = d->known.verdict ? d->known.verdict(d->known.data, &verdict_len) : NULL;
+    u8 *const verdict = d->known.verdict ? d->known.verdict(d->known.data, m, &verdict_len) : NULL;
     if (verdict && gbx_wasm_verdict_restore(m, verdict, verdict_len)) return GBX_OK;
     gbx_base_free(verdict);
     GBX_TRY_IN(gbx_wasm_validate_bodies(d), d->err, "in the code section");
     if (d->uses_data_idx && !d->has_data_count)
         return gbx_base_err_set(d->err, GBX_MALFORMED, m->len, "data count section required");
-    gbx_wasm_find_probes(m);
     return GBX_OK;
 }
 
@@ -693,7 +692,7 @@ gbx_wasm_module_new(u8 *bytes, size_t len, u64 features_off, wasm_module **out, 
     *out = NULL;
     gbx_code code = GBX_NO_MEMORY;
     u8 *const padded = gbx_base_realloc(bytes, len + WASM_PAD_BYTES, 1);
-    if (padded) code = gbx_wasm_module_open(padded, len, features_off, 1, (wasm_known){NULL, NULL}, out, err);
+    if (padded) code = gbx_wasm_module_open(padded, len, features_off, 1, (wasm_known){0}, out, err);
     else (void)gbx_base_err_set(err, GBX_NO_MEMORY, GBX_NO_OFFSET, "out of memory");
     if (code != GBX_OK) gbx_base_free(padded ? padded : bytes);
     return code;
@@ -725,6 +724,7 @@ out:
         *out = m;
         return GBX_OK;
     }
+    if (known.failed) known.failed(known.data);
     m->bytes = NULL;
     gbx_wasm_module_free(m);
     return code;

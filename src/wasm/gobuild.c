@@ -145,7 +145,7 @@ gobuild_version(const wasm_module *m)
         const wasm_data *const seg = &m->datas[k];
         const u8 *const from = m->bytes + seg->bytes_off, *const to = from + seg->bytes_len;
         const u8 *at = from;
-        if (seg->mode != WASM_SEGMENT_ACTIVE || !seg->has_at) continue;
+        if (seg->is_special) continue;
         for (; tried < VERSIONS_TRIED && (at = memmem(at, (size_t)(to - at), "go1.", 4)); at++) {
             u32 most = 0;
             while (most < VERSION_MOST && at + most < to && gobuild_is_version_byte(at[most]))

@@ -132,7 +132,7 @@ gbx_wasm_go_run_end(const wasm_module *m, u32 first)
     u32 k = first;
     for (; k < m->data_count; k++) {
         const wasm_data *const seg = &m->datas[k];
-        if (seg->mode != WASM_SEGMENT_ACTIVE || !seg->has_at || seg->at < at) break;
+        if (seg->is_special || seg->at < at) break;
         at = (u64)seg->at + seg->bytes_len;
     }
     return k;
@@ -175,7 +175,7 @@ gbx_wasm_go_find(const wasm_module *m, go_table *out)
 {
     for (u32 k = 0; k < m->data_count; k++) {
         const wasm_data *const seg = &m->datas[k];
-        if (seg->mode != WASM_SEGMENT_ACTIVE || !seg->has_at) continue;
+        if (seg->is_special) continue;
         const u8 *const bytes = m->bytes + seg->bytes_off;
         const u8 *from = bytes;
         for (;;) {
@@ -198,7 +198,7 @@ gbx_wasm_go_find_aligned(const wasm_module *m, go_table *out)
     memcpy(&magic, go_magic, sizeof magic);
     for (u32 k = 0; k < m->data_count; k++) {
         const wasm_data *const seg = &m->datas[k];
-        if (seg->mode != WASM_SEGMENT_ACTIVE || !seg->has_at) continue;
+        if (seg->is_special) continue;
         const u8 *const bytes = m->bytes + seg->bytes_off;
         for (size_t off = -seg->at & 7u; off + sizeof magic <= seg->bytes_len; off += sizeof magic) {
             u64 word;

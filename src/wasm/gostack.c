@@ -154,6 +154,7 @@ gostack_find_inlined(go_world *w)
     while (first + 1 < len && !header[first]) first++;
     for (u32 k = 0; w->layout && k < w->t->end; k++) {
         const wasm_data *const seg = &w->m->datas[k];
+        if (seg->is_special) continue;
         const u8 *const begin = w->m->bytes + seg->bytes_off, *const end = begin + seg->bytes_len;
         for (const u8 *p = begin; (p = memmem(p, (size_t)(end - p), header + first, len - first)); p++) {
             u64 const at = (u64)seg->at + (u64)(p - begin) - first;

@@ -298,22 +298,29 @@ segment_data_plain(reader *r, wasm_data *s)
     if (rd_left(r) < SEGMENT_PLAIN || from[0] != 0 || from[1] != OP_I32_CONST) return false;
     if (!segment_leb(&p, &at, &spare) || *p++ != OP_END) return false;
     s->at = (u32)((i32)at >> spare);
-    s->offset = (wasm_const){.off = (u32)(from + 1 - r->base), .end = (u32)(p - r->base)};
     if (GBX_LIKELY(*p < 0x80)) len = *p++;
     else if (segment_leb(&p, &len, &spare)) len >>= spare;
     else return false;
     if (len > (size_t)(r->end - p)) return false;
-    s->mode = WASM_SEGMENT_ACTIVE;
-    s->has_at = true;
-    s->bytes_len = len;
+    s->bytes_len = len & INT32_MAX;
     s->bytes_off = (u32)(p - r->base);
     r->at = p + len;
     return true;
 }
 
+/* Any segment; as a special one it is the next, of which `left` may follow. */
 static void
-segment_data(decoder *d, wasm_data *s)
+segment_data(decoder *d, wasm_data *data, u32 left)
 {
+    wasm_module *const m = d->m;
+    if (!m->special_datas) m->special_datas = gbx_base_arena_alloc(&m->arena, left, sizeof *m->special_datas);
+    if (!m->special_datas) {
+        gbx_base_rd_fail(&d->r, GBX_NO_MEMORY, rd_offset(&d->r), "out of memory");
+        return;
+    }
+    data->is_special = true;
+    data->at = m->special_data_count;
+    wasm_special_data *const s = &m->special_datas[m->special_data_count++];
     u64 const off = rd_offset(&d->r);
     u32 const flags = gbx_base_rd_u32(&d->r);
     if (flags > 2) {
@@ -328,9 +335,10 @@ segment_data(decoder *d, wasm_data *s)
         if (rd_ok(&d->r))
             s->offset = gbx_wasm_read_const(d, d->m->memories[s->mem_idx].is_64 ? WASM_I64 : WASM_I32);
     }
-    s->bytes_len = gbx_base_rd_u32(&d->r);
-    s->bytes_off = (u32)rd_offset(&d->r);
-    (void)gbx_base_rd_bytes(&d->r, s->bytes_len);
+    u32 const len = gbx_base_rd_u32(&d->r);
+    data->bytes_off = (u32)rd_offset(&d->r);
+    (void)gbx_base_rd_bytes(&d->r, len);
+    data->bytes_len = len & INT32_MAX;
 }
 
 gbx_code
@@ -340,10 +348,11 @@ gbx_wasm_decode_datas(decoder *d)
     u32 const count = gbx_base_rd_count(&d->r, WASM_MAX_DATA_SEGMENTS, WASM_WHY_DATA_SEGMENTS);
     m->datas = gbx_base_arena_alloc(&m->arena, count, sizeof *m->datas);
     if (!m->datas) return gbx_base_err_set(d->err, GBX_NO_MEMORY, GBX_NO_OFFSET, "out of memory");
+    GBX_ASSERT(WASM_MAX_MODULE_BYTES <= INT32_MAX);
     bool const is_usual = m->memory_count && !m->memories[0].is_64;
     for (u32 i = 0; rd_ok(&d->r) && i < count; i++) {
         wasm_data *const s = &m->datas[m->data_count++];
-        if (!is_usual || !segment_data_plain(&d->r, s)) segment_data(d, s);
+        if (!is_usual || !segment_data_plain(&d->r, s)) segment_data(d, s, count - i);
     }
     return gbx_base_rd_done(&d->r, d->err);
 }

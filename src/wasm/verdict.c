@@ -195,20 +195,35 @@ verdict_restore_types(wasm_module *m)
     }
 }
 
+/* Bodies go to where they stand in the module. What is left of the verdict, which may have moved. PERF: most
+ * of it is given back, and what is allocated next finds pages that are there. */
+static u8 *
+verdict_restore_bodies(wasm_module *m, u8 *bytes, const verdict_shape *s)
+{
+    const verdict_code *v = (const void *)(bytes + s->codes);
+    const u8 *body = bytes + s->bytes;
+    for (u32 i = 0; i < s->head.kept; i++, v++) {
+        const wasm_code *const c = &m->codes[v->code_idx];
+        memcpy(m->bytes + c->body_off, body, c->body_end - c->body_off);
+        body += c->body_end - c->body_off;
+    }
+    u8 *const less = gbx_base_realloc(bytes, max_u64(s->bytes, 1), 1);
+    return less ? less : bytes;
+}
+
 bool
 gbx_wasm_verdict_restore(wasm_module *m, u8 *bytes, size_t len)
 {
     verdict_shape s;
     if (!verdict_fits(m, bytes, len, &s)) return false;
+    bytes = verdict_restore_bodies(m, bytes, &s);
     const verdict_code *v = (const void *)(bytes + s.codes);
     const wasm_side *side = (const void *)(bytes + s.sides);
     const wasm_try *try = (const void *)(bytes + s.tries);
     const wasm_catch *catch = (const void *)(bytes + s.catches);
-    const u8 *body = bytes + s.bytes;
     verdict_restore_types(m);
     for (u32 i = 0; i < s.head.kept; i++, v++) {
         wasm_code *const c = &m->codes[v->code_idx];
-        memcpy(m->bytes + c->body_off, body, c->body_end - c->body_off);
         c->entry = m->bytes + v->entry_off;
         c->insns_off = v->insns_off;
         c->side = v->side_count ? side : NULL;
@@ -223,7 +238,6 @@ gbx_wasm_verdict_restore(wasm_module *m, u8 *bytes, size_t len)
         side += v->side_count;
         try += v->try_count;
         catch += v->catch_count;
-        body += c->body_end - c->body_off;
     }
     for (u32 i = 0; i < s.head.globals; i++) memcpy(&m->globals[i].uses, bytes + s.globals + i * 4, 4);
     for (u32 i = 0; i < s.head.tables; i++) m->tables[i].is_written = bytes[s.tables + i];

@@ -489,7 +489,8 @@ static mac_tag
 id_of(const mac_key *key, cache_terms terms, const u8 *text, size_t len)
 {
     cache_dir const d = {.is_open = true, .key = *key};
-    module_pieces *const p = gbx_runtime_pieces_begin(&d, 1, -1, (u8 *)(uintptr_t)text, 0, len);
+    gbx_engine const e = {.threads = 1};
+    module_pieces *const p = gbx_runtime_pieces_begin(&e, &d, -1, (u8 *)(uintptr_t)text, 0, len);
     assert_non_null(p);
     const mac_tag *const tags = gbx_runtime_pieces_tags(p);
     assert_non_null(tags);
@@ -526,6 +527,29 @@ test_id_is_of_everything(void **state)
         for (u32 k = 0; k < i; k++) assert_memory_not_equal(&ids[i], &ids[k], sizeof *ids);
     mac_tag const again = id_of(&key, terms, text, sizeof text);
     assert_memory_equal(&again, &ids[0], sizeof again);
+}
+
+/* One input has another tag for each purpose, and none of them is that of the key itself. */
+static void
+test_tag_is_of_its_purpose(void **state)
+{
+    (void)state;
+    if (!gbx_base_mac_works()) skip();
+    static const char purposes[][8] = {"gbxpiec2", "gbxchnk1", "gbxhead1"};
+    mac_key const key = {{1}};
+    mac_part const parts[] = {{"some bytes", 10}};
+    mac_tag tags[4], again;
+    mac_key sub;
+    gbx_base_mac(&key, parts, 1, &tags[0]);
+    for (u32 i = 0; i < 3; i++) {
+        gbx_base_mac_subkey(&key, purposes[i], &sub);
+        gbx_base_mac(&sub, parts, 1, &tags[i + 1]);
+    }
+    for (u32 i = 0; i < 4; i++)
+        for (u32 k = 0; k < i; k++) assert_memory_not_equal(&tags[i], &tags[k], sizeof *tags);
+    gbx_base_mac_subkey(&key, purposes[2], &sub);
+    gbx_base_mac(&sub, parts, 1, &again);
+    assert_memory_equal(&again, &tags[3], sizeof again);
 }
 
 /* An entry made on another processor, for the same module, by the same key: not found under its name; and under
@@ -569,7 +593,7 @@ main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_id_is_of_everything),   cmocka_unit_test(test_other_processor),
             cmocka_unit_test(test_random_damage),         cmocka_unit_test(test_signed_damage_of_code),
-            cmocka_unit_test(test_signed_damage_of_verdict),
+            cmocka_unit_test(test_signed_damage_of_verdict), cmocka_unit_test(test_tag_is_of_its_purpose),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -23,6 +23,7 @@ typedef struct world {
     bool data_dropped[1], elem_dropped[1];
     gbx_slot *items[1];
     wasm_data datas[1];
+    wasm_special_data special[1];
     wasm_elem elems[1];
     wasm_module module;
     runtime_instance inst;
@@ -48,7 +49,8 @@ open_world(world *w, u64 pages, u64 table_len)
         w->tabs[i] = &w->tab[i];
     }
     for (int i = 0; i < 3; i++) w->funcs[i] = &w->funcs_own[i];
-    w->datas[0] = (wasm_data){.mode = WASM_SEGMENT_PASSIVE, .bytes_off = 0, .bytes_len = 4};
+    w->special[0] = (wasm_special_data){.mode = WASM_SEGMENT_PASSIVE};
+    w->datas[0] = (wasm_data){.is_special = true, .bytes_off = 0, .bytes_len = 4};
     w->elems[0] = (wasm_elem){.mode = WASM_SEGMENT_PASSIVE,
                               .type = WASM_FUNCREF,
                               .count = 3,
@@ -57,6 +59,7 @@ open_world(world *w, u64 pages, u64 table_len)
     w->module = (wasm_module){.bytes = world_bytes,
                               .len = sizeof world_bytes,
                               .datas = w->datas,
+                              .special_datas = w->special,
                               .data_count = 1,
                               .elems = w->elems,
                               .elem_count = 1};

@@ -37,7 +37,7 @@ bodies_open(u32 threads, u32 bad, u32 worse, gbx_err *err)
     wasm_module *m = NULL;
     u8 *const padded = gbx_base_realloc(b.data, b.len + WASM_PAD_BYTES, 1);
     assert_non_null(padded);
-    gbx_code const code = gbx_wasm_module_open(padded, b.len, 0, threads, (wasm_known){NULL, NULL}, &m, err);
+    gbx_code const code = gbx_wasm_module_open(padded, b.len, 0, threads, (wasm_known){0}, &m, err);
     assert_true((code == GBX_OK) == (m != NULL));
     if (!m) gbx_base_free(padded);
     return m;

@@ -183,7 +183,7 @@ test_hostile(void **state)
             else if (how == 14)
                 m->datas[0].at = (u32)next_random(&x);
             else
-                m->datas[0].bytes_len = (u32)(next_random(&x) % (seg.bytes_len + 1));
+                m->datas[0].bytes_len = next_random(&x) % (seg.bytes_len + 1) & INT32_MAX;
         }
         go_build b;
         go_build_line line;

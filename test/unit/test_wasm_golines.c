@@ -333,7 +333,7 @@ test_hostile(void **state)
                 if (how < 13) m->bytes[seg->bytes_off + next_random(&x) % seg->bytes_len] = (u8)next_random(&x);
                 else if (how == 13) seg->at = (u32)next_random(&x);
                 else if (how == 14) seg->at += (u32)(next_random(&x) % 5) - 2;
-                else seg->has_at = false;
+                else seg->is_special = true;
             }
             sum += ask_all(m);
             memcpy(m->datas, datas, m->data_count * sizeof *datas);
