@@ -301,7 +301,7 @@ gbx_runtime_cache_closure(cache_entry *e, const module_code *mc, u32 func_idx, u
 {
     u32 count = 0;
     *records = NULL;
-    if (!e->by_func || !e->by_func[func_idx]) return 0;
+    if (!cache_entry_has(e, func_idx)) return 0;
     u32 *const list = gbx_base_alloc(e->file.record_count, sizeof *list);
     if (!list) return 0;
     cache_ask(e, mc, func_idx, list, &count);

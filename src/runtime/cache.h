@@ -139,6 +139,13 @@ typedef struct cache_entry {
     u64 made_bytes;
 } cache_entry;
 
+/* It has code of the function, which can be taken over. */
+static inline bool
+cache_entry_has(const cache_entry *e, u32 func_idx)
+{
+    return e->by_func && e->by_func[func_idx];
+}
+
 typedef struct module_code module_code;
 
 /* What an entry is of, besides the bytes of a module and this build. */

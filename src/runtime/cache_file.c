@@ -173,15 +173,11 @@ u8 *
 gbx_runtime_cache_draft_room(cache_draft *d, size_t len)
 {
     size_t const at = (d->len + 7) & ~(size_t)7;
+    if (at + len > d->cap)
+        gbx_runtime_cache_draft_expect(d, (size_t)max_u64(at + len, (u64)d->cap * 2));
     if (at + len > d->cap) {
-        size_t const cap = (size_t)max_u64(at + len, (u64)d->cap * 2);
-        u8 *const more = gbx_base_realloc(d->data, cap, 1);
-        if (!more) {
-            d->is_short = true;
-            return NULL;
-        }
-        d->data = more;
-        d->cap = cap;
+        d->is_short = true;
+        return NULL;
     }
     memset(d->data + d->len, 0, at - d->len);
     d->len = at + len;

@@ -203,7 +203,7 @@ gbx_runtime_early_wait_filled(gbx_module *m)
 void
 gbx_runtime_early_go(gbx_module *m)
 {
-    if (m->early) early_set(m->early, EARLY_RUNS);
+    early_set(m->early, EARLY_RUNS);
 }
 
 bool

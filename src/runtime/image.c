@@ -55,9 +55,9 @@ image_constant(const wasm_module *w, wasm_const c, u64 *out)
 }
 
 static bool
-image_fits(const wasm_module *w, wasm_const offset, u64 len, u64 room, u64 *at)
+image_fits(u64 at, u64 len, u64 room)
 {
-    return image_constant(w, offset, at) && *at <= room && len <= room - *at;
+    return at <= room && len <= room - at;
 }
 
 /* Where an active segment begins. False: it depends on something else than the module. */
@@ -70,13 +70,6 @@ image_data_at(const wasm_module *w, const wasm_data *seg, u64 *at)
 }
 
 static bool
-image_data_fits(const wasm_module *w, const wasm_data *seg, u64 *at)
-{
-    u64 const room = w->memories[0].min * MEMORY_PAGE_BYTES;
-    return image_data_at(w, seg, at) && *at <= room && seg->bytes_len <= room - *at;
-}
-
-static bool
 image_elems_fit(const wasm_module *w)
 {
     for (u32 k = 0; k < w->elem_count; k++) {
@@ -84,7 +77,8 @@ image_elems_fit(const wasm_module *w)
         u64 at;
         if (seg->mode != WASM_SEGMENT_ACTIVE) continue;
         if (seg->table_idx < w->imported_tables ||
-            !image_fits(w, seg->offset, seg->count, w->tables[seg->table_idx].limits.min, &at))
+            !image_constant(w, seg->offset, &at) ||
+            !image_fits(at, seg->count, w->tables[seg->table_idx].limits.min))
             return false;
     }
     return true;
@@ -103,7 +97,8 @@ image_datas_fit(const wasm_module *w, u64 *from, u64 *to, u64 *bytes, bool *has_
             continue;
         }
         u64 at;
-        if (wasm_data_memory(w, seg) != 0 || w->imported_memories || !image_data_fits(w, seg, &at))
+        if (wasm_data_memory(w, seg) != 0 || w->imported_memories || !image_data_at(w, seg, &at) ||
+            !image_fits(at, seg->bytes_len, w->memories[0].min * MEMORY_PAGE_BYTES))
             return false;
         if (seg->bytes_len == 0) continue;
         *from = min_u64(*from, at);

@@ -373,7 +373,7 @@ gbx_runtime_tier_ran(const gbx_module *m, u32 func_idx)
     const cache_entry *const e = &m->code.cache;
     const wasm_code *const code = &m->wasm->codes[func_idx - m->wasm->imported_funcs];
     i32 const heat = atomic_load_explicit(&m->code.cells[func_idx].heat, memory_order_relaxed);
-    if (e->by_func && e->by_func[func_idx]) return false;
+    if (cache_entry_has(e, func_idx)) return false;
     u32 const probe = wasm_probe_of(m->wasm, func_idx);
     if (probe != WASM_PROBE_COUNT)
         return atomic_load(&m->code.entered) >> probe & 1 && !atomic_load(&m->code.cells[func_idx].body);
@@ -529,7 +529,7 @@ tier_waits(gbx_exec *x, gbx_module *m, const gbx_func *f, const gbx_slot *args)
 {
     module_code *const mc = &m->code;
     probe_answer const answer = gbx_runtime_probe_entered(x, f, args);
-    bool const has_code = mc->cache.by_func && mc->cache.by_func[f->func_idx];
+    bool const has_code = cache_entry_has(&mc->cache, f->func_idx);
     bool const is_made = atomic_load(&f->cell->state) != GBX_CELL_COLD;
     if (answer == PROBE_NONE || (answer == PROBE_FIRST && (has_code || is_made))) return false;
     u32 const bytes = f->code->body_end - f->code->body_off;
@@ -554,11 +554,11 @@ tier_let_probe(module_code *mc, const gbx_func *f)
 static bool
 tier_ask(gbx_module *m, const gbx_func *f)
 {
-    const module_code *const mc = &m->code;
-    bool const has_code = mc->cache.by_func && mc->cache.by_func[f->func_idx];
+    if (!m->early) return false;
+    bool const has_code = cache_entry_has(&m->code.cache, f->func_idx);
     bool const is_short = f->code->body_end - f->code->body_off <= TIER_ASKED_BYTES;
     bool const is_probe = wasm_probe_of(m->wasm, f->func_idx) != WASM_PROBE_COUNT;
-    if (!m->early || has_code || !is_short || is_probe) return false;
+    if (has_code || !is_short || is_probe) return false;
     return atomic_load(&f->cell->state) == GBX_CELL_COLD && gbx_runtime_early_ask(m, f->func_idx);
 }
 
